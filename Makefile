@@ -1,0 +1,44 @@
+# `make` alone lists the targets. SCRATCH is SwiftPM's build folder, PREFIX and DESTDIR are those of the GNU conventions.
+SCRATCH ?= .build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+swift_build   = swift build --scratch-path $(SCRATCH)
+swift_release = $(swift_build) -c release --static-swift-stdlib
+release       = $(SCRATCH)/release
+shell_scripts = scripts/prepare scripts/demo .ci/run
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint demo install clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+build: ## build both programs for release, with the Swift runtime linked in
+	scripts/prepare build
+	$(swift_release) --product claude-ssh-daemon
+	$(swift_release) --product claude-ssh-worker
+
+test: ## install what is missing, build, run every test: unit, sandbox, end to end against a private sshd
+	scripts/prepare test
+	$(swift_build) --build-tests
+	swift test --scratch-path $(SCRATCH) --skip-build
+
+lint: ## check the format of the Swift sources and the syntax of the scripts
+	swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	for script in $(shell_scripts); do bash -n $$script || exit 1; done
+	if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); fi
+
+demo: ## install what is missing, build, show the whole way once on a private sshd
+	scripts/prepare demo
+	$(MAKE) --no-print-directory build
+	scripts/demo $(release)
+
+install: ## copy what `make build` built to PREFIX
+	@test -x $(release)/claude-ssh-daemon -a -x $(release)/claude-ssh-worker || \
+		{ echo 'nothing built yet: run "make build" first' >&2; exit 1; }
+	install -D -m 755 $(release)/claude-ssh-daemon $(DESTDIR)$(PREFIX)/bin/claude-ssh-daemon
+	install -D -m 755 $(release)/claude-ssh-worker $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon/claude-ssh-worker
+
+clean: ## remove what was built
+	swift package --scratch-path $(SCRATCH) clean

@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A module of the worker: its folder under `Sources/Worker` is its privilege.
+func workerModule(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/Worker/\(name)", swiftSettings: settings)
+}
+
+let package = Package(
+    name: "claude-ssh-daemon",
+    products: [
+        .executable(name: "claude-ssh-daemon", targets: ["Supervisor"]),
+        .executable(name: "claude-ssh-worker", targets: ["Worker"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "IPC", dependencies: ["CLinux"], swiftSettings: settings),
+
+        .executableTarget(
+            name: "Supervisor",
+            dependencies: [
+                "CLinux", "IPC",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
+        .executableTarget(
+            name: "Worker",
+            dependencies: ["CConcurrency", "CLinux", "IPC", "Sandbox", "MCP", "SSH", "Policy", "Tools"],
+            path: "Sources/Worker",
+            exclude: ["CConcurrency", "CSeccomp", "Sandbox", "MCP", "SSH", "Policy", "Tools"],
+            swiftSettings: settings),
+        .target(name: "CConcurrency", path: "Sources/Worker/CConcurrency"),
+        .systemLibrary(
+            name: "CSeccomp", path: "Sources/Worker/CSeccomp", pkgConfig: "libseccomp",
+            providers: [.apt(["libseccomp-dev"])]),
+        workerModule("Sandbox", ["CLinux", "CSeccomp"]),
+        workerModule("MCP"),
+        workerModule("SSH", ["CLinux", "IPC"]),
+        workerModule("Policy", ["IPC"]),
+        workerModule("Tools", ["IPC", "MCP", "SSH", "Policy"]),
+
+        .testTarget(name: "IPCTests", dependencies: ["CLinux", "IPC"], swiftSettings: settings),
+        .testTarget(
+            name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
+        .testTarget(
+            name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "Policy", "Tools"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "SandboxTests", dependencies: ["CLinux", "CSeccomp", "Sandbox"],
+            swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,234 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Debian 12's asm/unistd.h has these, older ones may not; numbers are shared by every architecture.
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#define LANDLOCK_CREATE_RULESET_VERSION_FLAG 1U
+#define LANDLOCK_RULE_PATH_BENEATH_TYPE 1
+
+_Static_assert(sizeof(struct csd_landlock_ruleset_attr) == 24, "uapi layout");
+_Static_assert(sizeof(struct csd_landlock_path_beneath_attr) == 12, "uapi layout");
+_Static_assert(sizeof(struct csd_peer_credentials) == sizeof(struct ucred), "same as ucred");
+_Static_assert(CSD_O_PATH == O_PATH, "open flag");
+_Static_assert(CSD_CLD_EXITED == CLD_EXITED && CSD_CLD_KILLED == CLD_KILLED && CSD_CLD_DUMPED == CLD_DUMPED, "wait codes");
+
+int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
+    socklen_t length = sizeof(*out);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &length);
+}
+
+ssize_t csd_send_message(int socket, const void *bytes, size_t count, int fd) {
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
+    union {
+        char space[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        memset(&control, 0, sizeof(control));
+        message.msg_control = control.space;
+        message.msg_controllen = sizeof(control.space);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fd, int *surplus, int *flags) {
+    struct iovec part = {.iov_base = bytes, .iov_len = capacity};
+    // Room for a second descriptor, so that a surplus one is seen and closed and not only truncated.
+    union {
+        char space[CMSG_SPACE(2 * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+    *fd = -1;
+    *surplus = 0;
+    *flags = 0;
+    ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    *flags = message.msg_flags;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < count; index++) {
+            int passed;
+            memcpy(&passed, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
+            if (*fd < 0) {
+                *fd = passed;
+            } else {
+                close(passed);
+                *surplus += 1;
+            }
+        }
+    }
+    return received;
+}
+
+int csd_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
+
+static const int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
+int csd_memfd_seal(int fd) { return fcntl(fd, F_ADD_SEALS, all_seals); }
+
+int csd_memfd_is_sealed(int fd) {
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & all_seals) == all_seals;
+}
+
+int csd_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int csd_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int csd_pidfd_reap(int pidfd, int *code, int *status) {
+    siginfo_t info;
+    memset(&info, 0, sizeof(info));
+    int result;
+    do {
+        result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code;
+    *status = info.si_status;
+    return 1;
+}
+
+int csd_signal_descriptor(const int *signals, size_t count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t index = 0; index < count; index++) sigaddset(&set, signals[index]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int csd_signal_next(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+int csd_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int csd_epoll_add(int epoll, int fd, uint64_t token, uint32_t wanted) {
+    uint32_t events = ((wanted & CSD_EPOLL_READABLE) ? EPOLLIN : 0) | ((wanted & CSD_EPOLL_WRITABLE) ? EPOLLOUT : 0);
+    struct epoll_event event = {.events = events, .data = {.u64 = token}};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int csd_epoll_remove(int epoll, int fd) { return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
+
+int csd_epoll_wait(int epoll, struct csd_epoll_ready *ready, size_t capacity, int timeout) {
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, capacity < 64 ? (int)capacity : 64, timeout);
+    for (int index = 0; index < count; index++) {
+        ready[index].token = events[index].data.u64;
+        ready[index].what = ((events[index].events & EPOLLIN) ? CSD_EPOLL_READABLE : 0) |
+                            ((events[index].events & EPOLLOUT) ? CSD_EPOLL_WRITABLE : 0) |
+                            ((events[index].events & (EPOLLHUP | EPOLLERR)) ? CSD_EPOLL_HANGUP : 0);
+    }
+    return count;
+}
+
+int csd_pipe(int *read_end, int *write_end) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    *read_end = ends[0];
+    *write_end = ends[1];
+    return 0;
+}
+
+int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[], const int *descriptors,
+              size_t count, int own_group) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    int result = 0;
+    for (size_t index = 0; index < count && result == 0; index++) {
+        result = posix_spawn_file_actions_adddup2(&actions, descriptors[index], (int)index);
+    }
+    if (result == 0) result = posix_spawn_file_actions_addclosefrom_np(&actions, (int)count);
+    if (result == 0 && own_group) result = posix_spawnattr_setpgroup(&attributes, 0);
+    if (result == 0) result = posix_spawnattr_setsigmask(&attributes, &none);
+    if (result == 0) result = posix_spawnattr_setsigdefault(&attributes, &all);
+    if (result == 0) {
+        short group = own_group ? POSIX_SPAWN_SETPGROUP : 0;
+        result = posix_spawnattr_setflags(&attributes, group | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    }
+    if (result == 0) result = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return result;
+}
+
+int csd_set_no_new_privs(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int csd_set_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
+int csd_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
+
+static void end_process_group(int signal) {
+    (void)signal;
+    kill(0, SIGKILL);
+}
+
+int csd_end_process_group_on(int signal) {
+    struct sigaction action = {.sa_handler = end_process_group};
+    sigemptyset(&action.sa_mask);
+    return sigaction(signal, &action, NULL);
+}
+
+int csd_thread_count(void) {
+    DIR *tasks = opendir("/proc/self/task");
+    if (tasks == NULL) return -1;
+    int count = 0;
+    for (struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
+        if (entry->d_name[0] != '.') count++;
+    }
+    closedir(tasks);
+    return count;
+}
+
+int csd_landlock_abi(void) {
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION_FLAG);
+}
+
+int csd_landlock_create_ruleset(const struct csd_landlock_ruleset_attr *attr, size_t size) {
+    return (int)syscall(SYS_landlock_create_ruleset, attr, size, 0);
+}
+
+int csd_landlock_add_path(int ruleset, const struct csd_landlock_path_beneath_attr *attr) {
+    return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH_TYPE, attr, 0);
+}
+
+int csd_landlock_restrict_self(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }

@@ -1,0 +1,98 @@
+internal import CLinux
+internal import Glibc
+
+/// A received message, and the descriptor that it carried.
+public struct Incoming<Message: IPCMessage>: ~Copyable {
+    /// The message.
+    public let message: Message
+    /// The sender's number for it; an answer repeats it.
+    public let requestID: UInt32
+    /// The descriptor; present exactly when `message.carriesDescriptor`.
+    public var descriptor: OwnedFD?
+}
+
+/// One end of the SOCK_SEQPACKET pair between supervisor and worker, unix(7). One message a packet.
+public struct Channel: ~Copyable, Sendable {
+    private let socket: OwnedFD
+
+    /// Takes one end of the pair.
+    public init(taking descriptor: consuming OwnedFD) {
+        socket = descriptor
+    }
+
+    /// The descriptor, to wait on.
+    public var rawValue: Int32 { socket.rawValue }
+
+    /// Both ends of a new pair. Each is taken once, by `take()`.
+    public struct Ends: ~Copyable {
+        /// The supervisor's end; it does not block.
+        public var supervisor: OwnedFD?
+        /// The worker's end; it blocks.
+        public var worker: OwnedFD?
+    }
+
+    /// A connected pair, both ends close-on-exec, socketpair(2).
+    public static func pair() throws(IPCError) -> Ends {
+        var numbers: [Int32] = [-1, -1]
+        let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &numbers) == 0 else { throw .system(call: "socketpair", errno: errno) }
+        let ends = Ends(supervisor: OwnedFD(taking: numbers[0]), worker: OwnedFD(taking: numbers[1]))
+        guard fcntl(numbers[0], F_SETFL, O_NONBLOCK) == 0 else { throw .system(call: "fcntl", errno: errno) }
+        return ends
+    }
+
+    /// Sends one message. A full buffer on a non-blocking end is an error: the other side has stopped reading.
+    /// - Throws: `.missingDescriptor`/`.surplusDescriptor` where `descriptor` does not fit the message,
+    ///   `.closed` where the other side has gone.
+    public func send(
+        _ message: some IPCMessage, requestID: UInt32 = 0, descriptor: borrowing OwnedFD? = nil
+    ) throws(IPCError) {
+        let number: Int32 =
+            switch descriptor {
+            case .some(let owned): owned.rawValue
+            case .none: -1
+            }
+        guard message.carriesDescriptor == (number >= 0) else {
+            throw number >= 0 ? .surplusDescriptor : .missingDescriptor
+        }
+        let packet = message.encoded(requestID: requestID)
+        guard packet.count <= Frame.maximumSize else { throw .tooLong(packet.count) }
+        while true {
+            if csd_send_message(socket.rawValue, packet, packet.count, number) >= 0 { return }
+            if errno == EINTR { continue }
+            if errno == EPIPE || errno == ECONNRESET { throw .closed }
+            throw .system(call: "sendmsg", errno: errno)
+        }
+    }
+
+    /// Receives one message; nil where none is waiting on a non-blocking end.
+    /// - Throws: `.closed` at the end, anything else for a packet that this side would not have sent.
+    public func receive<Message: IPCMessage>(_: Message.Type) throws(IPCError) -> Incoming<Message>? {
+        // One byte more than allowed, so that a longer packet is seen and not silently cut.
+        var packet = [UInt8](repeating: 0, count: Frame.maximumSize + 1)
+        var number: Int32 = -1
+        var surplus: Int32 = 0
+        var flags: Int32 = 0
+        var count: Int
+        repeat {
+            count = csd_receive_message(socket.rawValue, &packet, packet.count, &number, &surplus, &flags)
+        } while count < 0 && errno == EINTR
+        if count < 0 {
+            if errno == EAGAIN { return nil }
+            if errno == ECONNRESET { throw .closed }
+            throw .system(call: "recvmsg", errno: errno)
+        }
+        let descriptor: OwnedFD? = number >= 0 ? OwnedFD(taking: number) : nil
+        guard flags & Int32(MSG_CTRUNC) == 0 else { throw .controlTruncated }
+        guard count > 0 else { throw .closed }
+        guard flags & Int32(MSG_TRUNC) == 0, count <= Frame.maximumSize else { throw .tooLong(count) }
+        let decoded = try Message.decode(packet[..<count])
+        guard surplus == 0 else { throw .surplusDescriptor }
+        switch (decoded.message.carriesDescriptor, number >= 0) {
+        case (true, false): throw .missingDescriptor
+        case (false, true): throw .surplusDescriptor
+        case (true, true), (false, false): break
+        }
+        return Incoming(message: decoded.message, requestID: decoded.requestID, descriptor: descriptor)
+    }
+}

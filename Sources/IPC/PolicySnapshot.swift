@@ -1,0 +1,125 @@
+internal import CLinux
+internal import FoundationEssentials
+internal import Glibc
+
+/// What the worker may do, taken from the config by the supervisor. It travels as JSON in a sealed memfd,
+/// because thousands of hosts do not fit a packet.
+public struct PolicySnapshot: Codable, Equatable, Sendable {
+    /// Which families of tools are on.
+    public struct Capabilities: Codable, Equatable, Sendable {
+        /// `ssh_exec`.
+        public var exec = false
+        /// Reading and listing remote files.
+        public var fileRead = false
+        /// Writing and transferring files.
+        public var fileWrite = false
+        /// Port forwards.
+        public var portForward = false
+        /// All off.
+        public init() {}
+    }
+
+    /// One host behind a ControlMaster that the user keeps.
+    public struct Host: Codable, Equatable, Sendable {
+        /// Its name in the config.
+        public var name: String
+        /// Absolute path of the ControlMaster socket.
+        public var socket: String
+        /// Login name.
+        public var user: String
+        /// Host name or address, as the user's `ssh` names it.
+        public var host: String
+        /// Absolute directory that file operations and `cwd` are confined to.
+        public var baseDir: String?
+        /// Command prefixes; nil allows every command, an empty list none.
+        public var execAllowlist: [String]?
+        /// What is on for this host.
+        public var capabilities: Capabilities
+
+        /// A host as the config describes it.
+        public init(
+            name: String, socket: String, user: String, host: String, baseDir: String? = nil,
+            execAllowlist: [String]? = nil, capabilities: Capabilities = Capabilities()
+        ) {
+            self.name = name
+            self.socket = socket
+            self.user = user
+            self.host = host
+            self.baseDir = baseDir
+            self.execAllowlist = execAllowlist
+            self.capabilities = capabilities
+        }
+    }
+
+    /// Bounds on one call and one connection.
+    public struct Limits: Codable, Equatable, Sendable {
+        /// Bytes kept of each of stdout and stderr.
+        public var maxOutputBytes = 1 << 20
+        /// Bytes of one MCP line.
+        public var maxRequestBytes = 16 << 20
+        /// Mux sessions that one host may have open at once, all kinds together.
+        public var sessionsPerHost = 8
+        /// The longest timeout that a call may ask for, in seconds.
+        public var maxTimeoutSeconds = 600
+        /// The documented defaults.
+        public init() {}
+    }
+
+    /// The hosts, in name order.
+    public var hosts: [Host]
+    /// The host of a call that names none.
+    public var defaultHost: String
+    /// Absolute path of the `ssh` program.
+    public var sshPath: String
+    /// Bounds.
+    public var limits: Limits
+    /// Commands that delete are allowed.
+    public var allowDelete: Bool
+    /// Refuse to serve where the kernel has no Landlock.
+    public var requireLandlock: Bool
+
+    /// A snapshot of a loaded config.
+    public init(
+        hosts: [Host], defaultHost: String, sshPath: String = "/usr/bin/ssh", limits: Limits = Limits(),
+        allowDelete: Bool = false, requireLandlock: Bool = true
+    ) {
+        self.hosts = hosts.sorted { $0.name < $1.name }
+        self.defaultHost = defaultHost
+        self.sshPath = sshPath
+        self.limits = limits
+        self.allowDelete = allowDelete
+        self.requireLandlock = requireLandlock
+    }
+
+    /// Largest snapshot that a worker reads, in bytes.
+    public static let maximumSize = 64 << 20
+
+    /// Writes the snapshot into a new memfd and seals it, memfd_create(2).
+    public func sealed() throws(IPCError) -> OwnedFD {
+        guard let json = try? JSONEncoder().encode(self) else { throw .badValue }
+        guard json.count <= Self.maximumSize else { throw .tooLong(json.count) }
+        let number = csd_memfd_create("policy")
+        guard number >= 0 else { throw .system(call: "memfd_create", errno: errno) }
+        let memory = OwnedFD(taking: number)
+        var written = 0
+        while written < json.count {
+            let count = json.withUnsafeBytes { write(memory.rawValue, $0.baseAddress.map { $0 + written }, $0.count - written) }
+            guard count > 0 else { throw .system(call: "write", errno: errno) }
+            written += count
+        }
+        guard csd_memfd_seal(memory.rawValue) == 0 else { throw .system(call: "fcntl", errno: errno) }
+        return memory
+    }
+
+    /// Reads a snapshot that `sealed()` wrote; an unsealed descriptor is refused.
+    public init(sealed memory: borrowing OwnedFD) throws(IPCError) {
+        guard csd_memfd_is_sealed(memory.rawValue) == 1 else { throw .badValue }
+        let size = lseek(memory.rawValue, 0, SEEK_END)
+        guard size > 0, size <= Self.maximumSize else { throw .tooLong(Int(size)) }
+        var json = Data(count: Int(size))
+        let count = json.withUnsafeMutableBytes { pread(memory.rawValue, $0.baseAddress, $0.count, 0) }
+        guard count == size else { throw .system(call: "pread", errno: errno) }
+        guard let snapshot = try? JSONDecoder().decode(Self.self, from: json) else { throw .badValue }
+        self = snapshot
+    }
+}

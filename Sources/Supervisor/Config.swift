@@ -1,0 +1,214 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import IPC
+
+/// Why a config cannot be used: everything that is wrong with it, each with its JSON path.
+struct ConfigError: Error {
+    let path: String
+    let mistakes: [String]
+}
+
+/// A loaded config.
+struct Config: Equatable {
+    /// Absolute path of the MCP socket.
+    var mcpSocket: String
+    /// How long a client waits for its turn, in seconds.
+    var clientWaitSeconds: Int
+    /// What the worker gets.
+    var policy: PolicySnapshot
+    /// Keys that mean nothing here.
+    var warnings: [String]
+
+    /// Longest socket path, sockaddr_un in unix(7), less its NUL.
+    private static let maximumSocketPath = 107
+
+    /// Reads and checks a config text. `environment` is for `~/` and `$XDG_RUNTIME_DIR`.
+    init(json: [UInt8], environment: [String: String], path: String) throws(ConfigError) {
+        let value: ConfigValue
+        do {
+            value = try JSONDecoder().decode(ConfigValue.self, from: Data(json))
+        } catch {
+            throw ConfigError(path: path, mistakes: ["not valid JSON: \(Self.reason(error))"])
+        }
+        guard case .object(let members) = value else {
+            throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.typeName)"])
+        }
+        let notes = ConfigReader.Notes()
+        let top = ConfigReader(members, path: "", notes: notes)
+        let expand = PathExpansion(environment: environment)
+        mcpSocket = Self.mcpSocket(top, expand)
+        clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
+        let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.object("capabilities")))
+        policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
+        if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
+        policy.limits = Self.limits(top.object("limits"))
+        if let safeguards = top.object("safeguards") {
+            policy.allowDelete = safeguards.bool("allow_delete", default: false)
+            _ = safeguards.bool("allow_overwrite", default: false)
+            _ = safeguards.bool("guard_disabled", default: false)
+            _ = safeguards.strings("patterns")
+            safeguards.finish()
+        }
+        if let sandbox = top.object("sandbox") {
+            policy.requireLandlock = sandbox.bool("require_landlock", default: true)
+            sandbox.finish()
+        }
+        top.finish()
+        warnings = notes.warnings
+        guard notes.errors.isEmpty else { throw ConfigError(path: path, mistakes: notes.errors) }
+    }
+
+    private static func mcpSocket(_ top: ConfigReader, _ expand: PathExpansion) -> String {
+        let path: String
+        if top.has("mcp_socket") {
+            path = expand.path(top, "mcp_socket") ?? ""
+        } else if let directory = expand.runtimeDirectory {
+            path = directory + "/claude-ssh-daemon.sock"
+        } else {
+            top.note("mcp_socket", "is required where XDG_RUNTIME_DIR is not set")
+            return ""
+        }
+        if path.utf8.count > maximumSocketPath {
+            top.note("mcp_socket", "must be at most \(maximumSocketPath) bytes long, got \(path.utf8.count)")
+        }
+        return path
+    }
+
+    private static func hosts(
+        _ top: ConfigReader, _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
+    ) -> ([PolicySnapshot.Host], String) {
+        let single = ["ssh_socket", "ssh_user", "ssh_host"]
+        guard let hosts = top.object("hosts"), !hosts.names.isEmpty else {
+            if top.has("hosts") && !single.contains(where: top.has) {
+                top.note("hosts", "must name at least one host")
+                return ([], "")
+            }
+            // The single-host form is one host called "default".
+            let host = host(
+                top, name: "default", keys: (single[0], single[1], single[2]), expand, capabilities)
+            _ = top.string("default_host")
+            return (host.map { [$0] } ?? [], "default")
+        }
+        // With "hosts" present the single-host keys mean nothing, as ever.
+        for key in single { _ = top.has(key) }
+        let all = hosts.names.compactMap { name -> PolicySnapshot.Host? in
+            guard let reader = hosts.object(name) else {
+                if !hosts.has(name) { hosts.note(name, "must be an object, got null") }
+                return nil
+            }
+            if name.isEmpty || name.utf8.count > 100 || name.unicodeScalars.contains(where: { $0.value < 0x20 }) {
+                hosts.note(name, "is no usable host name: 1 to 100 bytes without control characters")
+            }
+            var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, capabilities)
+            host?.execAllowlist = reader.strings("exec_allowlist")
+            host?.baseDir = baseDirectory(reader)
+            if let own = reader.object("capabilities") { host?.capabilities = Self.capabilities(own, within: capabilities) }
+            _ = reader.strings("forward_allowlist")
+            reader.finish()
+            return host
+        }
+        guard let name = top.requiredString("default_host") else { return (all, "") }
+        if !hosts.names.contains(name) {
+            let names = hosts.names.map { "\"\($0)\"" }.joined(separator: ", ")
+            top.note("default_host", "must name one of the hosts (\(names)), got \"\(name)\"")
+        }
+        return (all, name)
+    }
+
+    private static func host(
+        _ reader: ConfigReader, name: String, keys: (socket: String, user: String, host: String),
+        _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
+    ) -> PolicySnapshot.Host? {
+        var socket: String?
+        if reader.requiredString(keys.socket) != nil { socket = expand.path(reader, keys.socket) }
+        let user = word(reader, keys.user)
+        let address = word(reader, keys.host)
+        guard let socket, let user, let address else { return nil }
+        return PolicySnapshot.Host(name: name, socket: socket, user: user, host: address, capabilities: capabilities)
+    }
+
+    /// A login or host name: it becomes half of `user@host` on a command line, where ssh also knows URIs and options.
+    private static func word(_ reader: ConfigReader, _ key: String) -> String? {
+        guard let text = reader.requiredString(key) else { return nil }
+        let bad = text.unicodeScalars.contains { $0.value <= 0x20 || $0.value == 0x7F || $0 == "/" || $0 == "@" }
+        if text.hasPrefix("-") || bad {
+            reader.note(key, "must not begin with \"-\" nor contain spaces, \"/\" or \"@\", got \"\(text)\"")
+            return nil
+        }
+        return text
+    }
+
+    private static func baseDirectory(_ reader: ConfigReader) -> String? {
+        guard let directory = reader.string("base_dir"), !directory.isEmpty else { return nil }
+        if !directory.hasPrefix("/") { reader.note("base_dir", "must be absolute, got \"\(directory)\"") }
+        return directory
+    }
+
+    private static func capabilities(
+        _ reader: ConfigReader?, within all: PolicySnapshot.Capabilities? = nil
+    ) -> PolicySnapshot.Capabilities {
+        var result = PolicySnapshot.Capabilities()
+        guard let reader else { return all ?? result }
+        func flag(_ key: String, _ outer: Bool?) -> Bool {
+            // A host can only have less than all hosts have.
+            reader.bool(key, default: outer ?? false) && outer ?? true
+        }
+        result.exec = flag("exec", all?.exec)
+        result.fileRead = flag("file_read", all?.fileRead)
+        result.fileWrite = flag("file_write", all?.fileWrite)
+        result.portForward = flag("port_forward", all?.portForward)
+        reader.finish()
+        return result
+    }
+
+    private static func limits(_ reader: ConfigReader?) -> PolicySnapshot.Limits {
+        var limits = PolicySnapshot.Limits()
+        guard let reader else { return limits }
+        limits.maxOutputBytes = reader.integer(
+            "max_output_bytes", in: 1024...(64 << 20), default: limits.maxOutputBytes)
+        _ = reader.integer("max_read_bytes", in: 1024...(64 << 20), default: 1 << 20)
+        limits.maxRequestBytes = reader.integer(
+            "max_request_bytes", in: 4096...(64 << 20), default: limits.maxRequestBytes)
+        limits.sessionsPerHost = reader.integer("sessions_per_host", in: 1...100, default: limits.sessionsPerHost)
+        limits.maxTimeoutSeconds = reader.integer(
+            "max_timeout_seconds", in: 1...86_400, default: limits.maxTimeoutSeconds)
+        reader.finish()
+        return limits
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        guard case DecodingError.dataCorrupted(let context) = error else { return "\(error)" }
+        return context.underlyingError.map { "\($0)" } ?? context.debugDescription
+    }
+}
+
+/// `~/` and `$XDG_RUNTIME_DIR` at the beginning of a path of the config.
+struct PathExpansion {
+    let home: String?
+    let runtimeDirectory: String?
+
+    init(environment: [String: String]) {
+        home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+            ?? getpwuid(geteuid()).flatMap { String(validatingCString: $0.pointee.pw_dir) }
+        runtimeDirectory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+    }
+
+    /// The member `key` as an absolute path; what cannot be one is noted.
+    func path(_ reader: ConfigReader, _ key: String) -> String? {
+        guard let text = reader.string(key) else { return nil }
+        var path = text
+        if text.hasPrefix("~/"), let home { path = home + text.dropFirst(1) }
+        for form in ["$XDG_RUNTIME_DIR/", "${XDG_RUNTIME_DIR}/"] where text.hasPrefix(form) {
+            guard let runtimeDirectory else {
+                reader.note(key, "names XDG_RUNTIME_DIR, which is not set")
+                return nil
+            }
+            path = runtimeDirectory + "/" + text.dropFirst(form.count)
+        }
+        guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+            reader.note(key, "must be an absolute path or begin with ~/ or $XDG_RUNTIME_DIR/, got \"\(text)\"")
+            return nil
+        }
+        return path
+    }
+}

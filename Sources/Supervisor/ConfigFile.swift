@@ -1,0 +1,41 @@
+internal import Glibc
+internal import IPC
+
+/// Reads the config from its file, which must be the user's own.
+enum ConfigFile {
+    private static let maximumSize = 16 << 20
+
+    static func load(_ path: String, environment: [String: String]) throws(ConfigError) -> Config {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard number >= 0 else {
+            let hint = errno == ENOENT ? "; write one as the README shows, or name it with --config" : ""
+            throw ConfigError(path: path, mistakes: ["cannot be opened: \(String(cString: strerror(errno)))\(hint)"])
+        }
+        let file = OwnedFD(taking: number)
+        var status = stat()
+        guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw ConfigError(path: path, mistakes: ["is not a regular file"])
+        }
+        // Whoever can write this file can run commands on every host as this user.
+        guard status.st_uid == geteuid() else {
+            throw ConfigError(path: path, mistakes: ["must belong to uid \(geteuid()), not \(status.st_uid)"])
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw ConfigError(path: path, mistakes: ["must not be writable by others; run: chmod go-w '\(path)'"])
+        }
+        guard status.st_size <= maximumSize else {
+            throw ConfigError(path: path, mistakes: ["is larger than \(maximumSize) bytes"])
+        }
+        var json = [UInt8](repeating: 0, count: Int(status.st_size))
+        var filled = 0
+        while filled < json.count {
+            let count = json.withUnsafeMutableBytes { read(file.rawValue, $0.baseAddress.map { $0 + filled }, $0.count - filled) }
+            guard count >= 0 else {
+                throw ConfigError(path: path, mistakes: ["cannot be read: \(String(cString: strerror(errno)))"])
+            }
+            if count == 0 { break }
+            filled += count
+        }
+        return try Config(json: Array(json[..<filled]), environment: environment, path: path)
+    }
+}

@@ -1,0 +1,166 @@
+internal import FoundationEssentials
+
+/// The config as it was written, before it is understood.
+enum ConfigValue: Decodable {
+    case null
+    case bool(Bool)
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([ConfigValue])
+    case object([String: ConfigValue])
+
+    private struct Name: CodingKey {
+        let stringValue: String
+        let intValue: Int? = nil
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+        if let keyed = try? decoder.container(keyedBy: Name.self) {
+            var members: [String: ConfigValue] = [:]
+            for key in keyed.allKeys { members[key.stringValue] = try keyed.decode(ConfigValue.self, forKey: key) }
+            self = .object(members)
+        } else if var elements = try? decoder.unkeyedContainer() {
+            var values: [ConfigValue] = []
+            while !elements.isAtEnd { values.append(try elements.decode(ConfigValue.self)) }
+            self = .array(values)
+        } else {
+            let single = try decoder.singleValueContainer()
+            if single.decodeNil() {
+                self = .null
+            } else if let truth = try? single.decode(Bool.self) {
+                self = .bool(truth)
+            } else if let integer = try? single.decode(Int.self) {
+                self = .integer(integer)
+            } else if let number = try? single.decode(Double.self) {
+                self = .number(number)
+            } else {
+                self = .string(try single.decode(String.self))
+            }
+        }
+    }
+
+    /// The word for the type in an error.
+    var typeName: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+/// Reads the members of one object of the config; each mistake is noted with its JSON path and reading goes on, so that
+/// a person sees all of them at once.
+final class ConfigReader {
+    /// What was noted under one config, shared by the readers of its objects.
+    final class Notes {
+        var errors: [String] = []
+        var warnings: [String] = []
+    }
+
+    let notes: Notes
+    private let path: String
+    private let members: [String: ConfigValue]
+    private var known: Set<String> = []
+
+    init(_ members: [String: ConfigValue], path: String, notes: Notes) {
+        self.members = members
+        self.path = path
+        self.notes = notes
+    }
+
+    func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    func note(_ key: String, _ what: String) { notes.errors.append("\(path(of: key)): \(what)") }
+
+    private func value(_ key: String) -> ConfigValue? {
+        known.insert(key)
+        guard let value = members[key] else { return nil }
+        if case .null = value { return nil }
+        return value
+    }
+
+    func has(_ key: String) -> Bool { value(key) != nil }
+
+    func string(_ key: String) -> String? {
+        switch value(key) {
+        case .none: return nil
+        case .some(.string(let text)): return text
+        case .some(let other):
+            note(key, "must be a string, got \(other.typeName)")
+            return nil
+        }
+    }
+
+    /// A string that must be there and say something.
+    func requiredString(_ key: String) -> String? {
+        guard has(key) else {
+            note(key, "is required")
+            return nil
+        }
+        guard let text = string(key) else { return nil }
+        if text.isEmpty { note(key, "must not be empty") }
+        return text.isEmpty ? nil : text
+    }
+
+    func bool(_ key: String, default fallback: Bool) -> Bool {
+        switch value(key) {
+        case .none: return fallback
+        case .some(.bool(let truth)): return truth
+        case .some(let other):
+            note(key, "must be true or false, got \(other.typeName)")
+            return fallback
+        }
+    }
+
+    func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int) -> Int {
+        switch value(key) {
+        case .none: return fallback
+        case .some(.integer(let number)) where range.contains(number): return number
+        case .some(.integer(let number)):
+            note(key, "must be from \(range.lowerBound) to \(range.upperBound), got \(number)")
+        case .some(let other):
+            note(key, "must be a whole number from \(range.lowerBound) to \(range.upperBound), got \(other.typeName)")
+        }
+        return fallback
+    }
+
+    func strings(_ key: String) -> [String]? {
+        switch value(key) {
+        case .none: return nil
+        case .some(.array(let values)):
+            return values.enumerated().compactMap { index, value in
+                if case .string(let text) = value { return text }
+                note("\(key)[\(index)]", "must be a string, got \(value.typeName)")
+                return nil
+            }
+        case .some(let other):
+            note(key, "must be an array of strings, got \(other.typeName)")
+            return nil
+        }
+    }
+
+    func object(_ key: String) -> ConfigReader? {
+        switch value(key) {
+        case .none: return nil
+        case .some(.object(let members)): return ConfigReader(members, path: path(of: key), notes: notes)
+        case .some(let other):
+            note(key, "must be an object, got \(other.typeName)")
+            return nil
+        }
+    }
+
+    /// The names of the members, in order, for an object whose names are the user's.
+    var names: [String] { members.keys.sorted() }
+
+    /// Warns of the members that nothing asked for. Call when the object is read.
+    func finish() {
+        for name in names where !known.contains(name) { notes.warnings.append("\(path(of: name)): unknown key, ignored") }
+    }
+}

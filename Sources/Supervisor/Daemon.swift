@@ -1,0 +1,313 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// The supervisor's loop: one thread, one epoll(7) set, nothing that blocks. It moves descriptors and messages; whatever
+/// a client or a remote host has written is read by workers only.
+final class Daemon {
+    /// What a token in the epoll set belongs to. A token carries the connection's number, which is never used again, so
+    /// an event of a closed descriptor cannot be taken for one of its successor.
+    private enum Source: UInt64 {
+        case listener, signals, client, channel, process, log
+
+        func token(_ id: SessionTable.ID = 0) -> UInt64 { id << 8 | rawValue }
+    }
+
+    /// A connection's descriptors: the client's until its worker has it, then the worker.
+    private final class Connection {
+        let peer: MCPSocket.Peer
+        var client: OwnedFD?
+        var worker: WorkerProcess?
+        var log = WorkerLog()
+        var killedBecause: String?
+
+        init(peer: MCPSocket.Peer, client: consuming OwnedFD) {
+            self.peer = peer
+            self.client = consume client
+        }
+    }
+
+    private let configPath: String
+    private let environment: [String: String]
+    private let workerProgram: String
+    private let socket: MCPSocket
+    private let epoll: OwnedFD
+    private let signals: OwnedFD
+    private var config: Config
+    private var policy: OwnedFD
+    private var table: SessionTable
+    private var connections: [SessionTable.ID: Connection] = [:]
+    private var listening = true
+
+    /// Listens on the configured socket. From here on `run` must be called.
+    init(config: Config, configPath: String, environment: [String: String], workerProgram: String) throws(StartError) {
+        self.config = config
+        self.configPath = configPath
+        self.environment = environment
+        self.workerProgram = workerProgram
+        signal(SIGPIPE, SIG_IGN)
+        let wanted = [SIGTERM, SIGINT, SIGHUP]
+        epoll = OwnedFD(taking: csd_epoll_create())
+        signals = OwnedFD(taking: csd_signal_descriptor(wanted, wanted.count))
+        guard epoll.rawValue >= 0, signals.rawValue >= 0 else { throw StartError(sentence: "cannot watch for events: errno \(errno)") }
+        policy = try Self.seal(config.policy)
+        socket = try MCPSocket(path: config.mcpSocket)
+        table = SessionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
+        watch(socket.rawValue, Source.listener.token())
+        watch(signals.rawValue, Source.signals.token())
+    }
+
+    private static func seal(_ policy: PolicySnapshot) throws(StartError) -> OwnedFD {
+        do throws(IPCError) {
+            return try policy.sealed()
+        } catch {
+            throw StartError(sentence: "the policy cannot be handed to workers: \(error)")
+        }
+    }
+
+    /// Serves until a signal ends it.
+    func run() {
+        Log.write(.info, "listening", ["socket": .text(config.mcpSocket), "version": .text(Version.text), "pid": .number(Int(getpid()))])
+        var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
+        while !(table.draining && table.isEmpty) {
+            let timeout = table.nextDeadline.map { Int32(clamping: max(0, $0 - now())) } ?? -1
+            let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
+            for event in ready.prefix(Int(max(0, count))) { handle(event) }
+            perform(table.advance(now: now()))
+            updateListening()
+        }
+        socket.unlinkOwn()
+        Log.write(.info, "stopped", ["socket": .text(config.mcpSocket)])
+    }
+
+    private func handle(_ event: csd_epoll_ready) {
+        let id = event.token >> 8
+        switch Source(rawValue: event.token & 0xFF) {
+        case .none: break
+        case .listener: acceptAll()
+        case .signals: takeSignals()
+        case .client: perform(table.hungUp(id, now: now()))
+        case .channel: readChannel(id)
+        case .log: readLog(id)
+        case .process: reap(id)
+        }
+    }
+
+    private func acceptAll() {
+        while table.hasRoom {
+            switch socket.accept() {
+            case .none: return
+            case .stranger(let peer):
+                Log.write(
+                    .warning, "connection refused: another user",
+                    ["client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))])
+            case .client(let client, let peer):
+                let descriptor = client.rawValue
+                let (id, actions) = table.accepted(pid: peer.pid, now: now())
+                // Only its hang-up is of interest here: not a byte of it is read in this process.
+                watch(descriptor, Source.client.token(id), for: 0)
+                connections[id] = Connection(peer: peer, client: consume client)
+                Log.write(.info, "client connected", fields(peer, id))
+                perform(actions)
+            }
+        }
+    }
+
+    private func takeSignals() {
+        while true {
+            switch csd_signal_next(signals.rawValue) {
+            case 0: return
+            case SIGHUP: reload()
+            default:
+                guard !table.draining else { return endNow() }
+                Log.write(.info, "stopping", ["sessions": .number(table.sessions.count)])
+                perform(table.drain(now: now()))
+            }
+        }
+    }
+
+    /// The second signal: nobody waits for anything any more.
+    private func endNow() {
+        for connection in connections.values {
+            connection.worker?.killGroup()
+        }
+        socket.unlinkOwn()
+        Log.write(.warning, "stopped at once by a second signal")
+        exit(0)
+    }
+
+    private func perform(_ actions: [SessionTable.Action]) {
+        for action in actions {
+            switch action {
+            case .start(let id, let role): start(id, role)
+            case .close(let id, let reason): close(id, reason)
+            case .kill(let id, let reason): kill(id, reason)
+            case .drain(let id): drain(id)
+            }
+        }
+    }
+
+    private func start(_ id: SessionTable.ID, _ role: WorkerRole) {
+        guard let connection = connections[id], let client = connection.client.take() else { return }
+        _ = csd_epoll_remove(epoll.rawValue, client.rawValue)
+        do throws(StartError) {
+            let worker = try WorkerProcess.start(program: workerProgram, role: role, policy: policy, client: client)
+            watch(worker.channel.rawValue, Source.channel.token(id))
+            watch(worker.pidfd.rawValue, Source.process.token(id))
+            watch(worker.log.rawValue, Source.log.token(id))
+            connection.worker = worker
+        } catch {
+            Log.write(.error, "client disconnected", ["reason": .text(error.sentence), "session": .number(Int(id))])
+            connections[id] = nil
+            perform(table.ended(id, now: now()))
+        }
+    }
+
+    private func close(_ id: SessionTable.ID, _ reason: String) {
+        guard connections.removeValue(forKey: id) != nil else { return }
+        Log.write(.info, "client disconnected", ["reason": .text(reason), "session": .number(Int(id))])
+    }
+
+    private func kill(_ id: SessionTable.ID, _ reason: String) {
+        guard let connection = connections[id] else { return }
+        connection.killedBecause = reason
+        connection.worker?.killGroup()
+    }
+
+    private func drain(_ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        // A little less than until the kill, so that a worker whose time is up still ends by itself.
+        let message = ToWorker.drain(milliseconds: UInt32(SessionTable.Bound.drain - 500))
+        send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+    }
+
+    private func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void) {
+        guard let worker = connection.worker else { return }
+        do throws(IPCError) {
+            try body(worker)
+        } catch IPCError.closed {
+            // It is ending; the pidfd tells how.
+        } catch {
+            kill(id, "it does not take messages (\(error))")
+        }
+    }
+
+    private func readChannel(_ id: SessionTable.ID) {
+        while let connection = connections[id], connection.killedBecause == nil {
+            guard let worker = connection.worker else { return }
+            let message: ToSupervisor
+            do throws(IPCError) {
+                guard let incoming = try worker.channel.receive(ToSupervisor.self) else { return }
+                message = incoming.message
+            } catch IPCError.closed {
+                _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+                return
+            } catch {
+                return kill(id, "it broke the protocol (\(error))")
+            }
+            note(message, id, connection.peer, pid: worker.pid)
+            perform(table.received(message, from: id, now: now()))
+        }
+    }
+
+    private func note(_ message: ToSupervisor, _ id: SessionTable.ID, _ peer: MCPSocket.Peer, pid: Int32) {
+        let session: LogValue = .number(Int(id))
+        switch message {
+        case .ready(let abi):
+            Log.write(.info, "worker ready", ["session": session, "worker_pid": .number(Int(pid)), "landlock_abi": .number(Int(abi))])
+        case .clientGone:
+            Log.write(.info, "client disconnected", ["reason": "the client closed", "session": session])
+        case .clientDropped(let reason):
+            Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
+        }
+    }
+
+    private func readLog(_ id: SessionTable.ID) {
+        guard let connection = connections[id], let worker = connection.worker else { return }
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        let count = read(worker.log.rawValue, &chunk, chunk.count)
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
+        let lines = count > 0 ? connection.log.append(chunk[..<count]) : nil
+        for line in lines ?? connection.log.flush() {
+            Log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)])
+        }
+        if lines == nil { _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue) }
+    }
+
+    private func reap(_ id: SessionTable.ID) {
+        guard let connection = connections[id], let worker = connection.worker else { return }
+        let pid = worker.pid
+        guard let end = worker.reap() else { return }
+        // What it still had to say, before its descriptors close.
+        readChannel(id)
+        readLog(id)
+        let served = table.sessions[id].map { $0.phase == .serving || $0.phase == .starting(.serve) } ?? false
+        let reason = connection.killedBecause
+        let (level, how) = Self.describe(end, killedBecause: reason)
+        if served { Log.write(level, "client disconnected", ["reason": .text("the worker ended: \(how)"), "session": .number(Int(id))]) }
+        Log.write(level, "worker ended", ["how": .text(how), "session": .number(Int(id)), "worker_pid": .number(Int(pid))])
+        connections[id] = nil
+        perform(table.ended(id, now: now()))
+    }
+
+    private static func describe(_ end: WorkerEnd, killedBecause reason: String?) -> (LogLevel, String) {
+        if let reason { return (.warning, "killed: \(reason)") }
+        switch end {
+        case .clean: return (.info, "clean exit")
+        case .exited(let status): return (.error, "failed with exit status \(status)")
+        case .violation: return (.error, "sandbox violation (SIGSYS)")
+        case .signalled(let signal): return (.error, "crashed or killed by signal \(signal)")
+        }
+    }
+
+    /// HUP: the new config as a whole, or the old one stays.
+    private func reload() {
+        do {
+            let new = try ConfigFile.load(configPath, environment: environment)
+            let sealed = try Self.seal(new.policy)
+            Startup.warn(new)
+            if new.mcpSocket != config.mcpSocket {
+                Log.write(.warning, "mcp_socket has changed; the daemon must be restarted for that", ["socket": .text(config.mcpSocket)])
+            }
+            config = new
+            policy = sealed
+            table.waitMilliseconds = new.clientWaitSeconds * 1000
+            for (id, session) in table.sessions where session.phase == .serving {
+                guard let connection = connections[id] else { continue }
+                send(id, connection) { worker throws(IPCError) in try worker.send(policy: policy) }
+            }
+            Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
+        } catch let error as ConfigError {
+            for mistake in error.mistakes { Log.write(.error, "config not reloaded", ["path": .text(error.path), "error": .text(mistake)]) }
+        } catch {
+            Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text("\(error)")])
+        }
+    }
+
+    /// Leaves further connections in the kernel's backlog while there is no room for them.
+    private func updateListening() {
+        guard listening != table.hasRoom else { return }
+        listening = table.hasRoom
+        if listening {
+            watch(socket.rawValue, Source.listener.token())
+        } else {
+            _ = csd_epoll_remove(epoll.rawValue, socket.rawValue)
+        }
+    }
+
+    private func watch(_ descriptor: Int32, _ token: UInt64, for wanted: UInt32 = CSD_EPOLL_READABLE) {
+        if csd_epoll_add(epoll.rawValue, descriptor, token, wanted) != 0 {
+            Log.write(.error, "epoll_ctl failed", ["errno": .number(Int(errno))])
+        }
+    }
+
+    private func fields(_ peer: MCPSocket.Peer, _ id: SessionTable.ID) -> KeyValuePairs<String, LogValue> {
+        ["session": .number(Int(id)), "client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))]
+    }
+
+    private func now() -> Int {
+        var clock = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &clock)
+        return Int(clock.tv_sec) * 1000 + Int(clock.tv_nsec) / 1_000_000
+    }
+}

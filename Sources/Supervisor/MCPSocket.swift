@@ -1,0 +1,157 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// Why the daemon does not start, as a sentence.
+struct StartError: Error {
+    let sentence: String
+}
+
+/// The listening MCP socket, unix(7): mode 0600, ours alone, and gone when its owner goes.
+struct MCPSocket: ~Copyable {
+    /// Someone who has connected.
+    struct Peer: Equatable {
+        let pid: Int32
+        let uid: UInt32
+    }
+
+    /// What `accept` found.
+    enum Accepted: ~Copyable {
+        case client(OwnedFD, Peer)
+        /// Another user's process; its connection is closed.
+        case stranger(Peer)
+        case none
+    }
+
+    let path: String
+    private let socket: OwnedFD
+    /// Held as long as the daemon lives; its lock tells other daemons that this socket is in use.
+    private let lock: OwnedFD
+    private let device: UInt
+    private let inode: UInt
+
+    var rawValue: Int32 { socket.rawValue }
+
+    /// Takes the lock, replaces the socket of a dead daemon, and listens.
+    init(path: String) throws(StartError) {
+        try Self.checkDirectory(of: path)
+        let lock = try Self.takeLock(path + ".lock", socket: path)
+        try Self.removeStale(path)
+        let number = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard number >= 0 else { throw Self.failure("make a socket", path) }
+        let socket = OwnedFD(taking: number)
+        guard var address = Self.address(path) else { throw StartError(sentence: "mcp_socket \(path) is too long") }
+        // The socket must never exist with a wider mode, not even between bind and chmod.
+        let old = umask(0o177)
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket.rawValue, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        let bindError = errno
+        umask(old)
+        guard bound == 0 else { throw Self.failure("bind", path, errno: bindError) }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & 0o7777 == 0o600 else { throw Self.failure("check", path) }
+        guard listen(socket.rawValue, 128) == 0 else { throw Self.failure("listen on", path) }
+        self.path = path
+        self.socket = socket
+        self.lock = lock
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    borrowing func accept() -> Accepted {
+        while true {
+            let number = Glibc.accept(socket.rawValue, nil, nil)
+            guard number >= 0 else {
+                if errno == EINTR || errno == ECONNABORTED { continue }
+                return .none
+            }
+            let client = OwnedFD(taking: number)
+            // Single-threaded, and nothing is spawned in between: this is as good as accept4.
+            guard fcntl(client.rawValue, F_SETFD, FD_CLOEXEC) == 0 else { return .none }
+            var credentials = csd_peer_credentials()
+            guard csd_peer_credentials(client.rawValue, &credentials) == 0 else { continue }
+            let peer = Peer(pid: credentials.pid, uid: credentials.uid)
+            return peer.uid == geteuid() ? .client(client, peer) : .stranger(peer)
+        }
+    }
+
+    /// Removes the socket, if it is still the one that this daemon made.
+    borrowing func unlinkOwn() {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
+        unlink(path)
+    }
+
+    /// Another user who can rename in this directory could put their own socket in our place.
+    private static func checkDirectory(of path: String) throws(StartError) {
+        let directory = path.lastIndex(of: "/").map { path[..<$0] }.map { $0.isEmpty ? "/" : String($0) } ?? "."
+        var status = stat()
+        guard stat(directory, &status) == 0 else {
+            throw StartError(
+                sentence: "the directory of mcp_socket, \(directory), cannot be used: \(String(cString: strerror(errno)))")
+        }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw StartError(
+                sentence: "the directory of mcp_socket, \(directory), belongs to uid \(status.st_uid); "
+                    + "choose one of your own or of root")
+        }
+        guard status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 else {
+            throw StartError(
+                sentence: "the directory of mcp_socket, \(directory), can be written by others and is not sticky; "
+                    + "choose another one, or run: chmod go-w '\(directory)'")
+        }
+    }
+
+    private static func takeLock(_ path: String, socket: String) throws(StartError) -> OwnedFD {
+        // In a sticky directory the name may be taken by another user; neither follow nor use that.
+        let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+        guard number >= 0 else { throw failure("open the lock file of", socket) }
+        let lock = OwnedFD(taking: number)
+        var status = stat()
+        guard fstat(lock.rawValue, &status) == 0, status.st_uid == geteuid(), status.st_mode & S_IFMT == S_IFREG else {
+            throw StartError(sentence: "the lock file \(path) is not this user's; remove it or choose another mcp_socket")
+        }
+        guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw StartError(
+                sentence: "another claude-ssh-daemon serves \(socket) already; stop it or choose another mcp_socket")
+        }
+        return lock
+    }
+
+    private static func removeStale(_ path: String) throws(StartError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid() else {
+            throw StartError(sentence: "\(path) exists and is not a socket of this user; remove it or choose another mcp_socket")
+        }
+        // Some other program may listen there without our lock.
+        guard var address = address(path) else { return }
+        let probe = OwnedFD(taking: Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0))
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(probe.rawValue, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        // EAGAIN is a listener whose backlog is full.
+        guard connected != 0, errno != EAGAIN else {
+            throw StartError(sentence: "another program listens on \(path); stop it or choose another mcp_socket")
+        }
+        guard unlink(path) == 0 else { throw failure("remove the stale socket", path) }
+    }
+
+    private static func address(_ path: String) -> sockaddr_un? {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return nil }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        return address
+    }
+
+    private static func failure(_ what: String, _ path: String, errno code: Int32 = errno) -> StartError {
+        StartError(sentence: "cannot \(what) \(path): \(String(cString: strerror(code)))")
+    }
+}

@@ -1,0 +1,48 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// The version of this build.
+enum Version {
+    static let text = "3.0.0-dev"
+}
+
+/// What is settled before the daemon listens.
+enum Startup {
+    /// The worker lies beside the daemon, or in the libexec directory of the same prefix. Nothing else names it.
+    static func workerProgram() throws(StartError) -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0, count < buffer.count else { throw StartError(sentence: "cannot find this program's own file") }
+        let own = String(decoding: buffer[..<count], as: UTF8.self)
+        let directory = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
+        let candidates = [
+            "\(directory)/claude-ssh-worker", "\(directory)/../libexec/claude-ssh-daemon/claude-ssh-worker",
+        ]
+        guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
+            throw StartError(sentence: "claude-ssh-worker is missing; it belongs at \(candidates.joined(separator: " or "))")
+        }
+        return found
+    }
+
+    /// The kernel can confine the workers, and there is an ssh to start.
+    static func check(_ config: Config) throws(StartError) {
+        if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
+            throw StartError(
+                sentence: "this kernel has no Landlock (Linux 5.13 or newer, with landlock among its security modules), "
+                    + "so the workers cannot be confined; to serve without it, set \"sandbox\": {\"require_landlock\": false}")
+        }
+        guard access(config.policy.sshPath, X_OK) == 0 else {
+            throw StartError(sentence: "ssh_path: \(config.policy.sshPath) cannot be executed: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// What an administrator should know about a config that is in force.
+    static func warn(_ config: Config) {
+        for warning in config.warnings { Log.write(.warning, "config", ["warning": .text(warning)]) }
+        if !config.policy.requireLandlock {
+            let state = csd_landlock_abi() > 0 ? "this kernel has it, so it is used" : "this kernel has none: workers are confined by seccomp only"
+            Log.write(.warning, "sandbox.require_landlock is false", ["landlock": .text(state)])
+        }
+    }
+}

@@ -1,0 +1,97 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// How a worker's process ended.
+enum WorkerEnd: Equatable {
+    case clean
+    case exited(status: Int)
+    /// seccomp killed it: a system call outside the table.
+    case violation
+    case signalled(Int)
+}
+
+/// A running worker as the supervisor holds it: process, IPC channel and log pipe.
+final class WorkerProcess {
+    let pid: Int32
+    /// Readable when the process has ended, pidfd_open(2).
+    let pidfd: OwnedFD
+    let channel: Channel
+    /// The worker's standard error.
+    let log: OwnedFD
+
+    private init(pid: Int32, pidfd: consuming OwnedFD, channel: consuming Channel, log: consuming OwnedFD) {
+        self.pid = pid
+        self.pidfd = pidfd
+        self.channel = channel
+        self.log = log
+    }
+
+    /// Starts a worker on the client's connection and sends it Setup. In the child only these are open: /dev/null as 0
+    /// and 1, the log pipe as 2, the client as 3, the channel as 4.
+    static func start(
+        program: String, role: WorkerRole, policy: borrowing OwnedFD, client: borrowing OwnedFD
+    ) throws(StartError) -> WorkerProcess {
+        do throws(IPCError) {
+            var ends = try Channel.pair()
+            guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
+            var pipe = try Pipe()
+            guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }
+            try log.setNonBlocking()
+            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
+            // Above the numbers that they become, so that no dup2 runs over another.
+            let nullHigh = try null.duplicateForChild()
+            let logHigh = try logWriter.duplicateForChild()
+            let clientHigh = try client.duplicateForChild()
+            let channelHigh = try theirs.duplicateForChild()
+            let descriptors = [
+                nullHigh.rawValue, nullHigh.rawValue, logHigh.rawValue, clientHigh.rawValue, channelHigh.rawValue,
+            ]
+            var pid: pid_t = 0
+            let result = program.withCString { path in
+                "LANG=C.UTF-8".withCString { language in
+                    let arguments = [UnsafeMutablePointer(mutating: path), nil]
+                    let environment = [UnsafeMutablePointer(mutating: language), nil]
+                    return csd_spawn(&pid, path, arguments, environment, descriptors, descriptors.count, 1)
+                }
+            }
+            guard result == 0 else { throw .system(call: "posix_spawn", errno: result) }
+            let number = csd_pidfd_open(pid)
+            guard number >= 0 else {
+                let code = errno
+                kill(-pid, SIGKILL)
+                waitpid(pid, nil, 0)
+                throw .system(call: "pidfd_open", errno: code)
+            }
+            let worker = WorkerProcess(pid: pid, pidfd: OwnedFD(taking: number), channel: Channel(taking: own), log: log)
+            try? worker.channel.send(ToWorker.setup(role), descriptor: policy.duplicateForChild())
+            return worker
+        } catch {
+            throw StartError(sentence: "the worker \(program) could not be started: \(error)")
+        }
+    }
+
+    /// Sends a policy to a worker at work.
+    func send(policy: borrowing OwnedFD) throws(IPCError) {
+        try channel.send(ToWorker.policy, descriptor: policy.duplicateForChild())
+    }
+
+    /// Ends the worker and every `ssh` that it started.
+    func killGroup() {
+        kill(-pid, SIGKILL)
+    }
+
+    /// Reaps the ended process; nil while it still runs. Its group is killed first, as long as its number is ours.
+    func reap() -> WorkerEnd? {
+        var code: Int32 = 0
+        var status: Int32 = 0
+        killGroup()
+        guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
+        switch (code, status) {
+        case (CSD_CLD_EXITED, 0): return .clean
+        case (CSD_CLD_EXITED, let status): return .exited(status: Int(status))
+        case (_, SIGSYS): return .violation
+        case (_, let signal): return .signalled(Int(signal))
+        }
+    }
+}

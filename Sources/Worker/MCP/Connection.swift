@@ -1,0 +1,92 @@
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// How a client's stream of lines ended.
+public enum ConnectionEnd: Equatable, Sendable {
+    /// End of input; a half line before it is dropped.
+    case closed
+    /// A line was longer than this many bytes.
+    case lineTooLong(limit: Int)
+    /// Reading failed with this errno.
+    case failed(errno: Int32)
+}
+
+/// The client's descriptor: lines in on one thread, lines out on another, both blocking.
+///
+/// Answers queue up to a bound, beyond which the reader waits: a client that sends and never reads stops itself. Short of
+/// that the reader goes on, because a bridge that copies one direction at a time would otherwise wait for us, and we for it.
+public final class Connection: LineWriter {
+    /// Bytes of answers that may wait while more is read.
+    private static let maximumQueued = 8 << 20
+
+    private let descriptor: Int32
+    private let reading = DispatchQueue(label: "client.read")
+    private let writing = DispatchQueue(label: "client.write")
+    private let queued = Atomic<Int>(0)
+
+    /// A connection over an open stream socket, which stays the caller's.
+    public init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    /// Reads lines of at most `limit` bytes and hands each to `receive`, on the reading thread, until the stream ends.
+    public func readLines(limit: Int, to receive: @escaping @Sendable ([UInt8]) -> Void) async -> ConnectionEnd {
+        await withCheckedContinuation { continuation in
+            reading.async { [descriptor] in
+                continuation.resume(returning: Self.read(descriptor, limit, receive))
+            }
+        }
+    }
+
+    private static func read(_ descriptor: Int32, _ limit: Int, _ receive: ([UInt8]) -> Void) -> ConnectionEnd {
+        var framer = LineFramer(limit: limit)
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count == 0 { return .closed }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return errno == ECONNRESET ? .closed : .failed(errno: errno)
+            }
+            do {
+                for line in try framer.append(chunk[..<count]) { receive(line) }
+            } catch {
+                return .lineTooLong(limit: error.limit)
+            }
+        }
+    }
+
+    /// See `LineWriter`.
+    public func write(_ message: [UInt8]) {
+        let waiting = queued.wrappingAdd(message.count, ordering: .relaxed).newValue
+        let work = DispatchWorkItem {
+            self.put(message)
+            self.queued.wrappingSubtract(message.count, ordering: .relaxed)
+        }
+        writing.async(execute: work)
+        if waiting > Self.maximumQueued { work.wait() }
+    }
+
+    /// See `LineWriter`.
+    public func writeLater(_ message: [UInt8]) async {
+        await withCheckedContinuation { continuation in
+            writing.async {
+                self.put(message)
+                continuation.resume()
+            }
+        }
+    }
+
+    /// A client that has gone takes nothing any more; the reading side sees its end.
+    private func put(_ message: [UInt8]) {
+        let line = message + [UInt8(ascii: "\n")]
+        var sent = 0
+        while sent < line.count {
+            let count = line.withUnsafeBytes { send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL)) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return }
+            sent += count
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/// The id of a request: a string or an integer, returned as it came. MCP allows no other.
+public enum RequestID: Hashable, Sendable {
+    case string(String)
+    case integer(Int64)
+
+    init?(_ value: JSONValue?) {
+        switch value {
+        case .string(let text): self = .string(text)
+        case .integer(let integer): self = .integer(integer)
+        default: return nil
+        }
+    }
+
+    var json: JSONValue {
+        switch self {
+        case .string(let text): .string(text)
+        case .integer(let integer): .integer(integer)
+        }
+    }
+}
+
+/// A JSON-RPC 2.0 error object.
+public struct RPCError: Error, Equatable, Sendable {
+    /// The code: JSON-RPC 2.0 section 5.1, or MCP's own.
+    public let code: Int64
+    /// One sentence.
+    public let message: String
+
+    static func parseError() -> RPCError {
+        RPCError(code: -32700, message: "Parse error: the line is not one JSON value in UTF-8")
+    }
+    static func invalidRequest(_ why: String) -> RPCError { RPCError(code: -32600, message: "Invalid request: \(why)") }
+    static func methodNotFound(_ method: String) -> RPCError {
+        RPCError(code: -32601, message: "Method not found: \(method.prefix(200))")
+    }
+    static func invalidParams(_ why: String) -> RPCError { RPCError(code: -32602, message: "Invalid params: \(why)") }
+    static func busy(_ why: String) -> RPCError { RPCError(code: -32000, message: why) }
+}
+
+/// One message from the client, told apart.
+enum Incoming: Equatable {
+    case request(RequestID, method: String, params: JSONObject)
+    case notification(method: String, params: JSONObject)
+    /// An answer; this server asks nothing, so it is dropped.
+    case response
+    case invalid(RequestID?, RPCError)
+
+    init(_ value: JSONValue) {
+        guard let message = value.object else {
+            self = .invalid(nil, .invalidRequest("a message is a JSON object"))
+            return
+        }
+        let id = RequestID(message["id"])
+        guard message["jsonrpc"] == "2.0" else {
+            self = .invalid(id, .invalidRequest("\"jsonrpc\" must be \"2.0\""))
+            return
+        }
+        guard let method = message["method"] else {
+            let isResponse = message["result"] != nil || message["error"] != nil
+            self = isResponse ? .response : .invalid(id, .invalidRequest("\"method\" is missing"))
+            return
+        }
+        guard let method = method.string else {
+            self = .invalid(id, .invalidRequest("\"method\" must be a string, not \(method.typeName)"))
+            return
+        }
+        let params: JSONObject
+        switch message["params"] {
+        case .none: params = JSONObject()
+        case .some(.object(let members)): params = members
+        case .some(let other):
+            if message["id"] == nil {
+                self = .notification(method: method, params: JSONObject())
+            } else {
+                self = .invalid(id, .invalidParams("\"params\" must be an object, not \(other.typeName)"))
+            }
+            return
+        }
+        switch (message["id"], id) {
+        case (.none, _): self = .notification(method: method, params: params)
+        case (.some, .some(let id)): self = .request(id, method: method, params: params)
+        case (.some(let other), .none):
+            self = .invalid(nil, .invalidRequest("\"id\" must be a string or an integer, not \(other.typeName)"))
+        }
+    }
+}
+
+/// Builds the messages that go out.
+enum Outgoing {
+    static func result(_ id: RequestID, _ result: JSONObject) -> JSONValue {
+        ["jsonrpc": "2.0", "id": id.json, "result": .object(result)]
+    }
+
+    static func error(_ id: RequestID?, _ error: RPCError) -> JSONValue {
+        [
+            "jsonrpc": "2.0", "id": id?.json ?? .null,
+            "error": ["code": .integer(error.code), "message": .string(error.message)],
+        ]
+    }
+}

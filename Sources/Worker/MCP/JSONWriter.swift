@@ -1,0 +1,70 @@
+/// Writes JSON compactly, members in their order, in one pass. FoundationEssentials' encoder cannot keep an order, and
+/// takes several times as long for the megabytes that a command may print.
+struct JSONWriter {
+    private(set) var bytes: [UInt8] = []
+
+    static func bytes(of value: JSONValue) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.append(value)
+        return writer.bytes
+    }
+
+    mutating func append(_ value: JSONValue) {
+        switch value {
+        case .null: append(raw: "null")
+        case .bool(let truth): append(raw: truth ? "true" : "false")
+        case .integer(let integer): append(raw: String(integer))
+        // JSON has no infinities; none can come from a parsed text either.
+        case .number(let number): append(raw: number.isFinite ? String(number) : "null")
+        case .string(let text): append(text)
+        case .array(let values):
+            bytes.append(UInt8(ascii: "["))
+            for (index, element) in values.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                append(element)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let object):
+            bytes.append(UInt8(ascii: "{"))
+            for (index, member) in object.members.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                append(member.name)
+                bytes.append(UInt8(ascii: ":"))
+                append(member.value)
+            }
+            bytes.append(UInt8(ascii: "}"))
+        }
+    }
+
+    private mutating func append(raw text: String) {
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    private mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { source in
+            bytes.reserveCapacity(bytes.count + source.count + 2)
+            bytes.append(UInt8(ascii: "\""))
+            var start = 0
+            // Copies the stretches between characters that need an escape.
+            for index in source.indices {
+                let byte = source[index]
+                guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
+                start = index + 1
+                switch byte {
+                case 0x22: append(raw: "\\\"")
+                case 0x5C: append(raw: "\\\\")
+                case 0x0A: append(raw: "\\n")
+                case 0x0D: append(raw: "\\r")
+                case 0x09: append(raw: "\\t")
+                default:
+                    append(raw: byte < 0x10 ? "\\u000" : "\\u00")
+                    append(raw: String(byte, radix: 16))
+                }
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start...]))
+            bytes.append(UInt8(ascii: "\""))
+        }
+    }
+}

@@ -1,0 +1,14 @@
+/// Serves a client for whom there is no place: one error, the answer to its first request.
+public enum Refusal {
+    /// The line that answers this one, nil where it asks for nothing (a notification, a response).
+    public static func answer(to line: [UInt8], reason: String) -> [UInt8]? {
+        guard let value = JSONValue.parse(line) else {
+            return JSONWriter.bytes(of: Outgoing.error(nil, .parseError()))
+        }
+        switch Incoming(value) {
+        case .request(let id, _, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))
+        case .invalid(let id, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))
+        case .notification, .response: return nil
+        }
+    }
+}

@@ -1,0 +1,148 @@
+internal import Synchronization
+
+/// One MCP connection: takes lines, answers lines. Calls run concurrently, each in a task of its own, and may be
+/// answered in any order.
+public final class Server<Tools: ToolSet>: Sendable {
+    private struct Call {
+        let task: Task<Void, Never>
+        let size: Int
+        var cancelled = false
+    }
+
+    private struct State {
+        var era: LegacyEra
+        var calls: [RequestID: Call] = [:]
+        var bytesInFlight = 0
+        var closed = false
+        var idle: CheckedContinuation<Void, Never>?
+    }
+
+    /// Calls under way at once; one more is told to wait.
+    public static var maximumCalls: Int { 512 }
+    /// Bytes of the requests under way at once, so that many large calls cannot add up.
+    public static var maximumBytesInFlight: Int { 64 << 20 }
+
+    private let tools: Tools
+    private let writer: any LineWriter
+    private let state: Mutex<State>
+
+    /// A server over these tools that answers through `writer`.
+    public init(name: String, version: String, tools: Tools, writer: any LineWriter) {
+        self.tools = tools
+        self.writer = writer
+        let info: JSONObject = ["name": .string(name), "version": .string(version)]
+        state = Mutex(State(era: LegacyEra(serverInfo: info)))
+    }
+
+    /// Handles one line. Short answers are written before this returns, which slows a client down that does not read.
+    public func receive(_ line: [UInt8]) {
+        guard let value = JSONValue.parse(line) else {
+            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, .parseError())))
+            return
+        }
+        if case .array(let elements) = value, state.withLock({ $0.era.revision?.hasBatches == true }) {
+            receive(batch: elements, size: line.count)
+            return
+        }
+        receive(value, size: line.count, reply: SingleReply(writer: writer))
+    }
+
+    private func receive(batch elements: [JSONValue], size: Int) {
+        let messages = elements.map(Incoming.init)
+        let answers = messages.count {
+            switch $0 {
+            case .request, .invalid: true
+            case .notification, .response: false
+            }
+        }
+        guard !elements.isEmpty else {
+            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, .invalidRequest("an empty batch"))))
+            return
+        }
+        let reply = BatchReply(writer: writer, expected: answers)
+        // Each call counts with its share of the line.
+        for message in elements { receive(message, size: size / elements.count, reply: reply) }
+    }
+
+    private func receive(_ value: JSONValue, size: Int, reply: some Reply) {
+        switch Incoming(value) {
+        case .response: break
+        case .invalid(let id, let error): reply.now(Outgoing.error(id, error))
+        case .notification("notifications/cancelled", let params): cancel(RequestID(params["requestId"]), reply)
+        case .notification: break
+        case .request(let id, let method, let params):
+            let action = state.withLock { state -> LegacyEra.Action in
+                guard state.calls[id] == nil else {
+                    return .refuse(.invalidRequest("a request with this id is still under way"))
+                }
+                return state.era.handle(method, params, tools: tools)
+            }
+            switch action {
+            case .answer(let result): reply.now(Outgoing.result(id, result))
+            case .refuse(let error): reply.now(Outgoing.error(id, error))
+            case .call(let tool, let arguments): start(id, tool, arguments, size, reply)
+            }
+        }
+    }
+
+    private func start(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ size: Int, _ reply: some Reply) {
+        let refusal = state.withLock { state -> RPCError? in
+            guard !state.closed else { return .busy("The connection is closing.") }
+            guard state.calls.count < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
+                return .busy("\(state.calls.count) calls are under way; wait for one to end, then try again.")
+            }
+            let task = Task { await self.run(id, tool, arguments, reply) }
+            state.calls[id] = Call(task: task, size: size)
+            state.bytesInFlight += size
+            return nil
+        }
+        if let refusal { reply.now(Outgoing.error(id, refusal)) }
+    }
+
+    private func run(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ reply: some Reply) async {
+        let result = await tools.call(tool, arguments: arguments)
+        let (cancelled, era) = state.withLock { ($0.calls[id]?.cancelled ?? true, $0.era) }
+        // A cancelled request gets no answer, basic/utilities/cancellation.
+        if cancelled {
+            reply.nothing()
+        } else if let result {
+            await reply.later(Outgoing.result(id, era.shape(result)))
+        } else {
+            await reply.later(Outgoing.error(id, LegacyEra.unknownTool(tool)))
+        }
+        let idle = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.bytesInFlight -= state.calls.removeValue(forKey: id)?.size ?? 0
+            guard state.closed, state.calls.isEmpty else { return nil }
+            defer { state.idle = nil }
+            return state.idle
+        }
+        idle?.resume()
+    }
+
+    private func cancel(_ id: RequestID?, _ reply: some Reply) {
+        guard let id else { return }
+        let task = state.withLock { state -> Task<Void, Never>? in
+            state.calls[id]?.cancelled = true
+            return state.calls[id]?.task
+        }
+        task?.cancel()
+    }
+
+    /// Stops every call and returns when all of them have ended. Nothing is accepted afterwards.
+    public func close() async {
+        let tasks = state.withLock { state -> [Task<Void, Never>] in
+            state.closed = true
+            for id in state.calls.keys { state.calls[id]?.cancelled = true }
+            return state.calls.values.map(\.task)
+        }
+        for task in tasks { task.cancel() }
+        await withCheckedContinuation { continuation in
+            let empty = state.withLock { state -> Bool in
+                if state.calls.isEmpty { return true }
+                state.idle = continuation
+                return false
+            }
+            if empty { continuation.resume() }
+        }
+    }
+}

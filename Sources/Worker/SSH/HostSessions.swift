@@ -1,0 +1,239 @@
+public import IPC
+
+/// All that runs on one host through its ControlMaster.
+public final class HostSessions: Sendable {
+    /// Timers of one command.
+    private enum Bound {
+        static let deadline = 0
+        static let linger = 1
+        static let giveUp = 2
+        static let retry = 3
+    }
+
+    /// The two streams of one attempt.
+    private struct Streams: Sendable {
+        var out: MarkedStream
+        var err: MarkedStream
+
+        var ended: Bool { out.marks.ended && err.marks.ended }
+    }
+
+    /// One attempt's end.
+    private struct Attempt {
+        var timedOut = false
+        var cancelled = false
+        var background = false
+        var stopped: StopVerdict?
+    }
+
+    private let host: PolicySnapshot.Host
+    private let sshPath: String
+    private let budget: SessionBudget
+    /// Stopping must not wait for the commands that it is to stop: two sessions more than the budget.
+    private let stopBudget = SessionBudget(sessions: 2)
+
+    /// Sessions on `host`, at most `sessions` at once.
+    public init(host: PolicySnapshot.Host, sshPath: String, sessions: Int) {
+        self.host = host
+        self.sshPath = sshPath
+        budget = SessionBudget(sessions: sessions)
+    }
+
+    /// Whether the master answers, and what ssh says where it does not.
+    public func check() async -> (alive: Bool, detail: String) {
+        let arguments = SSHInvocation.check(host)
+        let answer: (status: Int, stdout: String, stderr: String)
+        do throws(SSHProcess.SpawnFailure) {
+            answer = try await SSHProcess.collect(path: sshPath, arguments: arguments, limit: .seconds(5))
+        } catch {
+            return (false, error.detail)
+        }
+        return (answer.status == 0, answer.stderr.split(separator: "\n").first.map(String.init) ?? "")
+    }
+
+    /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
+    public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
+        let nonce = String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+        let line = Observer.line(
+            nonce: nonce, command: request.command, directory: Self.directory(request.directory),
+            environment: request.environment)
+        guard line.utf8.count <= Observer.maximumLine else {
+            throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
+        }
+        let events = AsyncStream.makeStream(of: SSHProcess.Event.self)
+        let outcome: Result<ExecOutput, ExecFailure>
+        do throws(CancellationError) {
+            outcome = try await budget.withPlace {
+                // Detached: cancelling the call must stop the command, not the code that stops it.
+                let work = Task.detached { await self.attempts(request, nonce: nonce, line: line, events) }
+                return await withTaskCancellationHandler {
+                    await work.value
+                } onCancel: {
+                    events.continuation.yield(.cancelled)
+                }
+            }
+        } catch {
+            throw .cancelled(.confirmed)
+        }
+        return try outcome.get()
+    }
+
+    private func attempts(
+        _ request: ExecRequest, nonce: String, line: String,
+        _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
+    ) async -> Result<ExecOutput, ExecFailure> {
+        let started = ContinuousClock.now
+        let deadline = Timer(request.timeout, Bound.deadline, events.continuation)
+        defer { deadline.cancel() }
+        var pause = Duration.milliseconds(20)
+        while true {
+            let streams = StreamBox(
+                Streams(
+                    out: MarkedStream(nonce: nonce, limit: request.outputLimit),
+                    err: MarkedStream(nonce: nonce, limit: request.outputLimit)))
+            let attempt: Attempt
+            do throws(SSHProcess.SpawnFailure) {
+                attempt = try await once(request, line: line, streams, events)
+            } catch {
+                return .failure(.spawn(detail: error.detail))
+            }
+            let seen = streams.with { streams in
+                streams.out.finish()
+                streams.err.finish()
+                return streams
+            }
+            if attempt.cancelled { return .failure(.cancelled(attempt.stopped ?? .unknown)) }
+            let refused = !seen.err.marks.started && !attempt.timedOut && Self.isRefusal(seen.err)
+            guard refused else {
+                return await judge(attempt, seen, duration: ContinuousClock.now - started)
+            }
+            // sshd opened no session, so nothing can have run: another session may end before the deadline.
+            let timer = Timer(pause, Bound.retry, events.continuation)
+            defer { timer.cancel() }
+            pause = min(pause * 2, .milliseconds(500))
+            var iterator = events.stream.makeAsyncIterator()
+            waiting: while let event = await iterator.next() {
+                switch event {
+                case .timer(Bound.retry): break waiting
+                case .timer(Bound.deadline): return .failure(.noSession)
+                case .cancelled: return .failure(.cancelled(.confirmed))
+                case .timer, .ended, .commandEnded: continue
+                }
+            }
+        }
+    }
+
+    private func once(
+        _ request: ExecRequest, line: String, _ streams: StreamBox<Streams>,
+        _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
+    ) async throws(SSHProcess.SpawnFailure) -> Attempt {
+        let attempt = StreamBox(Attempt())
+        let process = SSHProcess(path: sshPath, arguments: SSHInvocation.session(host, line: line))
+        @Sendable func take(_ update: (inout Streams) -> Void) {
+            let justEnded = streams.with { streams in
+                let before = streams.ended
+                update(&streams)
+                return streams.ended && !before
+            }
+            if justEnded { events.continuation.yield(.commandEnded) }
+        }
+        _ = try await process.run(
+            input: request.input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
+            stderr: { chunk in take { $0.err.append(chunk) } },
+            control: { iterator in
+                await self.watch(&iterator, events.continuation, streams, attempt)
+            })
+        return attempt.value
+    }
+
+    /// Waits for the command's end, and stops it where the time runs out or the caller cancels.
+    private func watch(
+        _ events: inout AsyncStream<SSHProcess.Event>.Iterator,
+        _ continuation: AsyncStream<SSHProcess.Event>.Continuation, _ streams: StreamBox<Streams>,
+        _ attempt: StreamBox<Attempt>
+    ) async -> Int? {
+        var timer: Timer?
+        defer { timer?.cancel() }
+        var stopping = false
+        while let event = await events.next() {
+            switch event {
+            case .ended(let status): return status
+            case .timer(Bound.giveUp): return nil
+            case .commandEnded:
+                // A process left behind may hold the streams open for ever; the command itself is done.
+                if timer == nil { timer = Timer(.milliseconds(500), Bound.linger, continuation) }
+            case .timer(Bound.linger):
+                attempt.with { $0.background = true }
+                return nil
+            case .timer(Bound.deadline), .cancelled:
+                if case .cancelled = event { attempt.with { $0.cancelled = true } }
+                guard !stopping else { continue }
+                stopping = true
+                if case .timer = event { attempt.with { $0.timedOut = true } }
+                let verdict = await stop(streams.with { $0.err.marks.processID })
+                attempt.with { $0.stopped = verdict }
+                // Its last words and the end of the streams follow at once where it was stopped.
+                timer = Timer(.milliseconds(500), Bound.giveUp, continuation)
+            case .timer: continue
+            }
+        }
+        return nil
+    }
+
+    private func stop(_ processID: Int?) async -> StopVerdict {
+        guard let processID else { return .unknown }
+        let arguments = SSHInvocation.session(host, line: TreeStop.line(processID: processID))
+        let path = sshPath
+        let answer = try? await stopBudget.withPlace {
+            try? await SSHProcess.collect(path: path, arguments: arguments, limit: .seconds(10))
+        }
+        guard let answer = answer ?? nil else { return .unknown }
+        return TreeStop.verdict(answer.stdout)
+    }
+
+    private func judge(
+        _ attempt: Attempt, _ streams: Streams, duration: Duration
+    ) async -> Result<ExecOutput, ExecFailure> {
+        let marks = streams.err.marks
+        if !attempt.timedOut && !marks.ended {
+            if marks.directoryFailed { return .failure(.directory(detail: Self.lastLine(streams.err.preamble))) }
+            let master = await check()
+            if !marks.started {
+                let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")
+                return .failure(
+                    master.alive ? .notStarted(detail: Self.trimmed(said)) : .masterDead(detail: master.detail))
+            }
+            guard master.alive else {
+                return .failure(.lost(output: String(streams.out.window.output().text.suffix(1000))))
+            }
+        }
+        return .success(
+            ExecOutput(
+                stdout: streams.out.window.output(), stderr: streams.err.window.output(),
+                exitCode: marks.exitStatus ?? -1,
+                signal: marks.signalled ? marks.exitStatus.flatMap(SignalName.of(exitStatus:)) : nil,
+                timedOut: attempt.timedOut, stopped: attempt.stopped, background: attempt.background,
+                duration: duration))
+    }
+
+    /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.
+    private static func isRefusal(_ stream: MarkedStream) -> Bool {
+        stream.preamble.output().text.contains("Session open refused by peer")
+    }
+
+    /// Sessions start in the login directory, so `~` needs no expansion there. A relative path must not look like an
+    /// option of `cd`, or like its `-`.
+    private static func directory(_ path: String) -> String {
+        if path == "~" { return "" }
+        if path.hasPrefix("~/") { return "./" + path.dropFirst(2) }
+        return path.isEmpty || path.hasPrefix("/") ? path : "./" + path
+    }
+
+    private static func lastLine(_ window: OutputWindow) -> String {
+        trimmed(window.output().text.split(separator: "\n").last.map(String.init) ?? "")
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        String(text.split(separator: "\n").joined(separator: "; ").suffix(2000))
+    }
+}

@@ -1,0 +1,40 @@
+/// The script around every command: a POSIX `sh` that starts the command in the user's login shell, as
+/// `ssh host command` would, and tells on the same two streams when it started, as which process, and how it ended.
+///
+/// Each mark is a record separator (036 octal), the nonce of this call, and:
+/// `+` start (on stderr with the process id of the observer, which leads the session and process group of the command),
+/// `-` end (on stderr with the shell's exit status, and `1` where the shell saw a signal), `?` the directory cannot be
+/// entered. No mark of the start means that nothing of the command has run.
+enum Observer {
+    static let separator: UInt8 = 0o36
+
+    /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less room for sshd's own words.
+    static let maximumLine = 128 * 1024 - 1024
+
+    /// Arguments: nonce, command, directory, then `NAME=value` for each variable, all but the nonce `encoded`.
+    ///
+    /// The observer outlives TERM by an empty trap, which unlike an ignored signal the command does not inherit. The
+    /// shell's remark on a signal ("Killed") is caught in `m`, apart from the command's own output on 3 and 4.
+    private static let script = [
+        #"n=$1 c=$2 d=$3; shift 3"#,
+        #"u() { v=$(printf %bx "$1"); v=${v%x}; }"#,
+        #"trap : HUP INT TERM"#,
+        #"u "$d"; [ -z "$v" ] || CDPATH= cd -- "$v" || { printf "\036%s?\n" "$n" >&2; exit 1; }"#,
+        #"u "$c"; c=$v"#,
+        #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,
+        #"exec 3>&1 4>&2"#,
+        #"m=$(trap : HUP INT TERM; exec 2>&1;"#
+            + #" (exec >&3 2>&4 3>&- 4>&-; for e do u "$e"; export "$v"; done; exec "${SHELL:-/bin/sh}" -c "$c");"#
+            + #" printf =%s "$?")"#,
+        #"s=${m##*=}; m=${m%=*}"#,
+        #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s\n" "$n" "$s" "${m:+1}" >&2"#,
+        #"exit "$s""#,
+    ].joined(separator: "; ")
+
+    /// The line for the login shell: nothing in it but plain words and single quotes.
+    static func line(nonce: String, command: String, directory: String, environment: [String: String]) -> String {
+        let variables = environment.sorted { $0.key < $1.key }.map { ShellWord.encoded("\($0.key)=\($0.value)") }
+        let words = [nonce, ShellWord.encoded(command), ShellWord.encoded(directory)] + variables
+        return "exec /bin/sh -c '\(script)' sh " + words.joined(separator: " ")
+    }
+}

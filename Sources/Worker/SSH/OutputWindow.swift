@@ -1,0 +1,54 @@
+/// Keeps the head and the tail of a stream within a limit, and counts all of it.
+struct OutputWindow {
+    private let headLimit: Int
+    private let tailLimit: Int
+    private var head: [UInt8] = []
+    /// The newest bytes; cut back to `tailLimit` when it has grown to twice that, so each byte moves once at most.
+    private var tail: [UInt8] = []
+    private(set) var total = 0
+
+    init(limit: Int) {
+        headLimit = limit - limit / 2
+        tailLimit = limit / 2
+    }
+
+    mutating func append(_ bytes: some Collection<UInt8>) {
+        total += bytes.count
+        let room = headLimit - head.count
+        if room > 0 { head.append(contentsOf: bytes.prefix(room)) }
+        let rest = bytes.dropFirst(max(0, room))
+        guard !rest.isEmpty else { return }
+        tail.append(contentsOf: rest.suffix(tailLimit))
+        if tail.count > 2 * tailLimit { tail.removeFirst(tail.count - tailLimit) }
+    }
+
+    /// What was kept, with a line in between that says how much was left out.
+    func output() -> ExecOutput.Stream {
+        let kept = tail.suffix(tailLimit)
+        let omitted = total - head.count - kept.count
+        guard omitted > 0 else {
+            return ExecOutput.Stream(text: String(decoding: head + kept, as: UTF8.self), bytes: total, truncated: false)
+        }
+        // Cut at characters: half a character would show as a replacement that the stream does not have.
+        let start = Self.withoutPartialEnd(head[...])
+        let end = Self.withoutPartialStart(kept)
+        let left = total - start.count - end.count
+        let text = "\(String(decoding: start, as: UTF8.self))\n[… \(left) bytes left out …]\n\(String(decoding: end, as: UTF8.self))"
+        return ExecOutput.Stream(text: text, bytes: total, truncated: true)
+    }
+
+    private static func withoutPartialStart(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let continuation = bytes.prefix(3).prefix { $0 & 0xC0 == 0x80 }
+        return bytes.dropFirst(continuation.count)
+    }
+
+    private static func withoutPartialEnd(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        for length in 1...3 where bytes.count >= length {
+            let byte = bytes[bytes.endIndex - length]
+            if byte & 0xC0 == 0x80 { continue }
+            let needed = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1
+            return needed > length ? bytes.dropLast(length) : bytes
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,57 @@
+internal import CLinux
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// One thread that waits on the descriptors of all `ssh` children, epoll(7), and calls their handlers. Handlers do not block.
+final class Reactor: Sendable {
+    /// What a handler wants after an event.
+    enum Next {
+        case more
+        /// Watch no longer; the handler has closed, or is about to close, its descriptor.
+        case done
+    }
+
+    static let shared = Reactor()
+
+    private struct State {
+        var handlers: [UInt64: @Sendable () -> Next] = [:]
+        /// Numbers are never used again, so a late event of a closed descriptor finds no handler.
+        var nextToken: UInt64 = 1
+    }
+
+    private let epoll: Int32
+    private let state = Mutex(State())
+
+    private init() {
+        epoll = csd_epoll_create()
+        DispatchQueue(label: "reactor").async { self.loop() }
+    }
+
+    /// Calls `handler` whenever `descriptor` can be read or written (or has hung up), until it says `.done`.
+    /// - Returns: false where the kernel does not take it.
+    func watch(_ descriptor: Int32, for wanted: UInt32, _ handler: @escaping @Sendable () -> Next) -> Bool {
+        let token = state.withLock { state in
+            defer { state.nextToken += 1 }
+            state.handlers[state.nextToken] = handler
+            return state.nextToken
+        }
+        if csd_epoll_add(epoll, descriptor, token, wanted) == 0 { return true }
+        state.withLock { $0.handlers[token] = nil }
+        return false
+    }
+
+    private func loop() -> Never {
+        var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
+        while true {
+            let count = csd_epoll_wait(epoll, &ready, ready.count, -1)
+            for event in ready.prefix(Int(max(0, count))) {
+                guard let handler = state.withLock({ $0.handlers[event.token] }) else { continue }
+                switch handler() {
+                case .more: break
+                case .done: state.withLock { $0.handlers[event.token] = nil }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+internal import Glibc
+internal import IPC
+
+/// One `ssh` child of the worker.
+struct SSHProcess: Sendable {
+    /// What happens to a running child, for whoever controls it.
+    enum Event: Sendable {
+        /// It and its streams have ended; exit status, or 128 + n for a death by signal n.
+        case ended(Int)
+        /// A timer of the controller ran out.
+        case timer(Int)
+        /// The controller's caller was cancelled.
+        case cancelled
+        /// The command has told its end on both streams.
+        case commandEnded
+    }
+
+    /// Why no child could be started, or how it failed to do anything.
+    struct SpawnFailure: Error {
+        let detail: String
+    }
+
+    let path: String
+    let arguments: [String]
+
+    /// Starts the child, feeds and drains it, and hands `control` the events. When `control` returns, a child that has
+    /// not ended is killed.
+    /// - Returns: the exit status.
+    func run(
+        input: [UInt8],
+        events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation),
+        stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        control: @Sendable (inout AsyncStream<Event>.Iterator) async -> Int?
+    ) async throws(SpawnFailure) -> Int {
+        let child: Child
+        do throws(IPCError) {
+            child = try Child.start(
+                path: path, arguments: arguments, environment: SSHInvocation.environment, input: input, stdout: stdout,
+                stderr: stderr, ended: { events.continuation.yield(.ended($0)) })
+        } catch {
+            throw SpawnFailure(detail: "\(path): \(error)")
+        }
+        var iterator = events.stream.makeAsyncIterator()
+        if let status = await control(&iterator) {
+            // A filter that is too narrow for this ssh must not look like a dead master.
+            if status == 128 + Int(SIGSYS) { throw SpawnFailure(detail: "the sandbox ended \(path) (SIGSYS)") }
+            return status
+        }
+        child.kill()
+        while let event = await iterator.next() {
+            if case .ended(let status) = event { return status }
+        }
+        return 128 + Int(SIGKILL)
+    }
+
+    /// Runs a short request to its end, within `limit`.
+    /// - Returns: the exit status and both streams, at most 16 KiB of each.
+    static func collect(path: String, arguments: [String], limit: Duration) async throws(SpawnFailure) -> (
+        status: Int, stdout: String, stderr: String
+    ) {
+        let events = AsyncStream.makeStream(of: Event.self)
+        let out = StreamBox(OutputWindow(limit: 16_384))
+        let err = StreamBox(OutputWindow(limit: 16_384))
+        let timer = Timer(limit, 0, events.continuation)
+        defer { timer.cancel() }
+        let status = try await SSHProcess(path: path, arguments: arguments).run(
+            input: [], events: events, stdout: { chunk in out.with { $0.append(chunk) } },
+            stderr: { chunk in err.with { $0.append(chunk) } },
+            control: { events in
+                guard let event = await events.next(), case .ended(let status) = event else { return nil }
+                return status
+            })
+        return (status, out.value.output().text, err.value.output().text)
+    }
+}

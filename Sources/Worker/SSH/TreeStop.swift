@@ -1,0 +1,45 @@
+/// How sure we are that nothing of a stopped command runs any more.
+public enum StopVerdict: String, Sendable {
+    /// Every process of it was seen to be gone.
+    case confirmed
+    /// The signals were sent, but something was still there afterwards (another user's process, uninterruptible sleep).
+    case signalled
+    /// The host could not be asked, or the command had not told its process id.
+    case unknown
+}
+
+/// The script that ends a command's processes on the remote host, run over a session of its own.
+enum TreeStop {
+    /// Argument: the observer's process id. A process belongs to the command when it is in its session or process
+    /// group, or descends from one that is (or was, when last seen). TERM, two seconds, then KILL until none is left.
+    private static let script = [
+        #"p=$1 k="#,
+        // One line a process: id, parent, group, session, state. Without /proc there is ps, which lacks the session.
+        #"l() { if [ -r /proc/self/stat ]; then for f in /proc/[0-9]*/stat; do"#
+            + #" { read -r x <"$f"; } 2>/dev/null || continue; q=${f#/proc/}; set -- ${x##*) };"#
+            + #" echo "${q%/stat},$2,$3,$4,$1"; done;"#
+            + #" else ps -A -o pid= -o ppid= -o pgid= -o stat= | while read -r i j g z; do echo "$i,$j,$g,$g,$z"; done; fi; }"#,
+        // Leaves the living processes of the command in t, and remembers them in k.
+        #"h() { a=$(l); t=; o=-; while [ "$t" != "$o" ]; do o=$t; for x in $a; do"#
+            + #" i=${x%%,*} x=${x#*,}; j=${x%%,*} x=${x#*,}; g=${x%%,*} x=${x#*,}; e=${x%%,*};"#
+            + #" case ${x#*,} in Z*) continue;; esac;"#
+            + #" case " $t " in *" $i "*) continue;; esac;"#
+            + #" if [ "$g" = "$p" ] || [ "$e" = "$p" ]; then t="$t $i";"#
+            + #" else case " $k $t " in *" $i "*|*" $j "*) t="$t $i";; esac; fi; done; done; k="$k $t"; }"#,
+        #"w() { h; [ -n "$t" ] || { echo confirmed; exit 0; }; }"#,
+        #"w; kill -TERM $t 2>/dev/null; n=0"#,
+        #"while [ $n -lt 20 ]; do sleep 0.1 2>/dev/null || { sleep 1; n=$((n+9)); }; w; n=$((n+1)); done"#,
+        #"n=0; while [ $n -lt 20 ]; do kill -KILL $t 2>/dev/null; sleep 0.1 2>/dev/null || sleep 1; w; n=$((n+1)); done"#,
+        #"echo signalled"#,
+    ].joined(separator: "; ")
+
+    static func line(processID: Int) -> String {
+        "exec /bin/sh -c '\(script)' sh \(processID)"
+    }
+
+    /// Reads the script's last word.
+    static func verdict(_ output: String) -> StopVerdict {
+        let words = output.suffix(256).split(whereSeparator: \.isWhitespace)
+        return words.last.flatMap { StopVerdict(rawValue: String($0)) } ?? .unknown
+    }
+}

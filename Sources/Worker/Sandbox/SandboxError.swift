@@ -1,0 +1,23 @@
+/// Why the worker could not confine itself. It must not serve then.
+public enum SandboxError: Error, Sendable, CustomStringConvertible {
+    /// The kernel has no Landlock, and the config does not allow to go without.
+    case noLandlock
+    /// A confining call failed: which, on what, with which errno.
+    case failed(call: String, errno: Int32)
+    /// The program is not an ELF file whose interpreter could be found.
+    case notAProgram(path: String)
+    /// The process has more than one thread, so the confinement would miss the others.
+    case notSingleThreaded(Int)
+
+    /// A sentence for the log, with what to do next.
+    public var description: String {
+        switch self {
+        case .noLandlock:
+            "this kernel has no Landlock (Linux 5.13 with CONFIG_SECURITY_LANDLOCK and 'landlock' in the lsm= list); "
+                + "to serve without it set \"sandbox\": {\"require_landlock\": false}"
+        case .failed(let call, let errno): "confinement failed: \(call): errno \(errno)"
+        case .notAProgram(let path): "\(path) is not an ELF program; set ssh_path to the real ssh binary"
+        case .notSingleThreaded(let count): "\(count) threads run before the confinement"
+        }
+    }
+}

@@ -1,0 +1,58 @@
+internal import Dispatch
+internal import Glibc
+internal import IPC
+internal import MCP
+internal import Tools
+
+/// The worker's life after the confinement: one client, until one of three ends it (the client, the supervisor, a drain).
+enum Service {
+    static let version = "3.0.0-dev"
+
+    static func run(_ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink) async -> Never {
+        switch role {
+        case .serve: await serve(policy, client, supervisor)
+        case .refuse(let reason): await refuse(reason, policy, client)
+        }
+    }
+
+    private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
+        let toolbox = Toolbox(policy: policy)
+        let connection = Connection(descriptor: client)
+        let server = Server(name: "claude-ssh-daemon", version: version, tools: toolbox, writer: connection)
+        supervisor.follow { message in
+            switch message {
+            case .policy(let new): toolbox.update(new)
+            case .drain(let milliseconds):
+                Task {
+                    // The bound on stopping remote commands; the supervisor kills what is left a little later.
+                    DispatchQueue(label: "drain").asyncAfter(deadline: .now() + .milliseconds(Int(milliseconds))) { exit(0) }
+                    await server.close()
+                    exit(0)
+                }
+            }
+        }
+        let end = await connection.readLines(limit: policy.limits.maxRequestBytes) { server.receive($0) }
+        switch end {
+        case .closed: supervisor.send(.clientGone)
+        case .lineTooLong(let limit):
+            supervisor.send(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))"))
+        case .failed(let errno): supervisor.send(.clientDropped(reason: "reading failed: errno \(errno)"))
+        }
+        // Ends the conversation at once for the client, while remote commands are still being stopped.
+        shutdown(client, Int32(SHUT_RDWR))
+        await server.close()
+        exit(0)
+    }
+
+    private static func refuse(_ reason: String, _ policy: PolicySnapshot, _ client: Int32) async -> Never {
+        let connection = Connection(descriptor: client)
+        _ = await connection.readLines(limit: policy.limits.maxRequestBytes) { line in
+            guard let answer = Refusal.answer(to: line, reason: reason) else { return }
+            Task {
+                await connection.writeLater(answer)
+                exit(0)
+            }
+        }
+        exit(0)
+    }
+}

@@ -1,0 +1,53 @@
+internal import Dispatch
+internal import Glibc
+internal import IPC
+
+/// The IPC channel as the serving worker uses it: one thread listens, any thread speaks.
+final class SupervisorLink: Sendable {
+    /// What the supervisor may say to a worker at work.
+    enum Word: Sendable {
+        case drain(milliseconds: UInt32)
+        case policy(PolicySnapshot)
+    }
+
+    private let channel: Channel
+
+    init(channel: consuming Channel) {
+        self.channel = channel
+    }
+
+    /// The first message: what this worker is for, and the policy.
+    func awaitSetup() throws(IPCError) -> (WorkerRole, PolicySnapshot) {
+        guard var first = try channel.receive(ToWorker.self), case .setup(let role) = first.message else {
+            throw .badValue
+        }
+        guard let memory = first.descriptor.take() else { throw .missingDescriptor }
+        return (role, try PolicySnapshot(sealed: memory))
+    }
+
+    /// Calls `act` for every message, on a thread of its own. The end of the channel, or a message that a worker at work
+    /// cannot get, is the end of the process group.
+    func follow(_ act: @escaping @Sendable (Word) -> Void) {
+        DispatchQueue(label: "supervisor.read").async {
+            while true {
+                do throws(IPCError) {
+                    guard var incoming = try self.channel.receive(ToWorker.self) else { continue }
+                    switch incoming.message {
+                    case .setup: throw .badValue
+                    case .drain(let milliseconds): act(.drain(milliseconds: milliseconds))
+                    case .policy:
+                        guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
+                        act(.policy(try PolicySnapshot(sealed: memory)))
+                    }
+                } catch {
+                    kill(0, SIGKILL)
+                }
+            }
+        }
+    }
+
+    /// A supervisor that cannot be told anything any more has ended; `follow` sees that.
+    func send(_ message: ToSupervisor) {
+        try? channel.send(message)
+    }
+}

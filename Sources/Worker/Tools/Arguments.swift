@@ -1,0 +1,87 @@
+internal import MCP
+
+/// Reads a tool's arguments; what is wrong with them is said in a sentence that names the argument.
+struct Arguments {
+    /// A sentence for the model.
+    struct Mistake: Error, Equatable {
+        let sentence: String
+    }
+
+    private let tool: String
+    private let values: JSONObject
+
+    /// - Throws: where an argument has a name that the tool does not know.
+    init(_ values: JSONObject, tool: String, known: [String]) throws(Mistake) {
+        self.tool = tool
+        self.values = values
+        for member in values.members where !known.contains(member.name) {
+            let names = known.isEmpty ? "none" : known.map { "\"\($0)\"" }.joined(separator: ", ")
+            throw Mistake(sentence: "\(tool) has no argument \"\(member.name.prefix(100))\"; its arguments are: \(names).")
+        }
+    }
+
+    func string(_ name: String) throws(Mistake) -> String? {
+        switch values[name] {
+        case .none, .some(.null): return nil
+        case .some(.string(let text)):
+            // No argument can reach a shell or a file system with a NUL in it.
+            guard !text.utf8.contains(0) else { throw mistake(name, "must not contain a NUL character") }
+            return text
+        case .some(let other): throw mistake(name, "must be a string, not \(other.typeName)")
+        }
+    }
+
+    func requiredString(_ name: String) throws(Mistake) -> String {
+        guard let text = try string(name) else { throw mistake(name, "is missing; it must be a string") }
+        guard !text.isEmpty else { throw mistake(name, "must not be empty") }
+        return text
+    }
+
+    func integer(_ name: String, in range: ClosedRange<Int>, unit: String) throws(Mistake) -> Int? {
+        let wanted = "must be a whole number of \(unit) from \(range.lowerBound) to \(range.upperBound)"
+        switch values[name] {
+        case .none, .some(.null): return nil
+        case .some(.integer(let value)):
+            guard let number = Int(exactly: value), range.contains(number) else { throw mistake(name, "\(wanted), not \(value)") }
+            return number
+        case .some(.number(let value)):
+            guard let number = Int(exactly: value), range.contains(number) else { throw mistake(name, "\(wanted), not \(value)") }
+            return number
+        case .some(let other): throw mistake(name, "\(wanted), not \(other.typeName)")
+        }
+    }
+
+    /// Environment variables: an object of strings with shell names.
+    func environment(_ name: String) throws(Mistake) -> [String: String] {
+        let members: [JSONObject.Member]
+        switch values[name] {
+        case .none, .some(.null): return [:]
+        case .some(.object(let object)): members = object.members
+        case .some(let other): throw mistake(name, "must be an object of strings, not \(other.typeName)")
+        }
+        var variables: [String: String] = [:]
+        for member in members {
+            guard Self.isShellName(member.name) else {
+                throw mistake(name, "has the name \"\(member.name.prefix(100))\", which is no variable name")
+            }
+            guard let value = member.value.string, !value.utf8.contains(0) else {
+                throw mistake(name, "must give \"\(member.name.prefix(100))\" a string without NUL")
+            }
+            variables[member.name] = value
+        }
+        return variables
+    }
+
+    private func mistake(_ name: String, _ what: String) -> Mistake {
+        Mistake(sentence: "\(tool): argument \"\(name)\" \(what).")
+    }
+
+    private static func isShellName(_ name: String) -> Bool {
+        guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
+        return name.utf8.allSatisfy {
+            $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+internal import IPC
+internal import MCP
+internal import SSH
+
+/// `ssh_connection_status`: which hosts can be reached, and what the user must type where one cannot.
+enum ConnectionStatusTool: Tool {
+    static let name = "ssh_connection_status"
+
+    /// Hosts asked at once: each takes one short-lived `ssh`.
+    private static let atOnce = 8
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { true }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "SSH connection status",
+            description: "Shows for every configured host whether the user's SSH session to it is alive. Where it is not, "
+                + "\"hint\" holds the command with which the user brings it back; give it to the user, you cannot run it.",
+            inputSchema: ["type": "object", "properties": [:], "additionalProperties": false],
+            outputSchema: [
+                "type": "object",
+                "properties": [
+                    "default_host": ["type": "string"],
+                    "hosts": [
+                        "type": "array",
+                        "items": [
+                            "type": "object",
+                            "properties": [
+                                "name": ["type": "string"], "connected": ["type": "boolean"],
+                                "socket": ["type": "string"], "hint": ["type": "string"],
+                            ],
+                            "required": ["name", "connected", "socket"],
+                        ],
+                    ],
+                ],
+                "required": ["default_host", "hosts"],
+            ],
+            readOnly: true, destructive: false, idempotent: true)
+    }
+
+    static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
+        do {
+            _ = try Arguments(arguments, tool: name, known: [])
+        } catch {
+            return .failure(error.sentence)
+        }
+        let hosts = context.policy.hosts
+        var entries: [JSONValue] = Array(repeating: .null, count: hosts.count)
+        await withTaskGroup(of: (Int, JSONValue).self) { group in
+            for (index, host) in hosts.enumerated() {
+                if index >= atOnce, let done = await group.next() { entries[done.0] = done.1 }
+                group.addTask { (index, await status(of: host, context)) }
+            }
+            for await done in group { entries[done.0] = done.1 }
+        }
+        return .success(["default_host": .string(context.policy.defaultHost), "hosts": .array(entries)])
+    }
+
+    private static func status(of host: PolicySnapshot.Host, _ context: ToolContext) async -> JSONValue {
+        let check = await context.sessions[host.name]?.check() ?? (alive: false, detail: "")
+        var entry: JSONObject = [
+            "name": .string(host.name), "connected": .bool(check.alive), "socket": .string(host.socket),
+        ]
+        if !check.alive { entry["hint"] = .string(Failures.masterDead(host, detail: check.detail)) }
+        return .object(entry)
+    }
+}

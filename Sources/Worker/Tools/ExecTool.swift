@@ -1,0 +1,123 @@
+internal import IPC
+internal import MCP
+internal import Policy
+internal import SSH
+
+/// `ssh_exec`: runs a command in the user's login shell on a host.
+enum ExecTool: Tool {
+    static let name = "ssh_exec"
+
+    private static let defaultTimeout = 30
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.exec) }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        let hosts = policy.hosts.map { JSONValue.string($0.name) }
+        // A list of thousands of names would cost the model more than it helps.
+        var host: JSONObject = ["type": "string", "description": .string("Configured host; default \"\(policy.defaultHost)\"")]
+        if hosts.count <= 20 { host["enum"] = .array(hosts) }
+        let longest = policy.limits.maxTimeoutSeconds
+        return ToolDescription(
+            name: name, title: "Run a command over SSH",
+            description: "Runs a shell command on a remote host and returns stdout, stderr and the exit code. "
+                + "On timeout the remote processes are stopped; \"stopped\" says how surely. Very long output keeps its head and "
+                + "tail. To leave a process running, redirect all its output and put it in the background.",
+            inputSchema: [
+                "type": "object",
+                "properties": [
+                    "command": ["type": "string", "description": "Shell command, run by the login shell"],
+                    "host": .object(host),
+                    "cwd": ["type": "string", "description": "Directory to run in; default the login directory"],
+                    "env": [
+                        "type": "object", "additionalProperties": ["type": "string"],
+                        "description": "Environment variables for the command",
+                    ],
+                    "stdin": ["type": "string", "description": "Text for standard input; default empty"],
+                    "timeout_seconds": [
+                        "type": "integer", "minimum": 1, "maximum": .integer(Int64(longest)),
+                        "description": .string("Default \(min(defaultTimeout, longest))"),
+                    ],
+                ],
+                "required": ["command"], "additionalProperties": false,
+            ],
+            outputSchema: [
+                "type": "object",
+                "properties": [
+                    "exit_code": ["type": "integer", "description": "128 + n after signal n; -1 if unknown"],
+                    "stdout": ["type": "string"], "stderr": ["type": "string"],
+                    "signal": ["type": "string"], "timed_out": ["type": "boolean"],
+                    "stopped": ["type": "string", "enum": ["confirmed", "signalled", "unknown"]],
+                    "background": [
+                        "type": "boolean", "description": "A process left behind kept the output open",
+                    ],
+                    "stdout_truncated": ["type": "boolean"], "stdout_bytes": ["type": "integer"],
+                    "stderr_truncated": ["type": "boolean"], "stderr_bytes": ["type": "integer"],
+                    "duration_ms": ["type": "integer"], "command": ["type": "string"], "cwd": ["type": "string"],
+                ],
+                "required": ["exit_code", "stdout", "stderr", "timed_out", "duration_ms", "command", "cwd"],
+            ],
+            readOnly: false, destructive: true, idempotent: false)
+    }
+
+    static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
+        do {
+            let (host, request) = try judge(arguments, context)
+            guard let sessions = context.sessions[host.name] else { return .failure("There is no host \"\(host.name)\".") }
+            do throws(ExecFailure) {
+                return .success(shape(try await sessions.run(request), of: request))
+            } catch {
+                return .failure(Failures.sentence(error, host, directory: request.directory))
+            }
+        } catch let mistake as Arguments.Mistake {
+            return .failure(mistake.sentence)
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    /// Arguments, then host, then policy: the first that fails is the answer.
+    private static func judge(
+        _ values: JSONObject, _ context: ToolContext
+    ) throws -> (PolicySnapshot.Host, ExecRequest) {
+        let arguments = try Arguments(
+            values, tool: name, known: ["command", "host", "cwd", "env", "stdin", "timeout_seconds"])
+        let command = try arguments.requiredString("command")
+        let directory = try arguments.string("cwd") ?? ""
+        let environment = try arguments.environment("env")
+        let input = try arguments.string("stdin") ?? ""
+        let limits = context.policy.limits
+        let timeout =
+            try arguments.integer("timeout_seconds", in: 1...max(1, limits.maxTimeoutSeconds), unit: "seconds")
+            ?? min(defaultTimeout, limits.maxTimeoutSeconds)
+        let host = try context.host(try arguments.string("host"))
+        guard host.capabilities.exec else {
+            throw Refusal(host: host.name, capability: "exec")
+        }
+        try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
+        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete)
+        try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
+        let request = ExecRequest(
+            command: command, directory: directory, environment: environment, input: Array(input.utf8),
+            timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
+        return (host, request)
+    }
+
+    private static func shape(_ output: ExecOutput, of request: ExecRequest) -> JSONObject {
+        var result: JSONObject = [
+            "exit_code": .integer(Int64(output.exitCode)), "stdout": .string(output.stdout.text),
+            "stderr": .string(output.stderr.text),
+        ]
+        if let signal = output.signal { result["signal"] = .string(signal) }
+        result["timed_out"] = .bool(output.timedOut)
+        if let stopped = output.stopped { result["stopped"] = .string(stopped.rawValue) }
+        if output.background { result["background"] = true }
+        for (name, stream) in [("stdout", output.stdout), ("stderr", output.stderr)] where stream.truncated {
+            result["\(name)_truncated"] = true
+            result["\(name)_bytes"] = .integer(Int64(stream.bytes))
+        }
+        result["duration_ms"] = .integer(Int64(output.duration / .milliseconds(1)))
+        result["command"] = .string(request.command)
+        result["cwd"] = .string(request.directory)
+        return result
+    }
+}

@@ -1,0 +1,39 @@
+internal import IPC
+internal import SSH
+
+/// Sentences for what went wrong on a host, each with what to do next.
+enum Failures {
+    static func masterDead(_ host: PolicySnapshot.Host, detail: String) -> String {
+        let said = detail.isEmpty ? "" : " (\(detail))"
+        // ssh -M does not replace the socket that a killed master leaves behind.
+        let stale = detail.contains("Connection refused") ? "rm -f \(SSHInvocation.quoted(host.socket)); " : ""
+        return "The SSH session to \"\(host.name)\" is not up\(said). "
+            + "The user can bring it up with: \(stale)\(SSHInvocation.masterCommand(host))"
+    }
+
+    static func sentence(_ failure: ExecFailure, _ host: PolicySnapshot.Host, directory: String) -> String {
+        switch failure {
+        case .masterDead(let detail): return masterDead(host, detail: detail)
+        case .directory(let detail):
+            return "The working directory \"\(directory.prefix(500))\" cannot be entered on \"\(host.name)\""
+                + (detail.isEmpty ? "." : ": \(detail).") + " The command was not run."
+        case .tooLong(let bytes, let limit):
+            return "The command with its directory and variables is \(bytes) bytes long as it is sent, the limit is \(limit). "
+                + "Nothing was run. Pass large data as \"stdin\"."
+        case .noSession:
+            return "\"\(host.name)\" had no free session within the timeout (MaxSessions of its sshd). "
+                + "The command was not run; try again when other work there has ended."
+        case .notStarted(let detail):
+            return "The login shell on \"\(host.name)\" did not start the command"
+                + (detail.isEmpty ? "." : "; it said: \(detail).") + " A POSIX /bin/sh is needed there."
+        case .lost(let output):
+            return "The connection to \"\(host.name)\" was lost while the command ran. Whether it still runs, and what it did, "
+                + "is unknown: look before you run it again."
+                + (output.isEmpty ? "" : " The last of its output was: \(output)")
+        case .spawn(let detail):
+            return "ssh could not be started here: \(detail). Ask the user to check ssh_path in the config."
+        case .cancelled(let verdict):
+            return "The call was cancelled; stopped: \(verdict.rawValue)."
+        }
+    }
+}

@@ -1,0 +1,51 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+internal import MCP
+internal import Sandbox
+internal import Tools
+
+// What is given up, in order. Nothing of the client is read before the last step.
+
+/// The inherited descriptors, see Supervisor/WorkerProcess.swift.
+let clientDescriptor: Int32 = 3
+let channelDescriptor: Int32 = 4
+
+func fail(_ what: String, status: Int32 = 1) -> Never {
+    var line = "claude-ssh-worker: \(what)\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    exit(status)
+}
+
+// 1. The end of the supervisor is the end of this process group: this worker and every ssh.
+signal(SIGPIPE, SIG_IGN)
+guard setpgid(0, 0) == 0 || getpgrp() == getpid(), csd_end_process_group_on(SIGUSR1) == 0,
+    csd_set_parent_death_signal(SIGUSR1) == 0
+else { fail("cannot follow the supervisor's life: errno \(errno)") }
+
+if CommandLine.arguments.dropFirst() == ["--selftest-escape"] { SelfTest.run() }
+
+// 2. What to do and under which policy, from the supervisor. This read also ends a worker whose supervisor died before 1.
+let supervisor = SupervisorLink(channel: Channel(taking: OwnedFD(taking: channelDescriptor)))
+let role: WorkerRole
+let policy: PolicySnapshot
+do throws(IPCError) {
+    (role, policy) = try supervisor.awaitSetup()
+} catch {
+    fail("no Setup from the supervisor (\(error)); this program is started by claude-ssh-daemon")
+}
+
+// 3. Resources, privileges, files, system calls.
+let landlockABI: Int
+do throws(SandboxError) {
+    landlockABI = try Confinement.enter(sshPath: policy.sshPath, requireLandlock: policy.requireLandlock)
+} catch {
+    fail("\(error)", status: 3)
+}
+
+// 4. Where tasks run, before there is one.
+TaskThreads.takeOver()
+
+// 5. Confined: say so, and begin.
+supervisor.send(.ready(landlockABI: UInt8(clamping: landlockABI)))
+await Service.run(role, policy: policy, client: clientDescriptor, supervisor: supervisor)

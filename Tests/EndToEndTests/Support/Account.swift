@@ -1,0 +1,104 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A Unix account that a test logs in to, or runs a daemon as.
+struct Account: Hashable, Sendable {
+    let name: String
+    let uid: uid_t
+    let gid: gid_t
+    let home: String
+
+    /// Whether this process may make accounts and become them.
+    static var canCreate: Bool { geteuid() == 0 }
+
+    /// The account of this process.
+    static func current() throws -> Account { try known.get() }
+
+    private static let known = Result {
+        guard let entry = getpwuid(geteuid()) else { throw HarnessError("no account has uid \(geteuid())") }
+        return Account(
+            name: String(cString: entry.pointee.pw_name), uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid,
+            home: String(cString: entry.pointee.pw_dir))
+    }
+
+    /// A throw-away account (root only), the same one for the same shell and purpose all through this process.
+    ///
+    /// Its home is empty: a login runs no start-up file. It goes when the process ends, however that happens.
+    static func throwAway(loginShell: String = "/bin/bash", purpose: String = "login") throws -> Account {
+        try ThrowAwayAccounts.shared.account(loginShell: loginShell, purpose: purpose)
+    }
+
+    /// Who a test logs in as: for root a throw-away account, else the user who runs the tests.
+    static func forLogin(shell: String = "/bin/bash") throws -> Account {
+        try canCreate ? throwAway(loginShell: shell) : current()
+    }
+}
+
+/// Makes each account once a process.
+// @unchecked: the mutable state is only touched under `lock`.
+private final class ThrowAwayAccounts: @unchecked Sendable {
+    static let shared = ThrowAwayAccounts()
+
+    private let lock = NSLock()
+    private var accounts: [String: (account: Account, home: TemporaryDirectory)] = [:]
+
+    private init() { ThrowAwayAccounts.removeStale() }
+
+    func account(loginShell: String, purpose: String) throws -> Account {
+        try lock.withLock {
+            let key = "\(purpose) \(loginShell)"
+            if let known = accounts[key] { return known.account }
+            guard Account.canCreate else { throw HarnessError("only root can make an account") }
+            let name = "\(try ThrowAwayAccounts.namePrefix())\(accounts.count)"
+            let home = try TemporaryDirectory()
+            try ThrowAwayAccounts.add(name, home: home.path, shell: loginShell)
+            guard let entry = getpwnam(name) else { throw HarnessError("useradd did not make \(name)") }
+            let account = Account(
+                name: name, uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid, home: home.path)
+            chown(home.path, account.uid, account.gid)
+            accounts[key] = (account, home)
+            return account
+        }
+    }
+
+    /// `csdt-PID-STARTTIME-`: says which process the account belongs to, also after its pid was reused.
+    private static func namePrefix() throws -> String {
+        guard let own = ProcessEntry(pid: getpid()) else { throw HarnessError("/proc is not mounted") }
+        return "csdt-\(own.pid)-\(own.startTime)-"
+    }
+
+    private static func add(_ name: String, home: String, shell: String) throws {
+        // Owed before it exists: a crash between the two must not leave it.
+        CrashCleanup.owe(.account(name))
+        // '*' is a password that never matches; '!' would be a locked account, which sshd refuses.
+        let arguments = ["-M", "-U", "-l", "-d", home, "-s", shell, "-p", "*", name]
+        var last = ""
+        try waitUntil("useradd \(name): \(last)") {
+            let result = try run(try findProgram("useradd"), arguments)
+            last = result.errorText
+            // 1: another process holds the lock of /etc/passwd; 10: the same for /etc/group.
+            if result.status == .exited(1) || result.status == .exited(10) { return false }
+            guard result.succeeded else { throw HarnessError("useradd \(name): \(result.errorText)") }
+            return true
+        }
+    }
+
+    /// Removes the accounts of test processes that no longer run: those killed together with their cleanup.
+    private static func removeStale() {
+        guard Account.canCreate, let passwd = try? String(contentsOfFile: "/etc/passwd", encoding: .utf8) else {
+            return
+        }
+        for line in passwd.split(separator: "\n") where line.hasPrefix("csdt-") {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+            let parts = fields[0].split(separator: "-")
+            guard fields.count == 7, parts.count == 4, let pid = pid_t(parts[1]), let startTime = UInt64(parts[2]),
+                let uid = uid_t(fields[2]), uid != 0, ProcessEntry(pid: pid)?.startTime != startTime
+            else { continue }
+            try? killAll("processes of \(fields[0])") { $0.processes(ofUID: uid) }
+            // Failure is no error: that process's own cleanup may be at it just now.
+            _ = try? run("/usr/sbin/userdel", ["-f", String(fields[0])])
+            if fields[5].hasPrefix("/tmp/csd.") { try? FileManager.default.removeItem(atPath: String(fields[5])) }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import Glibc
+
+/// Where the programs under test are.
+enum BuiltBinaries {
+    static let daemonName = "claude-ssh-daemon"
+    static let workerName = "claude-ssh-worker"
+
+    /// The folder that holds both: `CSD_BIN_DIR`, else beside the running test bundle, else `.build/debug`.
+    static func folder() throws -> String {
+        if let chosen = ProcessInfo.processInfo.environment["CSD_BIN_DIR"] {
+            guard isComplete(chosen) else { throw missing("CSD_BIN_DIR=\(chosen) lacks one of them") }
+            return chosen
+        }
+        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        let arguments = CommandLine.arguments.first ?? ""
+        let package = URL(filePath: #filePath).pathComponents.prefix { $0 != "Tests" }.dropFirst().joined(
+            separator: "/")
+        let candidates = [
+            URL(filePath: bundle).deletingLastPathComponent().path(percentEncoded: false),
+            URL(filePath: arguments).deletingLastPathComponent().path(percentEncoded: false),
+            "/\(package)/.build/debug",
+        ]
+        guard let found = candidates.first(where: isComplete) else {
+            throw missing("looked in \(candidates.joined(separator: ", "))")
+        }
+        return found
+    }
+
+    /// A copy of both that every account may execute, made once a process.
+    static func folderForAllAccounts() throws -> String { try shared.get().path }
+
+    private static let shared = Result {
+        let copy = try TemporaryDirectory(readableByAll: true)
+        let folder = try BuiltBinaries.folder()
+        for name in [daemonName, workerName] {
+            try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: copy.file(name))
+            chmod(copy.file(name), 0o755)
+        }
+        return copy
+    }
+
+    private static func isComplete(_ folder: String) -> Bool {
+        [daemonName, workerName].allSatisfy { access("\(folder)/\($0)", X_OK) == 0 }
+    }
+
+    private static func missing(_ detail: String) -> HarnessError {
+        HarnessError("\(daemonName) and \(workerName) are not built (`swift build`), or set CSD_BIN_DIR: \(detail)")
+    }
+}
