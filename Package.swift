@@ -57,8 +57,9 @@ let package = Package(
         .testTarget(
             name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "Policy", "Tools"],
             swiftSettings: settings),
+        .target(name: "CProbes", path: "Tests/CProbes"),
         .testTarget(
-            name: "SandboxTests", dependencies: ["CLinux", "CSeccomp", "Sandbox"],
+            name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], swiftSettings: settings),
     ]

@@ -48,7 +48,7 @@ public final class HostSessions: Sendable {
         } catch {
             return (false, error.detail)
         }
-        return (answer.status == 0, answer.stderr.split(separator: "\n").first.map(String.init) ?? "")
+        return (answer.status == 0, answer.stderr.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
     }
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
@@ -230,10 +230,10 @@ public final class HostSessions: Sendable {
     }
 
     private static func lastLine(_ window: OutputWindow) -> String {
-        trimmed(window.output().text.split(separator: "\n").last.map(String.init) ?? "")
+        trimmed(window.output().text.split(whereSeparator: \.isNewline).last.map(String.init) ?? "")
     }
 
     private static func trimmed(_ text: String) -> String {
-        String(text.split(separator: "\n").joined(separator: "; ").suffix(2000))
+        String(text.split(whereSeparator: \.isNewline).joined(separator: "; ").suffix(2000))
     }
 }

@@ -12,9 +12,11 @@ public enum SeccompFilter {
     }
 
     private static func build(_ rules: [SyscallRule]) throws(SandboxError) -> scmp_filter_ctx {
-        // The default also answers a call of a foreign architecture: libseccomp checks that first.
         guard let context = seccomp_init(killProcess) else { throw .failed(call: "seccomp_init", errno: ENOMEM) }
         do throws(SandboxError) {
+            // libseccomp checks the architecture first, and would end only the thread.
+            let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
+            guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
             for rule in rules {
                 for name in rule.names { try add(rule, name, to: context) }
             }

@@ -1,0 +1,107 @@
+#define _GNU_SOURCE
+#include "CProbes.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+long probe_syscall(long number, long a, long b, long c, long d, long e, long f) {
+    long result = syscall(number, a, b, c, d, e, f);
+    return result < 0 ? -errno : result;
+}
+
+long probe_foreign_architecture(void) {
+#if defined(__x86_64__)
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory", "r8", "r9", "r10", "r11");
+    return result;
+#else
+    return getpid();
+#endif
+}
+
+int probe_connect_abstract(const char *name) {
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0) return -errno;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    memcpy(address.sun_path + 1, name, length);
+    int result = connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length));
+    int code = errno;
+    close(fd);
+    return result == 0 ? 0 : -code;
+}
+
+static const struct {
+    const char *name;
+    long number;
+} numbers[] = {
+    {"ptrace", SYS_ptrace},
+    {"process_vm_readv", SYS_process_vm_readv},
+    {"process_vm_writev", SYS_process_vm_writev},
+    {"memfd_create", SYS_memfd_create},
+    {"io_uring_setup", SYS_io_uring_setup},
+    {"userfaultfd", SYS_userfaultfd},
+    {"bpf", SYS_bpf},
+    {"keyctl", SYS_keyctl},
+    {"add_key", SYS_add_key},
+    {"request_key", SYS_request_key},
+    {"perf_event_open", SYS_perf_event_open},
+    {"mount", SYS_mount},
+    {"umount2", SYS_umount2},
+    {"pivot_root", SYS_pivot_root},
+    {"chroot", SYS_chroot},
+    {"unshare", SYS_unshare},
+    {"setns", SYS_setns},
+    {"chdir", SYS_chdir},
+    {"fchmodat", SYS_fchmodat},
+    {"fchownat", SYS_fchownat},
+    {"renameat2", SYS_renameat2},
+    {"unlinkat", SYS_unlinkat},
+    {"linkat", SYS_linkat},
+    {"symlinkat", SYS_symlinkat},
+    {"truncate", SYS_truncate},
+    {"ftruncate", SYS_ftruncate},
+    {"utimensat", SYS_utimensat},
+    {"setxattr", SYS_setxattr},
+    {"kexec_load", SYS_kexec_load},
+    {"init_module", SYS_init_module},
+    {"finit_module", SYS_finit_module},
+    {"reboot", SYS_reboot},
+    {"swapon", SYS_swapon},
+    {"personality", SYS_personality},
+    {"open_by_handle_at", SYS_open_by_handle_at},
+    {"execveat", SYS_execveat},
+    {"bind", SYS_bind},
+    {"listen", SYS_listen},
+    {"accept4", SYS_accept4},
+    {"setuid", SYS_setuid},
+    {"setresuid", SYS_setresuid},
+    {"capset", SYS_capset},
+    {"seccomp", SYS_seccomp},
+    {"setrlimit", SYS_setrlimit},
+    {"pidfd_getfd", SYS_pidfd_getfd},
+    {"setsid", SYS_setsid},
+    {"getcpu", SYS_getcpu},
+    {"clone3", SYS_clone3},
+    {"openat2", SYS_openat2},
+    {"mkdirat", SYS_mkdirat},
+    {"ioctl", SYS_ioctl},
+    {"prctl", SYS_prctl},
+    {"clone", SYS_clone},
+    {"mmap", SYS_mmap},
+    {"mprotect", SYS_mprotect},
+    {"socketpair", SYS_socketpair},
+    {"prlimit64", SYS_prlimit64},
+};
+
+long probe_number(const char *name) {
+    for (size_t index = 0; index < sizeof(numbers) / sizeof(numbers[0]); index++) {
+        if (strcmp(numbers[index].name, name) == 0) return numbers[index].number;
+    }
+    return -1;
+}
