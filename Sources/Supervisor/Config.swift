@@ -99,10 +99,13 @@ struct Config: Equatable {
             if name.isEmpty || name.utf8.count > 100 || name.unicodeScalars.contains(where: { $0.value < 0x20 }) {
                 hosts.note(name, "is no usable host name: 1 to 100 bytes without control characters")
             }
-            var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, capabilities)
-            host?.execAllowlist = reader.strings("exec_allowlist")
-            host?.baseDir = baseDirectory(reader)
-            if let own = reader.object("capabilities") { host?.capabilities = Self.capabilities(own, within: capabilities) }
+            // All of it is read, also where the host is not usable, for its mistakes.
+            let allowlist = reader.strings("exec_allowlist")
+            let directory = baseDirectory(reader)
+            let own = Self.capabilities(reader.object("capabilities"), within: capabilities)
+            var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, own)
+            host?.execAllowlist = allowlist
+            host?.baseDir = directory
             _ = reader.strings("forward_allowlist")
             reader.finish()
             return host

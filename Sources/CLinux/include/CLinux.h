@@ -111,6 +111,7 @@ int csd_landlock_restrict_self(int ruleset);
 #define CSD_PR_SET_NAME 15
 #define CSD_PR_GET_DUMPABLE 3
 #define CSD_PR_SET_DUMPABLE 4
+#define CSD_PR_CAPBSET_READ 23
 #define CSD_PR_SET_VMA 0x53564d41
 
 #endif

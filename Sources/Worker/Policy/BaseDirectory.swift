@@ -1,6 +1,6 @@
 /// A host's `base_dir`: paths must lie in this tree, judged by their text.
 public struct BaseDirectory: Sendable {
-    private let root: [Substring]?
+    private let root: [[UInt8]]?
     private let text: String
     private let host: String
 
@@ -26,13 +26,16 @@ public struct BaseDirectory: Sendable {
     }
 
     /// The components that remain after `.` and `..` are worked off.
-    private static func components(_ path: String) -> [Substring] {
-        var kept: [Substring] = []
-        for component in path.split(separator: "/") {
-            switch component {
-            case ".": continue
-            case "..": _ = kept.popLast()
-            default: kept.append(component)
+    /// In bytes, as the kernel compares them: to Swift a slash with a combining mark behind it is no slash, and names in
+    /// different Unicode normal forms are equal.
+    private static func components(_ path: String) -> [[UInt8]] {
+        var kept: [[UInt8]] = []
+        for component in path.utf8.split(separator: UInt8(ascii: "/")) {
+            if component.elementsEqual(".".utf8) { continue }
+            if component.elementsEqual("..".utf8) {
+                _ = kept.popLast()
+            } else {
+                kept.append(Array(component))
             }
         }
         return kept

@@ -13,7 +13,9 @@ public struct ExecAllowlist: Sendable {
         self.host = host
     }
 
-    private static let forbidden = Set<Character>(";&|<>()$`\\\n\r\r\n{}")
+    /// Scalars, not characters: an operator with a combining mark behind it is one character to Swift, and still an
+    /// operator to a shell.
+    private static let forbidden = Set(";&|<>()$`\\\n\r{}".unicodeScalars)
 
     /// Throws where the command, or its variables, are not covered by the list.
     public func judge(command: String, environment: [String: String]) throws(Refusal) {
@@ -22,8 +24,8 @@ public struct ExecAllowlist: Sendable {
             throw Refusal(description: "hosts.\(host).exec_allowlist is empty: no command may run on \"\(host)\".")
         }
         let names = entries.map { "\"\($0)\"" }.joined(separator: ", ")
-        if let character = command.first(where: Self.forbidden.contains) {
-            let shown = character.isNewline ? "a newline" : "\"\(character)\""
+        if let scalar = command.unicodeScalars.first(where: Self.forbidden.contains) {
+            let shown = scalar.properties.isWhitespace ? "a newline" : "\"\(scalar)\""
             throw Refusal(
                 description: "hosts.\(host).exec_allowlist lets only single simple commands run on \"\(host)\", and "
                     + "this one contains \(shown). Send each command in a call of its own, without shell operators.")

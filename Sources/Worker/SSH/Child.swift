@@ -3,27 +3,33 @@ internal import Glibc
 internal import IPC
 internal import Synchronization
 
+/// How a child process ended.
+enum ChildEnd: Equatable, Sendable {
+    case exited(Int)
+    case signalled(Int32)
+}
+
 /// A child process with pipes for its three streams, in the process group of this worker.
 final class Child: Sendable {
     private struct State: ~Copyable {
         var input: OwnedFD?
         var pidfd: OwnedFD?
-        var status: Int?
+        var end: ChildEnd?
         var openStreams = 2
         var written = 0
     }
 
     private let input: [UInt8]
     private let pidfdNumber: Int32
-    private let ended: @Sendable (Int) -> Void
+    private let ended: @Sendable (ChildEnd) -> Void
     private let state: Mutex<State>
 
     /// Starts `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the process
-    /// have ended, with the exit status, or 128 + n for a death by signal n. All on the reactor's thread.
+    /// have ended. All on the reactor's thread.
     static func start(
         path: String, arguments: [String], environment: [String: String], input: [UInt8],
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void, stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-        ended: @escaping @Sendable (Int) -> Void
+        ended: @escaping @Sendable (ChildEnd) -> Void
     ) throws(IPCError) -> Child {
         var inputPipe = try Pipe()
         var outputPipe = try Pipe()
@@ -60,7 +66,7 @@ final class Child: Sendable {
         return child
     }
 
-    private init(input: [UInt8], pidfd: consuming OwnedFD, ended: @escaping @Sendable (Int) -> Void) {
+    private init(input: [UInt8], pidfd: consuming OwnedFD, ended: @escaping @Sendable (ChildEnd) -> Void) {
         self.input = input
         self.ended = ended
         pidfdNumber = pidfd.rawValue
@@ -100,7 +106,7 @@ final class Child: Sendable {
             var status: Int32 = 0
             guard csd_pidfd_reap(pidfd, &code, &status) == 1 else { return .more }
             self.settle { state in
-                state.status = code == CSD_CLD_EXITED ? Int(status) : 128 + Int(status)
+                state.end = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
                 _ = state.pidfd.take()
                 // Nobody reads it any more.
                 _ = state.input.take()
@@ -133,12 +139,11 @@ final class Child: Sendable {
     }
 
     private func settle(_ update: (inout State) -> Void) {
-        let status = state.withLock { state -> Int? in
+        let end = state.withLock { state -> ChildEnd? in
             update(&state)
-            guard state.openStreams == 0, let status = state.status else { return nil }
-            return status
+            return state.openStreams == 0 ? state.end : nil
         }
-        if let status { ended(status) }
+        if let end { ended(end) }
     }
 }
 

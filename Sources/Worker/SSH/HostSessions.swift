@@ -39,16 +39,27 @@ public final class HostSessions: Sendable {
         budget = SessionBudget(sessions: sessions)
     }
 
-    /// Whether the master answers, and what ssh says where it does not.
-    public func check() async -> (alive: Bool, detail: String) {
+    /// What is known of the master.
+    public enum MasterState: Equatable, Sendable {
+        case alive
+        /// It does not answer, with what ssh says.
+        case dead(detail: String)
+        /// `ssh` itself cannot run here.
+        case unusable(detail: String)
+    }
+
+    /// Asks the master whether it lives.
+    public func check() async -> MasterState {
         let arguments = SSHInvocation.check(host)
-        let answer: (status: Int, stdout: String, stderr: String)
+        let answer: (end: ChildEnd, stdout: String, stderr: String)
         do throws(SSHProcess.SpawnFailure) {
             answer = try await SSHProcess.collect(path: sshPath, arguments: arguments, limit: .seconds(5))
         } catch {
-            return (false, error.detail)
+            return .unusable(detail: error.detail)
         }
-        return (answer.status == 0, answer.stderr.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
+        if answer.end == .exited(0) { return .alive }
+        let said = answer.stderr.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+        return SSHProcess.isUnusable(said) ? .unusable(detail: said) : .dead(detail: said)
     }
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
@@ -151,13 +162,13 @@ public final class HostSessions: Sendable {
         _ events: inout AsyncStream<SSHProcess.Event>.Iterator,
         _ continuation: AsyncStream<SSHProcess.Event>.Continuation, _ streams: StreamBox<Streams>,
         _ attempt: StreamBox<Attempt>
-    ) async -> Int? {
+    ) async -> ChildEnd? {
         var timer: Timer?
         defer { timer?.cancel() }
         var stopping = false
         while let event = await events.next() {
             switch event {
-            case .ended(let status): return status
+            case .ended(let end): return end
             case .timer(Bound.giveUp): return nil
             case .commandEnded:
                 // A process left behind may hold the streams open for ever; the command itself is done.
@@ -200,10 +211,13 @@ public final class HostSessions: Sendable {
             let master = await check()
             if !marks.started {
                 let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")
-                return .failure(
-                    master.alive ? .notStarted(detail: Self.trimmed(said)) : .masterDead(detail: master.detail))
+                switch master {
+                case .alive: return .failure(.notStarted(detail: Self.trimmed(said)))
+                case .dead(let detail): return .failure(.masterDead(detail: detail))
+                case .unusable(let detail): return .failure(.spawn(detail: detail))
+                }
             }
-            guard master.alive else {
+            guard master == .alive else {
                 return .failure(.lost(output: String(streams.out.window.output().text.suffix(1000))))
             }
         }

@@ -5,8 +5,8 @@ internal import IPC
 struct SSHProcess: Sendable {
     /// What happens to a running child, for whoever controls it.
     enum Event: Sendable {
-        /// It and its streams have ended; exit status, or 128 + n for a death by signal n.
-        case ended(Int)
+        /// It and its streams have ended.
+        case ended(ChildEnd)
         /// A timer of the controller ran out.
         case timer(Int)
         /// The controller's caller was cancelled.
@@ -25,14 +25,14 @@ struct SSHProcess: Sendable {
 
     /// Starts the child, feeds and drains it, and hands `control` the events. When `control` returns, a child that has
     /// not ended is killed.
-    /// - Returns: the exit status.
+    /// - Returns: how it ended.
     func run(
         input: [UInt8],
         events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation),
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-        control: @Sendable (inout AsyncStream<Event>.Iterator) async -> Int?
-    ) async throws(SpawnFailure) -> Int {
+        control: @Sendable (inout AsyncStream<Event>.Iterator) async -> ChildEnd?
+    ) async throws(SpawnFailure) -> ChildEnd {
         let child: Child
         do throws(IPCError) {
             child = try Child.start(
@@ -42,35 +42,39 @@ struct SSHProcess: Sendable {
             throw SpawnFailure(detail: "\(path): \(error)")
         }
         var iterator = events.stream.makeAsyncIterator()
-        if let status = await control(&iterator) {
+        if let end = await control(&iterator) {
             // A filter that is too narrow for this ssh must not look like a dead master.
-            if status == 128 + Int(SIGSYS) { throw SpawnFailure(detail: "the sandbox ended \(path) (SIGSYS)") }
-            return status
+            if end == .signalled(SIGSYS) { throw SpawnFailure(detail: "the sandbox ended \(path) (SIGSYS)") }
+            return end
         }
         child.kill()
         while let event = await iterator.next() {
-            if case .ended(let status) = event { return status }
+            if case .ended(let end) = event { return end }
         }
-        return 128 + Int(SIGKILL)
+        return .signalled(SIGKILL)
     }
 
+    /// Whether ssh says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when
+    /// this worker started; a user added since has put another file in its place.
+    static func isUnusable(_ said: String) -> Bool { said.hasPrefix("No user exists for uid") }
+
     /// Runs a short request to its end, within `limit`.
-    /// - Returns: the exit status and both streams, at most 16 KiB of each.
+    /// - Returns: the end and both streams, at most 16 KiB of each.
     static func collect(path: String, arguments: [String], limit: Duration) async throws(SpawnFailure) -> (
-        status: Int, stdout: String, stderr: String
+        end: ChildEnd, stdout: String, stderr: String
     ) {
         let events = AsyncStream.makeStream(of: Event.self)
         let out = StreamBox(OutputWindow(limit: 16_384))
         let err = StreamBox(OutputWindow(limit: 16_384))
         let timer = Timer(limit, 0, events.continuation)
         defer { timer.cancel() }
-        let status = try await SSHProcess(path: path, arguments: arguments).run(
+        let end = try await SSHProcess(path: path, arguments: arguments).run(
             input: [], events: events, stdout: { chunk in out.with { $0.append(chunk) } },
             stderr: { chunk in err.with { $0.append(chunk) } },
             control: { events in
-                guard let event = await events.next(), case .ended(let status) = event else { return nil }
-                return status
+                guard let event = await events.next(), case .ended(let end) = event else { return nil }
+                return end
             })
-        return (status, out.value.output().text, err.value.output().text)
+        return (end, out.value.output().text, err.value.output().text)
     }
 }

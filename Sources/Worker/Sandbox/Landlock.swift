@@ -28,6 +28,7 @@ public enum Landlock {
             Rule(path: "/etc/ld.so.cache", access: read, reason: "the loader's library index"),
             Rule(path: "/etc/passwd", access: read, reason: "getpwuid in ssh"),
             Rule(path: "/etc/nsswitch.conf", access: read, reason: "getpwuid in ssh"),
+            Rule(path: "/var/lib/sss/mc", access: read, reason: "getpwuid in ssh where SSSD has the users"),
             Rule(path: "/etc/ssl/openssl.cnf", access: read, reason: "libcrypto's start-up"),
             Rule(path: "/etc/pki/tls/openssl.cnf", access: read, reason: "the same on Fedora and its kin"),
             Rule(path: "/etc/crypto-policies", access: read, reason: "included by that openssl.cnf"),

@@ -94,12 +94,12 @@ enum SyscallTable {
         SyscallRule("getrlimit getrusage", "descriptor table size"),
         SyscallRule("arch_prctl", "thread pointer"),
         SyscallRule(
-            "prctl", "thread names, ssh disables its own core files",
+            "prctl", "thread names, ssh disables its own core files, libnss_systemd looks at capabilities",
             when: .equals(
                 index: 0,
                 values: [
                     UInt64(CSD_PR_SET_NAME), UInt64(CSD_PR_GET_DUMPABLE), UInt64(CSD_PR_SET_DUMPABLE),
-                    UInt64(CSD_PR_SET_VMA),
+                    UInt64(CSD_PR_CAPBSET_READ), UInt64(CSD_PR_SET_VMA),
                 ])),
     ]
 

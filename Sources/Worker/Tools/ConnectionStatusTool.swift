@@ -57,11 +57,15 @@ enum ConnectionStatusTool: Tool {
     }
 
     private static func status(of host: PolicySnapshot.Host, _ context: ToolContext) async -> JSONValue {
-        let check = await context.sessions[host.name]?.check() ?? (alive: false, detail: "")
+        let state = await context.sessions[host.name]?.check() ?? .dead(detail: "")
         var entry: JSONObject = [
-            "name": .string(host.name), "connected": .bool(check.alive), "socket": .string(host.socket),
+            "name": .string(host.name), "connected": .bool(state == .alive), "socket": .string(host.socket),
         ]
-        if !check.alive { entry["hint"] = .string(Failures.masterDead(host, detail: check.detail)) }
+        switch state {
+        case .alive: break
+        case .dead(let detail): entry["hint"] = .string(Failures.masterDead(host, detail: detail))
+        case .unusable(let detail): entry["hint"] = .string(Failures.spawn(detail: detail))
+        }
         return .object(entry)
     }
 }

@@ -11,6 +11,12 @@ enum Failures {
             + "The user can bring it up with: \(stale)\(SSHInvocation.masterCommand(host))"
     }
 
+    /// The confinement names files as they were when the connection began: ssh or the user database may be new since.
+    static func spawn(detail: String) -> String {
+        "ssh cannot run here: \(detail). Nothing was run. If ssh or /etc/passwd of this machine has changed since the "
+            + "connection to this server began, reconnecting mends it; otherwise ask the user to check ssh_path in the config."
+    }
+
     static func sentence(_ failure: ExecFailure, _ host: PolicySnapshot.Host, directory: String) -> String {
         switch failure {
         case .masterDead(let detail): return masterDead(host, detail: detail)
@@ -31,7 +37,7 @@ enum Failures {
                 + "is unknown: look before you run it again."
                 + (output.isEmpty ? "" : " The last of its output was: \(output)")
         case .spawn(let detail):
-            return "ssh could not be started here: \(detail). Ask the user to check ssh_path in the config."
+            return spawn(detail: detail)
         case .cancelled(let verdict):
             return "The call was cancelled; stopped: \(verdict.rawValue)."
         }

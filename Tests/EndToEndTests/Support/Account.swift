@@ -29,6 +29,20 @@ struct Account: Hashable, Sendable {
         try ThrowAwayAccounts.shared.account(loginShell: loginShell, purpose: purpose)
     }
 
+    /// Makes every account that a test will ask for. An account made later would replace /etc/passwd under the workers
+    /// that run by then, and their confinement is for the file that they started with.
+    static func prepare() throws {
+        guard canCreate else { return }
+        for (shell, purpose) in planned where FileManager.default.isExecutableFile(atPath: shell) {
+            _ = try throwAway(loginShell: shell, purpose: purpose)
+        }
+    }
+
+    private static let planned = [
+        ("/bin/bash", "login"), ("/bin/sh", "login"), ("/bin/dash", "login"), ("/bin/tcsh", "login"),
+        ("/usr/bin/fish", "login"), ("/bin/bash", "client"), ("/bin/bash", "agent"), ("/bin/bash", "stranger"),
+    ]
+
     /// Who a test logs in as: for root a throw-away account, else the user who runs the tests.
     static func forLogin(shell: String = "/bin/bash") throws -> Account {
         try canCreate ? throwAway(loginShell: shell) : current()

@@ -34,6 +34,7 @@ final class RunningDaemon: Sendable {
     ///     left out, and the daemon takes its default.
     ///   - remote: kept alive as long as the daemon.
     init(config: JSON, _ options: Options = Options(), remote: Remote? = nil) throws {
+        try Account.prepare()
         let files = try LaunchFiles(config: config, options)
         (directory, configFile, socketPath) = (files.directory, files.configFile, files.socketPath)
         runtimeDirectory = files.directory.path

@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+/// The worker that serves is confined: seen from outside, in the process that answers.
+@Suite struct ConfinementTests {
+    @Test("the serving worker is under seccomp, without new privileges, with nothing inherited")
+    func servingWorker() throws {
+        try withDaemon { daemon, client in
+            let worker = try #require(daemon.workers().first)
+            // After it has served, with all the threads that it will have.
+            #expect(try client.callTool("ssh_exec", ["command": "true"])["exit_code"] == 0)
+            #expect(worker.status("Seccomp") == "2")
+            #expect(worker.status("NoNewPrivs") == "1")
+            #expect(worker.group == worker.pid)
+            for task in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(worker.pid)/task") {
+                let status = try String(contentsOfFile: "/proc/\(worker.pid)/task/\(task)/status", encoding: .utf8)
+                #expect(status.contains("Seccomp:\t2\n"), "thread \(task)")
+                #expect(status.contains("NoNewPrivs:\t1\n"), "thread \(task)")
+            }
+            let limits = try String(contentsOfFile: "/proc/\(worker.pid)/limits", encoding: .utf8)
+            #expect(limits.contains(/Max core file size +0 +0/))
+            #expect(limits.contains(/Max open files +2048 +2048/))
+            guard geteuid() == 0 else { return }
+            // Not dumpable, so only root can look at these.
+            #expect(worker.environment == ["LANG=C.UTF-8"])
+            for name in ["0", "1"] {
+                let target = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(worker.pid)/fd/\(name)")
+                #expect(target == "/dev/null")
+            }
+        }
+    }
+
+    @Test("ssh runs with the worker's confinement, an environment of ours and no way to connect")
+    func sshChild() throws {
+        let remote = try Remote.shared()
+        try withDaemon { daemon, client in
+            let mark = "35\(UInt32.random(in: 1_000_000...9_999_999))"
+            let call = try client.beginTool("ssh_exec", ["command": .string("sleep \(mark)"), "timeout_seconds": 600])
+            try waitUntil("the command running") { !remote.sshd.remoteProcesses(running: mark).isEmpty }
+            let ssh = try #require(ProcessTable().descendants(of: daemon.pid).first { $0.comm == "ssh" })
+            #expect(ssh.status("Seccomp") == "2")
+            #expect(ssh.status("NoNewPrivs") == "1")
+            #expect(ssh.arguments.contains("ControlMaster=no"))
+            #expect(ssh.arguments.contains("ProxyCommand=/nonexistent"))
+            if geteuid() == 0 {
+                #expect(Set(ssh.environment) == ["LANG=C.UTF-8", "PATH=/nonexistent"])
+            }
+            try client.cancel(call)
+        }
+    }
+
+    /// Dispatch's watched pool would read /proc and end the process, see Worker/TaskThreads.swift.
+    @Test("no thread of the worker belongs to the pool that Dispatch watches")
+    func noWatchedPool() throws {
+        try withDaemon { daemon, client in
+            let worker = try #require(daemon.workers().first)
+            let calls = try (0..<40).map { _ in try client.beginTool("ssh_exec", ["command": "echo x"]) }
+            for call in calls {
+                let result = try call.waitForTool()
+                #expect(result["stdout"] == "x\n")
+            }
+            _ = try client.callTool("ssh_connection_status")
+            _ = try client.callTool("ssh_exec", ["command": "sleep 100", "timeout_seconds": 1])
+            let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(worker.pid)/task")
+            let names = tasks.compactMap { try? String(contentsOfFile: "/proc/\(worker.pid)/task/\($0)/comm", encoding: .utf8) }
+            #expect(names.contains { $0.contains("overcommit") }, "\(names)")
+            #expect(!names.contains { $0.contains("default-qos\n") }, "\(names)")
+        }
+    }
+
+    @Test("the self-test of the worker is refused everything")
+    func selfTest() throws {
+        let result = try run("\(BuiltBinaries.folder())/claude-ssh-worker", ["--selftest-escape"])
+        #expect(result.succeeded, "\(result.outputText)\(result.errorText)")
+        #expect(result.outputText.contains("execute /bin/sh: refused"))
+        #expect(!result.outputText.contains("SUCCEEDED"))
+    }
+}
