@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 
 swift_build   = swift build --scratch-path $(SCRATCH)
-swift_release = $(swift_build) -c release --static-swift-stdlib
+swift_release = $(swift_build) -c release --static-swift-stdlib -Xlinker -s
 release       = $(SCRATCH)/release
 shell_scripts = scripts/prepare scripts/demo .ci/run
 

@@ -103,7 +103,9 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         let memory = OwnedFD(taking: number)
         var written = 0
         while written < json.count {
-            let count = json.withUnsafeBytes { write(memory.rawValue, $0.baseAddress.map { $0 + written }, $0.count - written) }
+            let count = json.withUnsafeBytes {
+                write(memory.rawValue, $0.baseAddress.map { $0 + written }, $0.count - written)
+            }
             guard count > 0 else { throw .system(call: "write", errno: errno) }
             written += count
         }

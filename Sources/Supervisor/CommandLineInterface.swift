@@ -8,7 +8,8 @@ struct CommandLineInterface: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "claude-ssh-daemon",
         abstract: "Lets MCP clients work on remote hosts through your OpenSSH ControlMaster sessions.",
-        discussion: "Runs in the foreground and logs JSON lines to standard error. SIGTERM and SIGINT stop it within five "
+        discussion:
+            "Runs in the foreground and logs JSON lines to standard error. SIGTERM and SIGINT stop it within five "
             + "seconds, a second one at once; SIGHUP reads the config again.",
         version: Version.text)
 
@@ -17,7 +18,8 @@ struct CommandLineInterface: ParsableCommand {
 
     func run() throws {
         let environment = ProcessInfo.processInfo.environment
-        let path = config.hasPrefix("~/") ? (PathExpansion(environment: environment).home ?? "") + config.dropFirst(1) : config
+        let path =
+            config.hasPrefix("~/") ? (PathExpansion(environment: environment).home ?? "") + config.dropFirst(1) : config
         do {
             let loaded = try ConfigFile.load(path, environment: environment)
             try Startup.check(loaded)

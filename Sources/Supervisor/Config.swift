@@ -191,7 +191,8 @@ struct PathExpansion {
     let runtimeDirectory: String?
 
     init(environment: [String: String]) {
-        home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        home =
+            environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
             ?? getpwuid(geteuid()).flatMap { String(validatingCString: $0.pointee.pw_dir) }
         runtimeDirectory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
     }

@@ -29,7 +29,9 @@ enum ConfigFile {
         var json = [UInt8](repeating: 0, count: Int(status.st_size))
         var filled = 0
         while filled < json.count {
-            let count = json.withUnsafeMutableBytes { read(file.rawValue, $0.baseAddress.map { $0 + filled }, $0.count - filled) }
+            let count = json.withUnsafeMutableBytes {
+                read(file.rawValue, $0.baseAddress.map { $0 + filled }, $0.count - filled)
+            }
             guard count >= 0 else {
                 throw ConfigError(path: path, mistakes: ["cannot be read: \(String(cString: strerror(errno)))"])
             }

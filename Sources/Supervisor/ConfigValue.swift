@@ -161,6 +161,8 @@ final class ConfigReader {
 
     /// Warns of the members that nothing asked for. Call when the object is read.
     func finish() {
-        for name in names where !known.contains(name) { notes.warnings.append("\(path(of: name)): unknown key, ignored") }
+        for name in names where !known.contains(name) {
+            notes.warnings.append("\(path(of: name)): unknown key, ignored")
+        }
     }
 }

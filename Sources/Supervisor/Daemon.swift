@@ -49,7 +49,9 @@ final class Daemon {
         let wanted = [SIGTERM, SIGINT, SIGHUP]
         epoll = OwnedFD(taking: csd_epoll_create())
         signals = OwnedFD(taking: csd_signal_descriptor(wanted, wanted.count))
-        guard epoll.rawValue >= 0, signals.rawValue >= 0 else { throw StartError(sentence: "cannot watch for events: errno \(errno)") }
+        guard epoll.rawValue >= 0, signals.rawValue >= 0 else {
+            throw StartError(sentence: "cannot watch for events: errno \(errno)")
+        }
         policy = try Self.seal(config.policy)
         socket = try MCPSocket(path: config.mcpSocket)
         table = SessionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
@@ -67,7 +69,9 @@ final class Daemon {
 
     /// Serves until a signal ends it.
     func run() {
-        Log.write(.info, "listening", ["socket": .text(config.mcpSocket), "version": .text(Version.text), "pid": .number(Int(getpid()))])
+        Log.write(
+            .info, "listening",
+            ["socket": .text(config.mcpSocket), "version": .text(Version.text), "pid": .number(Int(getpid()))])
         var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
         while !(table.draining && table.isEmpty) {
             let timeout = table.nextDeadline.map { Int32(clamping: max(0, $0 - now())) } ?? -1
@@ -181,7 +185,8 @@ final class Daemon {
         send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
     }
 
-    private func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void) {
+    private func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void)
+    {
         guard let worker = connection.worker else { return }
         do throws(IPCError) {
             try body(worker)
@@ -214,7 +219,9 @@ final class Daemon {
         let session: LogValue = .number(Int(id))
         switch message {
         case .ready(let abi):
-            Log.write(.info, "worker ready", ["session": session, "worker_pid": .number(Int(pid)), "landlock_abi": .number(Int(abi))])
+            Log.write(
+                .info, "worker ready",
+                ["session": session, "worker_pid": .number(Int(pid)), "landlock_abi": .number(Int(abi))])
         case .clientGone:
             Log.write(.info, "client disconnected", ["reason": "the client closed", "session": session])
         case .clientDropped(let reason):
@@ -244,8 +251,13 @@ final class Daemon {
         let served = table.sessions[id].map { $0.phase == .serving || $0.phase == .starting(.serve) } ?? false
         let reason = connection.killedBecause
         let (level, how) = Self.describe(end, killedBecause: reason)
-        if served { Log.write(level, "client disconnected", ["reason": .text("the worker ended: \(how)"), "session": .number(Int(id))]) }
-        Log.write(level, "worker ended", ["how": .text(how), "session": .number(Int(id)), "worker_pid": .number(Int(pid))])
+        if served {
+            Log.write(
+                level, "client disconnected",
+                ["reason": .text("the worker ended: \(how)"), "session": .number(Int(id))])
+        }
+        Log.write(
+            level, "worker ended", ["how": .text(how), "session": .number(Int(id)), "worker_pid": .number(Int(pid))])
         connections[id] = nil
         perform(table.ended(id, now: now()))
     }
@@ -267,7 +279,9 @@ final class Daemon {
             let sealed = try Self.seal(new.policy)
             Startup.warn(new)
             if new.mcpSocket != config.mcpSocket {
-                Log.write(.warning, "mcp_socket has changed; the daemon must be restarted for that", ["socket": .text(config.mcpSocket)])
+                Log.write(
+                    .warning, "mcp_socket has changed; the daemon must be restarted for that",
+                    ["socket": .text(config.mcpSocket)])
             }
             config = new
             policy = sealed
@@ -278,7 +292,9 @@ final class Daemon {
             }
             Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
         } catch let error as ConfigError {
-            for mistake in error.mistakes { Log.write(.error, "config not reloaded", ["path": .text(error.path), "error": .text(mistake)]) }
+            for mistake in error.mistakes {
+                Log.write(.error, "config not reloaded", ["path": .text(error.path), "error": .text(mistake)])
+            }
         } catch {
             Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text("\(error)")])
         }

@@ -37,7 +37,8 @@ struct MCPSocket: ~Copyable {
         try Self.checkDirectory(of: path)
         let lock = try Self.takeLock(path + ".lock", socket: path)
         try Self.removeStale(path)
-        let number = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        let number = Glibc.socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard number >= 0 else { throw Self.failure("make a socket", path) }
         let socket = OwnedFD(taking: number)
         guard var address = Self.address(path) else { throw StartError(sentence: "mcp_socket \(path) is too long") }
@@ -91,7 +92,8 @@ struct MCPSocket: ~Copyable {
         var status = stat()
         guard stat(directory, &status) == 0 else {
             throw StartError(
-                sentence: "the directory of mcp_socket, \(directory), cannot be used: \(String(cString: strerror(errno)))")
+                sentence:
+                    "the directory of mcp_socket, \(directory), cannot be used: \(String(cString: strerror(errno)))")
         }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             throw StartError(
@@ -112,7 +114,8 @@ struct MCPSocket: ~Copyable {
         let lock = OwnedFD(taking: number)
         var status = stat()
         guard fstat(lock.rawValue, &status) == 0, status.st_uid == geteuid(), status.st_mode & S_IFMT == S_IFREG else {
-            throw StartError(sentence: "the lock file \(path) is not this user's; remove it or choose another mcp_socket")
+            throw StartError(
+                sentence: "the lock file \(path) is not this user's; remove it or choose another mcp_socket")
         }
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw StartError(
@@ -125,11 +128,14 @@ struct MCPSocket: ~Copyable {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid() else {
-            throw StartError(sentence: "\(path) exists and is not a socket of this user; remove it or choose another mcp_socket")
+            throw StartError(
+                sentence: "\(path) exists and is not a socket of this user; remove it or choose another mcp_socket")
         }
         // Some other program may listen there without our lock.
         guard var address = address(path) else { return }
-        let probe = OwnedFD(taking: Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0))
+        let probe = OwnedFD(
+            taking: Glibc.socket(
+                AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0))
         let connected = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(probe.rawValue, $0, socklen_t(MemoryLayout<sockaddr_un>.size))

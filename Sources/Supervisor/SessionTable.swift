@@ -135,7 +135,9 @@ struct SessionTable {
             }
         }
         guard !draining else { return actions }
-        if occupant == nil, let next = sessions.filter({ $0.value.phase == .waiting || $0.value.phase == .toRefuse }).keys.min() {
+        if occupant == nil,
+            let next = sessions.filter({ $0.value.phase == .waiting || $0.value.phase == .toRefuse }).keys.min()
+        {
             actions.append(start(next, .serve, now: now))
         }
         var refusals = sessions.values.count { session in
@@ -159,7 +161,8 @@ struct SessionTable {
 
     private func refusal(now: Int) -> String {
         guard let occupant else { return "This daemon had no place for you; try again." }
-        return "Another client is connected to \(socket): process \(occupant.pid), for \((now - occupant.since) / 1000) s. "
+        return
+            "Another client is connected to \(socket): process \(occupant.pid), for \((now - occupant.since) / 1000) s. "
             + "This daemon serves one client at a time, and you have waited \(waitMilliseconds / 1000) s for your turn. "
             + "Close the other client, or try again later."
     }

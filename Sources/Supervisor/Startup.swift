@@ -20,7 +20,8 @@ enum Startup {
             "\(directory)/claude-ssh-worker", "\(directory)/../libexec/claude-ssh-daemon/claude-ssh-worker",
         ]
         guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
-            throw StartError(sentence: "claude-ssh-worker is missing; it belongs at \(candidates.joined(separator: " or "))")
+            throw StartError(
+                sentence: "claude-ssh-worker is missing; it belongs at \(candidates.joined(separator: " or "))")
         }
         return found
     }
@@ -29,11 +30,14 @@ enum Startup {
     static func check(_ config: Config) throws(StartError) {
         if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
             throw StartError(
-                sentence: "this kernel has no Landlock (Linux 5.13 or newer, with landlock among its security modules), "
-                    + "so the workers cannot be confined; to serve without it, set \"sandbox\": {\"require_landlock\": false}")
+                sentence:
+                    "this kernel has no Landlock (Linux 5.13 or newer, with landlock among its security modules), "
+                    + "so the workers cannot be confined; to serve without it, set \"sandbox\": {\"require_landlock\": false}"
+            )
         }
         guard access(config.policy.sshPath, X_OK) == 0 else {
-            throw StartError(sentence: "ssh_path: \(config.policy.sshPath) cannot be executed: \(String(cString: strerror(errno)))")
+            throw StartError(
+                sentence: "ssh_path: \(config.policy.sshPath) cannot be executed: \(String(cString: strerror(errno)))")
         }
     }
 
@@ -41,7 +45,9 @@ enum Startup {
     static func warn(_ config: Config) {
         for warning in config.warnings { Log.write(.warning, "config", ["warning": .text(warning)]) }
         if !config.policy.requireLandlock {
-            let state = csd_landlock_abi() > 0 ? "this kernel has it, so it is used" : "this kernel has none: workers are confined by seccomp only"
+            let state =
+                csd_landlock_abi() > 0
+                ? "this kernel has it, so it is used" : "this kernel has none: workers are confined by seccomp only"
             Log.write(.warning, "sandbox.require_landlock is false", ["landlock": .text(state)])
         }
     }

@@ -63,7 +63,8 @@ final class WorkerProcess {
                 waitpid(pid, nil, 0)
                 throw .system(call: "pidfd_open", errno: code)
             }
-            let worker = WorkerProcess(pid: pid, pidfd: OwnedFD(taking: number), channel: Channel(taking: own), log: log)
+            let worker = WorkerProcess(
+                pid: pid, pidfd: OwnedFD(taking: number), channel: Channel(taking: own), log: log)
             try? worker.channel.send(ToWorker.setup(role), descriptor: policy.duplicateForChild())
             return worker
         } catch {

@@ -8,6 +8,8 @@ enum SelfTest {
         guard let home = getpwuid(getuid()).flatMap({ String(validatingCString: $0.pointee.pw_dir) }) else {
             fail("no home directory to test with")
         }
+        // What does not exist is refused by nobody: the home directory itself stands in where there is no ~/.ssh.
+        let secret = access("\(home)/.ssh", F_OK) == 0 ? "\(home)/.ssh" : home
         do throws(SandboxError) {
             let abi = try Confinement.enter(sshPath: "/usr/bin/ssh", requireLandlock: true)
             print("confined: seccomp and Landlock ABI \(abi)")
@@ -16,7 +18,7 @@ enum SelfTest {
         }
         var refused = true
         func attempt(_ what: String, _ result: Int32) {
-            if result >= 0 {
+            if result >= 0 || errno == ENOENT {
                 refused = false
                 print("\(what): SUCCEEDED, the sandbox does not hold")
             } else {
@@ -26,7 +28,7 @@ enum SelfTest {
         let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), nil]
         attempt("execute /bin/sh", execve("/bin/sh", arguments, [nil]))
         attempt("make an internet socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-        attempt("read \(home)/.ssh", open("\(home)/.ssh", O_RDONLY))
+        attempt("read \(secret)", open(secret, O_RDONLY))
         attempt("read /etc/hostname", open("/etc/hostname", O_RDONLY))
         attempt("write /tmp/claude-ssh-worker.escape", open("/tmp/claude-ssh-worker.escape", O_WRONLY | O_CREAT, 0o600))
         exit(refused ? 0 : 1)

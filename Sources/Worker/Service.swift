@@ -8,7 +8,9 @@ internal import Tools
 enum Service {
     static let version = "3.0.0-dev"
 
-    static func run(_ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink) async -> Never {
+    static func run(_ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink) async
+        -> Never
+    {
         switch role {
         case .serve: await serve(policy, client, supervisor)
         case .refuse(let reason): await refuse(reason, policy, client)
@@ -25,7 +27,9 @@ enum Service {
             case .drain(let milliseconds):
                 Task {
                     // The bound on stopping remote commands; the supervisor kills what is left a little later.
-                    DispatchQueue(label: "drain").asyncAfter(deadline: .now() + .milliseconds(Int(milliseconds))) { exit(0) }
+                    DispatchQueue(label: "drain").asyncAfter(deadline: .now() + .milliseconds(Int(milliseconds))) {
+                        exit(0)
+                    }
                     await server.close()
                     exit(0)
                 }

@@ -83,7 +83,9 @@ public final class Connection: LineWriter {
         let line = message + [UInt8(ascii: "\n")]
         var sent = 0
         while sent < line.count {
-            let count = line.withUnsafeBytes { send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL)) }
+            let count = line.withUnsafeBytes {
+                send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { return }
             sent += count

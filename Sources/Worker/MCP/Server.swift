@@ -12,9 +12,13 @@ public final class Server<Tools: ToolSet>: Sendable {
     private struct State {
         var era: LegacyEra
         var calls: [RequestID: Call] = [:]
+        /// Calls that have ended and whose answers are being written: a client that has read one may use its id again.
+        var answering = 0
         var bytesInFlight = 0
         var closed = false
-        var idle: CheckedContinuation<Void, Never>?
+        var idle: [CheckedContinuation<Void, Never>] = []
+
+        var underWay: Int { calls.count + answering }
     }
 
     /// Calls under way at once; one more is told to wait.
@@ -88,8 +92,8 @@ public final class Server<Tools: ToolSet>: Sendable {
     private func start(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ size: Int, _ reply: some Reply) {
         let refusal = state.withLock { state -> RPCError? in
             guard !state.closed else { return .busy("The connection is closing.") }
-            guard state.calls.count < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
-                return .busy("\(state.calls.count) calls are under way; wait for one to end, then try again.")
+            guard state.underWay < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
+                return .busy("\(state.underWay) calls are under way; wait for one to end, then try again.")
             }
             let task = Task { await self.run(id, tool, arguments, reply) }
             state.calls[id] = Call(task: task, size: size)
@@ -101,22 +105,26 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     private func run(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ reply: some Reply) async {
         let result = await tools.call(tool, arguments: arguments)
-        let (cancelled, era) = state.withLock { ($0.calls[id]?.cancelled ?? true, $0.era) }
+        let (call, era) = state.withLock { state in
+            state.answering += 1
+            return (state.calls.removeValue(forKey: id), state.era)
+        }
         // A cancelled request gets no answer, basic/utilities/cancellation.
-        if cancelled {
+        if call?.cancelled ?? true {
             reply.nothing()
         } else if let result {
             await reply.later(Outgoing.result(id, era.shape(result)))
         } else {
             await reply.later(Outgoing.error(id, LegacyEra.unknownTool(tool)))
         }
-        let idle = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            state.bytesInFlight -= state.calls.removeValue(forKey: id)?.size ?? 0
-            guard state.closed, state.calls.isEmpty else { return nil }
-            defer { state.idle = nil }
+        let idle = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            state.answering -= 1
+            state.bytesInFlight -= call?.size ?? 0
+            guard state.closed, state.underWay == 0 else { return [] }
+            defer { state.idle = [] }
             return state.idle
         }
-        idle?.resume()
+        for continuation in idle { continuation.resume() }
     }
 
     private func cancel(_ id: RequestID?, _ reply: some Reply) {
@@ -138,8 +146,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         for task in tasks { task.cancel() }
         await withCheckedContinuation { continuation in
             let empty = state.withLock { state -> Bool in
-                if state.calls.isEmpty { return true }
-                state.idle = continuation
+                if state.underWay == 0 { return true }
+                state.idle.append(continuation)
                 return false
             }
             if empty { continuation.resume() }

@@ -28,7 +28,8 @@ final class Child: Sendable {
     /// have ended. All on the reactor's thread.
     static func start(
         path: String, arguments: [String], environment: [String: String], input: [UInt8],
-        stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void, stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (ChildEnd) -> Void
     ) throws(IPCError) -> Child {
         var inputPipe = try Pipe()

@@ -64,7 +64,8 @@ public final class HostSessions: Sendable {
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
-        let nonce = String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+        let nonce =
+            String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
         let line = Observer.line(
             nonce: nonce, command: request.command, directory: Self.directory(request.directory),
             environment: request.environment)

@@ -33,7 +33,8 @@ struct OutputWindow {
         let start = Self.withoutPartialEnd(head[...])
         let end = Self.withoutPartialStart(kept)
         let left = total - start.count - end.count
-        let text = "\(String(decoding: start, as: UTF8.self))\n[… \(left) bytes left out …]\n\(String(decoding: end, as: UTF8.self))"
+        let text =
+            "\(String(decoding: start, as: UTF8.self))\n[… \(left) bytes left out …]\n\(String(decoding: end, as: UTF8.self))"
         return ExecOutput.Stream(text: text, bytes: total, truncated: true)
     }
 

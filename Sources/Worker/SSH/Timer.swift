@@ -10,7 +10,8 @@ final class Timer: Sendable {
 
     init(_ after: Duration, _ number: Int, _ events: AsyncStream<SSHProcess.Event>.Continuation) {
         pending = Mutex(events)
-        let nanoseconds = Int(clamping: after.components.seconds) * 1_000_000_000 + Int(after.components.attoseconds / 1_000_000_000)
+        let nanoseconds =
+            Int(clamping: after.components.seconds) * 1_000_000_000 + Int(after.components.attoseconds / 1_000_000_000)
         // The timer itself stays with Dispatch until it fires; what it holds then is this small object only.
         Self.queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) { self.fire(number) }
     }

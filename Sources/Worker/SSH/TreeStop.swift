@@ -19,17 +19,19 @@ enum TreeStop {
             + #" { read -r x <"$f"; } 2>/dev/null || continue; q=${f#/proc/}; set -- ${x##*) };"#
             + #" echo "${q%/stat},$2,$3,$4,$1"; done;"#
             + #" else ps -A -o pid= -o ppid= -o pgid= -o stat= | while read -r i j g z; do echo "$i,$j,$g,$g,$z"; done; fi; }"#,
-        // Leaves the living processes of the command in t, and remembers them in k.
-        #"h() { a=$(l); t=; o=-; while [ "$t" != "$o" ]; do o=$t; for x in $a; do"#
+        // Leaves the living processes of the command in t, those but the observer's own two in u, and remembers t in k.
+        #"h() { a=$(l); t=; u=; o=-; while [ "$t" != "$o" ]; do o=$t; for x in $a; do"#
             + #" i=${x%%,*} x=${x#*,}; j=${x%%,*} x=${x#*,}; g=${x%%,*} x=${x#*,}; e=${x%%,*};"#
             + #" case ${x#*,} in Z*) continue;; esac;"#
             + #" case " $t " in *" $i "*) continue;; esac;"#
-            + #" if [ "$g" = "$p" ] || [ "$e" = "$p" ]; then t="$t $i";"#
-            + #" else case " $k $t " in *" $i "*|*" $j "*) t="$t $i";; esac; fi; done; done; k="$k $t"; }"#,
+            + #" case " $k $t " in *" $i "*|*" $j "*) ;; *) [ "$g" = "$p" ] || [ "$e" = "$p" ] || continue;; esac;"#
+            + #" t="$t $i"; [ "$i" = "$p" ] || [ "$j" = "$p" ] || u="$u $i"; done; done; k="$k $t"; }"#,
         #"w() { h; [ -n "$t" ] || { echo confirmed; exit 0; }; }"#,
         #"w; kill -TERM $t 2>/dev/null; n=0"#,
         #"while [ $n -lt 20 ]; do sleep 0.1 2>/dev/null || { sleep 1; n=$((n+9)); }; w; n=$((n+1)); done"#,
-        #"n=0; while [ $n -lt 20 ]; do kill -KILL $t 2>/dev/null; sleep 0.1 2>/dev/null || sleep 1; w; n=$((n+1)); done"#,
+        // The observer is spared as long as it can still tell how the command ended.
+        #"n=0; while [ $n -lt 20 ]; do [ -n "$u" ] || [ $n -lt 5 ] || u=$t; kill -KILL $u 2>/dev/null;"#
+            + #" sleep 0.1 2>/dev/null || sleep 1; w; n=$((n+1)); done"#,
         #"echo signalled"#,
     ].joined(separator: "; ")
 

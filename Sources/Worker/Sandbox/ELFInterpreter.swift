@@ -21,7 +21,8 @@ enum ELFInterpreter {
         for index in 0..<entryCount {
             let (position, overflow) = tableOffset.addingReportingOverflow(index * entrySize)
             guard !overflow, let entry = read(file, at: position, count: 56) else { throw .notAProgram(path: program) }
-            guard integer(entry[0..<4]) == 3 /* PT_INTERP */ else { continue }
+            // 3 is PT_INTERP.
+            guard integer(entry[0..<4]) == 3 else { continue }
             let length = integer(entry[32..<40])
             guard length > 1, length <= maximumPath, let bytes = read(file, at: integer(entry[8..<16]), count: length),
                 let path = String(validating: bytes.dropLast(), as: UTF8.self)

@@ -39,7 +39,8 @@ struct SyscallRule: Sendable {
 /// The syscalls of the worker and of `ssh`, which inherits the filter. Built from strace(1) of the pair.
 /// A line without a reason does not belong here.
 enum SyscallTable {
-    static let rules: [SyscallRule] = memory + files + descriptors + processes + signals + threads + sockets + identity + refusals
+    static let rules: [SyscallRule] =
+        memory + files + descriptors + processes + signals + threads + sockets + identity + refusals
 
     static let memory: [SyscallRule] = [
         SyscallRule("brk munmap mremap madvise", "allocator"),

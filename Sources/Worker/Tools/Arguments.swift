@@ -16,7 +16,8 @@ struct Arguments {
         self.values = values
         for member in values.members where !known.contains(member.name) {
             let names = known.isEmpty ? "none" : known.map { "\"\($0)\"" }.joined(separator: ", ")
-            throw Mistake(sentence: "\(tool) has no argument \"\(member.name.prefix(100))\"; its arguments are: \(names).")
+            throw Mistake(
+                sentence: "\(tool) has no argument \"\(member.name.prefix(100))\"; its arguments are: \(names).")
         }
     }
 
@@ -42,10 +43,14 @@ struct Arguments {
         switch values[name] {
         case .none, .some(.null): return nil
         case .some(.integer(let value)):
-            guard let number = Int(exactly: value), range.contains(number) else { throw mistake(name, "\(wanted), not \(value)") }
+            guard let number = Int(exactly: value), range.contains(number) else {
+                throw mistake(name, "\(wanted), not \(value)")
+            }
             return number
         case .some(.number(let value)):
-            guard let number = Int(exactly: value), range.contains(number) else { throw mistake(name, "\(wanted), not \(value)") }
+            guard let number = Int(exactly: value), range.contains(number) else {
+                throw mistake(name, "\(wanted), not \(value)")
+            }
             return number
         case .some(let other): throw mistake(name, "\(wanted), not \(other.typeName)")
         }
@@ -77,7 +82,9 @@ struct Arguments {
     }
 
     private static func isShellName(_ name: String) -> Bool {
-        guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
+        guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
+            return false
+        }
         return name.utf8.allSatisfy {
             $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
                 || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)

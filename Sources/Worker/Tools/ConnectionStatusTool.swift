@@ -14,7 +14,8 @@ enum ConnectionStatusTool: Tool {
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
             name: name, title: "SSH connection status",
-            description: "Shows for every configured host whether the user's SSH session to it is alive. Where it is not, "
+            description:
+                "Shows for every configured host whether the user's SSH session to it is alive. Where it is not, "
                 + "\"hint\" holds the command with which the user brings it back; give it to the user, you cannot run it.",
             inputSchema: ["type": "object", "properties": [:], "additionalProperties": false],
             outputSchema: [

@@ -14,7 +14,9 @@ enum ExecTool: Tool {
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         let hosts = policy.hosts.map { JSONValue.string($0.name) }
         // A list of thousands of names would cost the model more than it helps.
-        var host: JSONObject = ["type": "string", "description": .string("Configured host; default \"\(policy.defaultHost)\"")]
+        var host: JSONObject = [
+            "type": "string", "description": .string("Configured host; default \"\(policy.defaultHost)\""),
+        ]
         if hosts.count <= 20 { host["enum"] = .array(hosts) }
         let longest = policy.limits.maxTimeoutSeconds
         return ToolDescription(
@@ -62,7 +64,9 @@ enum ExecTool: Tool {
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         do {
             let (host, request) = try judge(arguments, context)
-            guard let sessions = context.sessions[host.name] else { return .failure("There is no host \"\(host.name)\".") }
+            guard let sessions = context.sessions[host.name] else {
+                return .failure("There is no host \"\(host.name)\".")
+            }
             do throws(ExecFailure) {
                 return .success(shape(try await sessions.run(request), of: request))
             } catch {

@@ -24,7 +24,8 @@ enum Failures {
             return "The working directory \"\(directory.prefix(500))\" cannot be entered on \"\(host.name)\""
                 + (detail.isEmpty ? "." : ": \(detail).") + " The command was not run."
         case .tooLong(let bytes, let limit):
-            return "The command with its directory and variables is \(bytes) bytes long as it is sent, the limit is \(limit). "
+            return
+                "The command with its directory and variables is \(bytes) bytes long as it is sent, the limit is \(limit). "
                 + "Nothing was run. Pass large data as \"stdin\"."
         case .noSession:
             return "\"\(host.name)\" had no free session within the timeout (MaxSessions of its sshd). "
@@ -33,7 +34,8 @@ enum Failures {
             return "The login shell on \"\(host.name)\" did not start the command"
                 + (detail.isEmpty ? "." : "; it said: \(detail).") + " A POSIX /bin/sh is needed there."
         case .lost(let output):
-            return "The connection to \"\(host.name)\" was lost while the command ran. Whether it still runs, and what it did, "
+            return
+                "The connection to \"\(host.name)\" was lost while the command ran. Whether it still runs, and what it did, "
                 + "is unknown: look before you run it again."
                 + (output.isEmpty ? "" : " The last of its output was: \(output)")
         case .spawn(let detail):

@@ -6,7 +6,9 @@ enum Instructions {
     private static let namedHosts = 20
 
     static func text(_ policy: PolicySnapshot) -> String {
-        var sentences = ["Work on remote hosts through SSH sessions that the user keeps open; this server never logs in itself."]
+        var sentences = [
+            "Work on remote hosts through SSH sessions that the user keeps open; this server never logs in itself."
+        ]
         let names = policy.hosts.prefix(namedHosts).map { host in
             host.name == policy.defaultHost ? "\(host.name) (default)" : host.name
         }
@@ -16,8 +18,10 @@ enum Instructions {
             if let directory = host.baseDir { sentences.append("\(host.name) is confined to \(directory).") }
             if let list = host.execAllowlist {
                 sentences.append(
-                    list.isEmpty ? "No commands may run on \(host.name)."
-                        : "On \(host.name) only commands that begin with \(list.map { "\"\($0)\"" }.joined(separator: ", ")) may run.")
+                    list.isEmpty
+                        ? "No commands may run on \(host.name)."
+                        : "On \(host.name) only commands that begin with \(list.map { "\"\($0)\"" }.joined(separator: ", ")) may run."
+                )
             }
         }
         if !policy.hosts.contains(where: \.capabilities.exec) { sentences.append("Running commands is switched off.") }

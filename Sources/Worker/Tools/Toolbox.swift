@@ -22,7 +22,8 @@ struct ToolContext: Sendable {
         let wanted = name ?? policy.defaultHost
         guard let host = policy.hosts.first(where: { $0.name == wanted }) else {
             let names = policy.hosts.map { "\"\($0.name)\"" }.joined(separator: ", ")
-            throw Arguments.Mistake(sentence: "There is no host \"\(wanted.prefix(100))\". The configured hosts are: \(names).")
+            throw Arguments.Mistake(
+                sentence: "There is no host \"\(wanted.prefix(100))\". The configured hosts are: \(names).")
         }
         return host
     }
