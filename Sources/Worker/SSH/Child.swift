@@ -12,14 +12,18 @@ enum ChildEnd: Equatable, Sendable {
 /// A child process with pipes for its three streams, in the process group of this worker.
 final class Child: Sendable {
     private struct State: ~Copyable {
+        /// The child's standard input; nil once it is closed.
         var input: OwnedFD?
+        /// Bytes for it that the pipe has not taken yet.
+        var pending: ArraySlice<UInt8> = []
+        /// Close it when they are written.
+        var finishing = false
+        var watchingInput = false
         var pidfd: OwnedFD?
         var end: ChildEnd?
         var openStreams = 2
-        var written = 0
     }
 
-    private let input: [UInt8]
     private let pidfdNumber: Int32
     private let ended: @Sendable (ChildEnd) -> Void
     private let state: Mutex<State>
@@ -27,7 +31,7 @@ final class Child: Sendable {
     /// Starts `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the process
     /// have ended. All on the reactor's thread.
     static func start(
-        path: String, arguments: [String], environment: [String: String], input: [UInt8],
+        path: String, arguments: [String], environment: [String: String],
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (ChildEnd) -> Void
@@ -59,19 +63,19 @@ final class Child: Sendable {
             waitpid(pid, nil, 0)
             throw .system(call: "pidfd_open", errno: code)
         }
-        let child = Child(input: input, pidfd: OwnedFD(taking: pidfd), ended: ended)
+        let child = Child(input: ownInput, pidfd: OwnedFD(taking: pidfd), ended: ended)
         child.watch(output: ownOutput, stdout)
         child.watch(output: ownError, stderr)
         child.watch(process: pidfd)
-        if !input.isEmpty { child.feed(ownInput) }
         return child
     }
 
-    private init(input: [UInt8], pidfd: consuming OwnedFD, ended: @escaping @Sendable (ChildEnd) -> Void) {
-        self.input = input
+    private init(
+        input: consuming OwnedFD, pidfd: consuming OwnedFD, ended: @escaping @Sendable (ChildEnd) -> Void
+    ) {
         self.ended = ended
         pidfdNumber = pidfd.rawValue
-        state = Mutex(State(pidfd: pidfd))
+        state = Mutex(State(input: consume input, pidfd: consume pidfd))
     }
 
     /// Kills the child, if it still runs.
@@ -93,7 +97,7 @@ final class Child: Sendable {
             if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }
             close(descriptor)
             self.settle { $0.openStreams -= 1 }
-            return .done
+            return .closed
         }
         if !watched {
             close(descriptor)
@@ -112,31 +116,61 @@ final class Child: Sendable {
                 // Nobody reads it any more.
                 _ = state.input.take()
             }
-            return .done
+            return .closed
         }
         if !watched { kill() }
     }
 
-    /// Writes the input as fast as the child takes it, then closes. A child may end, or close, without reading it.
-    private func feed(_ pipe: consuming OwnedFD) {
-        let descriptor = pipe.rawValue
-        let number = pipe.release()
-        state.withLock { $0.input = OwnedFD(taking: number) }
-        let watched = Reactor.shared.watch(descriptor, for: CSD_EPOLL_WRITABLE) {
+    /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
+    /// The caller bounds what it queues.
+    func write(_ bytes: [UInt8]) {
+        state.withLock { state in
+            guard state.input != nil, !state.finishing else { return }
+            if state.pending.isEmpty { state.pending = bytes[...] } else { state.pending += bytes }
+            pump(&state)
+        }
+    }
+
+    /// Closes the child's standard input when all that is queued is written.
+    func finishInput() {
+        state.withLock { state in
+            state.finishing = true
+            pump(&state)
+        }
+    }
+
+    /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
+    private func pump(_ state: inout State) {
+        guard let descriptor = state.input?.rawValue, !state.watchingInput else { return }
+        guard Self.drain(&state, into: descriptor) else { return }
+        state.watchingInput = Reactor.shared.watch(descriptor, for: CSD_EPOLL_WRITABLE) {
             self.state.withLock { state in
-                guard state.input != nil else { return .done }
-                let rest = self.input.count - state.written
-                let count = self.input.withUnsafeBytes { bytes in
-                    write(descriptor, bytes.baseAddress.map { $0 + state.written }, min(rest, 1 << 20))
-                }
-                if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }
-                state.written += max(0, count)
-                if count > 0 && state.written < self.input.count { return .more }
-                _ = state.input.take()
-                return .done
+                // Closed meanwhile, by the end of the child.
+                guard state.input != nil else { return .closed }
+                if Self.drain(&state, into: descriptor) { return .more }
+                state.watchingInput = false
+                return state.input == nil ? .closed : .done(descriptor)
             }
         }
-        if !watched { state.withLock { _ = $0.input.take() } }
+        if !state.watchingInput { _ = state.input.take() }
+    }
+
+    /// - Returns: whether bytes are left that the pipe does not take now.
+    private static func drain(_ state: inout State, into descriptor: Int32) -> Bool {
+        while !state.pending.isEmpty {
+            let count = state.pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN { return true }
+            guard count > 0 else {
+                state.pending = []
+                _ = state.input.take()
+                return false
+            }
+            state.pending = state.pending.dropFirst(count)
+        }
+        state.pending = []
+        if state.finishing { _ = state.input.take() }
+        return false
     }
 
     private func settle(_ update: (inout State) -> Void) {

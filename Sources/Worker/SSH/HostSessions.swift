@@ -26,9 +26,9 @@ public final class HostSessions: Sendable {
         var stopped: StopVerdict?
     }
 
-    private let host: PolicySnapshot.Host
-    private let sshPath: String
-    private let budget: SessionBudget
+    let host: PolicySnapshot.Host
+    let sshPath: String
+    let budget: SessionBudget
     /// Stopping must not wait for the commands that it is to stop: two sessions more than the budget.
     private let stopBudget = SessionBudget(sessions: 2)
 
@@ -95,7 +95,7 @@ public final class HostSessions: Sendable {
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async -> Result<ExecOutput, ExecFailure> {
         let started = ContinuousClock.now
-        let deadline = Timer(request.timeout, Bound.deadline, events.continuation)
+        let deadline = Timer(request.timeout) { events.continuation.yield(.timer(Bound.deadline)) }
         defer { deadline.cancel() }
         var pause = Duration.milliseconds(20)
         while true {
@@ -120,7 +120,7 @@ public final class HostSessions: Sendable {
                 return await judge(attempt, seen, duration: ContinuousClock.now - started)
             }
             // sshd opened no session, so nothing can have run: another session may end before the deadline.
-            let timer = Timer(pause, Bound.retry, events.continuation)
+            let timer = Timer(pause) { events.continuation.yield(.timer(Bound.retry)) }
             defer { timer.cancel() }
             pause = min(pause * 2, .milliseconds(500))
             var iterator = events.stream.makeAsyncIterator()
@@ -173,7 +173,7 @@ public final class HostSessions: Sendable {
             case .timer(Bound.giveUp): return nil
             case .commandEnded:
                 // A process left behind may hold the streams open for ever; the command itself is done.
-                if timer == nil { timer = Timer(.milliseconds(500), Bound.linger, continuation) }
+                if timer == nil { timer = Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.linger)) } }
             case .timer(Bound.linger):
                 attempt.with { $0.background = true }
                 return nil
@@ -185,7 +185,7 @@ public final class HostSessions: Sendable {
                 let verdict = await stop(streams.with { $0.err.marks.processID })
                 attempt.with { $0.stopped = verdict }
                 // Its last words and the end of the streams follow at once where it was stopped.
-                timer = Timer(.milliseconds(500), Bound.giveUp, continuation)
+                timer = Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.giveUp)) }
             case .timer: continue
             }
         }

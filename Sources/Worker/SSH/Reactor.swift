@@ -8,8 +8,10 @@ final class Reactor: Sendable {
     /// What a handler wants after an event.
     enum Next {
         case more
-        /// Watch no longer; the handler has closed, or is about to close, its descriptor.
-        case done
+        /// Watch no longer; the handler has closed its descriptor.
+        case closed
+        /// Watch no longer; this descriptor of its stays open.
+        case done(Int32)
     }
 
     static let shared = Reactor()
@@ -28,7 +30,7 @@ final class Reactor: Sendable {
         DispatchQueue(label: "reactor").async { self.loop() }
     }
 
-    /// Calls `handler` whenever `descriptor` can be read or written (or has hung up), until it says `.done`.
+    /// Calls `handler` whenever `descriptor` can be read or written (or has hung up), until it says otherwise.
     /// - Returns: false where the kernel does not take it.
     func watch(_ descriptor: Int32, for wanted: UInt32, _ handler: @escaping @Sendable () -> Next) -> Bool {
         let token = state.withLock { state in
@@ -49,7 +51,10 @@ final class Reactor: Sendable {
                 guard let handler = state.withLock({ $0.handlers[event.token] }) else { continue }
                 switch handler() {
                 case .more: break
-                case .done: state.withLock { $0.handlers[event.token] = nil }
+                case .closed: state.withLock { $0.handlers[event.token] = nil }
+                case .done(let descriptor):
+                    state.withLock { $0.handlers[event.token] = nil }
+                    _ = csd_epoll_remove(epoll, descriptor)
                 }
             }
         }

@@ -27,6 +27,11 @@ public enum SSHInvocation {
         ["-S", host.socket] + options + ["--", destination(host), line]
     }
 
+    /// Starts a subsystem of the host's sshd.
+    static func subsystem(_ host: PolicySnapshot.Host, name: String) -> [String] {
+        ["-S", host.socket] + options + ["-s", "--", destination(host), name]
+    }
+
     /// Asks the master whether it lives, `-O check`.
     static func check(_ host: PolicySnapshot.Host) -> [String] {
         ["-S", host.socket, "-O", "check"] + options + ["--", destination(host)]

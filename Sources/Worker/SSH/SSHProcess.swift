@@ -36,11 +36,13 @@ struct SSHProcess: Sendable {
         let child: Child
         do throws(IPCError) {
             child = try Child.start(
-                path: path, arguments: arguments, environment: SSHInvocation.environment, input: input, stdout: stdout,
+                path: path, arguments: arguments, environment: SSHInvocation.environment, stdout: stdout,
                 stderr: stderr, ended: { events.continuation.yield(.ended($0)) })
         } catch {
             throw SpawnFailure(detail: "\(path): \(error)")
         }
+        child.write(input)
+        child.finishInput()
         var iterator = events.stream.makeAsyncIterator()
         if let end = await control(&iterator) {
             // A filter that is too narrow for this ssh must not look like a dead master.
@@ -66,7 +68,7 @@ struct SSHProcess: Sendable {
         let events = AsyncStream.makeStream(of: Event.self)
         let out = StreamBox(OutputWindow(limit: 16_384))
         let err = StreamBox(OutputWindow(limit: 16_384))
-        let timer = Timer(limit, 0, events.continuation)
+        let timer = Timer(limit) { events.continuation.yield(.timer(0)) }
         defer { timer.cancel() }
         let end = try await SSHProcess(path: path, arguments: arguments).run(
             input: [], events: events, stdout: { chunk in out.with { $0.append(chunk) } },

@@ -4,10 +4,14 @@ actor SessionBudget {
     private var free: Int
     private var waiting: [(ticket: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
     private var nextTicket: UInt64 = 0
+    private var reclaim: (@Sendable () -> Void)?
 
     init(sessions: Int) {
         free = sessions
     }
+
+    /// Calls `function` whenever somebody has to wait: whoever holds a place without using it gives it back then.
+    func onShortage(_ function: @escaping @Sendable () -> Void) { reclaim = function }
 
     /// Waits for a place and runs `body` in it.
     /// - Throws: `CancellationError` where the task was cancelled while it waited.
@@ -18,12 +22,14 @@ actor SessionBudget {
         return result
     }
 
-    private func acquire() async throws(CancellationError) {
+    /// Waits for a place; whoever gets it calls `release` once.
+    func acquire() async throws(CancellationError) {
         if Task.isCancelled { throw CancellationError() }
         if free > 0 {
             free -= 1
             return
         }
+        reclaim?()
         let ticket = nextTicket
         nextTicket += 1
         let granted = await withTaskCancellationHandler {
@@ -40,7 +46,7 @@ actor SessionBudget {
         waiting.remove(at: index).continuation.resume(returning: false)
     }
 
-    private func release() {
+    func release() {
         if waiting.isEmpty {
             free += 1
         } else {

@@ -1,26 +1,33 @@
 internal import Dispatch
 internal import Synchronization
 
-/// A bound on waiting: yields its number after a time, unless cancelled before. On Dispatch and not `Task.sleep`, whose
+/// A bound on waiting: calls a function after a time, unless cancelled before. On Dispatch and not `Task.sleep`, whose
 /// way through the runtime leads to the pool that `Worker/TaskThreads.swift` keeps clear of.
-final class Timer: Sendable {
+public final class Timer: Sendable {
     private static let queue = DispatchQueue(label: "timers")
 
-    private let pending: Mutex<AsyncStream<SSHProcess.Event>.Continuation?>
+    private let pending: Mutex<(@Sendable () -> Void)?>
 
-    init(_ after: Duration, _ number: Int, _ events: AsyncStream<SSHProcess.Event>.Continuation) {
-        pending = Mutex(events)
-        let nanoseconds =
-            Int(clamping: after.components.seconds) * 1_000_000_000 + Int(after.components.attoseconds / 1_000_000_000)
-        // The timer itself stays with Dispatch until it fires; what it holds then is this small object only.
-        Self.queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) { self.fire(number) }
+    /// Calls `fire` once after `after`, on the timers' thread; it must not block.
+    public init(_ after: Duration, _ fire: @escaping @Sendable () -> Void) {
+        pending = Mutex(fire)
+        // The timer stays with Dispatch until its time, cancelled or not: what it holds is this small object only.
+        Self.queue.asyncAfter(deadline: .now() + .nanoseconds(Self.nanoseconds(after))) { self.fire() }
     }
 
-    private func fire(_ number: Int) {
-        _ = pending.withLock { $0.take() }?.yield(.timer(number))
+    /// Nothing will be called any more, unless it is being called just now.
+    public func cancel() { pending.withLock { $0 = nil } }
+
+    private func fire() {
+        let function = pending.withLock { $0.take() }
+        function?()
     }
 
-    func cancel() { pending.withLock { $0 = nil } }
+    private static func nanoseconds(_ duration: Duration) -> Int {
+        let (seconds, attoseconds) = duration.components
+        let (whole, overflow) = Int(clamping: seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : whole + Int(attoseconds / 1_000_000_000)
+    }
 }
 
 /// State that a child's two streams and its controller share.
