@@ -21,7 +21,7 @@ let package = Package(
         .executable(name: "claude-ssh-worker", targets: ["Worker"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
         .target(name: "CLinux"),

@@ -29,7 +29,8 @@ enum SelfTest {
         attempt("execute /bin/sh", execve("/bin/sh", arguments, [nil]))
         attempt("make an internet socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         attempt("read \(secret)", open(secret, O_RDONLY))
-        attempt("read /etc/hostname", open("/etc/hostname", O_RDONLY))
+        attempt("list /tmp", open("/tmp", O_RDONLY | O_DIRECTORY))
+        attempt("read /proc/self/environ", open("/proc/self/environ", O_RDONLY))
         attempt("write /tmp/claude-ssh-worker.escape", open("/tmp/claude-ssh-worker.escape", O_WRONLY | O_CREAT, 0o600))
         exit(refused ? 0 : 1)
     }

@@ -62,7 +62,9 @@ import Testing
             _ = try client.callTool("ssh_connection_status")
             _ = try client.callTool("ssh_exec", ["command": "sleep 100", "timeout_seconds": 1])
             let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(worker.pid)/task")
-            let names = tasks.compactMap { try? String(contentsOfFile: "/proc/\(worker.pid)/task/\($0)/comm", encoding: .utf8) }
+            let names = tasks.compactMap {
+                try? String(contentsOfFile: "/proc/\(worker.pid)/task/\($0)/comm", encoding: .utf8)
+            }
             #expect(names.contains { $0.contains("overcommit") }, "\(names)")
             #expect(!names.contains { $0.contains("default-qos\n") }, "\(names)")
         }

@@ -107,7 +107,8 @@ import Testing
     func environment() throws {
         try withDaemon { _, client in
             let values = [
-                "A": "it's \"quoted\"", "B": "two\nlines\n", "C": "$HOME `id` $(id) \\n \\0101", "D": "!! é 日本 \u{1F600}",
+                "A": "it's \"quoted\"", "B": "two\nlines\n", "C": "$HOME `id` $(id) \\n \\0101",
+                "D": "!! é 日本 \u{1F600}",
                 "E": "", "_F": " spaces  ", "G": "%s%n%b", "H": "-n",
             ]
             let names = values.keys.sorted()
@@ -115,7 +116,10 @@ import Testing
             for cwd in ["", "/usr"] {
                 let result = try client.callTool(
                     "ssh_exec",
-                    ["command": .string(command), "cwd": .string(cwd), "env": .object(values.mapValues { .string($0) })])
+                    [
+                        "command": .string(command), "cwd": .string(cwd),
+                        "env": .object(values.mapValues { .string($0) }),
+                    ])
                 let home = try Remote.shared().sshd.loginUser.home
                 let expected = names.map { values[$0, default: ""] + "|" }.joined() + "\(cwd.isEmpty ? home : cwd)\n"
                 #expect(result["stdout"] == .string(expected), "\(result)")
@@ -149,7 +153,8 @@ import Testing
         try withDaemon { _, client in
             let input = String(repeating: "0123456789abcde\n", count: 65_536)
             let result = try client.callTool(
-                "ssh_exec", ["command": "cat | (read x; echo $x; wc -c)", "stdin": .string(input)], timeout: .seconds(60))
+                "ssh_exec", ["command": "cat | (read x; echo $x; wc -c)", "stdin": .string(input)],
+                timeout: .seconds(60))
             #expect(result["stdout"]?.string?.hasPrefix("0123456789abcde\n") == true, "\(result)")
             let counted = try client.callTool("ssh_exec", ["command": "wc -c", "stdin": .string(input)])
             #expect(counted["stdout"] == "1048576\n", "\(counted)")
@@ -166,7 +171,8 @@ import Testing
             let result = try client.callTool("ssh_exec", ["command": "printf 'a\\377\\376b\\000c\\033[31m\\r\\n\\303'"])
             #expect(result["stdout"] == "a\u{FFFD}\u{FFFD}b\0c\u{1B}[31m\r\n\u{FFFD}", "\(result)")
             // The marks around a command begin with this character.
-            let separators = try client.callTool("ssh_exec", ["command": "printf '\\036x+\\n\\036\\036'; printf '\\036-' >&2"])
+            let separators = try client.callTool(
+                "ssh_exec", ["command": "printf '\\036x+\\n\\036\\036'; printf '\\036-' >&2"])
             #expect(separators["stdout"] == "\u{1E}x+\n\u{1E}\u{1E}")
             #expect(separators["stderr"] == "\u{1E}-")
         }

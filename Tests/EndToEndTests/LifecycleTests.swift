@@ -61,7 +61,9 @@ import Testing
         try daemon.kill9()
         try waitUntil("no worker and no ssh left") { started.allSatisfy { !$0.isAlive } }
         _ = try client.waitForEOF()
-        #expect(FileManager.default.fileExists(atPath: daemon.socketPath), "the stale socket is what the next start must cope with")
+        #expect(
+            FileManager.default.fileExists(atPath: daemon.socketPath),
+            "the stale socket is what the next start must cope with")
         let next = try RunningDaemon(config: remote.config(["mcp_socket": .string(daemon.socketPath)]), remote: remote)
         defer { next.stop() }
         #expect(try next.connect().callTool("ssh_exec", ["command": "echo again"])["stdout"] == "again\n")
@@ -90,7 +92,8 @@ import Testing
         let client = try daemon.connect()
         // Its remote stop takes seconds.
         let mark = "34\(UInt32.random(in: 1_000_000...9_999_999))"
-        _ = try client.beginTool("ssh_exec", ["command": .string("trap '' TERM; sleep \(mark)"), "timeout_seconds": 600])
+        _ = try client.beginTool(
+            "ssh_exec", ["command": .string("trap '' TERM; sleep \(mark)"), "timeout_seconds": 600])
         try waitUntil("the command running") { !remote.sshd.remoteProcesses(running: mark).isEmpty }
         defer { LifecycleTests.endRemote(mark, on: remote) }
         let started = ProcessTable().descendants(of: daemon.pid)
@@ -140,7 +143,9 @@ import Testing
         defer { daemon.stop() }
         let first = try daemon.connect()
         let others = try (0..<63).map { _ in try daemon.connect(.direct, initialize: false) }
-        let requests = try others.map { try $0.begin("initialize", ["protocolVersion": "2025-11-25", "capabilities": [:]]) }
+        let requests = try others.map {
+            try $0.begin("initialize", ["protocolVersion": "2025-11-25", "capabilities": [:]])
+        }
         for request in requests {
             let answer = try request.wait(timeout: .seconds(30))
             let error = try #require(answer["error"])

@@ -67,7 +67,10 @@ import Testing
                 ("{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}", -32600, .null),
                 ("{\"jsonrpc\":\"2.0\",\"id\":\"b\",\"method\":7}", -32600, "b"),
                 ("{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"no/such\"}", -32601, "c"),
-                ("{\"jsonrpc\":\"2.0\",\"id\":\"d\",\"method\":\"tools/call\",\"params\":{\"name\":\"rm\"}}", -32602, "d"),
+                (
+                    "{\"jsonrpc\":\"2.0\",\"id\":\"d\",\"method\":\"tools/call\",\"params\":{\"name\":\"rm\"}}", -32602,
+                    "d"
+                ),
                 ("{\"jsonrpc\":\"2.0\",\"id\":\"e\",\"method\":\"tools/call\",\"params\":[1]}", -32602, "e"),
             ]
             for (line, code, id) in lines {

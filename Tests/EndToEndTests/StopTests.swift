@@ -20,7 +20,8 @@ import Testing
             let result = try client.callTool(
                 "ssh_exec",
                 [
-                    "command": .string("trap '' TERM; echo before; (setsid \(sleep) &) ; \(sleep) & \(sleep); echo after"),
+                    "command": .string(
+                        "trap '' TERM; echo before; (setsid \(sleep) &) ; \(sleep) & \(sleep); echo after"),
                     "timeout_seconds": 1,
                 ])
             #expect(result["timed_out"] == true, "\(result)")
@@ -62,7 +63,8 @@ import Testing
         let (sleep, mark) = StopTests.sleeper()
         let remote = try Remote.shared()
         try withDaemon { _, client in
-            let call = try client.beginTool("ssh_exec", ["command": .string("trap '' TERM; \(sleep)"), "timeout_seconds": 600])
+            let call = try client.beginTool(
+                "ssh_exec", ["command": .string("trap '' TERM; \(sleep)"), "timeout_seconds": 600])
             try waitUntil("the command running") { !StopTests.running(mark, on: remote).isEmpty }
             try client.cancel(call)
             try waitUntil("the command stopped") { StopTests.running(mark, on: remote).isEmpty }

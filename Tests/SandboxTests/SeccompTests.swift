@@ -71,11 +71,11 @@ import Testing
     @Test("a call through another architecture's entry ends the process")
     func foreignArchitecture() async {
         #if arch(x86_64)
-        await #expect(processExitsWith: .signal(SIGSYS)) {
-            SeccompTests.confine()
-            _ = probe_foreign_architecture()
-            exit(0)
-        }
+            await #expect(processExitsWith: .signal(SIGSYS)) {
+                SeccompTests.confine()
+                _ = probe_foreign_architecture()
+                exit(0)
+            }
         #endif
     }
 

@@ -16,7 +16,7 @@ public enum Landlock {
     private static let execute = UInt64(CSD_LANDLOCK_FS_EXECUTE)
 
     /// Everything not named here is refused. A path that this system lacks is skipped.
-    static func rules(sshPath: String, interpreter: String?) -> [Rule] {
+    static func rules(sshPath: String, interpreter: String?, asRoot: Bool) -> [Rule] {
         var rules = [Rule(path: sshPath, access: execute | read, reason: "the one program that may be executed")]
         if let interpreter {
             rules.append(Rule(path: interpreter, access: execute | read, reason: "its dynamic loader"))
@@ -24,20 +24,32 @@ public enum Landlock {
         rules += ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map {
             Rule(path: $0, access: read, reason: "shared libraries of ssh, name-service modules")
         }
+        rules += configuration(asRoot: asRoot)
         rules += [
-            Rule(path: "/etc/ld.so.cache", access: read, reason: "the loader's library index"),
-            Rule(path: "/etc/passwd", access: read, reason: "getpwuid in ssh"),
-            Rule(path: "/etc/nsswitch.conf", access: read, reason: "getpwuid in ssh"),
             Rule(path: "/var/lib/sss/mc", access: read, reason: "getpwuid in ssh where SSSD has the users"),
-            Rule(path: "/etc/ssl/openssl.cnf", access: read, reason: "libcrypto's start-up"),
-            Rule(path: "/etc/pki/tls/openssl.cnf", access: read, reason: "the same on Fedora and its kin"),
-            Rule(path: "/etc/crypto-policies", access: read, reason: "included by that openssl.cnf"),
-            Rule(path: "/usr/share/crypto-policies", access: read, reason: "where those files point"),
-            Rule(path: "/etc/localtime", access: read, reason: "ssh's log stamps"),
+            Rule(path: "/usr/share/crypto-policies", access: read, reason: "where files of /etc/crypto-policies point"),
             Rule(path: "/dev/null", access: read | write, reason: "standard descriptors of ssh"),
             Rule(path: "/dev/urandom", access: read, reason: "libcrypto where getrandom is missing"),
         ]
         return rules
+    }
+
+    /// What ssh reads in /etc. A rule is tied to the file that is there now, and `useradd` or `ldconfig` puts another one in
+    /// its place: every ssh of a worker would fail from then on, also the one that stops a remote command. So an ordinary
+    /// user's worker may read files anywhere in /etc (but list nothing). Root's may not: /etc/shadow lies there.
+    private static func configuration(asRoot: Bool) -> [Rule] {
+        guard asRoot else {
+            return [Rule(path: "/etc", access: read, reason: "passwd, nsswitch.conf and others, by name")]
+        }
+        return [
+            Rule(path: "/etc/ld.so.cache", access: read, reason: "the loader's library index"),
+            Rule(path: "/etc/passwd", access: read, reason: "getpwuid in ssh"),
+            Rule(path: "/etc/nsswitch.conf", access: read, reason: "getpwuid in ssh"),
+            Rule(path: "/etc/ssl/openssl.cnf", access: read, reason: "libcrypto's start-up"),
+            Rule(path: "/etc/pki/tls/openssl.cnf", access: read, reason: "the same on Fedora and its kin"),
+            Rule(path: "/etc/crypto-policies", access: read, reason: "included by that openssl.cnf"),
+            Rule(path: "/etc/localtime", access: read, reason: "ssh's log stamps"),
+        ]
     }
 
     /// Restricts this process and all that it starts. Call with one thread, after `Limits.apply()`.
@@ -58,7 +70,7 @@ public enum Landlock {
         let ruleset = csd_landlock_create_ruleset(&attribute, MemoryLayout<csd_landlock_ruleset_attr>.size)
         guard ruleset >= 0 else { throw .failed(call: "landlock_create_ruleset", errno: errno) }
         defer { close(ruleset) }
-        for rule in rules(sshPath: sshPath, interpreter: interpreter) {
+        for rule in rules(sshPath: sshPath, interpreter: interpreter, asRoot: geteuid() == 0) {
             try add(rule, to: ruleset)
         }
         guard csd_landlock_restrict_self(ruleset) == 0 else {
