@@ -115,7 +115,8 @@ public final class HostSessions: Sendable {
                 return streams
             }
             if attempt.cancelled { return .failure(.cancelled(attempt.stopped ?? .unknown)) }
-            let refused = !seen.err.marks.started && !attempt.timedOut && Self.isRefusal(seen.err)
+            let refused =
+                !seen.err.marks.started && !attempt.timedOut && Self.isRefusal(seen.err.preamble.output().text)
             guard refused else {
                 return await judge(attempt, seen, duration: ContinuousClock.now - started)
             }
@@ -129,7 +130,7 @@ public final class HostSessions: Sendable {
                 case .timer(Bound.retry): break waiting
                 case .timer(Bound.deadline): return .failure(.noSession)
                 case .cancelled: return .failure(.cancelled(.confirmed))
-                case .timer, .ended, .commandEnded: continue
+                case .timer, .ended, .commandStarted, .commandEnded: continue
                 }
             }
         }
@@ -142,12 +143,13 @@ public final class HostSessions: Sendable {
         let attempt = StreamBox(Attempt())
         let process = SSHProcess(path: sshPath, arguments: SSHInvocation.session(host, line: line))
         @Sendable func take(_ update: (inout Streams) -> Void) {
-            let justEnded = streams.with { streams in
-                let before = streams.ended
+            let (started, ended) = streams.with { streams in
+                let before = (streams.err.marks.started, streams.ended)
                 update(&streams)
-                return streams.ended && !before
+                return (streams.err.marks.started && !before.0, streams.ended && !before.1)
             }
-            if justEnded { events.continuation.yield(.commandEnded) }
+            if started { events.continuation.yield(.commandStarted) }
+            if ended { events.continuation.yield(.commandEnded) }
         }
         _ = try await process.run(
             input: request.input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
@@ -182,25 +184,51 @@ public final class HostSessions: Sendable {
                 guard !stopping else { continue }
                 stopping = true
                 if case .timer = event { attempt.with { $0.timedOut = true } }
-                let verdict = await stop(streams.with { $0.err.marks.processID })
-                attempt.with { $0.stopped = verdict }
-                // Its last words and the end of the streams follow at once where it was stopped.
-                timer = Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.giveUp)) }
+                timer?.cancel()
+                if streams.with({ $0.err.marks.started }) {
+                    timer = await stop(streams, attempt, continuation)
+                } else {
+                    // The session may be opening just now: without the mark of its start there is no way to stop it.
+                    timer = Timer(.seconds(3)) { continuation.yield(.timer(Bound.giveUp)) }
+                }
+            case .commandStarted:
+                guard stopping, attempt.value.stopped == nil else { continue }
+                timer?.cancel()
+                timer = await stop(streams, attempt, continuation)
             case .timer: continue
             }
         }
         return nil
     }
 
+    /// Stops the command, and returns the timer that bounds the wait for its last words and the end of the streams.
+    private func stop(
+        _ streams: StreamBox<Streams>, _ attempt: StreamBox<Attempt>,
+        _ continuation: AsyncStream<SSHProcess.Event>.Continuation
+    ) async -> Timer {
+        let verdict = await stop(streams.with { $0.err.marks.processID })
+        attempt.with { $0.stopped = verdict }
+        return Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.giveUp)) }
+    }
+
+    /// Stops a command's processes over a session of its own. Where sshd has none free, commands that end, or that are
+    /// being stopped, free one: so it is asked again for a while.
     private func stop(_ processID: Int?) async -> StopVerdict {
         guard let processID else { return .unknown }
         let arguments = SSHInvocation.session(host, line: TreeStop.line(processID: processID))
         let path = sshPath
-        let answer = try? await stopBudget.withPlace {
-            try? await SSHProcess.collect(path: path, arguments: arguments, limit: .seconds(10))
+        let verdict = try? await stopBudget.withPlace {
+            let deadline = ContinuousClock.now + .seconds(10)
+            while true {
+                let left = deadline - ContinuousClock.now
+                guard left > .zero,
+                    let answer = try? await SSHProcess.collect(path: path, arguments: arguments, limit: left)
+                else { return StopVerdict.unknown }
+                guard Self.isRefusal(answer.stderr) else { return TreeStop.verdict(answer.stdout) }
+                await Timer.pause(.milliseconds(100))
+            }
         }
-        guard let answer = answer ?? nil else { return .unknown }
-        return TreeStop.verdict(answer.stdout)
+        return verdict ?? .unknown
     }
 
     private func judge(
@@ -232,9 +260,7 @@ public final class HostSessions: Sendable {
     }
 
     /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.
-    private static func isRefusal(_ stream: MarkedStream) -> Bool {
-        stream.preamble.output().text.contains("Session open refused by peer")
-    }
+    private static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
 
     /// Sessions start in the login directory, so `~` needs no expansion there. A relative path must not look like an
     /// option of `cd`, or like its `-`.

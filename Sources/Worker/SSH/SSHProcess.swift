@@ -11,6 +11,8 @@ struct SSHProcess: Sendable {
         case timer(Int)
         /// The controller's caller was cancelled.
         case cancelled
+        /// The command has told its start.
+        case commandStarted
         /// The command has told its end on both streams.
         case commandEnded
     }

@@ -15,6 +15,13 @@ public final class Timer: Sendable {
         Self.queue.asyncAfter(deadline: .now() + .nanoseconds(Self.nanoseconds(after))) { self.fire() }
     }
 
+    /// Waits that long.
+    static func pause(_ duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            _ = Timer(duration) { continuation.resume() }
+        }
+    }
+
     /// Nothing will be called any more, unless it is being called just now.
     public func cancel() { pending.withLock { $0 = nil } }
 
