@@ -21,6 +21,9 @@
 #define SYS_landlock_add_rule 445
 #define SYS_landlock_restrict_self 446
 #endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -31,6 +34,9 @@ _Static_assert(sizeof(struct csd_landlock_ruleset_attr) == 24, "uapi layout");
 _Static_assert(sizeof(struct csd_landlock_path_beneath_attr) == 12, "uapi layout");
 _Static_assert(sizeof(struct csd_peer_credentials) == sizeof(struct ucred), "same as ucred");
 _Static_assert(CSD_O_PATH == O_PATH, "open flag");
+#if defined(__x86_64__)
+_Static_assert(CSD_O_TMPFILE == O_TMPFILE, "open flag");
+#endif
 _Static_assert(CSD_CLD_EXITED == CLD_EXITED && CSD_CLD_KILLED == CLD_KILLED && CSD_CLD_DUMPED == CLD_DUMPED, "wait codes");
 
 int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
@@ -189,6 +195,13 @@ int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return result;
+}
+
+int csd_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = flags, .mode = 0, .resolve = resolve};
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
 }
 
 int csd_set_no_new_privs(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }

@@ -24,12 +24,20 @@ public enum ToWorker: IPCMessage {
     case drain(milliseconds: UInt32)
     /// A new policy snapshot, for every call that starts from now on.
     case policy
+    /// A local file, open for reading, and its size in bytes.
+    case localOpened(size: UInt64)
+    /// A new local file, open for writing and without a name until it is committed under this handle.
+    case localCreated(handle: UInt32)
+    /// The new file has its name.
+    case localCommitted
+    /// The request of this id is refused or has failed, for this reason.
+    case localRefused(reason: String)
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
-        case .setup, .policy: true
-        case .drain: false
+        case .setup, .policy, .localOpened, .localCreated: true
+        case .drain, .localCommitted, .localRefused: false
         }
     }
 
@@ -51,6 +59,17 @@ public enum ToWorker: IPCMessage {
             writer.put(milliseconds)
         case .policy:
             writer = FrameWriter(tag: 3, requestID: requestID)
+        case .localOpened(let size):
+            writer = FrameWriter(tag: 4, requestID: requestID)
+            writer.put(size)
+        case .localCreated(let handle):
+            writer = FrameWriter(tag: 5, requestID: requestID)
+            writer.put(handle)
+        case .localCommitted:
+            writer = FrameWriter(tag: 6, requestID: requestID)
+        case .localRefused(let reason):
+            writer = FrameWriter(tag: 7, requestID: requestID)
+            writer.put(reason)
         }
         return writer.bytes
     }
@@ -68,6 +87,10 @@ public enum ToWorker: IPCMessage {
             }
         case 2: message = .drain(milliseconds: try reader.take(UInt32.self))
         case 3: message = .policy
+        case 4: message = .localOpened(size: try reader.take(UInt64.self))
+        case 5: message = .localCreated(handle: try reader.take(UInt32.self))
+        case 6: message = .localCommitted
+        case 7: message = .localRefused(reason: try reader.takeText())
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()
@@ -83,11 +106,19 @@ public enum ToSupervisor: IPCMessage {
     case clientGone
     /// The worker ended the conversation itself, for this reason; what still runs remotely is being stopped.
     case clientDropped(reason: String)
+    /// Open this local file for reading: the source of an upload. An absolute path.
+    case openLocal(path: String)
+    /// Make a new local file: the target of a download. An absolute path.
+    case createLocal(path: String)
+    /// Give the new file of this handle its name.
+    case commitLocal(handle: UInt32)
+    /// Drop the new file of this handle.
+    case abandonLocal(handle: UInt32)
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
-        case .ready, .clientGone, .clientDropped: false
+        case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal: false
         }
     }
 
@@ -103,6 +134,18 @@ public enum ToSupervisor: IPCMessage {
         case .clientDropped(let reason):
             writer = FrameWriter(tag: 3, requestID: requestID)
             writer.put(reason)
+        case .openLocal(let path):
+            writer = FrameWriter(tag: 4, requestID: requestID)
+            writer.put(path)
+        case .createLocal(let path):
+            writer = FrameWriter(tag: 5, requestID: requestID)
+            writer.put(path)
+        case .commitLocal(let handle):
+            writer = FrameWriter(tag: 6, requestID: requestID)
+            writer.put(handle)
+        case .abandonLocal(let handle):
+            writer = FrameWriter(tag: 7, requestID: requestID)
+            writer.put(handle)
         }
         return writer.bytes
     }
@@ -115,6 +158,10 @@ public enum ToSupervisor: IPCMessage {
         case 1: message = .ready(landlockABI: try reader.take(UInt8.self))
         case 2: message = .clientGone
         case 3: message = .clientDropped(reason: try reader.takeText())
+        case 4: message = .openLocal(path: try reader.takeText())
+        case 5: message = .createLocal(path: try reader.takeText())
+        case 6: message = .commitLocal(handle: try reader.take(UInt32.self))
+        case 7: message = .abandonLocal(handle: try reader.take(UInt32.self))
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()

@@ -54,3 +54,16 @@ public struct Pipe: ~Copyable {
         writeEnd = OwnedFD(taking: second)
     }
 }
+
+/// A descriptor with several owners: closed when the last one goes away.
+public final class SharedFD: Sendable {
+    private let descriptor: OwnedFD
+
+    /// Takes ownership of a descriptor.
+    public init(_ descriptor: consuming OwnedFD) {
+        self.descriptor = descriptor
+    }
+
+    /// The descriptor's number, for calls that borrow it.
+    public var rawValue: Int32 { descriptor.rawValue }
+}

@@ -55,6 +55,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     public struct Limits: Codable, Equatable, Sendable {
         /// Bytes kept of each of stdout and stderr.
         public var maxOutputBytes = 1 << 20
+        /// Bytes that one call reads of a file.
+        public var maxReadBytes = 1 << 20
         /// Bytes of one MCP line.
         public var maxRequestBytes = 16 << 20
         /// Mux sessions that one host may have open at once, all kinds together.
@@ -75,6 +77,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     public var limits: Limits
     /// Commands that delete are allowed.
     public var allowDelete: Bool
+    /// Files that exist may be replaced.
+    public var allowOverwrite = false
     /// Refuse to serve where the kernel has no Landlock.
     public var requireLandlock: Bool
 

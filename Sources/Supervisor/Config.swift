@@ -14,6 +14,10 @@ struct Config: Equatable {
     var mcpSocket: String
     /// How long a client waits for its turn, in seconds.
     var clientWaitSeconds: Int
+    /// Trees that uploads may come from and downloads go to; nil for all but the protected paths.
+    var localRoots: [String]?
+    /// Downloads may replace local files.
+    var allowOverwrite: Bool
     /// What the worker gets.
     var policy: PolicySnapshot
     /// Keys that mean nothing here.
@@ -38,17 +42,20 @@ struct Config: Equatable {
         let expand = PathExpansion(environment: environment)
         mcpSocket = Self.mcpSocket(top, expand)
         clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
+        localRoots = expand.paths(top, "local_roots")
         let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.object("capabilities")))
         policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
         policy.limits = Self.limits(top.object("limits"))
+        allowOverwrite = false
         if let safeguards = top.object("safeguards") {
             policy.allowDelete = safeguards.bool("allow_delete", default: false)
-            _ = safeguards.bool("allow_overwrite", default: false)
+            allowOverwrite = safeguards.bool("allow_overwrite", default: false)
             _ = safeguards.bool("guard_disabled", default: false)
             _ = safeguards.strings("patterns")
             safeguards.finish()
         }
+        policy.allowOverwrite = allowOverwrite
         if let sandbox = top.object("sandbox") {
             policy.requireLandlock = sandbox.bool("require_landlock", default: true)
             sandbox.finish()
@@ -169,7 +176,7 @@ struct Config: Equatable {
         guard let reader else { return limits }
         limits.maxOutputBytes = reader.integer(
             "max_output_bytes", in: 1024...(64 << 20), default: limits.maxOutputBytes)
-        _ = reader.integer("max_read_bytes", in: 1024...(64 << 20), default: 1 << 20)
+        limits.maxReadBytes = reader.integer("max_read_bytes", in: 1024...(64 << 20), default: limits.maxReadBytes)
         limits.maxRequestBytes = reader.integer(
             "max_request_bytes", in: 4096...(64 << 20), default: limits.maxRequestBytes)
         limits.sessionsPerHost = reader.integer("sessions_per_host", in: 1...100, default: limits.sessionsPerHost)
@@ -199,7 +206,15 @@ struct PathExpansion {
 
     /// The member `key` as an absolute path; what cannot be one is noted.
     func path(_ reader: ConfigReader, _ key: String) -> String? {
-        guard let text = reader.string(key) else { return nil }
+        reader.string(key).flatMap { expanded($0, reader, key) }
+    }
+
+    /// The member `key` as a list of absolute paths.
+    func paths(_ reader: ConfigReader, _ key: String) -> [String]? {
+        reader.strings(key)?.enumerated().compactMap { expanded($0.element, reader, "\(key)[\($0.offset)]") }
+    }
+
+    private func expanded(_ text: String, _ reader: ConfigReader, _ key: String) -> String? {
         var path = text
         if text.hasPrefix("~/"), let home { path = home + text.dropFirst(1) }
         for form in ["$XDG_RUNTIME_DIR/", "${XDG_RUNTIME_DIR}/"] where text.hasPrefix(form) {

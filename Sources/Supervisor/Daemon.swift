@@ -20,6 +20,7 @@ final class Daemon {
         var worker: WorkerProcess?
         var log = WorkerLog()
         var killedBecause: String?
+        let pending = PendingFiles()
 
         init(peer: MCPSocket.Peer, client: consuming OwnedFD) {
             self.peer = peer
@@ -147,6 +148,8 @@ final class Daemon {
             case .close(let id, let reason): close(id, reason)
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
+            // Only a message leads to this one, and `readChannel` does it.
+            case .local: break
             }
         }
     }
@@ -201,9 +204,11 @@ final class Daemon {
         while let connection = connections[id], connection.killedBecause == nil {
             guard let worker = connection.worker else { return }
             let message: ToSupervisor
+            let requestID: UInt32
             do throws(IPCError) {
                 guard let incoming = try worker.channel.receive(ToSupervisor.self) else { return }
                 message = incoming.message
+                requestID = incoming.requestID
             } catch IPCError.closed {
                 _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
                 return
@@ -211,8 +216,25 @@ final class Daemon {
                 return kill(id, "it broke the protocol (\(error))")
             }
             note(message, id, connection.peer, pid: worker.pid)
-            perform(table.received(message, from: id, now: now()))
+            let actions = table.received(message, from: id, now: now())
+            if actions == [.local(id)] { answer(message, requestID, id, connection) }
+            perform(actions)
         }
+    }
+
+    private func answer(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
+        guard let worker = connection.worker else { return }
+        do throws(IPCError) {
+            try connection.pending.answer(message, requestID, over: worker.channel, files: localFiles)
+        } catch {
+            kill(id, "it does not take messages (\(error))")
+        }
+    }
+
+    private var localFiles: LocalFiles {
+        LocalFiles(
+            roots: config.localRoots, home: PathExpansion(environment: environment).home,
+            allowOverwrite: config.allowOverwrite)
     }
 
     private func note(_ message: ToSupervisor, _ id: SessionTable.ID, _ peer: MCPSocket.Peer, pid: Int32) {
@@ -226,6 +248,7 @@ final class Daemon {
             Log.write(.info, "client disconnected", ["reason": "the client closed", "session": session])
         case .clientDropped(let reason):
             Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
+        case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
         }
     }
 

@@ -15,6 +15,8 @@ struct SessionTable {
         case kill(ID, reason: String)
         /// Tell the worker to stop remote work and end.
         case drain(ID)
+        /// Do what the message asks for with local files, and answer it.
+        case local(ID)
     }
 
     enum Phase: Equatable {
@@ -105,7 +107,15 @@ struct SessionTable {
             sessions[id]?.phase = .releasing
             if !draining { sessions[id]?.deadline = now + Bound.release }
             return advance(now: now)
-        case (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
+        case (.serving, .openLocal), (.serving, .createLocal), (.serving, .commitLocal), (.serving, .abandonLocal),
+            (.releasing, .abandonLocal):
+            return [.local(id)]
+        case (.releasing, .openLocal), (.releasing, .createLocal), (.releasing, .commitLocal):
+            // Sent before the worker saw its client go: it finds no answer any more, and needs none.
+            return []
+        case (.starting, .openLocal), (.starting, .createLocal), (.starting, .commitLocal), (.starting, .abandonLocal),
+            (.refusing, .openLocal), (.refusing, .createLocal), (.refusing, .commitLocal), (.refusing, .abandonLocal),
+            (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
             (.starting, .clientGone), (.starting, .clientDropped), (.serving, .ready),
             (.refusing, .ready), (.refusing, .clientGone), (.refusing, .clientDropped),
             (.waiting, _), (.toRefuse, _):

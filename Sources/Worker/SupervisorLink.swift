@@ -1,6 +1,8 @@
 internal import Dispatch
 internal import Glibc
 internal import IPC
+internal import Synchronization
+internal import Tools
 
 /// The IPC channel as the serving worker uses it: one thread listens, any thread speaks.
 final class SupervisorLink: Sendable {
@@ -10,7 +12,13 @@ final class SupervisorLink: Sendable {
         case policy(PolicySnapshot)
     }
 
+    private struct Requests {
+        var waiting: [UInt32: CheckedContinuation<LocalAnswer, Never>] = [:]
+        var nextID: UInt32 = 1
+    }
+
     private let channel: Channel
+    private let requests = Mutex(Requests())
 
     init(channel: consuming Channel) {
         self.channel = channel
@@ -38,6 +46,14 @@ final class SupervisorLink: Sendable {
                     case .policy:
                         guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
                         act(.policy(try PolicySnapshot(sealed: memory)))
+                    case .localOpened(let size):
+                        guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
+                        self.settle(incoming.requestID, .opened(SharedFD(file), size: size))
+                    case .localCreated(let handle):
+                        guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
+                        self.settle(incoming.requestID, .created(SharedFD(file), handle: handle))
+                    case .localCommitted: self.settle(incoming.requestID, .committed)
+                    case .localRefused(let reason): self.settle(incoming.requestID, .refused(reason))
                     }
                 } catch {
                     kill(0, SIGKILL)
@@ -49,5 +65,29 @@ final class SupervisorLink: Sendable {
     /// A supervisor that cannot be told anything any more has ended; `follow` sees that.
     func send(_ message: ToSupervisor) {
         try? channel.send(message)
+    }
+}
+
+extension SupervisorLink: LocalFileBroker {
+    func ask(_ request: ToSupervisor) async -> LocalAnswer {
+        await withCheckedContinuation { continuation in
+            let id = requests.withLock { requests in
+                defer { requests.nextID &+= 1 }
+                requests.waiting[requests.nextID] = continuation
+                return requests.nextID
+            }
+            do throws(IPCError) {
+                try channel.send(request, requestID: id)
+            } catch {
+                settle(id, .refused("The supervisor does not answer (\(error))."))
+            }
+        }
+    }
+
+    func abandon(handle: UInt32) { send(.abandonLocal(handle: handle)) }
+
+    private func settle(_ id: UInt32, _ answer: LocalAnswer) {
+        let waiting = requests.withLock { $0.waiting.removeValue(forKey: id) }
+        waiting?.resume(returning: answer)
     }
 }

@@ -15,11 +15,15 @@ private let extremeTexts = [
 ]
 
 extension ToWorker: SampledMessage {
-    enum Kind: CaseIterable { case setupServe, setupRefuse, drain, policy }
+    enum Kind: CaseIterable {
+        case setupServe, setupRefuse, drain, policy, localOpened, localCreated, localCommitted, localRefused
+    }
 
     static var samples: [ToWorker] {
         [.setup(.serve), .policy] + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
-            + extremeTexts.map { .setup(.refuse(reason: $0)) }
+            + extremeTexts.map { .setup(.refuse(reason: $0)) } + [.localCommitted]
+            + [0, 1, UInt64.max].map { .localOpened(size: $0) } + [0, UInt32.max].map { .localCreated(handle: $0) }
+            + extremeTexts.map { .localRefused(reason: $0) }
     }
 
     var kind: Kind {
@@ -28,16 +32,24 @@ extension ToWorker: SampledMessage {
         case .setup(.refuse): .setupRefuse
         case .drain: .drain
         case .policy: .policy
+        case .localOpened: .localOpened
+        case .localCreated: .localCreated
+        case .localCommitted: .localCommitted
+        case .localRefused: .localRefused
         }
     }
 }
 
 extension ToSupervisor: SampledMessage {
-    enum Kind: CaseIterable { case ready, clientGone, clientDropped }
+    enum Kind: CaseIterable {
+        case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal
+    }
 
     static var samples: [ToSupervisor] {
         [.clientGone] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
-            + extremeTexts.map { .clientDropped(reason: $0) }
+            + extremeTexts.map { .clientDropped(reason: $0) } + extremeTexts.map { .openLocal(path: $0) }
+            + extremeTexts.map { .createLocal(path: $0) } + [0, UInt32.max].map { .commitLocal(handle: $0) }
+            + [0, UInt32.max].map { .abandonLocal(handle: $0) }
     }
 
     var kind: Kind {
@@ -45,6 +57,10 @@ extension ToSupervisor: SampledMessage {
         case .ready: .ready
         case .clientGone: .clientGone
         case .clientDropped: .clientDropped
+        case .openLocal: .openLocal
+        case .createLocal: .createLocal
+        case .commitLocal: .commitLocal
+        case .abandonLocal: .abandonLocal
         }
     }
 }

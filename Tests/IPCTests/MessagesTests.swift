@@ -54,6 +54,10 @@ struct MessagesTests {
             ToWorker.setup(.refuse(reason: "é")).encoded(requestID: 1)
                 == [1, 1, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0xC3, 0xA9])
         #expect(ToWorker.policy.encoded(requestID: 0) == [1, 3, 0, 0, 0, 0, 0, 0])
+        #expect(
+            ToWorker.localOpened(size: 0x0102_0304_0506_0708).encoded(requestID: 9)
+                == [1, 4, 0, 0, 9, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1])
+        #expect(ToSupervisor.commitLocal(handle: 5).encoded(requestID: 2) == [1, 6, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0])
         #expect(ToSupervisor.ready(landlockABI: 6).encoded(requestID: 0) == [1, 1, 0, 0, 0, 0, 0, 0, 6])
         #expect(ToSupervisor.clientGone.encoded(requestID: 0) == [1, 2, 0, 0, 0, 0, 0, 0])
         #expect(
@@ -61,11 +65,11 @@ struct MessagesTests {
                 == [1, 3, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x78])
     }
 
-    @Test func `the policy travels with setup and policy, and nothing else carries a descriptor`() {
+    @Test func `the policy and local files travel as descriptors, and nothing else does`() {
         for message in ToWorker.samples {
             switch message.kind {
-            case .setupServe, .setupRefuse, .policy: #expect(message.carriesDescriptor)
-            case .drain: #expect(!message.carriesDescriptor)
+            case .setupServe, .setupRefuse, .policy, .localOpened, .localCreated: #expect(message.carriesDescriptor)
+            case .drain, .localCommitted, .localRefused: #expect(!message.carriesDescriptor)
             }
         }
         for message in ToSupervisor.samples { #expect(!message.carriesDescriptor) }
@@ -80,7 +84,7 @@ struct MessagesTests {
     }
 
     @Test func `every tag that no message has is refused`() {
-        for tag in UInt8.min...UInt8.max where !(1...3).contains(tag) {
+        for tag in UInt8.min...UInt8.max where !(1...7).contains(tag) {
             let packet: [UInt8] = [1, tag, 0, 0, 0, 0, 0, 0]
             expect(ToWorker.self, packet, fails: .unknownTag(tag))
             expect(ToSupervisor.self, packet, fails: .unknownTag(tag))
@@ -90,7 +94,8 @@ struct MessagesTests {
     private func truncation<Message: SampledMessage>(_: Message.Type) {
         for message in Message.samples {
             let packet = message.encoded(requestID: 3)
-            let lengths = packet.count < 200 ? Array(0..<packet.count) : Array(0..<64) + [packet.count / 2, packet.count - 1]
+            let lengths =
+                packet.count < 200 ? Array(0..<packet.count) : Array(0..<64) + [packet.count / 2, packet.count - 1]
             for length in lengths { expect(Message.self, Array(packet[..<length]), fails: .truncated) }
             expect(Message.self, packet + [0], fails: .trailingBytes(1))
             expect(Message.self, packet + [1, 2, 3], fails: .trailingBytes(3))
@@ -131,33 +136,37 @@ struct MessagesTests {
         expect(ToSupervisor.self, header(32_768), fails: .truncated)
     }
 
-    @Test(arguments: [
-        [0x80], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xFF], [0x61, 0xE6, 0xBC],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x80], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xFF], [0x61, 0xE6, 0xBC],
+        ] as [[UInt8]])
     func `a text that is not UTF-8 is refused`(text: [UInt8]) {
         expect(ToSupervisor.self, [1, 3, 0, 0, 0, 0, 0, 0, UInt8(text.count), 0, 0, 0] + text, fails: .badValue)
     }
 
     @Test func `a packet over the limit is refused whatever is in it`() {
-        expect(ToWorker.self, [UInt8](repeating: 1, count: Frame.maximumSize + 1), fails: .tooLong(Frame.maximumSize + 1))
+        expect(
+            ToWorker.self, [UInt8](repeating: 1, count: Frame.maximumSize + 1), fails: .tooLong(Frame.maximumSize + 1))
     }
 
-    @Test(arguments: [
-        String(repeating: "x", count: 100_000), String(repeating: "é漢🙂", count: 20_000),
-        "x" + String(repeating: "🙂", count: 10_000), String(repeating: "x", count: Frame.maximumText) + "é",
-        String(repeating: "x", count: Frame.maximumText - 1) + "é",
-        // One character of 100,001 bytes.
-        "a" + String(repeating: "\u{301}", count: 50_000),
-    ])
-    func `a long text is cut between characters, never refused`(text: String) throws {
-        let packet = ToSupervisor.clientDropped(reason: text).encoded(requestID: 0)
-        guard case .clientDropped(let kept) = try ToSupervisor.decode(packet[...]).message else {
-            Issue.record("another message came back")
-            return
+    @Test func `a long text is cut between characters, never refused`() throws {
+        let texts = [
+            String(repeating: "x", count: 100_000), String(repeating: "é漢🙂", count: 20_000),
+            "x" + String(repeating: "🙂", count: 10_000), String(repeating: "x", count: Frame.maximumText) + "é",
+            String(repeating: "x", count: Frame.maximumText - 1) + "é",
+            // One character of 100,001 bytes.
+            "a" + String(repeating: "\u{301}", count: 50_000),
+        ]
+        for (index, text) in texts.enumerated() {
+            let packet = ToSupervisor.clientDropped(reason: text).encoded(requestID: 0)
+            guard case .clientDropped(let kept) = try ToSupervisor.decode(packet[...]).message else {
+                Issue.record("another message came back")
+                return
+            }
+            #expect(Array(text.utf8.prefix(kept.utf8.count)) == Array(kept.utf8), "text \(index)")
+            #expect(kept.utf8.count <= Frame.maximumText, "text \(index)")
+            #expect(kept.utf8.count > Frame.maximumText - 4, "no more of text \(index) is cut than must be")
         }
-        #expect(text.utf8.starts(with: kept.utf8))
-        #expect(kept.utf8.count <= Frame.maximumText)
-        #expect(kept.utf8.count > Frame.maximumText - 4, "no more is cut than must be")
     }
 
     @Test func `errors compare by all that they say`() {

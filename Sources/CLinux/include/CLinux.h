@@ -100,6 +100,14 @@ int csd_landlock_restrict_self(int ruleset);
 // open(2) O_PATH (hides behind _GNU_SOURCE).
 #define CSD_O_PATH 010000000
 
+// open(2) O_TMPFILE (hides behind _GNU_SOURCE).
+#define CSD_O_TMPFILE (020000000 | 0200000)
+
+// openat2(2), whose header is newer than some distributions'.
+#define CSD_RESOLVE_NO_MAGICLINKS 0x02
+#define CSD_RESOLVE_BENEATH 0x08
+int csd_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve);
+
 // ioctl(2) request numbers that the syscall table names (asm-generic/ioctls.h; macros with casts).
 #define CSD_TCGETS 0x5401
 #define CSD_TIOCGWINSZ 0x5413

@@ -36,8 +36,8 @@ public enum JSONValue: Equatable, Sendable {
     /// Parses one text. Depth is bounded by the parser (512), length by the framing.
     /// - Returns: nil for anything that is not one JSON value in UTF-8.
     public static func parse(_ bytes: [UInt8]) -> JSONValue? {
-        // No JSON text in UTF-8 has a zero byte. Every one in UTF-16 or UTF-32 has, which the decoder would take as well.
-        guard !bytes.contains(0) else { return nil }
+        // The decoder would take UTF-16 and UTF-32 as well, which it tells by bytes at the start that UTF-8 does not have there.
+        guard !bytes.prefix(4).contains(where: { $0 == 0 || $0 >= 0xFE }) else { return nil }
         return try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
     }
 }

@@ -71,7 +71,7 @@ struct MarkedStream {
         guard let newline = body.firstIndex(of: UInt8(ascii: "\n")) else {
             return body.count < Self.maximumMark ? .partial : .none
         }
-        guard let kind = body.first else { return .none }
+        guard let kind = body.first, newline > body.startIndex else { return .none }
         let words = String(decoding: body[(body.startIndex + 1)..<newline], as: UTF8.self).split(separator: " ")
         switch kind {
         case UInt8(ascii: "+"):

@@ -13,6 +13,8 @@ enum Observer {
 
     /// Arguments: nonce, command, directory, then `NAME=value` for each variable, all but the nonce `encoded`.
     ///
+    /// The variables go through env(1), so that none of them can be one of the script's own.
+    ///
     /// The observer outlives TERM by an empty trap, which unlike an ignored signal the command does not inherit. The
     /// shell's remark on a signal ("Killed") is caught in `m`, apart from the command's own output on 3 and 4.
     private static let script = [
@@ -24,7 +26,8 @@ enum Observer {
         #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,
         #"exec 3>&1 4>&2"#,
         #"m=$(trap : HUP INT TERM; exec 2>&1;"#
-            + #" (exec >&3 2>&4 3>&- 4>&-; for e do u "$e"; export "$v"; done; exec "${SHELL:-/bin/sh}" -c "$c");"#
+            + #" (exec >&3 2>&4 3>&- 4>&-; [ $# -gt 0 ] || exec "${SHELL:-/bin/sh}" -c "$c";"#
+            + #" for e do shift; u "$e"; set -- "$@" "$v"; done; exec env "$@" "${SHELL:-/bin/sh}" -c "$c");"#
             + #" printf =%s "$?")"#,
         #"s=${m##*=}; m=${m%=*}"#,
         #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s\n" "$n" "$s" "${m:+1}" >&2"#,

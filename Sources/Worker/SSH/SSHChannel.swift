@@ -33,7 +33,8 @@ extension HostSessions {
         do throws(IPCError) {
             let child = try Child.start(
                 path: sshPath, arguments: SSHInvocation.subsystem(host, name: name),
-                environment: SSHInvocation.environment, stdout: receive, stderr: { chunk in said.with { $0.append(chunk) } },
+                environment: SSHInvocation.environment, stdout: receive,
+                stderr: { chunk in said.with { $0.append(chunk) } },
                 ended: { end in
                     Task { await self.budget.release() }
                     let text = said.value.output().text.split(whereSeparator: \.isNewline).joined(separator: "; ")

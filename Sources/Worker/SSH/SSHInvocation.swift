@@ -66,7 +66,14 @@ enum ShellWord {
             default: false
             }
         }
-        return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+        guard !plain || word.isEmpty else { return word }
+        // By scalars: a quote with a combining mark behind it is one Character, and still a quote.
+        var quoted = "'"
+        for scalar in word.unicodeScalars {
+            quoted.unicodeScalars.append(
+                contentsOf: scalar == "'" ? "'\\''".unicodeScalars : String(scalar).unicodeScalars)
+        }
+        return quoted + "'"
     }
 
     /// The word for `printf %b`, POSIX printf(1), in single quotes that every login shell reads alike: sh, csh and fish

@@ -1,0 +1,21 @@
+public import IPC
+
+/// Local files as a worker gets them: from the supervisor, as descriptors. The worker itself has no file system.
+public protocol LocalFileBroker: Sendable {
+    /// Sends a request for a local file and waits for its answer.
+    func ask(_ request: ToSupervisor) async -> LocalAnswer
+    /// Drops a new file that will not be committed; there is no answer.
+    func abandon(handle: UInt32)
+}
+
+/// The supervisor's answer to a request for a local file.
+public enum LocalAnswer: Sendable {
+    /// A file to read, and its size in bytes.
+    case opened(SharedFD, size: UInt64)
+    /// A new file to write; it gets its name when its handle is committed.
+    case created(SharedFD, handle: UInt32)
+    /// The new file has its name.
+    case committed
+    /// A sentence that says why not, and what to do.
+    case refused(String)
+}

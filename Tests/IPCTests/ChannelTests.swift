@@ -1,0 +1,182 @@
+import CLinux
+import Glibc
+import Testing
+
+@testable import IPC
+
+@Suite("IPC channel")
+struct ChannelTests {
+    @Test func `a message with its request id crosses in both directions`() throws {
+        var ends = try Channel.pair()
+        let supervisor = Channel(taking: try taken(&ends.supervisor))
+        let worker = Channel(taking: try taken(&ends.worker))
+        try supervisor.send(ToWorker.drain(milliseconds: 4500), requestID: 9)
+        let down = try worker.next(ToWorker.self)
+        #expect(down.message == .drain(milliseconds: 4500))
+        #expect(down.requestID == 9)
+        #expect(!down.hadDescriptor)
+        try worker.send(ToSupervisor.ready(landlockABI: 6), requestID: .max)
+        try worker.send(ToSupervisor.clientGone)
+        let first = try supervisor.next(ToSupervisor.self)
+        #expect(first.message == .ready(landlockABI: 6))
+        #expect(first.requestID == .max)
+        // One message a packet: two sends are never read as one.
+        #expect(try supervisor.next(ToSupervisor.self).message == .clientGone)
+    }
+
+    @Test func `the supervisor's end does not block, the worker's does, both are close-on-exec`() throws {
+        var ends = try Channel.pair()
+        let supervisor = try taken(&ends.supervisor)
+        let worker = try taken(&ends.worker)
+        #expect(fcntl(supervisor.rawValue, F_GETFL) & O_NONBLOCK != 0)
+        #expect(fcntl(worker.rawValue, F_GETFL) & O_NONBLOCK == 0)
+        #expect(fcntl(supervisor.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+        #expect(fcntl(worker.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+        let channel = Channel(taking: supervisor)
+        switch try channel.receive(ToSupervisor.self) {
+        case .none: break
+        case .some(let incoming): Issue.record("\(incoming.message) came from nowhere")
+        }
+    }
+
+    @Test func `a descriptor arrives open, close-on-exec and as another number`() throws {
+        let pair = try RawPair()
+        let receiver = Channel(taking: try pair.raw.duplicateForChild())
+        let pipe = try TestPipe()
+        try pair.channel.send(ToWorker.policy, descriptor: pipe.writer)
+        guard var incoming = try receiver.receive(ToWorker.self) else { throw IPCError.closed }
+        let passed = try taken(&incoming.descriptor)
+        #expect(passed.rawValue != pipe.writerNumber)
+        #expect(fcntl(passed.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+        var byte: UInt8 = 0x5A
+        #expect(write(passed.rawValue, &byte, 1) == 1)
+        byte = 0
+        #expect(read(pipe.reader.rawValue, &byte, 1) == 1)
+        #expect(byte == 0x5A)
+    }
+
+    @Test func `a dropped message closes the descriptor that came with it`() throws {
+        let pair = try RawPair()
+        let receiver = Channel(taking: try pair.raw.duplicateForChild())
+        let pipe = try TestPipe()
+        try pair.channel.send(ToWorker.policy, descriptor: pipe.writer)
+        pipe.writer = nil
+        #expect(!pipe.isAtEnd, "the copy in flight keeps the pipe open")
+        #expect(try receiver.next(ToWorker.self).hadDescriptor)
+        #expect(pipe.isAtEnd)
+    }
+
+    @Test func `sending without the descriptor that belongs, or with one that does not, is refused here`() throws {
+        let pair = try RawPair()
+        let pipe = try TestPipe()
+        #expect(throws: IPCError.missingDescriptor) { try pair.channel.send(ToWorker.policy) }
+        #expect(throws: IPCError.missingDescriptor) { try pair.channel.send(ToWorker.setup(.serve)) }
+        #expect(throws: IPCError.surplusDescriptor) {
+            try pair.channel.send(ToWorker.drain(milliseconds: 1), descriptor: pipe.reader.duplicateForChild())
+        }
+        // Nothing of it went out.
+        var byte: UInt8 = 0
+        #expect(recv(pair.raw.rawValue, &byte, 1, Int32(MSG_DONTWAIT)) == -1)
+        #expect(errno == EAGAIN)
+    }
+
+    @Test func `a packet without the descriptor that belongs is refused`() throws {
+        let pair = try RawPair()
+        try pair.send(ToWorker.policy.encoded(requestID: 0))
+        #expect(pair.refusal(of: ToWorker.self) == .missingDescriptor)
+    }
+
+    @Test func `a descriptor that no message of the worker may carry is refused and closed`() throws {
+        let pair = try RawPair()
+        let pipe = try TestPipe()
+        try pair.send(ToSupervisor.clientGone.encoded(requestID: 0), descriptors: [pipe.writerNumber])
+        pipe.writer = nil
+        #expect(pair.refusal(of: ToSupervisor.self) == .surplusDescriptor)
+        #expect(pipe.isAtEnd)
+    }
+
+    @Test(arguments: [2, 3, 5])
+    func `several descriptors in one packet are refused and closed`(count: Int) throws {
+        let pair = try RawPair()
+        let pipe = try TestPipe()
+        try pair.send(
+            ToWorker.policy.encoded(requestID: 0), descriptors: Array(repeating: pipe.writerNumber, count: count))
+        pipe.writer = nil
+        #expect(pair.refusal(of: ToWorker.self) == (count == 2 ? .surplusDescriptor : .controlTruncated))
+        #expect(pipe.isAtEnd)
+    }
+
+    @Test func `a packet that cannot be read closes its descriptor`() throws {
+        let pair = try RawPair()
+        let pipe = try TestPipe()
+        try pair.send([9, 9, 9, 9, 9, 9, 9, 9], descriptors: [pipe.writerNumber])
+        pipe.writer = nil
+        #expect(pair.refusal(of: ToWorker.self) == .unknownVersion(9))
+        #expect(pipe.isAtEnd)
+    }
+
+    @Test func `a packet over the limit is refused as too long, not read in part`() throws {
+        let pair = try RawPair()
+        let good = ToSupervisor.clientGone.encoded(requestID: 0)
+        for surplus in [1, 5000] {
+            let packet = good + [UInt8](repeating: 0, count: Frame.maximumSize + surplus - good.count)
+            try pair.send(packet)
+            #expect(pair.refusal(of: ToSupervisor.self) == .tooLong(Frame.maximumSize + 1))
+        }
+        try pair.send(good + [UInt8](repeating: 0, count: Frame.maximumSize - good.count))
+        #expect(pair.refusal(of: ToSupervisor.self) == .trailingBytes(Frame.maximumSize - good.count))
+        // The channel itself is not out of step.
+        try pair.send(good)
+        #expect(try pair.channel.next(ToSupervisor.self).message == .clientGone)
+    }
+
+    @Test func `what was sent before the close is read, then the channel is closed`() throws {
+        let pair = try RawPair()
+        try pair.send(ToSupervisor.clientGone.encoded(requestID: 0))
+        #expect(shutdown(pair.raw.rawValue, Int32(SHUT_RDWR)) == 0)
+        #expect(try pair.channel.next(ToSupervisor.self).message == .clientGone)
+        #expect(pair.refusal(of: ToSupervisor.self) == .closed)
+        #expect(pair.refusal(of: ToSupervisor.self) == .closed)
+    }
+
+    @Test func `sending to a closed channel says so and raises no SIGPIPE`() throws {
+        var ends = try Channel.pair()
+        let channel = Channel(taking: try taken(&ends.supervisor))
+        ends.worker = nil
+        #expect(throws: IPCError.closed) { try channel.send(ToWorker.drain(milliseconds: 1)) }
+    }
+
+    @Test func `a worker that has stopped reading is an error for the supervisor, and no wait`() throws {
+        let pair = try RawPair()
+        let error = #expect(throws: IPCError.self) {
+            for _ in 0..<100_000 { try pair.channel.send(ToWorker.drain(milliseconds: 1)) }
+        }
+        #expect(error == .system(call: "sendmsg", errno: EAGAIN))
+    }
+
+    @Test func `nothing that can arrive leaks a descriptor`() async {
+        // In a process of its own, where nothing else opens any.
+        await #expect(processExitsWith: .success) {
+            let pair = try RawPair()
+            let pipe = try TestPipe()
+            let setup = ToWorker.setup(.serve).encoded(requestID: 0)
+            func allKinds() throws {
+                for descriptors in 0...4 {
+                    for packet in [
+                        setup, Array(setup.dropLast()), setup + [0], [0], [UInt8](repeating: 1, count: 70_000),
+                    ] {
+                        try pair.send(packet, descriptors: Array(repeating: pipe.writerNumber, count: descriptors))
+                        _ = pair.refusal(of: ToWorker.self)
+                    }
+                }
+            }
+            try allKinds()
+            let before = try openDescriptors()
+            for _ in 0..<20 { try allKinds() }
+            // One leak a round would be 20; the test library opens one or two of its own.
+            #expect(try openDescriptors() < before + 10)
+            pipe.writer = nil
+            #expect(pipe.isAtEnd)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+import Glibc
+import IPC
+import Testing
+
+@testable import Supervisor
+
+/// What the supervisor opens for a worker, and what it refuses.
+@Suite struct LocalFilesTests {
+    /// A tree of its own: home/.ssh/id, home/notes, root/in, root/sub/, and links that lead out.
+    private final class Tree {
+        let directory: TemporaryDirectory
+        let nested: [String]
+
+        init() throws {
+            directory = try TemporaryDirectory()
+            let base = directory.path
+            nested = ["home/.ssh", "home/.sshx", "home", "root/sub", "root"]
+            for name in nested.reversed() { mkdir("\(base)/\(name)", 0o700) }
+            for name in ["home/.ssh/id", "home/.sshx/f", "home/notes", "home/.bashrc", "root/in"] {
+                try directory.write(name, name)
+            }
+            symlink("../home/notes", "\(base)/root/out")
+            symlink("in", "\(base)/root/inside")
+            symlink("../home", "\(base)/root/updir")
+            symlink(".ssh", "\(base)/home/keys")
+            symlink("loop", "\(base)/root/loop")
+            mkfifo("\(base)/root/fifo", 0o600)
+        }
+
+        deinit {
+            for name in [
+                "home/.ssh/id", "home/.sshx/f", "home/notes", "home/.bashrc", "home/keys", "root/in", "root/out",
+            ]
+                + ["root/inside", "root/updir", "root/loop", "root/fifo", "root/new", "root/sub/new", "home/new"]
+            {
+                unlink(directory.file(name))
+            }
+            for name in nested { rmdir(directory.file(name)) }
+        }
+
+        func files(roots: [String]? = nil, overwrite: Bool = false) -> LocalFiles {
+            LocalFiles(
+                roots: roots.map { $0.map { directory.file($0) } }, home: directory.file("home"),
+                allowOverwrite: overwrite)
+        }
+
+        func text(_ name: String) -> String? {
+            let number = open(directory.file(name), O_RDONLY | O_CLOEXEC)
+            guard number >= 0 else { return nil }
+            let file = OwnedFD(taking: number)
+            var bytes = [UInt8](repeating: 0, count: 100)
+            let count = read(file.rawValue, &bytes, bytes.count)
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        }
+
+        func mode(_ name: String) -> mode_t {
+            var status = stat()
+            return lstat(directory.file(name), &status) == 0 ? status.st_mode & 0o7777 : 0
+        }
+    }
+
+    private static func opened(_ files: LocalFiles, _ path: String) -> Result<String, LocalRefusal> {
+        do throws(LocalRefusal) {
+            let (number, size) = try files.open(path)
+            let file = OwnedFD(taking: number)
+            var bytes = [UInt8](repeating: 0, count: Int(size))
+            let count = read(file.rawValue, &bytes, bytes.count)
+            return .success(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private static func refused(_ files: LocalFiles, _ path: String, _ word: String) -> Bool {
+        guard case .failure(let refusal) = opened(files, path) else { return false }
+        return refusal.sentence.contains(word)
+    }
+
+    private static func committed(_ files: LocalFiles, _ pending: consuming LocalFiles.Pending) -> LocalRefusal? {
+        do throws(LocalRefusal) {
+            try files.commit(pending)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private static func write(_ files: LocalFiles, _ path: String, _ text: String) throws(LocalRefusal) {
+        let pending = try files.create(path)
+        _ = Glibc.write(pending.file.rawValue, text, text.utf8.count)
+        try files.commit(pending)
+    }
+
+    @Test("a regular file is opened, whatever links lead to it")
+    func opensRegularFiles() throws {
+        let tree = try Tree()
+        #expect(LocalFilesTests.opened(tree.files(), tree.directory.file("home/notes")) == .success("home/notes"))
+        #expect(LocalFilesTests.opened(tree.files(), tree.directory.file("root/out")) == .success("home/notes"))
+    }
+
+    @Test("credentials and start-up files are refused, also through links; their neighbours are not")
+    func protected() throws {
+        let tree = try Tree()
+        let files = tree.files()
+        for name in ["home/.ssh/id", "home/keys/id", "root/updir/.ssh/id", "home/.bashrc", "home/./.ssh/../.ssh/id"] {
+            #expect(LocalFilesTests.refused(files, tree.directory.file(name), "protected"), "\(name)")
+        }
+        #expect(LocalFilesTests.refused(files, "/proc/self/environ", "protected"))
+        #expect(LocalFilesTests.refused(files, "/proc/self/root/etc/passwd", "cannot be used"))
+        #expect(LocalFilesTests.opened(files, tree.directory.file("home/.sshx/f")) == .success("home/.sshx/f"))
+        #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("home/.ssh/new")) }
+        #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("home/.zshrc")) }
+    }
+
+    @Test("a root that names a protected path exactly opens it, a wider one does not")
+    func protectedRoot() throws {
+        let tree = try Tree()
+        let key = tree.directory.file("home/.ssh/id")
+        #expect(LocalFilesTests.opened(tree.files(roots: ["home/.ssh"]), key) == .success("home/.ssh/id"))
+        #expect(LocalFilesTests.refused(tree.files(roots: ["home"]), key, "protected"))
+    }
+
+    @Test("with roots, only their trees are open, and no link or .. leads out")
+    func roots() throws {
+        let tree = try Tree()
+        let files = tree.files(roots: ["root"])
+        #expect(LocalFilesTests.opened(files, tree.directory.file("root/in")) == .success("root/in"))
+        #expect(LocalFilesTests.opened(files, tree.directory.file("root/inside")) == .success("root/in"))
+        #expect(LocalFilesTests.opened(files, tree.directory.file("root/sub/../in")) == .success("root/in"))
+        for name in ["home/notes", "root/out", "root/updir/notes", "root/../home/notes", "rootx/in"] {
+            #expect(LocalFilesTests.refused(files, tree.directory.file(name), "local_roots"), "\(name)")
+        }
+        #expect(LocalFilesTests.refused(tree.files(roots: []), tree.directory.file("root/in"), "local_roots"))
+        #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/updir/new")) }
+    }
+
+    @Test("what is no regular file is refused, and nothing blocks on it")
+    func special() throws {
+        let tree = try Tree()
+        let files = tree.files()
+        for (name, word) in [
+            ("root/fifo", "regular"), ("root", "regular"), ("root/loop", "cannot"), ("root/none", "cannot"),
+        ] {
+            #expect(LocalFilesTests.refused(files, tree.directory.file(name), word), "\(name)")
+        }
+        for path in ["", "relative", "~/notes"] { #expect(LocalFilesTests.refused(files, path, "absolute"), "\(path)") }
+        #expect(LocalFilesTests.refused(files, "/" + String(repeating: "a", count: 5000), "longer"))
+        #expect(LocalFilesTests.refused(files, "/etc/pass\0wd", "NUL"))
+    }
+
+    @Test("a new file has mode 0600 and no name before it is committed")
+    func create() throws {
+        let tree = try Tree()
+        let old = umask(0)
+        defer { umask(old) }
+        let files = tree.files()
+        let path = tree.directory.file("root/new")
+        let pending = try files.create(path)
+        #expect(Glibc.write(pending.file.rawValue, "data", 4) == 4)
+        #expect(access(path, F_OK) != 0)
+        try files.commit(pending)
+        #expect(tree.text("root/new") == "data")
+        #expect(tree.mode("root/new") == 0o600)
+    }
+
+    @Test("a file that is dropped leaves nothing")
+    func drop() throws {
+        let tree = try Tree()
+        do {
+            let pending = try tree.files().create(tree.directory.file("root/sub/new"))
+            #expect(Glibc.write(pending.file.rawValue, "data", 4) == 4)
+        }
+        #expect(rmdir(tree.directory.file("root/sub")) == 0, "the directory is not empty")
+    }
+
+    @Test("an existing file stays, unless overwriting is allowed; then it is replaced in one step")
+    func overwrite() throws {
+        let tree = try Tree()
+        let path = tree.directory.file("root/in")
+        #expect(throws: LocalRefusal.self) { try LocalFilesTests.write(tree.files(), path, "new") }
+        #expect(tree.text("root/in") == "root/in")
+        try LocalFilesTests.write(tree.files(overwrite: true), path, "new")
+        #expect(tree.text("root/in") == "new")
+        for name in ["root/sub", "root/fifo", "root/out"] {
+            #expect(throws: LocalRefusal.self, "\(name)") {
+                try LocalFilesTests.write(tree.files(overwrite: true), tree.directory.file(name), "new")
+            }
+        }
+        #expect(tree.text("home/notes") == "home/notes")
+    }
+
+    @Test("of two writers to one new name, one wins and the other is told")
+    func race() throws {
+        let tree = try Tree()
+        let files = tree.files()
+        let path = tree.directory.file("root/new")
+        let first = try files.create(path)
+        let second = try files.create(path)
+        _ = Glibc.write(first.file.rawValue, "first", 5)
+        _ = Glibc.write(second.file.rawValue, "second", 6)
+        #expect(LocalFilesTests.committed(files, second) == nil)
+        #expect(LocalFilesTests.committed(files, first)?.sentence.contains("exists already") == true)
+        #expect(tree.text("root/new") == "second")
+    }
+}

@@ -1,0 +1,129 @@
+import IPC
+import Testing
+
+@testable import Supervisor
+
+/// SplitMix64: the same numbers on every run.
+private struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// What a daemon has to hold for each session, driven by the table's actions as the event loop does it.
+private struct Loop {
+    enum Holding { case client, worker(WorkerRole, killed: Bool) }
+
+    var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 3_000)
+    var holding: [SessionTable.ID: Holding] = [:]
+    var mistakes: [String] = []
+    var served = 0
+    var refused = 0
+
+    mutating func perform(_ actions: [SessionTable.Action]) {
+        for action in actions {
+            switch action {
+            case .start(let id, let role):
+                guard case .client = holding[id] else {
+                    mistakes.append("start of \(id) without its client")
+                    continue
+                }
+                holding[id] = .worker(role, killed: false)
+                if role == .serve { served += 1 } else { refused += 1 }
+            case .close(let id, _):
+                guard case .client = holding.removeValue(forKey: id) else {
+                    mistakes.append("close of \(id), which has a worker or is gone")
+                    continue
+                }
+            case .kill(let id, _), .drain(let id):
+                guard case .worker(let role, _) = holding[id] else {
+                    mistakes.append("kill or drain of \(id), which has no worker")
+                    continue
+                }
+                if case .kill = action { holding[id] = .worker(role, killed: true) }
+            case .local(let id): mistakes.append("local files for \(id), which did not ask")
+            }
+        }
+        check()
+    }
+
+    private mutating func check() {
+        let phases = table.sessions.values.map(\.phase)
+        if phases.count(where: { $0 == .serving || $0 == .starting(.serve) }) > 1 { mistakes.append("two are served") }
+        let refusals = phases.count {
+            switch $0 {
+            case .refusing, .starting(.refuse): true
+            case .waiting, .toRefuse, .starting(.serve), .serving, .releasing: false
+            }
+        }
+        if refusals > 4 { mistakes.append("\(refusals) are refused at once") }
+        // Nobody but an end or a hang-up would ever wake who waits for a free place.
+        let waits = phases.contains { $0 == .waiting || $0 == .toRefuse }
+        let taken = phases.contains { $0 == .serving || $0 == .starting(.serve) }
+        if waits && !taken { mistakes.append("the place is free and somebody waits") }
+        if Set(table.sessions.keys) != Set(holding.keys) {
+            mistakes.append("the table and the loop disagree on who is there")
+        }
+        for (id, session) in table.sessions where session.deadline == nil && session.phase != .serving {
+            switch (session.phase, holding[id]) {
+            case (.toRefuse, _), (_, .worker(_, killed: true)): break
+            default: mistakes.append("\(session.phase) has no end")
+            }
+        }
+    }
+}
+
+@Suite("Session table against random events")
+struct SessionTableRandomTests {
+    @Test(arguments: 1...12 as ClosedRange<UInt64>)
+    func `nobody is lost, and no two are served, whatever happens`(seed: UInt64) {
+        var generator = SeededGenerator(state: seed)
+        var loop = Loop()
+        var now = 0
+        for _ in 0..<3_000 where loop.mistakes.isEmpty {
+            now += Int.random(in: 0...400, using: &generator)
+            loop.perform(loop.table.advance(now: now))
+            let id = loop.table.sessions.keys.sorted().randomElement(using: &generator) ?? 1
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0...2 where loop.holding.count < 12:
+                let (id, actions) = loop.table.accepted(pid: 1, now: now)
+                loop.holding[id] = .client
+                loop.perform(actions)
+            case 3: loop.perform(loop.table.hungUp(id, now: now))
+            case 4...6:
+                guard case .worker = loop.holding[id] else { continue }
+                let message: ToSupervisor = [
+                    .ready(landlockABI: 6), .ready(landlockABI: 6), .clientGone, .clientDropped(reason: ""),
+                ][
+                    Int.random(in: 0..<4, using: &generator)]
+                loop.perform(loop.table.received(message, from: id, now: now))
+            case 7, 8:
+                guard case .worker = loop.holding[id] else { continue }
+                loop.holding[id] = nil
+                loop.perform(loop.table.ended(id, now: now))
+            default: break
+            }
+        }
+        #expect(loop.mistakes == [])
+        #expect(loop.served > 20 && loop.refused > 20, "both were common: \(loop.served), \(loop.refused)")
+        // And then it stops: every worker that ends leaves, and nothing remains.
+        loop.perform(loop.table.drain(now: now))
+        loop.perform(loop.table.advance(now: now + 5_000))
+        for (id, holding) in loop.holding {
+            guard case .worker(_, killed: true) = holding else {
+                Issue.record("\(id) was neither closed nor killed")
+                continue
+            }
+            loop.holding[id] = nil
+            loop.perform(loop.table.ended(id, now: now))
+        }
+        #expect(loop.table.isEmpty)
+        #expect(loop.mistakes == [])
+    }
+}

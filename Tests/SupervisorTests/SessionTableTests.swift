@@ -1,0 +1,244 @@
+import IPC
+import Testing
+
+@testable import Supervisor
+
+private let socket = "/run/user/1000/mcp.sock"
+private let outOfTurn = "it sent a message out of turn"
+
+@Suite("Session table")
+struct SessionTableTests {
+    private typealias Action = SessionTable.Action
+
+    /// A table with one served client, accepted and ready at `now`.
+    private func serving(_ now: Int = 0, wait: Int = 20_000) -> (SessionTable, SessionTable.ID) {
+        var table = SessionTable(socket: socket, waitMilliseconds: wait)
+        let first = table.accepted(pid: 100, now: now)
+        #expect(first.actions == [.start(first.id, .serve)])
+        #expect(table.received(.ready(landlockABI: 6), from: first.id, now: now) == [])
+        return (table, first.id)
+    }
+
+    @Test func `the first client is served at once`() {
+        let (table, id) = serving(5)
+        #expect(table.sessions[id]?.phase == .serving)
+        #expect(table.nextDeadline == nil, "a served client may stay as long as it likes")
+        #expect(!table.isEmpty)
+    }
+
+    @Test func `one is served at a time, the others in the order in which they came`() {
+        var (table, first) = serving()
+        let second = table.accepted(pid: 101, now: 10)
+        let third = table.accepted(pid: 102, now: 20)
+        #expect(second.actions == [] && third.actions == [])
+        #expect(table.advance(now: 30) == [])
+        #expect(table.ended(first, now: 40) == [.start(second.id, .serve)])
+        #expect(table.accepted(pid: 103, now: 50).actions == [], "a start counts as the place taken")
+        #expect(table.ended(second.id, now: 60) == [.start(third.id, .serve)])
+        #expect(Set([first, second.id, third.id]).count == 3)
+    }
+
+    @Test(arguments: [ToSupervisor.clientGone, .clientDropped(reason: "a line was too long")])
+    func `a client that has gone frees the place while its worker still stops remote work`(message: ToSupervisor) {
+        var (table, first) = serving()
+        let second = table.accepted(pid: 101, now: 10)
+        #expect(table.received(message, from: first, now: 20) == [.start(second.id, .serve)])
+        #expect(table.sessions[first]?.phase == .releasing)
+        // The old worker's end starts nobody.
+        #expect(table.ended(first, now: 30) == [])
+        #expect(table.sessions[second.id]?.phase == .starting(.serve))
+    }
+
+    @Test func `who waited too long is refused, with the pid, age and socket of who is in the way`() {
+        var (table, first) = serving(1_000)
+        let second = table.accepted(pid: 101, now: 43_000)
+        #expect(table.nextDeadline == 63_000)
+        #expect(table.advance(now: 62_999) == [])
+        let actions = table.advance(now: 63_000)
+        guard case .start(second.id, .refuse(let reason)) = actions.first, actions.count == 1 else {
+            Issue.record("no refusal: \(actions)")
+            return
+        }
+        #expect(reason.contains("process 100,"))
+        #expect(reason.contains("62 s"), "its age")
+        #expect(reason.contains("waited 20 s"))
+        #expect(reason.contains(socket))
+        #expect(table.received(.ready(landlockABI: 0), from: second.id, now: 63_100) == [])
+        #expect(table.sessions[second.id]?.phase == .refusing)
+        #expect(table.sessions[first]?.phase == .serving, "the served client notices nothing")
+        #expect(table.ended(second.id, now: 63_200) == [])
+        #expect(table.sessions.count == 1)
+    }
+
+    @Test func `a wait of zero refuses at once, but never a client that finds the place free`() {
+        var table = SessionTable(socket: socket, waitMilliseconds: 0)
+        let first = table.accepted(pid: 1, now: 7)
+        #expect(first.actions == [.start(first.id, .serve)])
+        let second = table.accepted(pid: 2, now: 8)
+        guard case .start(second.id, .refuse) = second.actions.first else {
+            Issue.record("no refusal: \(second.actions)")
+            return
+        }
+    }
+
+    @Test func `a changed wait is for clients that come from then on`() {
+        var (table, _) = serving()
+        _ = table.accepted(pid: 2, now: 0)
+        table.waitMilliseconds = 1_000
+        #expect(table.nextDeadline == 20_000)
+        _ = table.accepted(pid: 3, now: 0)
+        #expect(table.nextDeadline == 1_000)
+    }
+
+    @Test func `at most four are refused at once, the next as soon as one of them is done`() {
+        var (table, first) = serving()
+        let ids = (0..<7).map { table.accepted(pid: 200 + $0, now: 0).id }
+        let started = table.advance(now: 20_000).compactMap { action -> SessionTable.ID? in
+            guard case .start(let id, .refuse) = action else { return nil }
+            return id
+        }
+        #expect(started == Array(ids[..<4]))
+        #expect(table.sessions[ids[4]]?.phase == .toRefuse)
+        // Being told counts as well as being started.
+        #expect(table.received(.ready(landlockABI: 6), from: ids[0], now: 20_001) == [])
+        #expect(table.advance(now: 20_002) == [])
+        let next = table.ended(ids[0], now: 20_003)
+        guard case .start(ids[4], .refuse) = next.first, next.count == 1 else {
+            Issue.record("\(next)")
+            return
+        }
+        // The place becomes free: who is still to be refused has waited longest, and is served after all.
+        #expect(table.ended(first, now: 20_004) == [.start(ids[5], .serve)])
+        #expect(table.sessions[ids[6]]?.phase == .toRefuse)
+    }
+
+    @Test func `where wait and place run out in the same moment, the client is served`() {
+        var (table, first) = serving()
+        let second = table.accepted(pid: 2, now: 0)
+        #expect(table.received(.clientGone, from: first, now: 20_000) == [.start(second.id, .serve)])
+    }
+
+    @Test func `a client that hangs up while it waits is closed, and nothing else changes`() {
+        var (table, first) = serving()
+        let second = table.accepted(pid: 2, now: 0)
+        #expect(table.hungUp(second.id, now: 1) == [.close(second.id, reason: "the client closed while it waited")])
+        #expect(table.sessions.keys.sorted() == [first])
+        #expect(table.hungUp(second.id, now: 2) == [], "it is not known any more")
+        #expect(table.hungUp(first, now: 3) == [], "what a served client does is its worker's business")
+        #expect(table.sessions[first]?.phase == .serving)
+    }
+
+    @Test func `a client that is to be refused may hang up too, and makes room for the next refusal`() {
+        var (table, _) = serving()
+        let ids = (0..<6).map { table.accepted(pid: 200 + $0, now: 0).id }
+        _ = table.advance(now: 20_000)
+        #expect(table.hungUp(ids[4], now: 20_001) == [.close(ids[4], reason: "the client closed while it waited")])
+        guard case .start(ids[5], .refuse) = table.ended(ids[1], now: 20_002).first else {
+            Issue.record("the sixth was forgotten")
+            return
+        }
+    }
+
+    @Test func `a worker that is not ready in time is killed once, and its place goes on only with its end`() {
+        var table = SessionTable(socket: socket, waitMilliseconds: 60_000)
+        let first = table.accepted(pid: 1, now: 0)
+        let second = table.accepted(pid: 2, now: 0)
+        #expect(table.nextDeadline == 10_000)
+        #expect(table.advance(now: 9_999) == [])
+        #expect(table.advance(now: 10_000) == [.kill(first.id, reason: "it was not ready in time")])
+        #expect(table.advance(now: 10_001) == [])
+        #expect(table.ended(first.id, now: 10_002) == [.start(second.id, .serve)])
+    }
+
+    @Test func `a releasing worker has twenty seconds, a refusing one ten`() {
+        var (table, first) = serving()
+        _ = table.received(.clientGone, from: first, now: 1_000)
+        #expect(table.advance(now: 20_999) == [])
+        #expect(table.advance(now: 21_000) == [.kill(first, reason: "it did not stop its remote commands in time")])
+
+        var (busy, _) = serving(0, wait: 0)
+        let second = busy.accepted(pid: 2, now: 0).id
+        _ = busy.received(.ready(landlockABI: 6), from: second, now: 500)
+        #expect(busy.advance(now: 10_499) == [])
+        #expect(busy.advance(now: 10_500) == [.kill(second, reason: "the waiting client sent no request")])
+    }
+
+    /// A table with one session in each phase, and their ids.
+    private func everyPhase() -> (SessionTable, [String: SessionTable.ID]) {
+        var (table, releasing) = serving()
+        _ = table.received(.clientGone, from: releasing, now: 0)
+        let serving = table.accepted(pid: 2, now: 0).id
+        _ = table.received(.ready(landlockABI: 6), from: serving, now: 0)
+        var ids = ["releasing": releasing, "serving": serving]
+        for name in ["refusing", "startingRefusal", "second", "third", "toRefuse"] {
+            ids[name] = table.accepted(pid: 3, now: 0).id
+        }
+        ids["waiting"] = table.accepted(pid: 4, now: 1).id
+        _ = table.advance(now: 20_000)
+        _ = table.received(.ready(landlockABI: 6), from: ids["refusing"] ?? 0, now: 20_000)
+        return (table, ids)
+    }
+
+    @Test func `a message out of turn kills, in every phase`() {
+        let messages: [ToSupervisor] = [.ready(landlockABI: 6), .clientGone, .clientDropped(reason: "x")]
+        let allowed: [String: Set<Int>] = ["startingRefusal": [0], "serving": [1, 2]]
+        for name in ["releasing", "serving", "refusing", "startingRefusal", "toRefuse", "waiting"] {
+            for (index, message) in messages.enumerated() {
+                var (table, ids) = everyPhase()
+                let id = ids[name] ?? 0
+                let before = table.sessions[id]
+                let actions = table.received(message, from: id, now: 20_001)
+                let isKilled = actions == [.kill(id, reason: outOfTurn)]
+                #expect(isKilled == !(allowed[name, default: []].contains(index)), "\(message) while \(name)")
+                if isKilled { #expect(table.sessions[id] == before, "only its end removes it") }
+            }
+        }
+        for message in messages.dropFirst() {
+            var table = SessionTable(socket: socket, waitMilliseconds: 1)
+            let starting = table.accepted(pid: 1, now: 0).id
+            #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
+        }
+    }
+
+    @Test func `a message of a session that has ended means nothing`() {
+        var (table, first) = serving()
+        _ = table.ended(first, now: 1)
+        #expect(table.received(.clientGone, from: first, now: 2) == [])
+        #expect(table.received(.ready(landlockABI: 1), from: 77, now: 2) == [])
+        #expect(table.ended(77, now: 3) == [])
+        #expect(table.isEmpty)
+    }
+
+    @Test func `there is room for 256 connections, and again when one has gone`() {
+        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        var ids: [SessionTable.ID] = []
+        for index in 0..<300 where table.hasRoom {
+            ids.append(table.accepted(pid: Int32(index), now: 0).id)
+        }
+        #expect(ids.count == 256)
+        #expect(!table.hasRoom)
+        _ = table.hungUp(ids[255], now: 1)
+        #expect(table.hasRoom)
+        _ = table.accepted(pid: 1, now: 2)
+        #expect(!table.hasRoom)
+    }
+
+    @Test("local files are for the worker that serves; a worker whose client has gone may still drop them")
+    func localFiles() {
+        let requests: [ToSupervisor] = [
+            .openLocal(path: "/a"), .createLocal(path: "/a"), .commitLocal(handle: 1), .abandonLocal(handle: 1),
+        ]
+        for request in requests {
+            var table = SessionTable(socket: "/s", waitMilliseconds: 1000)
+            let (id, _) = table.accepted(pid: 1, now: 0)
+            var early = table
+            let actions = early.received(request, from: id, now: 1)
+            #expect(actions == [.kill(id, reason: "it sent a message out of turn")])
+            #expect(table.received(.ready(landlockABI: 7), from: id, now: 1).isEmpty)
+            #expect(table.received(request, from: id, now: 2) == [.local(id)])
+            #expect(table.received(.clientGone, from: id, now: 3).isEmpty)
+            let late = table.received(request, from: id, now: 4)
+            #expect(late == (request == .abandonLocal(handle: 1) ? [.local(id)] : []))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Testing
+
+@testable import Supervisor
+
+@Suite("Worker log")
+struct WorkerLogTests {
+    private func lines(_ log: inout WorkerLog, _ text: String) -> [String]? { log.append(Array(text.utf8)[...]) }
+
+    @Test func `chunks become lines, empty ones left out`() {
+        var log = WorkerLog()
+        #expect(lines(&log, "one\ntw") == ["one"])
+        #expect(lines(&log, "o\n\n\nthree") == ["two"])
+        #expect(lines(&log, "\n") == ["three"])
+        #expect(log.flush() == [])
+        #expect(lines(&log, "last") == [])
+        #expect(log.flush() == ["last"])
+        #expect(log.flush() == [])
+    }
+
+    @Test func `a line over 4,096 bytes is cut into several, nothing lost`() {
+        var log = WorkerLog()
+        let text = String(repeating: "a", count: 4096) + String(repeating: "b", count: 4096) + "c"
+        #expect(lines(&log, text) == [String(repeating: "a", count: 4096), String(repeating: "b", count: 4096)])
+        #expect(lines(&log, "\n") == ["c"])
+        #expect(
+            lines(&log, String(repeating: "d", count: 4096) + "\ne\n") == [String(repeating: "d", count: 4096), "e"])
+    }
+
+    @Test func `bytes that are no UTF-8 are shown as replacements`() {
+        var log = WorkerLog()
+        #expect(log.append([0x61, 0xFF, 0x62, 0x0A]) == ["a\u{FFFD}b"])
+    }
+
+    @Test func `after 256 KiB nothing more is taken, in whatever portions it comes`() {
+        var log = WorkerLog()
+        for _ in 0..<64 { #expect(log.append([UInt8](repeating: 0x61, count: 4096)[...]) != nil) }
+        #expect(log.append([0x0A]) == nil)
+        #expect(log.append([0x62, 0x0A]) == nil, "and it stays so")
+
+        var whole = WorkerLog()
+        #expect(whole.append([UInt8](repeating: 0x0A, count: 256 * 1024)[...]) == [])
+        var oneMore = WorkerLog()
+        #expect(oneMore.append([UInt8](repeating: 0x0A, count: 256 * 1024 + 1)[...]) == nil)
+    }
+}

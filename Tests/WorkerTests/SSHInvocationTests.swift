@@ -1,0 +1,38 @@
+import IPC
+import Testing
+
+@testable import SSH
+
+@Suite("ssh command lines")
+struct SSHInvocationTests {
+    static func host(socket: String = "/tmp/s", user: String = "u", host: String = "h") -> PolicySnapshot.Host {
+        PolicySnapshot.Host(name: "a", socket: socket, user: user, host: host)
+    }
+
+    @Test func `the destination stands behind the end of options, and the line is one argument`() {
+        let session = SSHInvocation.session(Self.host(), line: "exec /bin/sh -c 'x y'")
+        #expect(session.suffix(3) == ["--", "u@h", "exec /bin/sh -c 'x y'"])
+        #expect(session.prefix(2) == ["-S", "/tmp/s"])
+        #expect(SSHInvocation.check(Self.host()).suffix(2) == ["--", "u@h"])
+    }
+
+    @Test func `no invocation can connect by itself`() {
+        for arguments in [SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.check(Self.host())] {
+            let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)
+            #expect(options.contains("ProxyCommand=/nonexistent"))
+            #expect(options.contains("ControlMaster=no"))
+            #expect(options.contains("BatchMode=yes"))
+            #expect(options.contains("IdentityFile=none") && options.contains("IdentityAgent=none"))
+            #expect(zip(arguments, arguments.dropFirst()).contains { $0 == ("-F", "none") })
+            #expect(arguments.contains("-T") && arguments.contains("-a") && arguments.contains("-x"))
+        }
+        #expect(SSHInvocation.environment.keys.sorted() == ["LANG", "PATH"])
+    }
+
+    @Test func `signals have their names`() {
+        #expect(SignalName.of(exitStatus: 137) == "SIGKILL")
+        #expect(SignalName.of(exitStatus: 143) == "SIGTERM")
+        #expect(SignalName.of(exitStatus: 162) == "SIG34")
+        for status in [0, 1, 127, 128, 193, 255, -1] { #expect(SignalName.of(exitStatus: status) == nil) }
+    }
+}
