@@ -37,9 +37,9 @@ let package = Package(
 
         .executableTarget(
             name: "Worker",
-            dependencies: ["CConcurrency", "CLinux", "IPC", "Sandbox", "MCP", "SSH", "Policy", "Tools"],
+            dependencies: ["CConcurrency", "CLinux", "IPC", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             path: "Sources/Worker",
-            exclude: ["CConcurrency", "CSeccomp", "Sandbox", "MCP", "SSH", "Policy", "Tools"],
+            exclude: ["CConcurrency", "CSeccomp", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             swiftSettings: settings),
         .target(name: "CConcurrency", path: "Sources/Worker/CConcurrency"),
         .systemLibrary(
@@ -48,14 +48,15 @@ let package = Package(
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("MCP"),
         workerModule("SSH", ["CLinux", "IPC"]),
+        workerModule("SFTP", ["IPC", "SSH"]),
         workerModule("Policy", ["IPC"]),
-        workerModule("Tools", ["IPC", "MCP", "SSH", "Policy"]),
+        workerModule("Tools", ["IPC", "MCP", "SSH", "SFTP", "Policy"]),
 
         .testTarget(name: "IPCTests", dependencies: ["CLinux", "IPC"], swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
         .testTarget(
-            name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "Policy", "Tools"],
+            name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             swiftSettings: settings),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .testTarget(

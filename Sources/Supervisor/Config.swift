@@ -90,7 +90,10 @@ struct Config: Equatable {
                 top.note("hosts", "must name at least one host")
                 return ([], "")
             }
-            // The single-host form is one host called "default".
+            // The single-host form is one host called "default". A restriction must not be lost in silence.
+            for key in ["exec_allowlist", "base_dir"] where top.has(key) {
+                top.note(key, "belongs to a host; name the host in \"hosts\" to restrict it")
+            }
             let host = host(
                 top, name: "default", keys: (single[0], single[1], single[2]), expand, capabilities)
             _ = top.string("default_host")
@@ -175,7 +178,7 @@ struct Config: Equatable {
         var limits = PolicySnapshot.Limits()
         guard let reader else { return limits }
         limits.maxOutputBytes = reader.integer(
-            "max_output_bytes", in: 1024...(64 << 20), default: limits.maxOutputBytes)
+            "max_output_bytes", in: 1024...(16 << 20), default: limits.maxOutputBytes)
         limits.maxReadBytes = reader.integer("max_read_bytes", in: 1024...(64 << 20), default: limits.maxReadBytes)
         limits.maxRequestBytes = reader.integer(
             "max_request_bytes", in: 4096...(64 << 20), default: limits.maxRequestBytes)

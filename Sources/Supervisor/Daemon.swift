@@ -39,6 +39,10 @@ final class Daemon {
     private var table: SessionTable
     private var connections: [SessionTable.ID: Connection] = [:]
     private var listening = true
+    /// When a drain is over, whatever a worker does.
+    private var giveUp: Int?
+    /// When to accept again after descriptors ran out.
+    private var retryAccept: Int?
 
     /// Listens on the configured socket. From here on `run` must be called.
     init(config: Config, configPath: String, environment: [String: String], workerProgram: String) throws(StartError) {
@@ -75,7 +79,13 @@ final class Daemon {
             ["socket": .text(config.mcpSocket), "version": .text(Version.text), "pid": .number(Int(getpid()))])
         var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
         while !(table.draining && table.isEmpty) {
-            let timeout = table.nextDeadline.map { Int32(clamping: max(0, $0 - now())) } ?? -1
+            if let giveUp, giveUp <= now() {
+                Log.write(
+                    .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
+                break
+            }
+            let next = [table.nextDeadline, giveUp, retryAccept].compactMap { $0 }.min()
+            let timeout = next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
             for event in ready.prefix(Int(max(0, count))) { handle(event) }
             perform(table.advance(now: now()))
@@ -91,7 +101,7 @@ final class Daemon {
         case .none: break
         case .listener: acceptAll()
         case .signals: takeSignals()
-        case .client: perform(table.hungUp(id, now: now()))
+        case .client: clientEvent(id, hungUp: event.what & CSD_EPOLL_HANGUP != 0)
         case .channel: readChannel(id)
         case .log: readLog(id)
         case .process: reap(id)
@@ -102,6 +112,11 @@ final class Daemon {
         while table.hasRoom {
             switch socket.accept() {
             case .none: return
+            case .exhausted(let code):
+                Log.write(
+                    .warning, "no connection can be accepted now", ["error": .text(String(cString: strerror(code)))])
+                retryAccept = now() + 1000
+                return
             case .stranger(let peer):
                 Log.write(
                     .warning, "connection refused: another user",
@@ -109,13 +124,23 @@ final class Daemon {
             case .client(let client, let peer):
                 let descriptor = client.rawValue
                 let (id, actions) = table.accepted(pid: peer.pid, now: now())
-                // Only its hang-up is of interest here: not a byte of it is read in this process.
-                watch(descriptor, Source.client.token(id), for: 0)
+                // That it has sent something, and that it has hung up: not a byte of it is read in this process.
+                watch(descriptor, Source.client.token(id))
                 connections[id] = Connection(peer: peer, client: consume client)
                 Log.write(.info, "client connected", fields(peer, id))
                 perform(actions)
             }
         }
+    }
+
+    private func clientEvent(_ id: SessionTable.ID, hungUp: Bool) {
+        guard !hungUp else { return perform(table.hungUp(id, now: now())) }
+        // It stays readable until a worker has it; from here on only its hang-up may wake the loop.
+        if let connection = connections[id], let descriptor = connection.client?.rawValue {
+            _ = csd_epoll_remove(epoll.rawValue, descriptor)
+            watch(descriptor, Source.client.token(id), for: 0)
+        }
+        perform(table.spoke(id, now: now()))
     }
 
     private func takeSignals() {
@@ -126,6 +151,7 @@ final class Daemon {
             default:
                 guard !table.draining else { return endNow() }
                 Log.write(.info, "stopping", ["sessions": .number(table.sessions.count)])
+                giveUp = now() + SessionTable.Bound.drain + 1000
                 perform(table.drain(now: now()))
             }
         }
@@ -178,7 +204,10 @@ final class Daemon {
     private func kill(_ id: SessionTable.ID, _ reason: String) {
         guard let connection = connections[id] else { return }
         connection.killedBecause = reason
-        connection.worker?.killGroup()
+        guard let worker = connection.worker else { return }
+        // Nothing more is read from it, so nothing more may wake the loop.
+        _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+        worker.killGroup()
     }
 
     private func drain(_ id: SessionTable.ID) {
@@ -225,7 +254,9 @@ final class Daemon {
     private func answer(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
         guard let worker = connection.worker else { return }
         do throws(IPCError) {
-            try connection.pending.answer(message, requestID, over: worker.channel, files: localFiles)
+            try connection.pending.answer(
+                message, requestID, over: worker.channel, files: localFiles,
+                allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
         } catch {
             kill(id, "it does not take messages (\(error))")
         }
@@ -255,13 +286,18 @@ final class Daemon {
     private func readLog(_ id: SessionTable.ID) {
         guard let connection = connections[id], let worker = connection.worker else { return }
         var chunk = [UInt8](repeating: 0, count: 16_384)
-        let count = read(worker.log.rawValue, &chunk, chunk.count)
-        if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
-        let lines = count > 0 ? connection.log.append(chunk[..<count]) : nil
-        for line in lines ?? connection.log.flush() {
-            Log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)])
+        while true {
+            let count = read(worker.log.rawValue, &chunk, chunk.count)
+            if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
+            let lines = count > 0 ? connection.log.append(chunk[..<count]) : nil
+            for line in lines ?? connection.log.flush() {
+                Log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)])
+            }
+            guard lines != nil else {
+                _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue)
+                return
+            }
         }
-        if lines == nil { _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue) }
     }
 
     private func reap(_ id: SessionTable.ID) {
@@ -299,6 +335,7 @@ final class Daemon {
     private func reload() {
         do {
             let new = try ConfigFile.load(configPath, environment: environment)
+            try Startup.check(new)
             let sealed = try Self.seal(new.policy)
             Startup.warn(new)
             if new.mcpSocket != config.mcpSocket {
@@ -309,7 +346,7 @@ final class Daemon {
             config = new
             policy = sealed
             table.waitMilliseconds = new.clientWaitSeconds * 1000
-            for (id, session) in table.sessions where session.phase == .serving {
+            for (id, session) in table.sessions where session.phase == .serving || session.phase == .starting(.serve) {
                 guard let connection = connections[id] else { continue }
                 send(id, connection) { worker throws(IPCError) in try worker.send(policy: policy) }
             }
@@ -318,6 +355,8 @@ final class Daemon {
             for mistake in error.mistakes {
                 Log.write(.error, "config not reloaded", ["path": .text(error.path), "error": .text(mistake)])
             }
+        } catch let error as StartError {
+            Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text(error.sentence)])
         } catch {
             Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text("\(error)")])
         }
@@ -325,8 +364,10 @@ final class Daemon {
 
     /// Leaves further connections in the kernel's backlog while there is no room for them.
     private func updateListening() {
-        guard listening != table.hasRoom else { return }
-        listening = table.hasRoom
+        if let time = retryAccept, time <= now() { retryAccept = nil }
+        let wanted = table.hasRoom && retryAccept == nil
+        guard listening != wanted else { return }
+        listening = wanted
         if listening {
             watch(socket.rawValue, Source.listener.token())
         } else {

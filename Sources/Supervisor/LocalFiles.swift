@@ -203,7 +203,9 @@ enum ProtectedPaths {
         ".config/claude-ssh-daemon", ".config/systemd", ".config/autostart", ".config/fish", ".config/environment.d",
         ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".zshrc", ".zshenv",
         ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login", ".logout", ".pam_environment",
-        ".xprofile", ".xsession", ".xinitrc", ".forward", ".rhosts", ".shosts",
+        ".xprofile", ".xsession", ".xinitrc", ".forward", ".rhosts", ".shosts", ".gitconfig", ".config/git", ".claude",
+        ".claude.json", ".vimrc", ".vim", ".config/nvim", ".emacs", ".emacs.d", ".tmux.conf", ".screenrc", ".inputrc",
+        ".local/bin", ".local/share/applications", ".cargo/credentials.toml", ".cargo/config.toml", ".gradle", ".m2",
     ]
     private static let anywhere = ["/proc", "/sys", "/dev"]
 

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import FoundationEssentials
 internal import Glibc
 
@@ -14,8 +15,7 @@ enum Log {
         var line = "{\"time\":\"\(now())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message))"
         for (name, value) in fields { line += ",\(quoted(name)):\(value.json)" }
         line += "}\n"
-        // Whoever reads the log has gone: there is nobody to tell.
-        line.withUTF8 { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        LogSink.write(line)
     }
 
     private static let encoder: JSONEncoder = {

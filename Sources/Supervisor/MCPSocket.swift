@@ -21,6 +21,8 @@ struct MCPSocket: ~Copyable {
         /// Another user's process; its connection is closed.
         case stranger(Peer)
         case none
+        /// Descriptors or memory have run out, with this errno: the client stays in the backlog.
+        case exhausted(errno: Int32)
     }
 
     let path: String
@@ -67,7 +69,7 @@ struct MCPSocket: ~Copyable {
             let number = Glibc.accept(socket.rawValue, nil, nil)
             guard number >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
-                return .none
+                return errno == EAGAIN ? .none : .exhausted(errno: errno)
             }
             let client = OwnedFD(taking: number)
             // Single-threaded, and nothing is spawned in between: this is as good as accept4.

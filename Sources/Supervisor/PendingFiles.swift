@@ -18,12 +18,17 @@ final class PendingFiles {
     private var files: [UInt32: Box] = [:]
     private var nextHandle: UInt32 = 1
 
-    /// Does what a message asks for with local files, and answers it.
+    /// Does what a message asks for with local files, and answers it. `allowed` is what the config says of transfers: the
+    /// worker's own judgement does not count here.
     func answer(
-        _ message: ToSupervisor, _ requestID: UInt32, over channel: borrowing Channel, files local: LocalFiles
+        _ message: ToSupervisor, _ requestID: UInt32, over channel: borrowing Channel, files local: LocalFiles,
+        allowed: Bool
     ) throws(IPCError) {
         let reply: Reply?
         do throws(LocalRefusal) {
+            guard allowed else {
+                throw LocalRefusal(sentence: "Local files are closed: capabilities.file_write is off for every host.")
+            }
             reply = try self.reply(to: message, local)
         } catch {
             reply = Reply(message: .localRefused(reason: error.sentence), descriptor: nil)

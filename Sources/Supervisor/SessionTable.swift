@@ -39,12 +39,16 @@ struct SessionTable {
         var phase: Phase
         /// When the phase has lasted too long.
         var deadline: Int?
+        /// The client has sent something, so there is a request to answer.
+        var hasSpoken = false
     }
 
     /// How long things may take, in milliseconds.
     enum Bound {
         static let start = 10_000
         static let refusal = 10_000
+        /// A client that has sent nothing has no request to be told on.
+        static let silence = 30_000
         static let release = 20_000
         static let drain = 5_000
     }
@@ -91,13 +95,20 @@ struct SessionTable {
         return [.close(id, reason: "the client closed while it waited")] + advance(now: now)
     }
 
+    /// A client that has no worker yet has sent something.
+    mutating func spoke(_ id: ID, now: Int) -> [Action] {
+        guard sessions[id] != nil else { return [] }
+        sessions[id]?.hasSpoken = true
+        return advance(now: now)
+    }
+
     /// A worker's message. What it may say in which phase is decided here and nowhere else.
     mutating func received(_ message: ToSupervisor, from id: ID, now: Int) -> [Action] {
         guard let phase = sessions[id]?.phase else { return [] }
         switch (phase, message) {
         case (.starting(.serve), .ready):
             sessions[id]?.phase = .serving
-            sessions[id]?.deadline = draining ? now + Bound.drain : nil
+            if !draining { sessions[id]?.deadline = nil }
             return draining ? [.drain(id)] : []
         case (.starting(.refuse), .ready):
             sessions[id]?.phase = .refusing
@@ -136,8 +147,13 @@ struct SessionTable {
             guard let deadline = session.deadline, deadline <= now else { continue }
             sessions[id]?.deadline = nil
             switch session.phase {
-            case .waiting: sessions[id]?.phase = .toRefuse
-            case .toRefuse: break
+            case .waiting:
+                sessions[id]?.phase = .toRefuse
+                sessions[id]?.deadline = now + Bound.silence
+            case .toRefuse where session.hasSpoken: break
+            case .toRefuse:
+                sessions[id] = nil
+                actions.append(.close(id, reason: "it waited too long and sent nothing"))
             case .starting: actions.append(.kill(id, reason: "it was not ready in time"))
             case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .refusing: actions.append(.kill(id, reason: "the waiting client sent no request"))
@@ -156,7 +172,8 @@ struct SessionTable {
             case .starting(.serve), .waiting, .toRefuse, .serving, .releasing: false
             }
         }
-        for id in sessions.filter({ $0.value.phase == .toRefuse }).keys.sorted() where refusals < Self.maximumRefusals {
+        for id in sessions.filter({ $0.value.phase == .toRefuse && $0.value.hasSpoken }).keys.sorted()
+        where refusals < Self.maximumRefusals {
             actions.append(start(id, .refuse(reason: refusal(now: now)), now: now))
             refusals += 1
         }

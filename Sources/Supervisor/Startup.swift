@@ -39,6 +39,20 @@ enum Startup {
             throw StartError(
                 sentence: "ssh_path: \(config.policy.sshPath) cannot be executed: \(String(cString: strerror(errno)))")
         }
+        guard isProgram(config.policy.sshPath) else {
+            throw StartError(
+                sentence:
+                    "ssh_path: \(config.policy.sshPath) is not an ELF program; name the ssh binary, not a script")
+        }
+    }
+
+    /// A worker may execute ssh and its loader, and no interpreter of a script.
+    private static func isProgram(_ path: String) -> Bool {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        var magic: [UInt8] = [0, 0, 0, 0]
+        return read(file, &magic, 4) == 4 && magic == [0x7F, 0x45, 0x4C, 0x46]
     }
 
     /// What an administrator should know about a config that is in force.

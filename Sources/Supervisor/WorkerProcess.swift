@@ -80,6 +80,7 @@ final class WorkerProcess {
     /// Ends the worker and every `ssh` that it started.
     func killGroup() {
         kill(-pid, SIGKILL)
+        _ = csd_pidfd_send_signal(pidfd.rawValue, SIGKILL)
     }
 
     /// Reaps the ended process; nil while it still runs. Its group is killed first, as long as its number is ours.

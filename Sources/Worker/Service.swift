@@ -31,6 +31,7 @@ enum Service {
                         exit(0)
                     }
                     await server.close()
+                    await connection.flush()
                     exit(0)
                 }
             }
@@ -42,9 +43,14 @@ enum Service {
             supervisor.send(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))"))
         case .failed(let errno): supervisor.send(.clientDropped(reason: "reading failed: errno \(errno)"))
         }
-        // Ends the conversation at once for the client, while remote commands are still being stopped.
+        // What was answered already still goes out, to a client that only closed its sending half; then the conversation
+        // ends for the client, while remote commands are still being stopped.
+        let closing = Task { await server.close() }
+        let impatience = DispatchQueue(label: "flush")
+        impatience.asyncAfter(deadline: .now() + .seconds(1)) { shutdown(client, Int32(SHUT_RDWR)) }
+        await connection.flush()
         shutdown(client, Int32(SHUT_RDWR))
-        await server.close()
+        await closing.value
         exit(0)
     }
 
@@ -53,7 +59,7 @@ enum Service {
         _ = await connection.readLines(limit: policy.limits.maxRequestBytes) { line in
             guard let answer = Refusal.answer(to: line, reason: reason) else { return }
             Task {
-                await connection.writeLater(answer)
+                await connection.writeLater { answer }
                 exit(0)
             }
         }

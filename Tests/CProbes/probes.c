@@ -86,6 +86,7 @@ static const struct {
     {"setrlimit", SYS_setrlimit},
     {"pidfd_getfd", SYS_pidfd_getfd},
     {"setsid", SYS_setsid},
+    {"setpgid", SYS_setpgid},
     {"getcpu", SYS_getcpu},
     {"clone3", SYS_clone3},
     {"openat2", SYS_openat2},

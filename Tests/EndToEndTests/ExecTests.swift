@@ -95,7 +95,7 @@ import Testing
 
     @Test("with the limit raised, ten megabytes come whole")
     func wholeOutput() throws {
-        try withDaemon(["limits": ["max_output_bytes": 20_000_000]]) { _, client in
+        try withDaemon(["limits": ["max_output_bytes": 16_000_000]]) { _, client in
             let command = "head -c 10000000 /dev/zero | tr '\\0' y"
             let result = try client.callTool("ssh_exec", ["command": .string(command)], timeout: .seconds(60))
             #expect(result["stdout"]?.string?.utf8.count == 10_000_000)
@@ -124,6 +124,22 @@ import Testing
                 let expected = names.map { values[$0, default: ""] + "|" }.joined() + "\(cwd.isEmpty ? home : cwd)\n"
                 #expect(result["stdout"] == .string(expected), "\(result)")
             }
+        }
+    }
+
+    @Test("no variable can stand in for the command or the shell")
+    func variableNames() throws {
+        try withDaemon { _, client in
+            let names = ["a", "c", "d", "e", "m", "n", "s", "u", "v", "w", "OPTIND", "IFS", "SHELL"]
+            let command = names.map { "printf '%s ' \"$\($0)\"" }.joined(separator: "; ")
+            let values = Dictionary(uniqueKeysWithValues: names.map { ($0, JSON.string("is-\($0)")) })
+            let result = try client.callTool("ssh_exec", ["command": .string(command), "env": .object(values)])
+            let shown = result["stdout"]?.string?.split(separator: " ").map(String.init) ?? []
+            // A shell sets its own IFS and OPTIND when it starts.
+            for name in names where name != "IFS" && name != "OPTIND" {
+                #expect(shown.contains("is-\(name)"), "\(result)")
+            }
+            #expect(result["exit_code"] == 0)
         }
     }
 

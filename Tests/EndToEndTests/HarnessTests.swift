@@ -103,15 +103,6 @@ import Testing
         #expect(access(sshd.logFile, F_OK) != 0)
     }
 
-    @Test func droppedConnectionEndsTheMaster() throws {
-        let sshd = try PrivateSSHD()
-        let master = try ControlMaster(to: sshd)
-        try sshd.dropConnections()
-        try waitUntil("the master's end") { master.pid == nil }
-        try master.restart()
-        #expect(try master.isAlive())
-    }
-
     @Test func optionsReachSSHD() throws {
         let sshd = try PrivateSSHD(
             PrivateSSHD.Options(

@@ -139,6 +139,22 @@ import Testing
         #expect(try daemon.waitForLog("worker ended")["how"] == "clean exit")
     }
 
+    @Test("a client that closes its sending half at once still gets the answers that are due")
+    func halfClose() throws {
+        let daemon = try Remote.shared().startDaemon()
+        defer { daemon.stop() }
+        for _ in 0..<10 {
+            let client = try daemon.connect(.direct, initialize: false)
+            let opening = try client.begin("initialize", ["protocolVersion": "2025-11-25", "capabilities": [:]])
+            let list = try client.begin("tools/list")
+            client.halfClose()
+            let (opened, listed) = (try opening.wait(), try list.wait())
+            #expect(opened["result"] != nil)
+            #expect(listed["result"] != nil)
+            _ = try client.waitForEOF()
+        }
+    }
+
     @Test("a client that does not read does not stop its own cancellations, nor grow the worker")
     func slowReader() throws {
         try withDaemon(["limits": ["max_output_bytes": 4_000_000]]) { daemon, client in

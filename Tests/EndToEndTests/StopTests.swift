@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Timeouts and cancellations stop what runs remotely, whatever it does against that.
@@ -112,5 +113,70 @@ import Testing
         try waitUntil("the first worker gone") { !worker.isAlive }
         let ended = try daemon.waitForLog("worker ended") { $0["worker_pid"] == .int(Int(worker.pid)) }
         #expect(ended["how"] == "clean exit")
+    }
+
+    @Test("a ControlMaster that hangs does not hold the call beyond its timeout and the bounded stop")
+    func hangingMaster() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { _, client in
+                let (sleep, mark) = StopTests.sleeper()
+                let call = try client.beginTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 2])
+                try waitUntil("the command running") { !StopTests.running(mark, on: remote).isEmpty }
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let result = try call.waitForTool(timeout: .seconds(25))
+                #expect(result["timed_out"] == true, "\(result)")
+                #expect(result["stopped"] == "unknown", "\(result)")
+                for process in StopTests.running(mark, on: remote) { process.killIfAlive() }
+            }
+        }
+    }
+
+    @Test("where sshd has no session left to stop a command over, the call still ends, and says that it does not know")
+    func noSessionToStop() throws {
+        try withRemote(PrivateSSHD.Options(maxSessions: 1)) { remote in
+            try withDaemon(on: remote) { _, client in
+                let (sleep, mark) = StopTests.sleeper()
+                let result = try client.callTool(
+                    "ssh_exec", ["command": .string(sleep), "timeout_seconds": 1], timeout: .seconds(25))
+                #expect(result["timed_out"] == true, "\(result)")
+                #expect(result["stopped"] == "unknown", "\(result)")
+                for process in StopTests.running(mark, on: remote) { process.killIfAlive() }
+            }
+        }
+    }
+
+    @Test("calls cancelled as soon as they are sent leave nothing running")
+    func cancelAtOnce() throws {
+        let remote = try Remote.shared()
+        let (sleep, mark) = StopTests.sleeper()
+        try withDaemon { _, client in
+            for _ in 0..<6 {
+                let call = try client.beginTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 600])
+                try client.cancel(call)
+            }
+            // These wait for the places of the cancelled ones, so by their end those have been dealt with.
+            let after = try (0..<8).map { _ in try client.beginTool("ssh_exec", ["command": "echo after"]) }
+            for call in after {
+                let result = try call.waitForTool()
+                #expect(result["stdout"] == "after\n")
+            }
+            try waitUntil("nothing of them running") { StopTests.running(mark, on: remote).isEmpty }
+        }
+    }
+
+    @Test("the timeout counts the wait in line, and what did not get its turn did not run")
+    func timeoutInLine() throws {
+        let remote = try Remote.shared()
+        let (sleep, mark) = StopTests.sleeper()
+        try withDaemon(["limits": ["sessions_per_host": 1]]) { _, client in
+            let first = try client.beginTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 600])
+            try waitUntil("the first command running") { !StopTests.running(mark, on: remote).isEmpty }
+            let second = try client.callTool("ssh_exec", ["command": "echo ran", "timeout_seconds": 1])
+            #expect(second.isError && second.text.contains("not run"), "\(second)")
+            try client.cancel(first)
+            try waitUntil("the first command stopped") { StopTests.running(mark, on: remote).isEmpty }
+        }
     }
 }

@@ -60,7 +60,7 @@ import Testing
             guard LandlockTests.refused("/etc/shadow", O_RDONLY) else { exit(2) }
             guard open("/etc/passwd", O_RDONLY) >= 0 else { exit(3) }
             // Root's worker reads single files of /etc only.
-            guard geteuid() != 0 || LandlockTests.refused("/etc/hosts", O_RDONLY) else { exit(4) }
+            guard geteuid() != 0 || LandlockTests.refused("/etc/group", O_RDONLY) else { exit(4) }
             exit(0)
         }
     }

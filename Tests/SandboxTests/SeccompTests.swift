@@ -9,9 +9,9 @@ import Testing
     /// A thread's own filter: the limits and the thread count are the process's and have their own tests.
     static func confine() {
         do throws(SandboxError) {
-            _ = try Landlock.restrict(sshPath: "/usr/bin/ssh", required: false)
-            // Without this an ordinary user may not load a filter; `Limits.apply` sets it in service.
+            // First, as in service: without no_new_privs an ordinary user may neither restrict nor filter.
             try Limits.apply()
+            _ = try Landlock.restrict(sshPath: "/usr/bin/ssh", required: false)
             try SeccompFilter.load()
         } catch {
             exit(99)
@@ -24,7 +24,7 @@ import Testing
         "setns", "chdir", "fchmodat", "fchownat", "renameat2", "unlinkat", "linkat", "symlinkat", "truncate",
         "ftruncate", "utimensat", "setxattr", "kexec_load", "init_module", "finit_module", "reboot", "swapon",
         "personality", "open_by_handle_at", "execveat", "bind", "listen", "accept4", "setuid", "setresuid", "capset",
-        "seccomp", "setrlimit", "pidfd_getfd", "setsid",
+        "seccomp", "setrlimit", "pidfd_getfd", "setsid", "setpgid",
     ]
 
     @Test("a system call outside the table ends the process", arguments: forbidden)
@@ -44,6 +44,8 @@ import Testing
         ("ioctl", [0, 0x5412, 0]), ("ioctl", [0, 0x541C, 0]),
         // PR_SET_SECCOMP, PR_SET_MM, PR_SET_PTRACER.
         ("prctl", [22, 2, 0]), ("prctl", [35, 1, 0]), ("prctl", [0x5961_6D61, 1, 0]),
+        // CLONE_PARENT with SIGCHLD.
+        ("clone", [0x8011, 0, 0]),
         // CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS, each with SIGCHLD.
         ("clone", [0x1000_0011, 0, 0]), ("clone", [0x4000_0011, 0, 0]), ("clone", [0x0002_0011, 0, 0]),
         // Memory that is writable and executable, and memory that becomes executable.

@@ -109,7 +109,7 @@ struct ConfigMistakesTests {
     }
 
     @Test(arguments: [
-        ("max_output_bytes", 1024, 67_108_864), ("max_read_bytes", 1024, 67_108_864),
+        ("max_output_bytes", 1024, 16_777_216), ("max_read_bytes", 1024, 67_108_864),
         ("max_request_bytes", 4096, 67_108_864), ("sessions_per_host", 1, 100), ("max_timeout_seconds", 1, 86_400),
     ])
     func `limits have their ranges`(key: String, low: Int, high: Int) {

@@ -92,7 +92,7 @@ struct SessionTableRandomTests {
             let id = loop.table.sessions.keys.sorted().randomElement(using: &generator) ?? 1
             switch Int.random(in: 0..<10, using: &generator) {
             case 0...2 where loop.holding.count < 12:
-                let (id, actions) = loop.table.accepted(pid: 1, now: now)
+                let (id, actions) = loop.table.arrived(pid: 1, now: now)
                 loop.holding[id] = .client
                 loop.perform(actions)
             case 3: loop.perform(loop.table.hungUp(id, now: now))

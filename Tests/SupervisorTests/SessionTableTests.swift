@@ -13,7 +13,7 @@ struct SessionTableTests {
     /// A table with one served client, accepted and ready at `now`.
     private func serving(_ now: Int = 0, wait: Int = 20_000) -> (SessionTable, SessionTable.ID) {
         var table = SessionTable(socket: socket, waitMilliseconds: wait)
-        let first = table.accepted(pid: 100, now: now)
+        let first = table.arrived(pid: 100, now: now)
         #expect(first.actions == [.start(first.id, .serve)])
         #expect(table.received(.ready(landlockABI: 6), from: first.id, now: now) == [])
         return (table, first.id)
@@ -28,12 +28,12 @@ struct SessionTableTests {
 
     @Test func `one is served at a time, the others in the order in which they came`() {
         var (table, first) = serving()
-        let second = table.accepted(pid: 101, now: 10)
-        let third = table.accepted(pid: 102, now: 20)
+        let second = table.arrived(pid: 101, now: 10)
+        let third = table.arrived(pid: 102, now: 20)
         #expect(second.actions == [] && third.actions == [])
         #expect(table.advance(now: 30) == [])
         #expect(table.ended(first, now: 40) == [.start(second.id, .serve)])
-        #expect(table.accepted(pid: 103, now: 50).actions == [], "a start counts as the place taken")
+        #expect(table.arrived(pid: 103, now: 50).actions == [], "a start counts as the place taken")
         #expect(table.ended(second.id, now: 60) == [.start(third.id, .serve)])
         #expect(Set([first, second.id, third.id]).count == 3)
     }
@@ -41,7 +41,7 @@ struct SessionTableTests {
     @Test(arguments: [ToSupervisor.clientGone, .clientDropped(reason: "a line was too long")])
     func `a client that has gone frees the place while its worker still stops remote work`(message: ToSupervisor) {
         var (table, first) = serving()
-        let second = table.accepted(pid: 101, now: 10)
+        let second = table.arrived(pid: 101, now: 10)
         #expect(table.received(message, from: first, now: 20) == [.start(second.id, .serve)])
         #expect(table.sessions[first]?.phase == .releasing)
         // The old worker's end starts nobody.
@@ -51,7 +51,7 @@ struct SessionTableTests {
 
     @Test func `who waited too long is refused, with the pid, age and socket of who is in the way`() {
         var (table, first) = serving(1_000)
-        let second = table.accepted(pid: 101, now: 43_000)
+        let second = table.arrived(pid: 101, now: 43_000)
         #expect(table.nextDeadline == 63_000)
         #expect(table.advance(now: 62_999) == [])
         let actions = table.advance(now: 63_000)
@@ -72,9 +72,9 @@ struct SessionTableTests {
 
     @Test func `a wait of zero refuses at once, but never a client that finds the place free`() {
         var table = SessionTable(socket: socket, waitMilliseconds: 0)
-        let first = table.accepted(pid: 1, now: 7)
+        let first = table.arrived(pid: 1, now: 7)
         #expect(first.actions == [.start(first.id, .serve)])
-        let second = table.accepted(pid: 2, now: 8)
+        let second = table.arrived(pid: 2, now: 8)
         guard case .start(second.id, .refuse) = second.actions.first else {
             Issue.record("no refusal: \(second.actions)")
             return
@@ -83,16 +83,16 @@ struct SessionTableTests {
 
     @Test func `a changed wait is for clients that come from then on`() {
         var (table, _) = serving()
-        _ = table.accepted(pid: 2, now: 0)
+        _ = table.arrived(pid: 2, now: 0)
         table.waitMilliseconds = 1_000
         #expect(table.nextDeadline == 20_000)
-        _ = table.accepted(pid: 3, now: 0)
+        _ = table.arrived(pid: 3, now: 0)
         #expect(table.nextDeadline == 1_000)
     }
 
     @Test func `at most four are refused at once, the next as soon as one of them is done`() {
         var (table, first) = serving()
-        let ids = (0..<7).map { table.accepted(pid: 200 + $0, now: 0).id }
+        let ids = (0..<7).map { table.arrived(pid: 200 + $0, now: 0).id }
         let started = table.advance(now: 20_000).compactMap { action -> SessionTable.ID? in
             guard case .start(let id, .refuse) = action else { return nil }
             return id
@@ -114,13 +114,13 @@ struct SessionTableTests {
 
     @Test func `where wait and place run out in the same moment, the client is served`() {
         var (table, first) = serving()
-        let second = table.accepted(pid: 2, now: 0)
+        let second = table.arrived(pid: 2, now: 0)
         #expect(table.received(.clientGone, from: first, now: 20_000) == [.start(second.id, .serve)])
     }
 
     @Test func `a client that hangs up while it waits is closed, and nothing else changes`() {
         var (table, first) = serving()
-        let second = table.accepted(pid: 2, now: 0)
+        let second = table.arrived(pid: 2, now: 0)
         #expect(table.hungUp(second.id, now: 1) == [.close(second.id, reason: "the client closed while it waited")])
         #expect(table.sessions.keys.sorted() == [first])
         #expect(table.hungUp(second.id, now: 2) == [], "it is not known any more")
@@ -130,7 +130,7 @@ struct SessionTableTests {
 
     @Test func `a client that is to be refused may hang up too, and makes room for the next refusal`() {
         var (table, _) = serving()
-        let ids = (0..<6).map { table.accepted(pid: 200 + $0, now: 0).id }
+        let ids = (0..<6).map { table.arrived(pid: 200 + $0, now: 0).id }
         _ = table.advance(now: 20_000)
         #expect(table.hungUp(ids[4], now: 20_001) == [.close(ids[4], reason: "the client closed while it waited")])
         guard case .start(ids[5], .refuse) = table.ended(ids[1], now: 20_002).first else {
@@ -141,8 +141,8 @@ struct SessionTableTests {
 
     @Test func `a worker that is not ready in time is killed once, and its place goes on only with its end`() {
         var table = SessionTable(socket: socket, waitMilliseconds: 60_000)
-        let first = table.accepted(pid: 1, now: 0)
-        let second = table.accepted(pid: 2, now: 0)
+        let first = table.arrived(pid: 1, now: 0)
+        let second = table.arrived(pid: 2, now: 0)
         #expect(table.nextDeadline == 10_000)
         #expect(table.advance(now: 9_999) == [])
         #expect(table.advance(now: 10_000) == [.kill(first.id, reason: "it was not ready in time")])
@@ -157,7 +157,7 @@ struct SessionTableTests {
         #expect(table.advance(now: 21_000) == [.kill(first, reason: "it did not stop its remote commands in time")])
 
         var (busy, _) = serving(0, wait: 0)
-        let second = busy.accepted(pid: 2, now: 0).id
+        let second = busy.arrived(pid: 2, now: 0).id
         _ = busy.received(.ready(landlockABI: 6), from: second, now: 500)
         #expect(busy.advance(now: 10_499) == [])
         #expect(busy.advance(now: 10_500) == [.kill(second, reason: "the waiting client sent no request")])
@@ -167,13 +167,13 @@ struct SessionTableTests {
     private func everyPhase() -> (SessionTable, [String: SessionTable.ID]) {
         var (table, releasing) = serving()
         _ = table.received(.clientGone, from: releasing, now: 0)
-        let serving = table.accepted(pid: 2, now: 0).id
+        let serving = table.arrived(pid: 2, now: 0).id
         _ = table.received(.ready(landlockABI: 6), from: serving, now: 0)
         var ids = ["releasing": releasing, "serving": serving]
         for name in ["refusing", "startingRefusal", "second", "third", "toRefuse"] {
-            ids[name] = table.accepted(pid: 3, now: 0).id
+            ids[name] = table.arrived(pid: 3, now: 0).id
         }
-        ids["waiting"] = table.accepted(pid: 4, now: 1).id
+        ids["waiting"] = table.arrived(pid: 4, now: 1).id
         _ = table.advance(now: 20_000)
         _ = table.received(.ready(landlockABI: 6), from: ids["refusing"] ?? 0, now: 20_000)
         return (table, ids)
@@ -195,7 +195,7 @@ struct SessionTableTests {
         }
         for message in messages.dropFirst() {
             var table = SessionTable(socket: socket, waitMilliseconds: 1)
-            let starting = table.accepted(pid: 1, now: 0).id
+            let starting = table.arrived(pid: 1, now: 0).id
             #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
         }
     }
@@ -213,13 +213,13 @@ struct SessionTableTests {
         var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
         var ids: [SessionTable.ID] = []
         for index in 0..<300 where table.hasRoom {
-            ids.append(table.accepted(pid: Int32(index), now: 0).id)
+            ids.append(table.arrived(pid: Int32(index), now: 0).id)
         }
         #expect(ids.count == 256)
         #expect(!table.hasRoom)
         _ = table.hungUp(ids[255], now: 1)
         #expect(table.hasRoom)
-        _ = table.accepted(pid: 1, now: 2)
+        _ = table.arrived(pid: 1, now: 2)
         #expect(!table.hasRoom)
     }
 
@@ -230,7 +230,7 @@ struct SessionTableTests {
         ]
         for request in requests {
             var table = SessionTable(socket: "/s", waitMilliseconds: 1000)
-            let (id, _) = table.accepted(pid: 1, now: 0)
+            let (id, _) = table.arrived(pid: 1, now: 0)
             var early = table
             let actions = early.received(request, from: id, now: 1)
             #expect(actions == [.kill(id, reason: "it sent a message out of turn")])
@@ -240,5 +240,30 @@ struct SessionTableTests {
             let late = table.received(request, from: id, now: 4)
             #expect(late == (request == .abandonLocal(handle: 1) ? [.local(id)] : []))
         }
+    }
+
+    @Test("a client that has sent nothing takes no refusing worker from one that asks, and is closed in the end")
+    func silentClients() {
+        var (table, _) = serving(0, wait: 1_000)
+        let silent = (0..<10).map { table.accepted(pid: Int32($0), now: 0).id }
+        let asking = table.arrived(pid: 99, now: 10).id
+        #expect(table.advance(now: 1_000) == [])
+        #expect(table.advance(now: 1_010).map(started) == [asking])
+        #expect(table.spoke(silent[3], now: 2_000).map(started) == [silent[3]], "who asks later is told then")
+        let closed = table.advance(now: 31_000).filter { if case .close = $0 { true } else { false } }
+        #expect(closed.count == 9)
+    }
+}
+
+/// Whom an action starts a refusing worker for.
+private func started(_ action: SessionTable.Action) -> SessionTable.ID? {
+    if case .start(let id, .refuse) = action { id } else { nil }
+}
+
+extension SessionTable {
+    /// A client that connects and asks at once, as real ones do.
+    mutating func arrived(pid: Int32, now: Int) -> (id: ID, actions: [Action]) {
+        let (id, actions) = accepted(pid: pid, now: now)
+        return (id, actions + spoke(id, now: now))
     }
 }

@@ -99,7 +99,8 @@ final class RecordingWriter: LineWriter {
         continuation.yield(JSONValue.parse(message) ?? "unparsable")
     }
 
-    func writeLater(_ message: [UInt8]) async {
+    func writeLater(_ make: @escaping @Sendable () -> [UInt8]) async {
+        let message = make()
         write(message)
         during.withLock { $0 }?(JSONValue.parse(message) ?? "unparsable")
     }

@@ -115,14 +115,18 @@ struct LegacyEraTests {
         version: String, names: [String]
     ) throws {
         let structured: JSONObject = ["b": "x\"y\n", "a": [1, .null]]
-        let shaped = JSONValue.object(opened(version).shape(.success(structured)))
-        #expect(shaped.names == names)
+        // As it goes over the wire.
+        let written = JSONWriter.bytes(of: .object(opened(version).shape(.success(structured))))
+        let shaped = try #require(JSONValue.parse(written))
+        #expect(shaped.names.sorted() == names.sorted())
         #expect(shaped["isError"] == false)
         let content = shaped["content"].elements
         #expect(content.count == 1 && content.allSatisfy { $0.names == ["text", "type"] && $0["type"] == "text" })
         // The same JSON, members in the same order.
         #expect(content.first?["text"].string == #"{"b":"x\"y\n","a":[1,null]}"#)
-        if names.contains("structuredContent") { #expect(shaped["structuredContent"] == .object(structured)) }
+        if names.contains("structuredContent") {
+            #expect(shaped["structuredContent"]["b"] == "x\"y\n" && shaped["structuredContent"]["a"].elements.count == 2)
+        }
     }
 
     @Test(arguments: revisions)

@@ -9,25 +9,32 @@ struct LocalShell: Sendable, CustomStringConvertible {
     /// Before `-c`.
     var applet: [String] = []
 
-    /// Whether it is bash, also where bash is `/bin/sh`.
-    var isBash: Bool {
-        guard let real = realpath(path, nil) else { return false }
+    /// The program behind its links.
+    private var program: String {
+        guard let real = realpath(path, nil) else { return path }
         defer { free(real) }
-        return String(cString: real).hasSuffix("/bash")
+        return String(cString: real)
     }
+
+    /// Whether it is bash, also where bash is `/bin/sh`.
+    var isBash: Bool { program.hasSuffix("/bash") }
 
     private init?(_ name: String, _ path: String, applet: [String] = []) {
         guard access(path, X_OK) == 0 else { return nil }
         (description, self.path, self.applet) = (name, path, applet)
     }
 
-    /// Shells that can be `/bin/sh` somewhere, those that are installed here.
-    static let posix: [LocalShell] = [
-        LocalShell("sh", "/bin/sh"), LocalShell("dash", "/usr/bin/dash"), LocalShell("bash", "/usr/bin/bash"),
-        LocalShell("bash --posix", "/usr/bin/bash", applet: ["--posix"]),
-        LocalShell("busybox sh", "/usr/bin/busybox", applet: ["sh"]),
-        LocalShell("ksh", "/usr/bin/ksh"), LocalShell("mksh", "/usr/bin/mksh"),
-    ].compactMap { $0 }
+    /// Shells that can be `/bin/sh` somewhere, those that are installed here; what `/bin/sh` is here comes once.
+    static let posix: [LocalShell] = {
+        let all = [
+            LocalShell("sh", "/bin/sh"), LocalShell("dash", "/usr/bin/dash"), LocalShell("bash", "/usr/bin/bash"),
+            LocalShell("bash --posix", "/usr/bin/bash", applet: ["--posix"]),
+            LocalShell("busybox sh", "/usr/bin/busybox", applet: ["sh"]), LocalShell("ksh", "/usr/bin/ksh"),
+            LocalShell("mksh", "/usr/bin/mksh"),
+        ].compactMap { $0 }
+        var seen: Set<[String]> = []
+        return all.filter { seen.insert([$0.program] + $0.applet).inserted }
+    }()
 
     /// Shells that somebody may log in to, those that are installed here.
     static let login: [LocalShell] =

@@ -218,7 +218,7 @@ func waitFor(_ talk: Conversation, answers count: Int) async {
 
 /// Repeats `attempt` until its answer is as wanted: for what is true a moment after another answer was seen.
 func until(_ talk: Conversation, _ attempt: () -> Void, sees wanted: (JSONValue) -> Bool) async {
-    while true {
+    while !Task.isCancelled {
         let count = talk.answers.count
         attempt()
         await waitFor(talk, answers: count + 1)

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -22,7 +23,9 @@ struct TreeStopTests {
     }
 
     /// Starts a command that prints the process ids of its `count` parts, waits for all of them, and stops it.
-    private func stop(_ command: String, parts count: Int, with stopper: LocalShell) async throws -> Stopped {
+    private func stop(_ command: String, parts count: Int, with stopper: LocalShell, distinct: Bool = true) async throws
+        -> Stopped
+    {
         let line = Observer.line(nonce: "abc123", command: command, directory: "", environment: [:])
         let started = AsyncStream.makeStream(of: [Int].self)
         async let observed = LocalRun.of("/bin/sh", ["-c", line], environment: ["SHELL": "/bin/sh"]) { out, err in
@@ -34,12 +37,13 @@ struct TreeStopTests {
         let bystander = try Bystander()
         var iterator = started.stream.makeAsyncIterator()
         let ids = try #require(await iterator.next())
-        #expect(Set(ids).count == count + 1 && ids.allSatisfy(Self.runs))
-        let answer = try await stopper.run(stopper.interpreting(TreeStop.line(processID: ids[0])))
+        #expect(Set(ids).count == count + (distinct ? 1 : 0) && ids.allSatisfy(Self.runs))
+        let stopping = try await stopper.run(stopper.interpreting(TreeStop.line(processIDs: [ids[0]])))
         #expect(ids.filter(Self.runs) == [], "nothing of it runs when the verdict is there")
         #expect(Self.runs(bystander.id))
         let run = try await observed
-        return Stopped(answer: answer.text, marks: Self.marked(run.stdout, run.stderr).0)
+        return Stopped(
+            answer: stopping.text.replacing("\(ids[0]) ", with: ""), marks: Self.marked(run.stdout, run.stderr).0)
     }
 
     private static func marked(_ stdout: [UInt8], _ stderr: [UInt8]) -> (MarkedStream.Marks, String) {
@@ -74,6 +78,15 @@ struct TreeStopTests {
     }
 
     @Test(arguments: LocalShell.posix)
+    func `a command that ignores TERM itself is killed, and the observer lives to tell how`(
+        stopper: LocalShell
+    ) async throws {
+        let stopped = try await stop("trap '' TERM; echo $$; sleep 1000; sleep 1000", parts: 1, with: stopper)
+        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.marks.ended && stopped.marks.exitStatus == 137)
+    }
+
+    @Test(arguments: LocalShell.posix)
     func `what has left the session is found through its parent, also when that ends at TERM`(stopper: LocalShell)
         async throws
     {
@@ -87,27 +100,35 @@ struct TreeStopTests {
     func `of a command that has ended nothing runs`(stopper: LocalShell) async throws {
         let bystander = try Bystander()
         let run = try await ObservedRun.of("exit 0")
-        let answer = try await stopper.run(
-            stopper.interpreting(TreeStop.line(processID: try #require(run.marks.processID))))
-        #expect(answer.text == "confirmed\n" && answer.status == 0)
+        let observer = try #require(run.marks.processID)
+        let answer = try await stopper.run(stopper.interpreting(TreeStop.line(processIDs: [observer, observer])))
+        #expect(answer.text == "\(observer) confirmed\n\(observer) confirmed\n" && answer.status == 0)
         #expect(Self.runs(bystander.id))
     }
 
     @Test(arguments: LocalShell.login)
     func `every login shell takes the line`(login: LocalShell) async throws {
         let run = try await ObservedRun.of("exit 0")
-        let answer = try await login.run(TreeStop.line(processID: try #require(run.marks.processID)))
-        #expect(TreeStop.verdict(answer.text) == .confirmed)
+        let observer = try #require(run.marks.processID)
+        let answer = try await login.run(TreeStop.line(processIDs: [observer]))
+        #expect(TreeStop.verdicts(answer.text) == [observer: .confirmed])
     }
 
-    @Test func `the last word is the verdict, anything else is unknown`() {
-        #expect(TreeStop.verdict("confirmed\n") == .confirmed)
-        #expect(TreeStop.verdict("motd: welcome\nsignalled\n") == .signalled)
-        #expect(TreeStop.verdict("confirmed\nsignalled") == .signalled)
-        for text in ["", "\n", "confirmed now", "unconfirmed", "Confirmed", "confirmed\nbye\n"] {
-            #expect(TreeStop.verdict(text) == .unknown)
+    @Test func `a line of a process id and a verdict counts, anything else does not`() {
+        #expect(TreeStop.verdicts("12 confirmed\n13 signalled\n") == [12: .confirmed, 13: .signalled])
+        #expect(TreeStop.verdicts("motd: welcome\r\n12 signalled\r\n") == [12: .signalled])
+        for text in ["", "\n", "confirmed", "12 confirmed now", "x confirmed", "12 Confirmed", "12  13 confirmed"] {
+            #expect(TreeStop.verdicts(text).isEmpty, "\(text)")
         }
-        #expect(TreeStop.verdict(String(repeating: "x", count: 100_000) + "\nconfirmed\n") == .confirmed)
+    }
+
+    @Test(arguments: LocalShell.posix)
+    func `a name with a newline and parentheses hides nobody`(stopper: LocalShell) async throws {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/perl") else { return }
+        // perl writes $0 to the kernel's name of the process, prctl(2) PR_SET_NAME.
+        let hider = #"perl -e '$0 = "a\n) S 1"; $| = 1; print "$$\n"; sleep 1000'"#
+        let stopped = try await stop(hider + " & echo $!; wait", parts: 2, with: stopper, distinct: false)
+        #expect(stopped.answer == "confirmed\n")
     }
 }
 

@@ -69,12 +69,19 @@ public final class Connection: LineWriter {
     }
 
     /// See `LineWriter`.
-    public func writeLater(_ message: [UInt8]) async {
+    public func writeLater(_ message: @escaping @Sendable () -> [UInt8]) async {
         await withCheckedContinuation { continuation in
             writing.async {
-                self.put(message)
+                self.put(message())
                 continuation.resume()
             }
+        }
+    }
+
+    /// Returns when all that was queued before has been taken, or the client has gone.
+    public func flush() async {
+        await withCheckedContinuation { continuation in
+            writing.async { continuation.resume() }
         }
     }
 

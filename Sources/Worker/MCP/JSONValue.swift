@@ -9,6 +9,8 @@ public enum JSONValue: Equatable, Sendable {
     case string(String)
     case array([JSONValue])
     case object(JSONObject)
+    /// A string that holds the JSON of an object; it is written in one go and never stands in memory by itself.
+    case encoded(JSONObject)
 
     /// The text of a string, else nil.
     public var string: String? {
@@ -30,6 +32,7 @@ public enum JSONValue: Equatable, Sendable {
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"
+        case .encoded: "a string"
         }
     }
 

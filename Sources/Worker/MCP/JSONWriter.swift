@@ -17,6 +17,7 @@ struct JSONWriter {
         // JSON has no infinities; none can come from a parsed text either.
         case .number(let number): append(raw: number.isFinite ? String(number) : "null")
         case .string(let text): append(text)
+        case .encoded(let object): append(encoded: object)
         case .array(let values):
             bytes.append(UInt8(ascii: "["))
             for (index, element) in values.enumerated() {
@@ -36,35 +37,46 @@ struct JSONWriter {
         }
     }
 
+    /// The JSON of an object as the content of a string.
+    private mutating func append(encoded object: JSONObject) {
+        let inner = JSONWriter.bytes(of: .object(object))
+        // A control character, which is six bytes there, is seven here; the buffer must not double beyond that.
+        bytes.reserveCapacity(bytes.count + inner.count + inner.count { $0 == 0x22 || $0 == 0x5C } + 1024)
+        bytes.append(UInt8(ascii: "\""))
+        inner.withUnsafeBufferPointer { append(escaping: $0) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
     private mutating func append(raw text: String) {
         bytes.append(contentsOf: text.utf8)
     }
 
     private mutating func append(_ text: String) {
         var text = text
-        text.withUTF8 { source in
-            bytes.reserveCapacity(bytes.count + source.count + 2)
-            bytes.append(UInt8(ascii: "\""))
-            var start = 0
-            // Copies the stretches between characters that need an escape.
-            for index in source.indices {
-                let byte = source[index]
-                guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
-                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
-                start = index + 1
-                switch byte {
-                case 0x22: append(raw: "\\\"")
-                case 0x5C: append(raw: "\\\\")
-                case 0x0A: append(raw: "\\n")
-                case 0x0D: append(raw: "\\r")
-                case 0x09: append(raw: "\\t")
-                default:
-                    append(raw: byte < 0x10 ? "\\u000" : "\\u00")
-                    append(raw: String(byte, radix: 16))
-                }
+        bytes.append(UInt8(ascii: "\""))
+        text.withUTF8 { append(escaping: $0) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func append(escaping source: UnsafeBufferPointer<UInt8>) {
+        var start = 0
+        // Copies the stretches between characters that need an escape.
+        for index in source.indices {
+            let byte = source[index]
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
+            start = index + 1
+            switch byte {
+            case 0x22: append(raw: "\\\"")
+            case 0x5C: append(raw: "\\\\")
+            case 0x0A: append(raw: "\\n")
+            case 0x0D: append(raw: "\\r")
+            case 0x09: append(raw: "\\t")
+            default:
+                append(raw: byte < 0x10 ? "\\u000" : "\\u00")
+                append(raw: String(byte, radix: 16))
             }
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start...]))
-            bytes.append(UInt8(ascii: "\""))
         }
+        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start...]))
     }
 }

@@ -76,8 +76,7 @@ struct LegacyEra {
         case .failure(let text):
             return ["content": [["type": "text", "text": .string(text)]], "isError": true]
         case .success(let structured):
-            let text = String(decoding: JSONWriter.bytes(of: .object(structured)), as: UTF8.self)
-            var shaped: JSONObject = ["content": [["type": "text", "text": .string(text)]]]
+            var shaped: JSONObject = ["content": [["type": "text", "text": .encoded(structured)]]]
             if revision?.hasStructuredContent == true { shaped["structuredContent"] = .object(structured) }
             shaped["isError"] = false
             return shaped

@@ -4,8 +4,9 @@ internal import Synchronization
 public protocol LineWriter: Sendable {
     /// Queues the message; where too much is queued already, returns only when the client has taken it, or has gone.
     func write(_ message: [UInt8])
-    /// Returns when the client has taken the message, or has gone; does not block the caller's thread.
-    func writeLater(_ message: [UInt8]) async
+    /// Returns when the client has taken the message, or has gone; does not block the caller's thread. The message is
+    /// made when its turn has come, so that only one large answer at a time stands in memory as JSON.
+    func writeLater(_ message: @escaping @Sendable () -> [UInt8]) async
 }
 
 /// The way back for one request.
@@ -13,16 +14,18 @@ protocol Reply: Sendable {
     /// Answers at once, on the reader's thread.
     func now(_ message: JSONValue)
     /// Answers from a call's task.
-    func later(_ message: JSONValue) async
+    func later(_ message: @escaping @Sendable () -> JSONValue) async
     /// There will be no answer.
-    func nothing()
+    func nothing() async
 }
 
 struct SingleReply: Reply {
     let writer: any LineWriter
 
     func now(_ message: JSONValue) { writer.write(JSONWriter.bytes(of: message)) }
-    func later(_ message: JSONValue) async { await writer.writeLater(JSONWriter.bytes(of: message)) }
+    func later(_ message: @escaping @Sendable () -> JSONValue) async {
+        await writer.writeLater { JSONWriter.bytes(of: message()) }
+    }
     func nothing() {}
 }
 
@@ -45,12 +48,12 @@ final class BatchReply: Reply {
         if let batch = take(message) { writer.write(batch) }
     }
 
-    func later(_ message: JSONValue) async {
-        if let batch = take(message) { await writer.writeLater(batch) }
+    func later(_ message: @escaping @Sendable () -> JSONValue) async {
+        if let batch = take(message()) { await writer.writeLater { batch } }
     }
 
-    func nothing() {
-        if let batch = take(nil) { writer.write(batch) }
+    func nothing() async {
+        if let batch = take(nil) { await writer.writeLater { batch } }
     }
 
     /// The whole batch, once its last answer is in; nil before, and where no answer is due at all.

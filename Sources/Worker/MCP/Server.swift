@@ -17,6 +17,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         var bytesInFlight = 0
         var closed = false
         var idle: [CheckedContinuation<Void, Never>] = []
+        /// Calls held back until the client has taken an answer.
+        var gate: [CheckedContinuation<Void, Never>] = []
 
         var underWay: Int { calls.count + answering }
     }
@@ -25,6 +27,11 @@ public final class Server<Tools: ToolSet>: Sendable {
     public static var maximumCalls: Int { 512 }
     /// Bytes of the requests under way at once, so that many large calls cannot add up.
     public static var maximumBytesInFlight: Int { 64 << 20 }
+
+    /// Answers that may wait for the client before further calls begin: a client that does not read holds itself up.
+    public static var maximumUnread: Int { 16 }
+    /// Messages in a batch.
+    public static var maximumBatch: Int { 1000 }
 
     private let tools: Tools
     private let writer: any LineWriter
@@ -52,6 +59,11 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     private func receive(batch elements: [JSONValue], size: Int) {
+        guard elements.count <= Self.maximumBatch else {
+            let refusal = RPCError.invalidRequest("a batch has at most \(Self.maximumBatch) messages")
+            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, refusal)))
+            return
+        }
         let messages = elements.map(Incoming.init)
         let answers = messages.count {
             switch $0 {
@@ -104,6 +116,7 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     private func run(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ reply: some Reply) async {
+        await waitForReader()
         let result = await tools.call(tool, arguments: arguments)
         let (call, era) = state.withLock { state in
             state.answering += 1
@@ -111,20 +124,33 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
         // A cancelled request gets no answer, basic/utilities/cancellation.
         if call?.cancelled ?? true {
-            reply.nothing()
+            await reply.nothing()
         } else if let result {
-            await reply.later(Outgoing.result(id, era.shape(result)))
+            await reply.later { Outgoing.result(id, era.shape(result)) }
         } else {
-            await reply.later(Outgoing.error(id, LegacyEra.unknownTool(tool)))
+            await reply.later { Outgoing.error(id, LegacyEra.unknownTool(tool)) }
         }
         let idle = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.answering -= 1
             state.bytesInFlight -= call?.size ?? 0
+            if !state.gate.isEmpty { state.gate.removeFirst().resume() }
             guard state.closed, state.underWay == 0 else { return [] }
             defer { state.idle = [] }
             return state.idle
         }
         for continuation in idle { continuation.resume() }
+    }
+
+    /// Holds a call back while many answers wait for the client.
+    private func waitForReader() async {
+        await withCheckedContinuation { continuation in
+            let open = state.withLock { state -> Bool in
+                if state.closed || state.answering < Self.maximumUnread { return true }
+                state.gate.append(continuation)
+                return false
+            }
+            if open { continuation.resume() }
+        }
     }
 
     private func cancel(_ id: RequestID?, _ reply: some Reply) {
@@ -138,12 +164,14 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     /// Stops every call and returns when all of them have ended. Nothing is accepted afterwards.
     public func close() async {
-        let tasks = state.withLock { state -> [Task<Void, Never>] in
+        let (tasks, gate) = state.withLock { state -> ([Task<Void, Never>], [CheckedContinuation<Void, Never>]) in
             state.closed = true
             for id in state.calls.keys { state.calls[id]?.cancelled = true }
-            return state.calls.values.map(\.task)
+            defer { state.gate = [] }
+            return (state.calls.values.map(\.task), state.gate)
         }
         for task in tasks { task.cancel() }
+        for held in gate { held.resume() }
         await withCheckedContinuation { continuation in
             let empty = state.withLock { state -> Bool in
                 if state.underWay == 0 { return true }

@@ -21,7 +21,10 @@ final class Child: Sendable {
         var watchingInput = false
         var pidfd: OwnedFD?
         var end: ChildEnd?
-        var openStreams = 2
+        /// `ended` has been called.
+        var told = false
+        /// The pipes that are still open on our side.
+        var outputs: [Int32] = []
     }
 
     private let pidfdNumber: Int32
@@ -78,6 +81,18 @@ final class Child: Sendable {
         state = Mutex(State(input: consume input, pidfd: consume pidfd))
     }
 
+    /// Kills the child and lets go of its output. The streams need not end by that: the ControlMaster holds their other
+    /// ends as well, for as long as the host keeps the session.
+    func abandon() {
+        kill()
+        Reactor.shared.perform {
+            self.settle { state in
+                for descriptor in state.outputs { Glibc.close(descriptor) }
+                state.outputs = []
+            }
+        }
+    }
+
     /// Kills the child, if it still runs.
     func kill() {
         state.withLock { state in
@@ -87,7 +102,10 @@ final class Child: Sendable {
 
     private func watch(output: consuming OwnedFD, _ take: @escaping @Sendable (ArraySlice<UInt8>) -> Void) {
         let descriptor = output.release()
+        state.withLock { $0.outputs.append(descriptor) }
         let watched = Reactor.shared.watch(descriptor, for: CSD_EPOLL_READABLE) {
+            // An event from before `abandon`.
+            guard self.state.withLock({ $0.outputs.contains(descriptor) }) else { return .finished }
             var chunk = [UInt8](repeating: 0, count: 65_536)
             let count = read(descriptor, &chunk, chunk.count)
             if count > 0 {
@@ -95,14 +113,15 @@ final class Child: Sendable {
                 return .more
             }
             if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }
-            close(descriptor)
-            self.settle { $0.openStreams -= 1 }
-            return .closed
+            self.settle { Self.letGo(descriptor, &$0) }
+            return .finished
         }
-        if !watched {
-            close(descriptor)
-            settle { $0.openStreams -= 1 }
-        }
+        if !watched { settle { Self.letGo(descriptor, &$0) } }
+    }
+
+    private static func letGo(_ descriptor: Int32, _ state: inout State) {
+        Glibc.close(descriptor)
+        state.outputs.removeAll { $0 == descriptor }
     }
 
     private func watch(process pidfd: Int32) {
@@ -116,7 +135,7 @@ final class Child: Sendable {
                 // Nobody reads it any more.
                 _ = state.input.take()
             }
-            return .closed
+            return .finished
         }
         if !watched { kill() }
     }
@@ -146,10 +165,11 @@ final class Child: Sendable {
         state.watchingInput = Reactor.shared.watch(descriptor, for: CSD_EPOLL_WRITABLE) {
             self.state.withLock { state in
                 // Closed meanwhile, by the end of the child.
-                guard state.input != nil else { return .closed }
+                guard state.input != nil else { return .finished }
                 if Self.drain(&state, into: descriptor) { return .more }
                 state.watchingInput = false
-                return state.input == nil ? .closed : .done(descriptor)
+                if state.input != nil { Reactor.shared.unwatch(descriptor) }
+                return .finished
             }
         }
         if !state.watchingInput { _ = state.input.take() }
@@ -176,7 +196,9 @@ final class Child: Sendable {
     private func settle(_ update: (inout State) -> Void) {
         let end = state.withLock { state -> ChildEnd? in
             update(&state)
-            return state.openStreams == 0 ? state.end : nil
+            guard state.outputs.isEmpty, !state.told, let end = state.end else { return nil }
+            state.told = true
+            return end
         }
         if let end { ended(end) }
     }

@@ -29,14 +29,16 @@ public final class HostSessions: Sendable {
     let host: PolicySnapshot.Host
     let sshPath: String
     let budget: SessionBudget
-    /// Stopping must not wait for the commands that it is to stop: two sessions more than the budget.
-    private let stopBudget = SessionBudget(sessions: 2)
+    private let stops: StopQueue
 
     /// Sessions on `host`, at most `sessions` at once.
     public init(host: PolicySnapshot.Host, sshPath: String, sessions: Int) {
         self.host = host
         self.sshPath = sshPath
         budget = SessionBudget(sessions: sessions)
+        stops = StopQueue { processIDs in
+            await Self.stop(processIDs, sshPath: sshPath, line: { SSHInvocation.session(host, line: $0) })
+        }
     }
 
     /// What is known of the master.
@@ -73,11 +75,15 @@ public final class HostSessions: Sendable {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
         let events = AsyncStream.makeStream(of: SSHProcess.Event.self)
+        let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
-        do throws(CancellationError) {
-            outcome = try await budget.withPlace {
+        do throws(SessionBudget.NoPlace) {
+            outcome = try await budget.withPlace(within: request.timeout) {
+                let left = request.timeout - (ContinuousClock.now - asked)
                 // Detached: cancelling the call must stop the command, not the code that stops it.
-                let work = Task.detached { await self.attempts(request, nonce: nonce, line: line, events) }
+                let work = Task.detached {
+                    await self.attempts(request, timeout: left, nonce: nonce, line: line, events)
+                }
                 return await withTaskCancellationHandler {
                     await work.value
                 } onCancel: {
@@ -85,17 +91,17 @@ public final class HostSessions: Sendable {
                 }
             }
         } catch {
-            throw .cancelled(.confirmed)
+            throw error == .timedOut ? .noSession : .cancelled(.confirmed)
         }
         return try outcome.get()
     }
 
     private func attempts(
-        _ request: ExecRequest, nonce: String, line: String,
+        _ request: ExecRequest, timeout: Duration, nonce: String, line: String,
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async -> Result<ExecOutput, ExecFailure> {
         let started = ContinuousClock.now
-        let deadline = Timer(request.timeout) { events.continuation.yield(.timer(Bound.deadline)) }
+        let deadline = Timer(timeout) { events.continuation.yield(.timer(Bound.deadline)) }
         defer { deadline.cancel() }
         var pause = Duration.milliseconds(20)
         while true {
@@ -115,8 +121,8 @@ public final class HostSessions: Sendable {
                 return streams
             }
             if attempt.cancelled { return .failure(.cancelled(attempt.stopped ?? .unknown)) }
-            let refused =
-                !seen.err.marks.started && !attempt.timedOut && Self.isRefusal(seen.err.preamble.output().text)
+            let refused = !seen.err.marks.started && Self.isRefusal(seen.err.preamble.output().text)
+            if refused && attempt.timedOut { return .failure(.noSession) }
             guard refused else {
                 return await judge(attempt, seen, duration: ContinuousClock.now - started)
             }
@@ -189,7 +195,7 @@ public final class HostSessions: Sendable {
                     timer = await stop(streams, attempt, continuation)
                 } else {
                     // The session may be opening just now: without the mark of its start there is no way to stop it.
-                    timer = Timer(.seconds(3)) { continuation.yield(.timer(Bound.giveUp)) }
+                    timer = Timer(.seconds(5)) { continuation.yield(.timer(Bound.giveUp)) }
                 }
             case .commandStarted:
                 guard stopping, attempt.value.stopped == nil else { continue }
@@ -206,29 +212,27 @@ public final class HostSessions: Sendable {
         _ streams: StreamBox<Streams>, _ attempt: StreamBox<Attempt>,
         _ continuation: AsyncStream<SSHProcess.Event>.Continuation
     ) async -> Timer {
-        let verdict = await stop(streams.with { $0.err.marks.processID })
+        var verdict = StopVerdict.unknown
+        if let processID = streams.with({ $0.err.marks.processID }) { verdict = await stops.verdict(for: processID) }
         attempt.with { $0.stopped = verdict }
         return Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.giveUp)) }
     }
 
-    /// Stops a command's processes over a session of its own. Where sshd has none free, commands that end, or that are
-    /// being stopped, free one: so it is asked again for a while.
-    private func stop(_ processID: Int?) async -> StopVerdict {
-        guard let processID else { return .unknown }
-        let arguments = SSHInvocation.session(host, line: TreeStop.line(processID: processID))
-        let path = sshPath
-        let verdict = try? await stopBudget.withPlace {
-            let deadline = ContinuousClock.now + .seconds(10)
-            while true {
-                let left = deadline - ContinuousClock.now
-                guard left > .zero,
-                    let answer = try? await SSHProcess.collect(path: path, arguments: arguments, limit: left)
-                else { return StopVerdict.unknown }
-                guard Self.isRefusal(answer.stderr) else { return TreeStop.verdict(answer.stdout) }
-                await Timer.pause(.milliseconds(100))
-            }
+    /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
+    /// free one: so it is asked again for a while.
+    private static func stop(
+        _ processIDs: [Int], sshPath: String, line: @Sendable (String) -> [String]
+    ) async -> [Int: StopVerdict] {
+        let arguments = line(TreeStop.line(processIDs: processIDs))
+        let deadline = ContinuousClock.now + .seconds(8)
+        while true {
+            let left = deadline - ContinuousClock.now
+            guard left > .zero,
+                let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
+            else { return [:] }
+            guard isRefusal(answer.stderr) else { return TreeStop.verdicts(answer.stdout) }
+            await Timer.pause(.milliseconds(100))
         }
-        return verdict ?? .unknown
     }
 
     private func judge(
@@ -242,7 +246,10 @@ public final class HostSessions: Sendable {
                 let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")
                 switch master {
                 case .alive: return .failure(.notStarted(detail: Self.trimmed(said)))
-                case .dead(let detail): return .failure(.masterDead(detail: detail))
+                case .dead(let detail):
+                    // Where ssh had reached the master, the mark of a start may have been lost with the connection.
+                    guard SSHProcess.hasTriedToConnect(said) else { return .failure(.lost(output: "")) }
+                    return .failure(.masterDead(detail: detail))
                 case .unusable(let detail): return .failure(.spawn(detail: detail))
                 }
             }
@@ -255,7 +262,8 @@ public final class HostSessions: Sendable {
                 stdout: streams.out.window.output(), stderr: streams.err.window.output(),
                 exitCode: marks.exitStatus ?? -1,
                 signal: marks.signalled ? marks.exitStatus.flatMap(SignalName.of(exitStatus:)) : nil,
-                timedOut: attempt.timedOut, stopped: attempt.stopped, background: attempt.background,
+                timedOut: attempt.timedOut, stopped: attempt.timedOut ? attempt.stopped ?? .unknown : nil,
+                background: attempt.background,
                 duration: duration))
     }
 

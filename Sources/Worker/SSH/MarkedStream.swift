@@ -33,17 +33,21 @@ struct MarkedStream {
     mutating func append(_ chunk: ArraySlice<UInt8>) {
         var rest = held.isEmpty ? chunk : (held + chunk)[...]
         held = []
-        while let separator = rest.firstIndex(of: Observer.separator) {
-            pass(rest[..<separator])
+        // Separators that begin no mark stay in the stretch that is passed on, so that a stream of them costs no more.
+        var search = rest.startIndex
+        while let separator = rest[search...].firstIndex(of: Observer.separator) {
             let candidate = rest[separator...]
-            switch mark(in: candidate) {
-            case .whole(let length): rest = candidate.dropFirst(length)
-            case .none:
-                pass(candidate.prefix(1))
-                rest = candidate.dropFirst()
+            switch match(candidate) {
+            case .none: search = separator + 1
             case .partial:
+                pass(rest[..<separator])
                 held = Array(candidate)
                 return
+            case .whole(let mark, let length):
+                pass(rest[..<separator])
+                take(mark)
+                rest = candidate.dropFirst(length)
+                search = rest.startIndex
             }
         }
         pass(rest)
@@ -59,13 +63,32 @@ struct MarkedStream {
         if marks.started { window.append(bytes) } else { preamble.append(bytes) }
     }
 
+    private enum Mark {
+        case start(processID: Int?)
+        case end(exitStatus: Int?, signalled: Bool)
+        case directoryFailed
+    }
+
     private enum Match {
-        case whole(length: Int)
+        case whole(Mark, length: Int)
         case partial
         case none
     }
 
-    private mutating func mark(in candidate: ArraySlice<UInt8>) -> Match {
+    private mutating func take(_ mark: Mark) {
+        switch mark {
+        case .start(let processID):
+            marks.started = true
+            marks.processID = processID
+        case .end(let exitStatus, let signalled):
+            marks.ended = true
+            marks.exitStatus = exitStatus
+            marks.signalled = signalled
+        case .directoryFailed: marks.directoryFailed = true
+        }
+    }
+
+    private func match(_ candidate: ArraySlice<UInt8>) -> Match {
         guard candidate.prefix(opening.count).elementsEqual(opening.prefix(candidate.count)) else { return .none }
         let body = candidate.dropFirst(opening.count).prefix(Self.maximumMark)
         guard let newline = body.firstIndex(of: UInt8(ascii: "\n")) else {
@@ -73,18 +96,19 @@ struct MarkedStream {
         }
         guard let kind = body.first, newline > body.startIndex else { return .none }
         let words = String(decoding: body[(body.startIndex + 1)..<newline], as: UTF8.self).split(separator: " ")
+        let number = words.first.flatMap { Int($0) }
+        let mark: Mark
         switch kind {
         case UInt8(ascii: "+"):
-            marks.started = true
             // 0 and 1 would address other processes than the command's.
-            marks.processID = words.first.flatMap { Int($0) }.flatMap { $0 > 1 ? $0 : nil }
+            mark = .start(processID: number.flatMap { $0 > 1 ? $0 : nil })
         case UInt8(ascii: "-"):
-            marks.ended = true
-            marks.exitStatus = words.first.flatMap { Int($0) }.flatMap { (0...255).contains($0) ? $0 : nil }
-            marks.signalled = words.dropFirst().first == "1"
-        case UInt8(ascii: "?"): marks.directoryFailed = true
+            mark = .end(
+                exitStatus: number.flatMap { (0...255).contains($0) ? $0 : nil },
+                signalled: words.dropFirst().first == "1")
+        case UInt8(ascii: "?"): mark = .directoryFailed
         default: return .none
         }
-        return .whole(length: newline - candidate.startIndex + 1)
+        return .whole(mark, length: newline - candidate.startIndex + 1)
     }
 }

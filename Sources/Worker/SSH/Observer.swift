@@ -31,7 +31,7 @@ enum Observer {
             + #" printf =%s "$?")"#,
         #"s=${m##*=}; m=${m%=*}"#,
         #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s\n" "$n" "$s" "${m:+1}" >&2"#,
-        #"exit "$s""#,
+        #"exit "${s:-255}""#,
     ].joined(separator: "; ")
 
     /// The line for the login shell: nothing in it but plain words and single quotes.

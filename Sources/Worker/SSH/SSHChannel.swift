@@ -12,22 +12,23 @@ public final class SSHChannel: Sendable {
     public func send(_ bytes: [UInt8]) { child.write(bytes) }
 
     /// Ends the session; `ended` is called as for every end.
-    public func close() { child.kill() }
+    public func close() { child.abandon() }
 }
 
 extension HostSessions {
-    /// Opens a session with a subsystem and keeps its place in the budget until it ends.
+    /// Opens a session with a subsystem and keeps its place in the budget until it ends. Waits for that place at most
+    /// `limit`.
     ///
     /// `receive` gets what the subsystem sends and `ended` the reason of the end, once, both on the reactor's thread.
     /// That the subsystem does not exist shows as an early end.
     public func openSubsystem(
-        _ name: String, receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        _ name: String, within limit: Duration = .seconds(30), receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (String) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
-        do throws(CancellationError) {
-            try await budget.acquire()
+        do throws(SessionBudget.NoPlace) {
+            try await budget.acquire(within: limit)
         } catch {
-            throw .cancelled(.confirmed)
+            throw error == .timedOut ? .noSession : .cancelled(.confirmed)
         }
         let said = StreamBox(OutputWindow(limit: 4096))
         do throws(IPCError) {

@@ -51,7 +51,7 @@ struct SSHProcess: Sendable {
             if end == .signalled(SIGSYS) { throw SpawnFailure(detail: "the sandbox ended \(path) (SIGSYS)") }
             return end
         }
-        child.kill()
+        child.abandon()
         while let event = await iterator.next() {
             if case .ended(let end) = event { return end }
         }
@@ -61,6 +61,12 @@ struct SSHProcess: Sendable {
     /// Whether ssh says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when
     /// this worker started; a user added since has put another file in its place.
     static func isUnusable(_ said: String) -> Bool { said.hasPrefix("No user exists for uid") }
+
+    /// Whether ssh found no master and went on to make a connection itself, which its options do not let it: nothing has
+    /// run then.
+    static func hasTriedToConnect(_ said: String) -> Bool {
+        said.contains("kex_exchange_identification") || said.contains("/bin/sh:") || said.contains("/nonexistent")
+    }
 
     /// Runs a short request to its end, within `limit`.
     /// - Returns: the end and both streams, at most 16 KiB of each.

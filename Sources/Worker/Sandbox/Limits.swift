@@ -3,8 +3,9 @@ internal import Glibc
 
 /// Resource limits of the worker and, inherited, of each `ssh`, setrlimit(2).
 public enum Limits {
-    /// Private writable memory in bytes (`RLIMIT_DATA`): above the largest answers that may be under way at once.
-    public static let data: UInt = 1 << 30
+    /// Private writable memory in bytes (`RLIMIT_DATA`): above the largest answer that the config allows, two streams of
+    /// 16 MiB of control characters, which take six bytes each in JSON and seven more as text, and the results that wait.
+    public static let data: UInt = 2 << 30
     /// Open descriptors (`RLIMIT_NOFILE`): three pipes and a pidfd for each of some hundreds of `ssh` processes.
     public static let openFiles: UInt = 2048
 

@@ -84,13 +84,12 @@ enum SyscallTable {
         // Landlock decides which program: ssh and its loader.
         SyscallRule("execve", "start ssh"),
         SyscallRule("vfork fork", "start ssh"),
-        SyscallRule("clone", "threads, start ssh", when: .lacks(index: 0, bits: namespaceFlags)),
+        SyscallRule("clone", "threads, start ssh", when: .lacks(index: 0, bits: forbiddenCloneFlags)),
         // Its flags lie in memory that a filter cannot read; ENOSYS makes the library use clone.
         SyscallRule("clone3", "replaced by clone", when: .refused(errno: ENOSYS)),
         SyscallRule("wait4 waitid pidfd_open pidfd_send_signal", "follow ssh"),
         SyscallRule("exit exit_group", "end"),
         SyscallRule("getpid getppid gettid getpgrp getpgid getsid", "logs, process group"),
-        SyscallRule("setpgid", "process group of ssh"),
         SyscallRule("prlimit64", "own limits only", when: .equals(index: 0, values: [0])),
         SyscallRule("getrlimit getrusage", "descriptor table size"),
         SyscallRule("arch_prctl", "thread pointer"),
@@ -146,7 +145,8 @@ enum SyscallTable {
     /// O_CREAT, and the bit of O_TMPFILE that is not O_DIRECTORY.
     private static let creatingFlags = UInt64(O_CREAT) | 0o20_000_000
 
-    /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, clone(2).
-    private static let namespaceFlags: UInt64 =
-        0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
+    /// CLONE_PARENT, which would make the supervisor the parent, and CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER,
+    /// NEWPID, NEWNET, clone(2).
+    private static let forbiddenCloneFlags: UInt64 =
+        0x0000_8000 | 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
 }

@@ -68,12 +68,6 @@ final class PrivateSSHD: Sendable {
         directory.remove()
     }
 
-    /// Cuts every connection, as a crash of the host would; the server goes on listening.
-    func dropConnections() throws {
-        try killAll("connections of sshd") { $0.descendants(of: server.pid) }
-        killRemoteProcesses()
-    }
-
     func logText() -> String { (try? String(contentsOfFile: logFile, encoding: .utf8)) ?? "" }
 
     /// TCP connections so far, refused logins included.

@@ -1,0 +1,49 @@
+internal import Glibc
+
+/// Standard error without waiting: a reader of the log that is stuck must not stop the daemon. What finds no room is
+/// lost, and counted in the next line that does.
+enum LogSink {
+    /// What poll(2) promises for a pipe that can be written: so many bytes go in at once.
+    private static let chunk = 4096
+
+    // The supervisor has one thread.
+    nonisolated(unsafe) private static var lost = 0
+    /// The last line went in only in part.
+    nonisolated(unsafe) private static var cut = false
+
+    /// Writes a line, or drops it.
+    static func write(_ line: String) {
+        var text = cut ? "\n" : ""
+        if lost > 0 { text += "{\"level\":\"WARN\",\"msg\":\"log lines lost\",\"count\":\(lost)}\n" }
+        let ahead = text.utf8.count
+        text += line
+        let written = put(Array(text.utf8))
+        if written > ahead || (written == ahead && ahead > 0) {
+            lost = 0
+            cut = false
+        }
+        if written < text.utf8.count {
+            lost += 1
+            cut = cut || written > ahead
+        }
+    }
+
+    /// - Returns: how many bytes went in.
+    private static func put(_ bytes: [UInt8]) -> Int {
+        var written = 0
+        while written < bytes.count {
+            var descriptor = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+            guard poll(&descriptor, 1, 0) == 1, descriptor.revents & Int16(POLLOUT) != 0 else { break }
+            let count = bytes.withUnsafeBytes { buffer in
+                let start = buffer.baseAddress.map { $0 + written }
+                let size = min(chunk, buffer.count - written)
+                // journald's socket: writable with less room than asked for, which must not wait either.
+                let sent = send(STDERR_FILENO, start, size, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+                return sent < 0 && errno == ENOTSOCK ? Glibc.write(STDERR_FILENO, start, size) : sent
+            }
+            guard count > 0 else { break }
+            written += count
+        }
+        return written
+    }
+}

@@ -1,0 +1,101 @@
+internal import Synchronization
+
+/// A request that was sent. Whoever lets it go without taking the reply abandons it.
+final class PendingReply: Sendable {
+    private let slot: Slot<SFTPReply>
+    private let client: SFTPClient
+    private let call: String
+    private let path: [UInt8]
+
+    init(slot: Slot<SFTPReply>, client: SFTPClient, call: String, path: [UInt8]) {
+        self.slot = slot
+        self.client = client
+        self.call = call
+        self.path = path
+    }
+
+    deinit {
+        if let reply = slot.abandon() { client.discard(reply, path: path) }
+    }
+
+    /// Of a request that is answered by a status.
+    func done() async throws(SFTPError) {
+        guard case .status(.ok, _) = try await reply() else { throw mismatch }
+    }
+
+    func handle() async throws(SFTPError) -> SFTPHandle {
+        guard case .handle(let bytes) = try await reply() else { throw mismatch }
+        return SFTPHandle(bytes: bytes, path: path, client: client)
+    }
+
+    func attributes() async throws(SFTPError) -> SFTPAttributes {
+        guard case .attributes(let attributes) = try await reply() else { throw mismatch }
+        return attributes
+    }
+
+    /// nil at the end of the file.
+    func data() async throws(SFTPError) -> ArraySlice<UInt8>? {
+        do throws(SFTPError) {
+            guard case .data(let data) = try await reply() else { throw mismatch }
+            return data
+        } catch .refused(.endOfFile, _, _, _) {
+            return nil
+        }
+    }
+
+    /// nil at the end of the directory.
+    func names() async throws(SFTPError) -> [SFTPName]? {
+        do throws(SFTPError) {
+            guard case .names(let names) = try await reply() else { throw mismatch }
+            return names
+        } catch .refused(.endOfFile, _, _, _) {
+            return nil
+        }
+    }
+
+    /// Of a request that is answered by one name.
+    func name() async throws(SFTPError) -> [UInt8] {
+        guard case .names(let names) = try await reply(), let first = names.first else { throw mismatch }
+        return first.name
+    }
+
+    func extended() async throws(SFTPError) -> ArraySlice<UInt8> {
+        guard case .extended(let bytes) = try await reply() else { throw mismatch }
+        return bytes
+    }
+
+    private func reply() async throws(SFTPError) -> SFTPReply {
+        let reply = try await slot.value()
+        if case .status(let status, let message) = reply, status != .ok {
+            throw .refused(status, call: call, path: path, message: message)
+        }
+        return reply
+    }
+
+    /// The client lets no reply of another kind pass.
+    private var mismatch: SFTPError { .broken(detail: "an answer of the wrong kind, to \(call)") }
+}
+
+/// A handle of the server's: closed when its owner goes away, unless that closed it to hear how it went.
+final class SFTPHandle: Sendable {
+    let bytes: [UInt8]
+    let path: [UInt8]
+    private let client: SFTPClient
+    private let isClosed = Mutex(false)
+
+    init(bytes: [UInt8], path: [UInt8], client: SFTPClient) {
+        self.bytes = bytes
+        self.path = path
+        self.client = client
+    }
+
+    deinit {
+        if !isClosed.withLock({ $0 }) { _ = client.send(.close(bytes), about: path) }
+    }
+
+    /// Closes it now; a second time is an error of the server's.
+    func close() -> PendingReply {
+        isClosed.withLock { $0 = true }
+        return client.send(.close(bytes), about: path)
+    }
+}

@@ -1,0 +1,91 @@
+/// Reads a part of an open file in order, with several READs under way.
+///
+/// It goes on until the end of the file that READ tells, whatever size was told before: files of /proc say 0, and files
+/// grow and shrink.
+struct ReadPump {
+    private struct Request {
+        let reply: PendingReply
+        let length: Int
+        /// Behind what is expected: for the end of the file, or for more of it.
+        let probes: Bool
+    }
+
+    private let client: SFTPClient
+    private let handle: [UInt8]
+    private let path: [UInt8]
+    /// Where to stop.
+    private let end: UInt64
+    /// Up to here bytes are expected, and so asked for ahead.
+    private let expected: UInt64
+    private var chunk: Int
+    private var window: Int
+    private let longestWindow: Int
+    private var queue: [Request] = []
+    private var underWay = 0
+    private var asked: UInt64
+    /// The offset of what comes next.
+    private(set) var position: UInt64
+    /// The server told the end of the file.
+    private(set) var reachedEnd = false
+
+    /// Asks for the first bytes at once. `size` is what STAT said, `window` the most bytes under way.
+    init(
+        _ client: SFTPClient, handle: [UInt8], path: [UInt8], from offset: UInt64, to end: UInt64, size: UInt64,
+        window longestWindow: Int = 4 << 20, firstWindow: Int = 1 << 20
+    ) {
+        self.client = client
+        self.handle = handle
+        self.path = path
+        self.end = end
+        expected = min(size, end)
+        chunk = client.limits.readLength
+        self.longestWindow = longestWindow
+        window = min(firstWindow, longestWindow)
+        asked = offset
+        position = offset
+        fill()
+    }
+
+    /// The next bytes; nil at `end` or at the end of the file.
+    mutating func next() async throws(SFTPError) -> ArraySlice<UInt8>? {
+        while !queue.isEmpty {
+            if Task.isCancelled { throw .cancelled }
+            let request = queue.removeFirst()
+            underWay -= request.length
+            guard let data = try await request.reply.data() else {
+                reachedEnd = true
+                queue = []
+                return nil
+            }
+            position += UInt64(data.count)
+            window = min(longestWindow, window * 2)
+            if data.count < request.length {
+                // What was asked for behind it does not join on: it was the end, or the server gives no more at once.
+                queue = []
+                underWay = 0
+                asked = position
+                if !request.probes && data.count >= 4096 { chunk = data.count }
+            }
+            fill()
+            return data
+        }
+        return nil
+    }
+
+    private mutating func fill() {
+        while asked < expected && underWay < window && queue.count < 256 {
+            ask(min(UInt64(chunk), expected - asked), probes: false)
+        }
+        // One at a time, as nobody knows whether there is more.
+        if asked >= expected && asked < end && queue.last?.probes != true {
+            ask(min(UInt64(chunk), end - asked), probes: true)
+        }
+    }
+
+    private mutating func ask(_ length: UInt64, probes: Bool) {
+        let request = SFTPRequest.read(handle, offset: asked, length: Int(length))
+        queue.append(Request(reply: client.send(request, about: path), length: Int(length), probes: probes))
+        asked += length
+        underWay += Int(length)
+    }
+}

@@ -1,0 +1,157 @@
+/// The files of one host, over its SFTP connection. Relative paths begin in the login directory.
+///
+/// With a base directory, the host's own REALPATH of each path must lie in its REALPATH of the base: symlinks do not lead
+/// out. What is opened afterwards is the resolved path. A directory on that path which somebody on the host replaces by a
+/// symlink between the two is followed all the same: version 3 cannot open relative to a directory, so base_dir confines
+/// this client and not those who write to its tree.
+public struct RemoteFiles: Sendable {
+    let channel: SFTPChannel
+    let base: [UInt8]?
+
+    /// Files over `channel`, all of them or those in the tree of `base`.
+    public init(channel: SFTPChannel, base: [UInt8]? = nil) {
+        self.channel = channel
+        self.base = base
+    }
+
+    /// What a path leads to, symlinks followed or not, STAT and LSTAT. One round trip.
+    public func stat(_ path: [UInt8], followingSymlinks: Bool = true) async throws(SFTPError) -> SFTPAttributes {
+        try await channel.use { client async throws(SFTPError) in
+            let resolution = Resolution(client, path, base: base, parent: !followingSymlinks)
+            let attributes = client.send(followingSymlinks ? .stat(path) : .lstat(path))
+            _ = try await resolution.path()
+            return try await attributes.attributes()
+        }
+    }
+
+    /// The absolute path without symlinks. OpenSSH lets the last part be missing.
+    public func realpath(_ path: [UInt8]) async throws(SFTPError) -> [UInt8] {
+        try await channel.use { client async throws(SFTPError) in
+            let answer = client.send(.realpath(path))
+            _ = try await Resolution(client, path, base: base, parent: false).path()
+            return try await answer.name()
+        }
+    }
+
+    /// The path with a leading `~` or `~user` expanded, where the server offers expand-path@openssh.com; else only `~`.
+    public func expand(_ path: [UInt8]) async throws(SFTPError) -> [UInt8] {
+        guard path.first == UInt8(ascii: "~") else { return path }
+        return try await channel.use { client async throws(SFTPError) in
+            if client.offers(.expandPath) { return try await client.send(.expandPath(path)).name() }
+            guard path.count == 1 || path[1] == UInt8(ascii: "/") else {
+                throw .unsupported("expand-path@openssh.com, for the home directory of another user")
+            }
+            return RemotePath.join(try await client.send(.realpath(Array(".".utf8))).name(), path.dropFirst(2))
+        }
+    }
+
+    /// Removes a file or a symlink, not a directory.
+    public func remove(_ path: [UInt8]) async throws(SFTPError) {
+        try await channel.use { client async throws(SFTPError) in
+            let target = try await Resolution(client, path, base: base, parent: true).path()
+            try await client.send(.remove(target)).done()
+        }
+    }
+
+    /// Makes a directory and those above it that are missing. That it exists already is no error.
+    public func makeDirectories(_ path: [UInt8]) async throws(SFTPError) {
+        try await channel.use { client async throws(SFTPError) in
+            try await makeDirectories(path, client)
+        }
+    }
+
+    func makeDirectories(_ path: [UInt8], _ client: SFTPClient) async throws(SFTPError) {
+        let prefixes = RemotePath.prefixes(path)
+        let states = prefixes.map { client.send(.stat($0)) }
+        var existing = prefixes.count
+        while existing > 0 {
+            do throws(SFTPError) {
+                let type = try await states[existing - 1].attributes().type
+                guard type == .directory || type == .unknown else {
+                    throw .notRegular(type, path: prefixes[existing - 1])
+                }
+                break
+            } catch .refused(.noSuchFile, _, _, _) {
+                existing -= 1
+            }
+        }
+        let missing = prefixes[existing...]
+        let anchor = existing > 0 ? prefixes[existing - 1] : Array((path.first == UInt8(ascii: "/") ? "/" : ".").utf8)
+        var directory = try await Resolution(client, anchor, base: base, parent: false).path()
+        for prefix in missing {
+            // Nothing is below what does not exist, so `..` in it leads nowhere.
+            guard let name = RemotePath.split(prefix)?.name else {
+                throw .refused(.noSuchFile, call: "MKDIR", path: prefix, message: "")
+            }
+            directory = RemotePath.join(directory, name)
+            do throws(SFTPError) {
+                try await client.send(.mkdir(directory, SFTPAttributes())).done()
+            } catch .refused(.failure, _, _, let message) {
+                // Somebody else may have made it meanwhile; a symlink would lead elsewhere.
+                guard case .directory? = try? await client.send(.lstat(directory)).attributes().type else {
+                    throw .refused(.failure, call: "MKDIR", path: directory, message: message)
+                }
+            }
+        }
+    }
+}
+
+/// A path as the host resolves it, asked for together with what else is known to be needed.
+struct Resolution {
+    private let client: SFTPClient
+    private let asked: [UInt8]
+    private let base: [UInt8]?
+    /// What REALPATH does not follow.
+    private let name: [UInt8]?
+    private let target: PendingReply?
+    private let root: PendingReply?
+
+    /// With `parent` the last part is not followed. Without a base nothing is asked, unless `always`.
+    init(_ client: SFTPClient, _ path: [UInt8], base: [UInt8]?, parent: Bool, always: Bool = false) {
+        self.client = client
+        self.base = base
+        asked = path
+        let parts = parent ? RemotePath.split(path) : nil
+        name = parts?.name
+        target = base == nil && !always ? nil : client.send(.realpath(parts?.directory ?? path))
+        root = base.flatMap { client.resolvedBase($0) == nil ? client.send(.realpath($0)) : nil }
+    }
+
+    /// The path to work on: resolved and in the base, or as it was given where there is no base.
+    func path() async throws(SFTPError) -> [UInt8] {
+        guard let target else { return asked }
+        guard let base else { return joined(try await target.name()) }
+        let resolvedBase: [UInt8]
+        if let root {
+            resolvedBase = try await root.name()
+            client.keep(base: base, resolved: resolvedBase)
+        } else {
+            resolvedBase = client.resolvedBase(base) ?? base
+        }
+        let resolved: [UInt8]
+        do throws(SFTPError) {
+            resolved = try await target.name()
+        } catch .refused(let status, let call, _, let message) {
+            throw .refused(status, call: call, path: asked, message: message)
+        }
+        guard RemotePath.isInside(resolved, resolvedBase) else { throw .outside(path: resolved) }
+        if !client.offers(.limits) { try await expectNoSymlinks(resolved, below: resolvedBase) }
+        return joined(resolved)
+    }
+
+    private func joined(_ directory: [UInt8]) -> [UInt8] { name.map { RemotePath.join(directory, $0) } ?? directory }
+
+    /// Some servers that are not OpenSSH's only tidy the text in REALPATH: then each part is looked at.
+    private func expectNoSymlinks(_ path: [UInt8], below base: [UInt8]) async throws(SFTPError) {
+        let parts = RemotePath.prefixes(path).filter { $0.count > base.count }
+        let answers = parts.map { client.send(.lstat($0)) }
+        for (part, answer) in zip(parts, answers) {
+            do throws(SFTPError) {
+                let type = try await answer.attributes().type
+                guard type != .symlink, type != .unknown else { throw .outside(path: part) }
+            } catch .refused(.noSuchFile, _, _, _) {
+                return
+            }
+        }
+    }
+}

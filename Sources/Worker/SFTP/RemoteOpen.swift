@@ -1,0 +1,31 @@
+/// An open regular file with what was asked of it together with opening it.
+struct OpenFile<Asked> {
+    let handle: SFTPHandle
+    let attributes: SFTPAttributes
+    var asked: Asked
+}
+
+extension RemoteFiles {
+    /// Opens a regular file for reading in two round trips, in the second of which `ask` already works on the handle.
+    ///
+    /// STAT comes first: opening a FIFO would block the server's one thread, and opening some devices does something.
+    func open<Asked>(
+        _ path: [UInt8], _ client: SFTPClient, ask: (_ handle: [UInt8], _ size: UInt64) -> Asked
+    ) async throws(SFTPError) -> OpenFile<Asked> {
+        let resolution = Resolution(client, path, base: base, parent: false)
+        let stat = client.send(.stat(path))
+        let target = try await resolution.path()
+        let before = try await stat.attributes()
+        guard before.type == .regular else { throw .notRegular(before.type, path: path) }
+        let size = before.size ?? 0
+        let guess = client.nextHandle()
+        let opening = client.send(.open(target, .read, SFTPAttributes()), about: path)
+        var early = guess.map { (client.send(.fstat($0), about: path), ask($0, size)) }
+        let handle = try await opening.handle()
+        if handle.bytes != guess { early = nil }
+        let (fstat, asked) = early ?? (client.send(.fstat(handle.bytes), about: path), ask(handle.bytes, size))
+        let attributes = try await fstat.attributes()
+        guard attributes.type == .regular else { throw .notRegular(attributes.type, path: path) }
+        return OpenFile(handle: handle, attributes: attributes, asked: asked)
+    }
+}

@@ -1,0 +1,65 @@
+internal import Glibc
+
+/// Paths of a host, in bytes.
+enum RemotePath {
+    private static let slash = UInt8(ascii: "/")
+
+    /// The name behind the last slash and the directory before it; nil where the path has no name to create a file with.
+    static func split(_ path: [UInt8]) -> (directory: [UInt8], name: [UInt8])? {
+        let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
+        let trimmed = path[..<end]
+        let start = trimmed.lastIndex(of: slash).map { $0 + 1 } ?? 0
+        let name = Array(trimmed[start...])
+        guard !name.isEmpty, name != Array(".".utf8), name != Array("..".utf8) else { return nil }
+        guard start > 0 else { return (Array(".".utf8), name) }
+        let directory = trimmed[..<(start - 1)]
+        return (directory.isEmpty ? [slash] : Array(directory), name)
+    }
+
+    static func join(_ directory: [UInt8], _ name: some Collection<UInt8>) -> [UInt8] {
+        directory.last == slash ? directory + name : directory + [slash] + name
+    }
+
+    /// Whether it can be an entry of a directory.
+    static func isName(_ name: [UInt8]) -> Bool {
+        name.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, !bytes.isEmpty else { return false }
+            return memchr(base, Int32(slash), bytes.count) == nil && memchr(base, 0, bytes.count) == nil
+        }
+    }
+
+    /// Of two resolved paths: whether the first is the second or below it.
+    static func isInside(_ path: [UInt8], _ base: [UInt8]) -> Bool {
+        guard path.first == slash, base.first == slash else { return false }
+        let root = base.last == slash ? base.dropLast() : base[...]
+        return path.starts(with: root) && (path.count == root.count || path[root.count] == slash)
+    }
+
+    /// The path and all above it, the shortest first, without the root. Of a path as it stands.
+    static func prefixes(_ path: [UInt8]) -> [[UInt8]] {
+        var ends = path.indices.filter { $0 > 0 && path[$0] == slash && path[$0 - 1] != slash }
+        if path.last != slash { ends.append(path.count) }
+        return ends.map { Array(path[..<$0]) }
+    }
+
+    /// A name for a temporary file beside `path`: hidden, not to be guessed, within the 255 bytes of a name.
+    static func temporary(beside path: [UInt8]) -> [UInt8]? {
+        guard let (directory, name) = split(path) else { return nil }
+        let tail = ".\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+        return join(directory, Array(".".utf8) + name.prefix(254 - tail.utf8.count) + Array(tail.utf8))
+    }
+}
+
+/// Names in the order of their bytes.
+func precedes(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    left.withUnsafeBytes { left in
+        right.withUnsafeBytes { right in
+            let common = min(left.count, right.count)
+            guard common > 0, let first = left.baseAddress, let second = right.baseAddress else {
+                return left.count < right.count
+            }
+            let order = memcmp(first, second, common)
+            return order == 0 ? left.count < right.count : order < 0
+        }
+    }
+}

@@ -1,0 +1,123 @@
+/// What kind of file it is, from the upper bits of its permissions, stat(2) `S_IFMT`.
+public enum FileType: String, Equatable, Sendable {
+    case regular = "file"
+    case directory
+    case symlink
+    case fifo
+    case socket
+    case characterDevice = "character device"
+    case blockDevice = "block device"
+    /// The server sent no permissions, or no type in them.
+    case unknown
+
+    init(permissions: UInt32?) {
+        switch (permissions ?? 0) & 0o170000 {
+        case 0o100000: self = .regular
+        case 0o040000: self = .directory
+        case 0o120000: self = .symlink
+        case 0o010000: self = .fifo
+        case 0o140000: self = .socket
+        case 0o020000: self = .characterDevice
+        case 0o060000: self = .blockDevice
+        default: self = .unknown
+        }
+    }
+}
+
+/// ATTRS, draft-ietf-secsh-filexfer-02 section 5. What the sender left out is nil.
+public struct SFTPAttributes: Equatable, Sendable {
+    /// A user and a group.
+    public struct Owner: Equatable, Sendable {
+        /// User id.
+        public var user: UInt32
+        /// Group id.
+        public var group: UInt32
+    }
+
+    /// Access and modification, in seconds since 1970.
+    public struct Times: Equatable, Sendable {
+        /// Of the last access.
+        public var access: UInt32
+        /// Of the last modification.
+        public var modification: UInt32
+    }
+
+    /// A pair of a vendor.
+    public struct Extension: Equatable, Sendable {
+        /// `name@domain`
+        public var type: [UInt8]
+        /// Its meaning is the vendor's.
+        public var data: [UInt8]
+    }
+
+    /// Bytes.
+    public var size: UInt64?
+    /// User and group.
+    public var owner: Owner?
+    /// `st_mode`, with the type.
+    public var permissions: UInt32?
+    /// Times.
+    public var times: Times?
+    /// Pairs of vendors.
+    public var extensions: [Extension] = []
+
+    /// Attributes to set.
+    public init(size: UInt64? = nil, owner: Owner? = nil, permissions: UInt32? = nil, times: Times? = nil) {
+        self.size = size
+        self.owner = owner
+        self.permissions = permissions
+        self.times = times
+    }
+
+    /// The kind of file.
+    public var type: FileType { FileType(permissions: permissions) }
+
+    private enum Flag {
+        static let size: UInt32 = 0x1
+        static let owner: UInt32 = 0x2
+        static let permissions: UInt32 = 0x4
+        static let times: UInt32 = 0x8
+        static let extended: UInt32 = 0x8000_0000
+        static let all = size | owner | permissions | times | extended
+    }
+
+    func encode(into writer: inout WireWriter) {
+        var flags: UInt32 = 0
+        if size != nil { flags |= Flag.size }
+        if owner != nil { flags |= Flag.owner }
+        if permissions != nil { flags |= Flag.permissions }
+        if times != nil { flags |= Flag.times }
+        if !extensions.isEmpty { flags |= Flag.extended }
+        writer.number(flags)
+        if let size { writer.number(size) }
+        if let owner {
+            writer.number(owner.user)
+            writer.number(owner.group)
+        }
+        if let permissions { writer.number(permissions) }
+        if let times {
+            writer.number(times.access)
+            writer.number(times.modification)
+        }
+        guard !extensions.isEmpty else { return }
+        writer.number(UInt32(extensions.count))
+        for pair in extensions {
+            writer.string(pair.type)
+            writer.string(pair.data)
+        }
+    }
+
+    init(from reader: inout WireReader) throws(Malformed) {
+        let flags = try reader.number32()
+        // What an unknown bit announces cannot be skipped.
+        guard flags & ~Flag.all == 0 else { throw Malformed("attributes with unknown flags") }
+        if flags & Flag.size != 0 { size = try reader.number64() }
+        if flags & Flag.owner != 0 { owner = Owner(user: try reader.number32(), group: try reader.number32()) }
+        if flags & Flag.permissions != 0 { permissions = try reader.number32() }
+        if flags & Flag.times != 0 { times = Times(access: try reader.number32(), modification: try reader.number32()) }
+        guard flags & Flag.extended != 0 else { return }
+        for _ in 0..<(try reader.count(ofAtLeast: 8)) {
+            extensions.append(Extension(type: Array(try reader.string()), data: Array(try reader.string())))
+        }
+    }
+}

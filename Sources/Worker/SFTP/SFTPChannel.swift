@@ -1,0 +1,206 @@
+public import SSH
+internal import Synchronization
+
+/// The SFTP connection of one host: opened when it is needed, shared by all calls, opened anew after it was lost, closed
+/// when it is idle for long or when another call waits for a session.
+public final class SFTPChannel: Sendable {
+    /// Makes a transport whose bytes and end go to the client.
+    typealias Opener = @Sendable (_ client: SFTPClient) async throws(SFTPError) -> any SFTPTransport
+
+    private enum Phase {
+        case closed
+        case opening([Slot<SFTPClient>])
+        case open(SFTPClient)
+    }
+
+    private struct State {
+        var phase = Phase.closed
+        /// Calls that use the client.
+        var uses = 0
+        var idleSince = ContinuousClock.now
+        var watching = false
+        /// Another call waits for a session.
+        var wanted = false
+    }
+
+    private let opener: Opener
+    private let idle: Duration
+    private let deadline: Duration
+    private let state = Mutex(State())
+
+    /// Files over `sessions`, whose shortages it listens to from the first call on.
+    ///
+    /// - Parameters:
+    ///   - deadline: how long the server may be silent, and how long opening may take.
+    ///   - idle: how long the connection stays open without a call.
+    public convenience init(
+        sessions: HostSessions, deadline: Duration = .seconds(30), idle: Duration = .seconds(300)
+    ) {
+        let listens = Mutex(false)
+        let channel = Mutex(WeakChannel())
+        self.init(deadline: deadline, idle: idle) { client async throws(SFTPError) in
+            let first = listens.withLock { listens in
+                defer { listens = true }
+                return !listens
+            }
+            if first { await sessions.onShortage { channel.withLock { $0.channel }?.closeIfIdle() } }
+            do throws(ExecFailure) {
+                return try await sessions.openSubsystem(
+                    "sftp", receive: { client.receive($0) }, ended: { client.transportEnded($0) })
+            } catch {
+                switch error {
+                case .cancelled: throw .noSession
+                case .spawn(let detail): throw .spawn(detail: detail)
+                default: throw .unreachable(detail: "\(error)")
+                }
+            }
+        }
+        channel.withLock { $0.channel = self }
+    }
+
+    init(deadline: Duration, idle: Duration, opener: @escaping Opener) {
+        self.deadline = deadline
+        self.idle = idle
+        self.opener = opener
+    }
+
+    deinit {
+        if case .open(let client) = state.withLock({ $0.phase }) { client.close() }
+    }
+
+    /// Runs a call on the connection, opening it where it is not open. The caller's cancellation ends the waiting.
+    func use<Result: Sendable>(
+        _ body: @Sendable (SFTPClient) async throws(SFTPError) -> Result
+    ) async throws(SFTPError) -> Result {
+        if Task.isCancelled { throw .cancelled }
+        state.withLock { $0.uses += 1 }
+        defer { leave() }
+        return try await body(try await client())
+    }
+
+    /// Closes the connection if no call uses it, else when the last of them is done. For when a session is wanted.
+    public func closeIfIdle() {
+        let client = state.withLock { state -> SFTPClient? in
+            switch state.phase {
+            case .closed: return nil
+            case .open(let client) where state.uses == 0:
+                state.phase = .closed
+                return client
+            case .opening, .open:
+                state.wanted = true
+                return nil
+            }
+        }
+        client?.close()
+    }
+
+    /// Whether a connection is open.
+    public var isOpen: Bool {
+        state.withLock { state in
+            if case .open(let client) = state.phase { return client.end == nil }
+            return false
+        }
+    }
+
+    private func leave() {
+        let (client, watches) = state.withLock { state -> (SFTPClient?, Bool) in
+            state.uses -= 1
+            guard state.uses == 0, case .open(let client) = state.phase else { return (nil, false) }
+            if state.wanted || client.end != nil {
+                state.phase = .closed
+                state.wanted = false
+                return (client, false)
+            }
+            state.idleSince = .now
+            defer { state.watching = true }
+            return (nil, !state.watching)
+        }
+        client?.close()
+        if watches { watch(after: idle) }
+    }
+
+    private func watch(after wait: Duration) {
+        _ = Timer(wait) { [weak self] in self?.judgeIdleness() }
+    }
+
+    private func judgeIdleness() {
+        let (client, next) = state.withLock { state -> (SFTPClient?, Duration?) in
+            state.watching = false
+            guard state.uses == 0, case .open(let client) = state.phase else { return (nil, nil) }
+            let left = state.idleSince + idle - .now
+            if left > .zero {
+                state.watching = true
+                return (nil, left)
+            }
+            state.phase = .closed
+            return (client, nil)
+        }
+        client?.close()
+        if let next { watch(after: next) }
+    }
+
+    private func client() async throws(SFTPError) -> SFTPClient {
+        let slot = Slot<SFTPClient>()
+        let (ready, opens) = state.withLock { state -> (SFTPClient?, Bool) in
+            switch state.phase {
+            case .open(let client) where client.end == nil: return (client, false)
+            case .opening(let waiting):
+                state.phase = .opening(waiting + [slot])
+                return (nil, false)
+            case .open, .closed:
+                state.phase = .opening([slot])
+                return (nil, true)
+            }
+        }
+        if let ready { return ready }
+        if opens { open() }
+        return try await slot.value()
+    }
+
+    /// Opens in a task of its own: it serves all who wait, whoever of them is cancelled.
+    private func open() {
+        let client = SFTPClient(deadline: deadline)
+        let opening = Task { () -> Result<any SFTPTransport, SFTPError> in
+            do throws(SFTPError) {
+                return .success(try await opener(client))
+            } catch {
+                return .failure(error)
+            }
+        }
+        // From there on the client itself bounds the waiting.
+        let limit = Timer(deadline) { opening.cancel() }
+        Task {
+            do throws(SFTPError) {
+                let transport = try await opening.value.get()
+                limit.cancel()
+                client.start(transport)
+                try await client.ready()
+                finish(client, .success(client))
+            } catch {
+                limit.cancel()
+                client.close()
+                finish(nil, .failure(error))
+            }
+        }
+    }
+
+    private func finish(_ client: SFTPClient?, _ result: Result<SFTPClient, SFTPError>) {
+        let (waiting, watches) = state.withLock { state -> ([Slot<SFTPClient>], Bool) in
+            guard case .opening(let waiting) = state.phase else { return ([], false) }
+            state.phase = client.map { .open($0) } ?? .closed
+            if client == nil { state.wanted = false }
+            // All who waited may have gone.
+            guard client != nil, state.uses == 0, !state.watching else { return (waiting, false) }
+            state.idleSince = .now
+            state.watching = true
+            return (waiting, true)
+        }
+        for slot in waiting { _ = slot.fill(result) }
+        if watches { watch(after: idle) }
+    }
+}
+
+/// A channel that is not kept alive.
+private struct WeakChannel {
+    weak var channel: SFTPChannel?
+}

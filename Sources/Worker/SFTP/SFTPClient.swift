@@ -1,0 +1,320 @@
+internal import SSH
+internal import Synchronization
+
+/// One connection to an SFTP server, version 3. Requests go out at once, in the order of the calls; their replies are
+/// matched by id and may come in any order.
+final class SFTPClient: Sendable {
+    /// What the server takes, limits@openssh.com; the draft's minimum where it does not tell.
+    struct Limits: Equatable, Sendable {
+        var readLength = 32_768
+        var writeLength = 32_768
+
+        /// What fits one of OpenSSH's packets.
+        static let longest = 255 * 1024
+    }
+
+    private struct Entry {
+        let slot: Slot<SFTPReply>
+        let answer: SFTPRequest.Answer
+        let call: String
+        let sent: ContinuousClock.Instant
+        let slow: Bool
+        /// Of a CLOSE.
+        let closes: [UInt8]?
+    }
+
+    private enum Phase {
+        case connecting
+        case ready
+        case ended(SFTPError)
+    }
+
+    private struct State {
+        var phase = Phase.connecting
+        var transport: (any SFTPTransport)?
+        var framer = PacketFramer()
+        var extensions: Set<SFTPExtension> = []
+        var limits = Limits()
+        var nextID: UInt32 = 1
+        var inFlight: [UInt32: Entry] = [:]
+        var lastProgress = ContinuousClock.now
+        var watching = false
+        /// Handles that are open, being opened or being closed.
+        var handles = 0
+        var lastClosed: [UInt8]?
+        var bases: [[UInt8]: [UInt8]] = [:]
+    }
+
+    /// How long all requests under way may stay without any answer.
+    private let deadline: Duration
+    private let state = Mutex(State())
+    private let opened = Slot<Void>()
+
+    /// A client without a connection yet.
+    init(deadline: Duration) {
+        self.deadline = deadline
+    }
+
+    /// Begins the conversation. What the server sends goes to `receive`, also before this call.
+    func start(_ transport: any SFTPTransport) {
+        let ended = state.withLock { state in
+            state.transport = transport
+            state.lastProgress = .now
+            state.watching = true
+            if case .ended = state.phase { return true }
+            return false
+        }
+        if ended { return transport.close() }
+        transport.send(SFTPRequest.initialize)
+        watch(after: deadline)
+    }
+
+    /// Waits for the server's VERSION. One caller.
+    func ready() async throws(SFTPError) { try await opened.value() }
+
+    /// Why the connection is over; nil while it is not.
+    var end: SFTPError? {
+        state.withLock { state in
+            if case .ended(let error) = state.phase { return error }
+            return nil
+        }
+    }
+
+    var limits: Limits { state.withLock { $0.limits } }
+
+    func offers(_ wanted: SFTPExtension) -> Bool { state.withLock { $0.extensions.contains(wanted) } }
+
+    /// Ends the connection.
+    func close() { fail(.lost(detail: "closed")) }
+
+    // MARK: Requests
+
+    /// Sends a request at once. Its reply is waited for when it is needed, and a reply that nobody takes is dropped; a
+    /// handle in it is closed.
+    func send(_ request: SFTPRequest, about path: [UInt8]? = nil) -> PendingReply {
+        let slot = Slot<SFTPReply>()
+        let answer = request.answer
+        let call = request.call.name
+        let (transport, id, watches) = state.withLock { state -> ((any SFTPTransport)?, UInt32, Bool) in
+            if case .ended(let error) = state.phase {
+                _ = slot.fill(.failure(error))
+                return (nil, 0, false)
+            }
+            while state.inFlight[state.nextID] != nil { state.nextID &+= 1 }
+            let id = state.nextID
+            state.nextID &+= 1
+            let now = ContinuousClock.now
+            if state.inFlight.isEmpty { state.lastProgress = now }
+            var closes: [UInt8]?
+            if case .close(let handle) = request { closes = handle }
+            if answer == .handle { state.handles += 1 }
+            state.inFlight[id] = Entry(
+                slot: slot, answer: answer, call: call, sent: now, slow: request.isSlow, closes: closes)
+            defer { state.watching = true }
+            return (state.transport, id, !state.watching)
+        }
+        if let transport {
+            transport.send(request.encode(id: id))
+            if watches { watch(after: deadline) }
+        }
+        return PendingReply(slot: slot, client: self, call: call, path: path ?? request.path)
+    }
+
+    /// The handle that an OpenSSH server will give next: it numbers them, and takes the one first that was closed last.
+    /// A guess saves a round trip, is known to be right only when the server's own answer has come, and is made only
+    /// where no handle is open: what is asked of a wrong one cannot touch another file.
+    func nextHandle() -> [UInt8]? {
+        state.withLock { state in
+            guard state.handles == 0, state.extensions.contains(.limits) else { return nil }
+            let guess = state.lastClosed ?? [0, 0, 0, 0]
+            return guess.count == 4 ? guess : nil
+        }
+    }
+
+    /// A reply that came after its caller had gone.
+    func discard(_ reply: SFTPReply, path: [UInt8]) {
+        if case .handle(let handle) = reply { _ = SFTPHandle(bytes: handle, path: path, client: self) }
+    }
+
+    /// A base directory's path as this host resolves it.
+    func resolvedBase(_ base: [UInt8]) -> [UInt8]? { state.withLock { $0.bases[base] } }
+
+    func keep(base: [UInt8], resolved: [UInt8]) { state.withLock { $0.bases[base] = resolved } }
+
+    // MARK: Replies
+
+    /// Takes what the server sent, as it comes.
+    func receive(_ chunk: ArraySlice<UInt8>) {
+        var rest = chunk
+        while true {
+            var arrived: (slot: Slot<SFTPReply>, reply: SFTPReply)?
+            do throws(Malformed) {
+                guard try next(&rest, &arrived) else { return }
+            } catch {
+                return fail(
+                    state.withLock { state in
+                        if case .connecting = state.phase {
+                            return .noSubsystem(detail: "it answers with \(error.detail)")
+                        }
+                        return .broken(detail: error.detail)
+                    })
+            }
+            if let arrived, let unwanted = arrived.slot.fill(.success(arrived.reply)) { discard(unwanted, path: []) }
+        }
+    }
+
+    /// Works off one packet.
+    /// - Returns: false where none is whole.
+    private func next(
+        _ rest: inout ArraySlice<UInt8>, _ arrived: inout (slot: Slot<SFTPReply>, reply: SFTPReply)?
+    ) throws(Malformed) -> Bool {
+        var version: SFTPVersion?
+        let outcome = state.withLock { state -> Result<Bool, Malformed> in
+            do throws(Malformed) {
+                switch state.phase {
+                case .ended: return .success(false)
+                case .connecting:
+                    guard let packet = try state.framer.next(&rest) else { return .success(false) }
+                    version = try SFTPVersion(packet)
+                case .ready:
+                    guard let packet = try state.framer.next(&rest) else { return .success(false) }
+                    arrived = try Self.match(packet, &state)
+                }
+                return .success(true)
+            } catch {
+                return .failure(error)
+            }
+        }
+        guard try outcome.get() else { return false }
+        if let version { begin(version) }
+        return true
+    }
+
+    private static func match(
+        _ packet: ArraySlice<UInt8>, _ state: inout State
+    ) throws(Malformed) -> (Slot<SFTPReply>, SFTPReply) {
+        let (id, reply) = try SFTPReply.decode(packet)
+        guard let entry = state.inFlight.removeValue(forKey: id) else { throw Malformed("an answer to nothing") }
+        do throws(Malformed) {
+            try reply.check(answers: entry.answer)
+        } catch {
+            // Its caller must be told as well.
+            state.inFlight[id] = entry
+            throw Malformed("\(error.detail), to \(entry.call)")
+        }
+        state.lastProgress = .now
+        if case .status = reply, entry.answer == .handle { state.handles -= 1 }
+        if let handle = entry.closes {
+            state.handles -= 1
+            state.lastClosed = handle
+        }
+        return (entry.slot, reply)
+    }
+
+    private func begin(_ version: SFTPVersion) {
+        guard version.version == 3 else {
+            return fail(.unsupported("SFTP version 3: the server answers with version \(version.version)"))
+        }
+        state.withLock { state in
+            state.phase = .ready
+            state.extensions = version.extensions
+        }
+        if version.extensions.contains(.limits) {
+            let limits = send(.limits)
+            // Nobody needs to wait for it: until it comes, requests are shorter.
+            Task { try? adopt(await limits.extended()) }
+        }
+        _ = opened.fill(.success(()))
+    }
+
+    private func adopt(_ reply: ArraySlice<UInt8>) {
+        var reader = WireReader(reply)
+        guard let packet = try? reader.number64(), let read = try? reader.number64(), let write = try? reader.number64()
+        else { return }
+        /// 0 says nothing, and what is less than the draft's minimum says nothing sensible.
+        func length(_ told: UInt64) -> Int {
+            let room = packet == 0 ? Limits.longest : Int(clamping: packet) - 1024
+            return max(32_768, min(Int(clamping: told), room, Limits.longest))
+        }
+        state.withLock { $0.limits = Limits(readLength: length(read), writeLength: length(write)) }
+    }
+
+    // MARK: The end
+
+    /// The connection is over, as the transport tells.
+    func transportEnded(_ reason: String) {
+        let connecting = state.withLock { state in
+            if case .connecting = state.phase { return true }
+            return false
+        }
+        fail(connecting ? Self.earlyEnd(reason) : .lost(detail: reason))
+    }
+
+    /// An end before VERSION: ssh's own words tell whether the host was reached, and anything else is the host's answer.
+    static func earlyEnd(_ reason: String) -> SFTPError {
+        if reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
+        if reason.contains("refused by peer") { return .noSession }
+        let ours = [
+            "Control socket", "mux_client", "ControlPath", "exited(255)", "signalled(", "Broken pipe",
+            "closed by remote host",
+        ]
+        return ours.contains { reason.contains($0) } ? .unreachable(detail: reason) : .noSubsystem(detail: reason)
+    }
+
+    private func fail(_ error: SFTPError) {
+        let ending = state.withLock { state -> (transport: (any SFTPTransport)?, entries: [Entry])? in
+            // The first reason is the reason: closing the transport brings another one.
+            if case .ended = state.phase { return nil }
+            state.phase = .ended(error)
+            state.framer = PacketFramer()
+            defer { state.inFlight = [:] }
+            return (state.transport, Array(state.inFlight.values))
+        }
+        guard let ending else { return }
+        for entry in ending.entries { _ = entry.slot.fill(.failure(error)) }
+        _ = opened.fill(.failure(error))
+        ending.transport?.close()
+    }
+
+    /// One timer while something is under way: it asks how long the server has been silent.
+    private func watch(after wait: Duration) {
+        _ = Timer(wait) { [weak self] in self?.judgeSilence() }
+    }
+
+    private func judgeSilence() {
+        let deadline = deadline
+        let (next, dead) = state.withLock { state -> (Duration?, Bool) in
+            state.watching = false
+            let now = ContinuousClock.now
+            var left = state.lastProgress + deadline - now
+            switch state.phase {
+            case .ended: return (nil, false)
+            case .connecting: break
+            case .ready:
+                guard let oldest = state.inFlight.values.map(\.sent).min() else { return (nil, false) }
+                if state.inFlight.values.contains(where: \.slow) { left += deadline * 9 }
+                // Answers to others are no answer for ever.
+                left = min(left, oldest + deadline * 20 - now)
+            }
+            state.watching = left > .zero
+            return left > .zero ? (left, false) : (nil, true)
+        }
+        if dead { fail(.silent(deadline)) }
+        if let next { watch(after: next) }
+    }
+}
+
+extension SFTPRequest {
+    /// The path that it is about; empty for handles.
+    var path: [UInt8] {
+        switch self {
+        case .open(let path, _, _), .lstat(let path), .setstat(let path, _), .opendir(let path), .remove(let path),
+            .mkdir(let path, _), .rmdir(let path), .realpath(let path), .stat(let path), .rename(let path, _),
+            .readlink(let path),
+            .symlink(let path, _), .posixRename(let path, _), .lsetstat(let path, _), .expandPath(let path),
+            .statvfs(let path):
+            path
+        case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: []
+        }
+    }
+}

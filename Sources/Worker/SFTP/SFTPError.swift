@@ -1,0 +1,37 @@
+/// Why a call on remote files failed.
+public enum SFTPError: Error, Equatable, Sendable {
+    /// The host has no SFTP subsystem, or something else answers in its place: other ways to its files may work.
+    case noSubsystem(detail: String)
+    /// No session could be opened: the master is dead, or refuses more sessions. Nothing was done.
+    case unreachable(detail: String)
+    /// `ssh` cannot run on this machine. Nothing was done.
+    case spawn(detail: String)
+    /// No session was free in time. Nothing was done.
+    case noSession
+    /// The connection ended during the call: what it changed is unknown, unless the call only reads.
+    case lost(detail: String)
+    /// The server sent what no SFTP server may send; the connection was given up.
+    case broken(detail: String)
+    /// The server did not answer for so long; the connection was given up.
+    case silent(Duration)
+    /// The task was cancelled.
+    case cancelled
+    /// The server said no. `path` is the path of the call, `call` the packet's name in the draft without `SSH_FXP_`.
+    case refused(SFTPStatus, call: String, path: [UInt8], message: String)
+    /// Reading or writing needs a regular file.
+    case notRegular(FileType, path: [UInt8])
+    /// Something of that name exists.
+    case exists(FileType, path: [UInt8])
+    /// `path`, resolved by the host, is not in the base directory.
+    case outside(path: [UInt8])
+    /// The directory has more entries than a listing may have.
+    case tooManyEntries(limit: Int)
+    /// The file changed while it was worked on.
+    case changed(path: [UInt8])
+    /// No space is left on the file system of `path`, as far as the host tells.
+    case noSpace(path: [UInt8])
+    /// The host's server lacks what the call needs.
+    case unsupported(String)
+    /// The local side of a transfer failed.
+    case local(detail: String)
+}

@@ -1,0 +1,92 @@
+/// A name of a directory, of REALPATH or READLINK. The long name is not kept: its form is for eyes only.
+struct SFTPName: Equatable, Sendable {
+    let name: [UInt8]
+    let attributes: SFTPAttributes
+}
+
+/// What a server sends, draft-ietf-secsh-filexfer-02 sections 4 and 7.
+enum SFTPReply: Equatable, Sendable {
+    /// The text is cut to 500 bytes.
+    case status(SFTPStatus, String)
+    case handle([UInt8])
+    case data(ArraySlice<UInt8>)
+    case names([SFTPName])
+    case attributes(SFTPAttributes)
+    case extended(ArraySlice<UInt8>)
+
+    /// Handles are at most so long, section 6.3.
+    static let longestHandle = 256
+
+    /// The whole of a packet behind its length.
+    static func decode(_ packet: ArraySlice<UInt8>) throws(Malformed) -> (id: UInt32, reply: SFTPReply) {
+        var reader = WireReader(packet)
+        let type = try reader.byte()
+        let id = try reader.number32()
+        let reply: SFTPReply
+        switch type {
+        case 101:
+            let status = SFTPStatus(code: try reader.number32())
+            var text: ArraySlice<UInt8> = []
+            // Servers of versions before 3 leave the text out, and some that say 3 do so too.
+            if !reader.isAtEnd { text = try reader.string() }
+            if !reader.isAtEnd { _ = try reader.string() }
+            reply = .status(status, String(decoding: text.prefix(500), as: UTF8.self))
+        case 102:
+            let handle = try reader.string()
+            guard handle.count <= longestHandle else { throw Malformed("a handle of \(handle.count) bytes") }
+            reply = .handle(Array(handle))
+        case 103: reply = .data(try reader.string())
+        case 104:
+            var names: [SFTPName] = []
+            for _ in 0..<(try reader.count(ofAtLeast: 12)) {
+                let name = Array(try reader.string())
+                _ = try reader.string()
+                names.append(SFTPName(name: name, attributes: try SFTPAttributes(from: &reader)))
+            }
+            reply = .names(names)
+        case 105: reply = .attributes(try SFTPAttributes(from: &reader))
+        case 201: reply = .extended(reader.remainder())
+        default: throw Malformed("a packet of type \(type)")
+        }
+        try reader.expectEnd()
+        return (id, reply)
+    }
+
+    /// Throws where it does not answer the request.
+    func check(answers answer: SFTPRequest.Answer) throws(Malformed) {
+        switch (self, answer) {
+        case (.status(.ok, _), .status), (.handle, .handle), (.attributes, .attributes), (.extended, .extended): return
+        case (.status(.ok, _), _): throw Malformed("OK in the place of what was asked for")
+        case (.status, _): return
+        case (.data(let data), .data(let most)):
+            guard data.count <= most else { throw Malformed("more bytes than were asked for") }
+            // A reader would ask again for ever.
+            guard !data.isEmpty || most == 0 else { throw Malformed("no bytes and no end") }
+        case (.names(let names), .names):
+            guard !names.isEmpty else { throw Malformed("no names and no end") }
+        case (.names(let names), .name):
+            guard names.count == 1 else { throw Malformed("\(names.count) names in the place of one") }
+        default: throw Malformed("an answer of the wrong kind")
+        }
+    }
+}
+
+/// SSH_FXP_VERSION, section 4.
+struct SFTPVersion: Equatable, Sendable {
+    let version: UInt32
+    let extensions: Set<SFTPExtension>
+
+    /// The whole of the first packet behind its length; nil where it is none of SFTP.
+    init(_ packet: ArraySlice<UInt8>) throws(Malformed) {
+        var reader = WireReader(packet)
+        guard try reader.byte() == 2 else { throw Malformed("a first packet that is no VERSION") }
+        version = try reader.number32()
+        var extensions: Set<SFTPExtension> = []
+        while !reader.isAtEnd {
+            let name = String(decoding: try reader.string(), as: UTF8.self)
+            _ = try reader.string()
+            if let known = SFTPExtension(rawValue: name) { extensions.insert(known) }
+        }
+        self.extensions = extensions
+    }
+}

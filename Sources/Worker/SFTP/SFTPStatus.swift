@@ -1,0 +1,38 @@
+/// The code of an SSH_FXP_STATUS, draft-ietf-secsh-filexfer-02 section 7.
+public enum SFTPStatus: Equatable, Sendable {
+    /// Done.
+    case ok
+    /// No more bytes or names.
+    case endOfFile
+    /// OpenSSH: also a part of the path that is no directory, and a loop of symlinks.
+    case noSuchFile
+    /// Not allowed.
+    case permissionDenied
+    /// Everything without a code of its own: file exists, disk full, read-only file system, directory not empty.
+    case failure
+    /// OpenSSH: a name that is too long, or an invalid argument.
+    case badMessage
+    /// Of clients only.
+    case noConnection
+    /// Of clients only.
+    case connectionLost
+    /// The server does not know the request.
+    case unsupported
+    /// A code that version 3 does not have.
+    case other(UInt32)
+
+    init(code: UInt32) {
+        switch code {
+        case 0: self = .ok
+        case 1: self = .endOfFile
+        case 2: self = .noSuchFile
+        case 3: self = .permissionDenied
+        case 4: self = .failure
+        case 5: self = .badMessage
+        case 6: self = .noConnection
+        case 7: self = .connectionLost
+        case 8: self = .unsupported
+        default: self = .other(code)
+        }
+    }
+}

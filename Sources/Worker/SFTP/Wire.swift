@@ -1,0 +1,87 @@
+/// A packet that is not what the draft says.
+struct Malformed: Error, Equatable {
+    let detail: String
+
+    init(_ detail: String) {
+        self.detail = detail
+    }
+}
+
+/// Reads big-endian numbers and strings, RFC 4251 section 5, out of one packet and never beyond it.
+struct WireReader {
+    private var rest: ArraySlice<UInt8>
+
+    init(_ bytes: ArraySlice<UInt8>) {
+        rest = bytes
+    }
+
+    mutating func byte() throws(Malformed) -> UInt8 {
+        guard let first = rest.popFirst() else { throw Malformed("a packet that ends early") }
+        return first
+    }
+
+    mutating func number32() throws(Malformed) -> UInt32 { UInt32(truncatingIfNeeded: try number(bytes: 4)) }
+
+    mutating func number64() throws(Malformed) -> UInt64 { try number(bytes: 8) }
+
+    /// Its bytes, not copied.
+    mutating func string() throws(Malformed) -> ArraySlice<UInt8> {
+        let length = Int(try number32())
+        guard length <= rest.count else { throw Malformed("a string longer than its packet") }
+        defer { rest = rest.dropFirst(length) }
+        return rest.prefix(length)
+    }
+
+    /// A number of things that follow, which cannot be more than the packet has room for.
+    mutating func count(ofAtLeast size: Int) throws(Malformed) -> Int {
+        let count = Int(try number32())
+        guard count <= rest.count / size else { throw Malformed("a count larger than its packet") }
+        return count
+    }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// All that is left.
+    mutating func remainder() -> ArraySlice<UInt8> {
+        defer { rest = [] }
+        return rest
+    }
+
+    func expectEnd() throws(Malformed) {
+        guard rest.isEmpty else { throw Malformed("a packet with bytes left over") }
+    }
+
+    private mutating func number(bytes: Int) throws(Malformed) -> UInt64 {
+        guard rest.count >= bytes else { throw Malformed("a packet that ends early") }
+        defer { rest = rest.dropFirst(bytes) }
+        return rest.prefix(bytes).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}
+
+/// Writes a packet, its length first.
+struct WireWriter {
+    private var bytes: [UInt8] = [0, 0, 0, 0]
+
+    init(reserving capacity: Int = 128) {
+        bytes.reserveCapacity(capacity)
+    }
+
+    mutating func byte(_ value: UInt8) { bytes.append(value) }
+
+    mutating func number(_ value: some FixedWidthInteger & UnsignedInteger) {
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func string(_ value: some Collection<UInt8>) {
+        number(UInt32(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// The packet, with its length.
+    consuming func packet() -> [UInt8] {
+        withUnsafeBytes(of: UInt32(bytes.count - 4).bigEndian) { length in
+            for index in 0..<4 { bytes[index] = length[index] }
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,345 @@
+import SSH
+import Synchronization
+import Testing
+
+@testable import SFTP
+
+/// A server may say anything: each call ends, with an error that tells what was wrong.
+@Suite("A hostile SFTP server")
+struct SFTPHostileServerTests {
+    private typealias Server = SFTPScriptedServer
+
+    private func error(_ work: () async throws(SFTPError) -> some Any) async -> SFTPError? {
+        do throws(SFTPError) {
+            _ = try await work()
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func isBroken(_ error: SFTPError?) -> Bool {
+        if case .broken = error { return true }
+        return false
+    }
+
+    private let path = Array("/f".utf8)
+
+    @Test func `an honest one is believed`() async throws {
+        let content = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let files = Server.files(Server.honest(content))
+        #expect(try await files.read(path, .head(1 << 20)).bytes == content)
+        #expect(try await files.read(path, .offset(99_990, 100)).bytes == Array(content.suffix(10)))
+        #expect(try await files.read(path, .tail(5)).bytes == Array(content.suffix(5)))
+    }
+
+    @Test(arguments: [0, 1, 2, 4, 6, 0xFFFF_FFFF] as [UInt32])
+    func `another version`(version: UInt32) async {
+        let files = Server.files(version: Server.version(version), Server.honest([]))
+        let error = await error { () async throws(SFTPError) in try await files.stat(path) }
+        #expect(error == .unsupported("SFTP version 3: the server answers with version \(version)"))
+    }
+
+    @Test(arguments: ["Welcome to this host!\r\n", "\0\0\0\u{5}\u{65}", "\u{7F}\u{7F}\u{7F}\u{7F}", "\0\0\0\u{1}\u{2}"])
+    func `what is no SFTP at all`(greeting: String) async {
+        let files = Server.files(version: Array(greeting.utf8) + [0, 0, 0, 0], Server.honest([]))
+        let error = await error { () async throws(SFTPError) in try await files.stat(path) }
+        guard case .noSubsystem = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
+    @Test func `one that never answers, at first or later`() async {
+        let mute = Server.files(version: [], deadline: .milliseconds(200)) { _, _ in }
+        let first = await error { () async throws(SFTPError) in try await mute.stat(path) }
+        #expect(first == .silent(.milliseconds(200)))
+        let lame = Server.files(deadline: .milliseconds(200)) { _, _ in }
+        let later = await error { () async throws(SFTPError) in try await lame.stat(path) }
+        #expect(later == .silent(.milliseconds(200)))
+    }
+
+    @Test func `the first reason of an end is told, not the one that closing brings`() async {
+        struct Mute: SFTPTransport {
+            let client: SFTPClient
+
+            func send(_ bytes: [UInt8]) {}
+            func close() { client.transportEnded("closed") }
+        }
+        let client = SFTPClient(deadline: .milliseconds(50))
+        client.start(Mute(client: client))
+        let told = await error { () async throws(SFTPError) in try await client.ready() }
+        #expect(told == .silent(.milliseconds(50)))
+    }
+
+    /// Bytes in the place of the reply to STAT.
+    static let nonsense: [(name: String, bytes: @Sendable (UInt32) -> [UInt8])] = [
+        ("an unknown id", { Server.attributes($0 &+ 77, SFTPAttributes(size: 1, permissions: 0o100644)) }),
+        ("an answer of another kind", { Server.handle($0, [1]) }),
+        ("OK to a question", { Server.status($0, 0) }),
+        ("data", { Server.data($0, [1]) }),
+        ("a type that no server sends", { id in Server.packet(77) { $0.number(id) } }),
+        ("a huge length", { _ in [0x7F, 0xFF, 0xFF, 0xFF, 105] }),
+        ("no length", { _ in [0, 0, 0, 0] }),
+        ("a packet without an id", { _ in [0, 0, 0, 2, 105, 0] }),
+        (
+            "attributes that end early",
+            { id in
+                Server.packet(105) {
+                    $0.number(id); $0.number(UInt32(1))
+                }
+            }
+        ),
+        (
+            "attributes with unknown flags",
+            { id in
+                Server.packet(105) {
+                    $0.number(id); $0.number(UInt32(0x40))
+                }
+            }
+        ),
+        (
+            "attributes with 2^32 extensions",
+            { id in
+                Server.packet(105) {
+                    $0.number(id); $0.number(UInt32(0x8000_0000)); $0.number(UInt32.max)
+                }
+            }
+        ),
+        (
+            "bytes left over",
+            { id in
+                Server.packet(105) {
+                    $0.number(id); $0.number(UInt32(0)); $0.byte(1)
+                }
+            }
+        ),
+        (
+            "a string longer than its packet",
+            { id in
+                Server.packet(101) {
+                    $0.number(id); $0.number(UInt32(4)); $0.number(UInt32.max)
+                }
+            }
+        ),
+    ]
+
+    @Test(arguments: nonsense.indices)
+    func `nonsense breaks the connection, and the next call opens a new one`(index: Int) async throws {
+        let (name, bytes) = Self.nonsense[index]
+        let count = Mutex(0)
+        let honest = Server.honest([1, 2, 3])
+        let files = Server.files { request, server in
+            if count.withLock({
+                $0 += 1; return $0 == 1
+            }) {
+                server.say(bytes(request.id))
+            } else {
+                honest(request, server)
+            }
+        }
+        let error = await error { () async throws(SFTPError) in try await files.stat(path) }
+        #expect(isBroken(error), "\(name): \(String(describing: error))")
+        #expect(try await files.stat(path).size == 3)
+    }
+
+    @Test func `a second answer breaks the connection`() async {
+        let honest = Server.honest([1])
+        let files = Server.files { request, server in
+            honest(request, server)
+            if request.type == 17 { honest(request, server) }
+        }
+        #expect(isBroken(await error { () async throws(SFTPError) in try await files.read(path, .head(10)) }))
+    }
+
+    @Test func `all calls under way fail with it`() async {
+        let seen = Mutex(0)
+        let files = Server.files(deadline: .seconds(20)) { request, server in
+            if seen.withLock({
+                $0 += 1; return $0 == 20
+            }) {
+                server.say([0xFF, 0xFF, 0xFF, 0xFF])
+            }
+        }
+        let path = path
+        let broken = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<20 {
+                group.addTask {
+                    do throws(SFTPError) {
+                        _ = try await files.stat(path)
+                        return false
+                    } catch {
+                        return isBroken(error)
+                    }
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(broken == 20)
+    }
+
+    @Test func `more data than was asked for, no data, and a large handle`() async {
+        let honest = Server.honest(Array("twelve bytes".utf8))
+        for answer: @Sendable (UInt32) -> [UInt8] in [
+            { Server.data($0, Array(repeating: 0, count: 40_000)) }, { Server.data($0, []) }, { Server.names($0, []) },
+        ] {
+            let files = Server.files { request, server in
+                if request.type == 5 { server.say(answer(request.id)) } else { honest(request, server) }
+            }
+            #expect(isBroken(await error { () async throws(SFTPError) in try await files.read(path, .head(1000)) }))
+        }
+        for size in [257, 200_000, 1 << 20] {
+            let files = Server.files { request, server in
+                if request.type == 3 {
+                    server.say(Server.handle(request.id, Array(repeating: 1, count: size)))
+                } else {
+                    honest(request, server)
+                }
+            }
+            #expect(isBroken(await error { () async throws(SFTPError) in try await files.read(path, .head(1000)) }))
+        }
+    }
+
+    @Test func `a READDIR without names, with one that is a path, and one without end`() async {
+        let honest = Server.honest([])
+        for name in ["", "a/b", "a\0b"] {
+            let files = Server.files { request, server in
+                if request.type == 12 {
+                    server.say(
+                        Server.names(request.id, [SFTPName(name: Array(name.utf8), attributes: SFTPAttributes())]))
+                } else {
+                    honest(request, server)
+                }
+            }
+            #expect(
+                isBroken(await error { () async throws(SFTPError) in try await files.list(path, limit: 10) }), "\(name)"
+            )
+        }
+        let empty = Server.files { request, server in
+            if request.type == 12 { server.say(Server.names(request.id, [])) } else { honest(request, server) }
+        }
+        #expect(isBroken(await error { () async throws(SFTPError) in try await empty.list(path, limit: 10) }))
+        let long = Array(repeating: UInt8(ascii: "n"), count: 250_000)
+        let endless = Server.files(deadline: .seconds(10)) { request, server in
+            if request.type == 12 {
+                server.say(Server.names(request.id, [SFTPName(name: long, attributes: SFTPAttributes())]))
+            } else {
+                honest(request, server)
+            }
+        }
+        let error = await error { () async throws(SFTPError) in try await endless.list(path, limit: 10) }
+        #expect(error == .tooManyEntries(limit: 1_000_000))
+    }
+
+    @Test func `an unknown status is told with its text`() async {
+        let files = Server.files { request, server in server.say(Server.status(request.id, 4711, "odd")) }
+        let error = await error { () async throws(SFTPError) in try await files.stat(path) }
+        #expect(error == .refused(.other(4711), call: "STAT", path: path, message: "odd"))
+    }
+
+    @Test func `answers may come in any order`() async throws {
+        let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 13) }
+        let honest = Server.honest(content)
+        let held = Mutex<[Server.Request]>([])
+        let files = Server.files(deadline: .seconds(5)) { request, server in
+            guard request.type == 5 else { return honest(request, server) }
+            // 10 READs and the one behind the end, the last one first.
+            let all = held.withLock { held in
+                held.append(request)
+                return held.count >= 11 ? held : []
+            }
+            for request in all.reversed() { honest(request, server) }
+        }
+        #expect(try await files.read(path, .head(1 << 20)).bytes == content)
+    }
+
+    @Test func `a file that grows or shrinks while it is read ends where it ends`() async throws {
+        for (said, real) in [(0, 100_000), (10, 100_000), (500_000, 100_000), (100_000, 0), (1 << 40, 3)] {
+            let content = (0..<real).map { UInt8(truncatingIfNeeded: $0 / 13) }
+            let honest = Server.honest(content)
+            let files = Server.files(deadline: .seconds(5)) { request, server in
+                guard request.type == 17 || request.type == 8 else { return honest(request, server) }
+                server.say(Server.attributes(request.id, SFTPAttributes(size: UInt64(said), permissions: 0o100644)))
+            }
+            let result = try await files.read(path, .head(1 << 20))
+            #expect(result.bytes == content && result.reachedEnd)
+        }
+    }
+
+    @Test func `a cancelled call ends at once, its late answer is consumed and its handle closed`() async throws {
+        let late = Mutex<Server.Request?>(nil)
+        let server = Mutex<SFTPScriptedServer?>(nil)
+        let honest = Server.honest([1, 2, 3])
+        let files = Server.files(deadline: .seconds(20)) { request, this in
+            server.withLock { $0 = this }
+            let first =
+                request.type == 3
+                && late.withLock { late in
+                    guard late == nil else { return false }
+                    late = request
+                    return true
+                }
+            if !first { honest(request, this) }
+        }
+        let path = path
+        let call = Task { () -> SFTPError? in
+            do throws(SFTPError) {
+                _ = try await files.read(path, .head(10))
+                return nil
+            } catch {
+                return error
+            }
+        }
+        while late.withLock({ $0 == nil }) { await Task.yield() }
+        call.cancel()
+        #expect(await call.value == .cancelled)
+        let open = try #require(late.withLock { $0 })
+        let running = try #require(server.withLock { $0 })
+        running.say(Server.handle(open.id, [9, 9]))
+        #expect(try await files.read(path, .head(10)).bytes == [1, 2, 3])
+        #expect(running.requests.contains { $0.type == 4 && $0.string == [9, 9] })
+    }
+
+    @Test func `what a guessed handle gave is thrown away where the handle is another`() async throws {
+        let honest = Server.honest(Array("right".utf8))
+        let files = Server.files(version: Server.version(3, ["limits@openssh.com"])) { request, server in
+            switch request.type {
+            case 3: server.say(Server.handle(request.id, [0, 0, 0, 5]))
+            case 5 where request.string == [0, 0, 0, 0]: server.say(Server.data(request.id, Array("w".utf8)))
+            case 200: server.say(Server.status(request.id, 8))
+            default: honest(request, server)
+            }
+        }
+        #expect(try await files.read(path, .head(100)).bytes == Array("right".utf8))
+    }
+
+    @Test func `a name that only looks resolved does not lead out of the base directory`() async {
+        // Its REALPATH tidies the text and no more, and `link` is a symlink.
+        let honest = Server.honest([1])
+        let files = Server.files { request, server in
+            if request.type == 7, request.string == Array("/base/link".utf8) {
+                server.say(Server.attributes(request.id, SFTPAttributes(permissions: 0o120777)))
+            } else if request.type == 7 {
+                server.say(Server.attributes(request.id, SFTPAttributes(permissions: 0o040755)))
+            } else {
+                honest(request, server)
+            }
+        }
+        let confined = RemoteFiles(channel: files.channel, base: Array("/base".utf8))
+        let error = await error { () async throws(SFTPError) in
+            try await confined.read(Array("/base/link/f".utf8), .head(10))
+        }
+        #expect(error == .outside(path: Array("/base/link".utf8)))
+    }
+
+    @Test func `the ends before the first packet are told apart`() {
+        for reason in ["subsystem request failed on channel 0", "exited(127)", "sh: /usr/lib/sftp-server: not found"] {
+            #expect(SFTPClient.earlyEnd(reason) == .noSubsystem(detail: reason))
+        }
+        for reason in ["Control socket connect(/run/x): No such file or directory", "exited(255)", "signalled(9)"] {
+            #expect(SFTPClient.earlyEnd(reason) == .unreachable(detail: reason))
+        }
+        let refused = "mux_client_request_session: session request failed: Session open refused by peer"
+        #expect(SFTPClient.earlyEnd(refused) == .noSession)
+    }
+}
