@@ -1,4 +1,6 @@
+import IPC
 import Synchronization
+import Tools
 
 @testable import MCP
 
@@ -148,4 +150,10 @@ extension JSONValue {
 
     /// The elements of an array.
     var elements: [JSONValue] { if case .array(let values) = self { values } else { [] } }
+}
+
+/// A supervisor that opens nothing.
+struct NoLocalFiles: LocalFileBroker {
+    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here") }
+    func abandon(handle: UInt32) {}
 }

@@ -93,7 +93,8 @@ struct LegacyEraTests {
             if names.contains("annotations") {
                 #expect(
                     tool["annotations"].names
-                        == ["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint", "title"])
+                        == ["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"]
+                        + (names.contains("title") ? [] : ["title"]))
                 #expect(tool["annotations"]["readOnlyHint"] == .bool(tool["name"] == "echo"))
                 #expect(tool["annotations"]["destructiveHint"] == .bool(tool["name"] == "fail"))
             }
@@ -125,7 +126,8 @@ struct LegacyEraTests {
         // The same JSON, members in the same order.
         #expect(content.first?["text"].string == #"{"b":"x\"y\n","a":[1,null]}"#)
         if names.contains("structuredContent") {
-            #expect(shaped["structuredContent"]["b"] == "x\"y\n" && shaped["structuredContent"]["a"].elements.count == 2)
+            #expect(shaped["structuredContent"]["b"] == "x\"y\n")
+            #expect(shaped["structuredContent"]["a"].elements.count == 2)
         }
     }
 

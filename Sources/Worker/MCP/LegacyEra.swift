@@ -53,7 +53,12 @@ struct LegacyEra {
         entry["description"] = .string(tool.description)
         entry["inputSchema"] = .object(tool.inputSchema)
         if revision.hasStructuredContent { entry["outputSchema"] = .object(tool.outputSchema) }
-        if revision.hasAnnotations { entry["annotations"] = .object(tool.annotations) }
+        if revision.hasAnnotations {
+            var annotations = tool.annotations
+            // Before tools had titles of their own, this was the place.
+            if !revision.hasStructuredContent { annotations["title"] = .string(tool.title) }
+            entry["annotations"] = .object(annotations)
+        }
         return entry
     }
 

@@ -24,7 +24,7 @@ public struct ToolDescription: Sendable {
         self.inputSchema = inputSchema
         self.outputSchema = outputSchema
         annotations = [
-            "title": .string(title), "readOnlyHint": .bool(readOnly), "destructiveHint": .bool(destructive),
+            "readOnlyHint": .bool(readOnly), "destructiveHint": .bool(destructive),
             "idempotentHint": .bool(idempotent), "openWorldHint": true,
         ]
     }

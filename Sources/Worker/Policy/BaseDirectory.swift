@@ -13,14 +13,20 @@ public struct BaseDirectory: Sendable {
 
     /// Throws where a command's working directory is missing or outside.
     public func judge(workingDirectory: String) throws(Refusal) {
-        guard let root else { return }
-        let key = "hosts.\(host).base_dir is \"\(text)\""
+        guard root != nil else { return }
         guard !workingDirectory.isEmpty else {
-            throw Refusal(description: "\(key): pass \"cwd\", a directory in that tree.")
-        }
-        guard workingDirectory.hasPrefix("/"), Self.components(workingDirectory).starts(with: root) else {
             throw Refusal(
-                description: "\(key), and \"\(workingDirectory.prefix(200))\" is not in it. "
+                description: "hosts.\(host).base_dir is \"\(text)\": pass \"cwd\", a directory in that tree.")
+        }
+        try judge(path: workingDirectory)
+    }
+
+    /// Throws where a path is outside.
+    public func judge(path: String) throws(Refusal) {
+        guard let root else { return }
+        guard path.utf8.first == UInt8(ascii: "/"), Self.components(path).starts(with: root) else {
+            throw Refusal(
+                description: "hosts.\(host).base_dir is \"\(text)\", and \"\(path.prefix(200))\" is not in it. "
                     + "Pass an absolute path in that tree.")
         }
     }

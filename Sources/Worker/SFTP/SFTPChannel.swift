@@ -49,7 +49,7 @@ public final class SFTPChannel: Sendable {
                     "sftp", receive: { client.receive($0) }, ended: { client.transportEnded($0) })
             } catch {
                 switch error {
-                case .cancelled: throw .noSession
+                case .cancelled, .noSession: throw .noSession
                 case .spawn(let detail): throw .spawn(detail: detail)
                 default: throw .unreachable(detail: "\(error)")
                 }

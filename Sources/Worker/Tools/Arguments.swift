@@ -22,14 +22,42 @@ struct Arguments {
     }
 
     func string(_ name: String) throws(Mistake) -> String? {
+        let text = try text(name)
+        // No argument can reach a shell or a file system with a NUL in it.
+        guard text?.utf8.contains(0) != true else { throw mistake(name, "must not contain a NUL character") }
+        return text
+    }
+
+    /// A string that is content, where any character may stand.
+    func text(_ name: String) throws(Mistake) -> String? {
         switch values[name] {
         case .none, .some(.null): return nil
-        case .some(.string(let text)):
-            // No argument can reach a shell or a file system with a NUL in it.
-            guard !text.utf8.contains(0) else { throw mistake(name, "must not contain a NUL character") }
-            return text
+        case .some(.string(let text)): return text
         case .some(let other): throw mistake(name, "must be a string, not \(other.typeName)")
         }
+    }
+
+    func boolean(_ name: String) throws(Mistake) -> Bool? {
+        switch values[name] {
+        case .none, .some(.null): return nil
+        case .some(.bool(let truth)): return truth
+        case .some(let other): throw mistake(name, "must be true or false, not \(other.typeName)")
+        }
+    }
+
+    /// A list of objects, not empty.
+    func objects(_ name: String) throws(Mistake) -> [JSONObject] {
+        guard case .array(let elements) = values[name], !elements.isEmpty else {
+            throw mistake(name, "must be a list of objects, not empty")
+        }
+        var objects: [JSONObject] = []
+        for element in elements {
+            guard let object = element.object else {
+                throw mistake(name, "must hold objects only, not \(element.typeName)")
+            }
+            objects.append(object)
+        }
+        return objects
     }
 
     func requiredString(_ name: String) throws(Mistake) -> String {

@@ -12,12 +12,6 @@ enum ExecTool: Tool {
     static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.exec) }
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
-        let hosts = policy.hosts.map { JSONValue.string($0.name) }
-        // A list of thousands of names would cost the model more than it helps.
-        var host: JSONObject = [
-            "type": "string", "description": .string("Configured host; default \"\(policy.defaultHost)\""),
-        ]
-        if hosts.count <= 20 { host["enum"] = .array(hosts) }
         let longest = policy.limits.maxTimeoutSeconds
         return ToolDescription(
             name: name, title: "Run a command over SSH",
@@ -28,7 +22,7 @@ enum ExecTool: Tool {
                 "type": "object",
                 "properties": [
                     "command": ["type": "string", "description": "Shell command, run by the login shell"],
-                    "host": .object(host),
+                    "host": Schema.host(),
                     "cwd": ["type": "string", "description": "Directory to run in; default the login directory"],
                     "env": [
                         "type": "object", "additionalProperties": ["type": "string"],
@@ -42,29 +36,20 @@ enum ExecTool: Tool {
                 ],
                 "required": ["command"], "additionalProperties": false,
             ],
-            outputSchema: [
-                "type": "object",
-                "properties": [
-                    "exit_code": ["type": "integer", "description": "128 + n after signal n; -1 if unknown"],
-                    "stdout": ["type": "string"], "stderr": ["type": "string"],
-                    "signal": ["type": "string"], "timed_out": ["type": "boolean"],
-                    "stopped": ["type": "string", "enum": ["confirmed", "signalled", "unknown"]],
-                    "background": [
-                        "type": "boolean", "description": "A process left behind kept the output open",
-                    ],
-                    "stdout_truncated": ["type": "boolean"], "stdout_bytes": ["type": "integer"],
-                    "stderr_truncated": ["type": "boolean"], "stderr_bytes": ["type": "integer"],
-                    "duration_ms": ["type": "integer"], "command": ["type": "string"], "cwd": ["type": "string"],
-                ],
-                "required": ["exit_code", "stdout", "stderr", "timed_out", "duration_ms", "command", "cwd"],
-            ],
+            // Keys that come only sometimes explain themselves; the schema allows them.
+            outputSchema: Schema.result(
+                [
+                    "exit_code": Schema.integer("128 + n after signal n; -1 if unknown"), "stdout": Schema.string(),
+                    "stderr": Schema.string(), "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
+                    "command": Schema.string(), "cwd": Schema.string(),
+                ], required: ["exit_code", "stdout", "stderr", "timed_out", "duration_ms", "command", "cwd"]),
             readOnly: false, destructive: true, idempotent: false)
     }
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         do {
             let (host, request) = try judge(arguments, context)
-            guard let sessions = context.sessions[host.name] else {
+            guard let sessions = context.access[host.name]?.sessions else {
                 return .failure("There is no host \"\(host.name)\".")
             }
             do throws(ExecFailure) {

@@ -1,5 +1,6 @@
 public import IPC
 public import MCP
+internal import SFTP
 internal import SSH
 internal import Synchronization
 
@@ -12,10 +13,24 @@ protocol Tool: Sendable {
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
 }
 
-/// What a call works with: the policy as it was when the call began, and the hosts' sessions.
+/// The ways to one host.
+struct HostAccess: Sendable {
+    let sessions: HostSessions
+    let files: SFTPChannel
+}
+
+/// What a call works with: the policy as it was when the call began, the ways to the hosts, and to local files.
 struct ToolContext: Sendable {
     let policy: PolicySnapshot
-    let sessions: [String: HostSessions]
+    let access: [String: HostAccess]
+    let broker: any LocalFileBroker
+
+    /// Asks the supervisor for a local file.
+    func ask(_ request: ToSupervisor) async throws(FileFailure) -> LocalAnswer {
+        let answer = await broker.ask(request)
+        if case .refused(let sentence) = answer { throw FileFailure(sentence: sentence) }
+        return answer
+    }
 
     /// The host that the argument `host` names, or the default.
     func host(_ name: String?) throws(Arguments.Mistake) -> PolicySnapshot.Host {
@@ -31,33 +46,36 @@ struct ToolContext: Sendable {
 
 /// The tools over one policy, which a reload may replace.
 public final class Toolbox: ToolSet {
-    private static let all: [any Tool.Type] = [ConnectionStatusTool.self, ExecTool.self]
+    private static let all: [any Tool.Type] = [
+        ConnectionStatusTool.self, ExecTool.self, ReadFileTool.self, ListDirTool.self, WriteFileTool.self,
+        EditFileTool.self, UploadFileTool.self, DownloadFileTool.self,
+    ]
 
     private let context: Mutex<ToolContext>
 
-    /// The tools that `policy` turns on.
-    public init(policy: PolicySnapshot) {
-        context = Mutex(Self.context(policy, keeping: [:], of: nil))
+    /// The tools that `policy` turns on, with local files by way of `broker`.
+    public init(policy: PolicySnapshot, broker: any LocalFileBroker) {
+        context = Mutex(Self.context(policy, keeping: nil, broker))
     }
 
     /// Puts a new policy in force for every call that starts from now on.
     public func update(_ policy: PolicySnapshot) {
-        context.withLock { $0 = Self.context(policy, keeping: $0.sessions, of: $0.policy) }
+        context.withLock { $0 = Self.context(policy, keeping: $0, $0.broker) }
     }
 
-    /// Sessions of a host that stays the same are kept, with what they count.
+    /// The ways to a host that stays the same are kept, with what they count.
     private static func context(
-        _ policy: PolicySnapshot, keeping sessions: [String: HostSessions], of old: PolicySnapshot?
+        _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker
     ) -> ToolContext {
-        let unchanged = old?.sshPath == policy.sshPath && old?.limits == policy.limits
-        let pairs = policy.hosts.map { host -> (String, HostSessions) in
-            if unchanged, let kept = sessions[host.name], old?.hosts.contains(host) == true { return (host.name, kept) }
-            return (
-                host.name,
-                HostSessions(host: host, sshPath: policy.sshPath, sessions: policy.limits.sessionsPerHost)
-            )
+        let unchanged = old?.policy.sshPath == policy.sshPath && old?.policy.limits == policy.limits
+        let pairs = policy.hosts.map { host -> (String, HostAccess) in
+            if unchanged, let kept = old?.access[host.name], old?.policy.hosts.contains(host) == true {
+                return (host.name, kept)
+            }
+            let sessions = HostSessions(host: host, sshPath: policy.sshPath, sessions: policy.limits.sessionsPerHost)
+            return (host.name, HostAccess(sessions: sessions, files: SFTPChannel(sessions: sessions)))
         }
-        return ToolContext(policy: policy, sessions: Dictionary(uniqueKeysWithValues: pairs))
+        return ToolContext(policy: policy, access: Dictionary(uniqueKeysWithValues: pairs), broker: broker)
     }
 
     private var policy: PolicySnapshot { context.withLock(\.policy) }

@@ -1,0 +1,93 @@
+internal import IPC
+internal import MCP
+internal import Policy
+internal import SFTP
+
+/// `ssh_edit_file`: replaces exact texts in a remote file, all of them or none.
+enum EditFileTool: Tool {
+    static let name = "ssh_edit_file"
+
+    /// Largest file in bytes that is edited: it is held in memory some times over.
+    private static let maximumSize = 8 << 20
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool {
+        policy.hosts.contains { $0.capabilities.fileRead && $0.capabilities.fileWrite }
+    }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "Edit a remote file",
+            description:
+                "Replaces exact pieces of text in a remote file, all edits or none, and returns a unified diff. "
+                + "Each old_text must occur exactly once unless replace_all is set. "
+                + (policy.allowOverwrite ? "" : "Overwriting is switched off: only dry_run works."),
+            inputSchema: Schema.object(
+                [
+                    "path": Schema.string("Absolute path"),
+                    "edits": [
+                        "type": "array", "minItems": 1,
+                        "items": .object(
+                            Schema.object(
+                                [
+                                    "old_text": Schema.string(), "new_text": Schema.string(),
+                                    "replace_all": Schema.boolean(),
+                                ], required: ["old_text", "new_text"])),
+                    ],
+                    "host": Schema.host(), "dry_run": Schema.boolean("Only show the diff; default false"),
+                ], required: ["path", "edits"]),
+            outputSchema: Schema.result(
+                [
+                    "edited": Schema.boolean(), "path": Schema.string(), "replacements": Schema.integer(),
+                    "diff": Schema.string(),
+                ], required: ["edited", "path", "replacements", "diff"]),
+            readOnly: false, destructive: true, idempotent: false)
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await FileCall.run(context) {
+            let arguments = try Arguments(values, tool: name, known: ["path", "edits", "host", "dry_run"])
+            let edits = try edits(arguments)
+            let dryRun = try arguments.boolean("dry_run") ?? false
+            let call = try FileCall(arguments, context, needs: .write)
+            guard call.host.capabilities.fileRead else { throw Refusal(host: call.host.name, capability: "file_read") }
+            guard dryRun || context.policy.allowOverwrite else {
+                throw FileFailure(
+                    sentence: "safeguards.allow_overwrite is false, so files that exist cannot be edited. "
+                        + "Pass \"dry_run\": true for the diff alone, or ask the user to allow overwriting.")
+            }
+            let old = try await call.sftp { () async throws(SFTPError) in
+                try await call.files.read(call.path, .head(maximumSize))
+            }
+            guard old.reachedEnd, let text = String(validating: old.bytes, as: UTF8.self) else {
+                let what = old.reachedEnd ? "is not UTF-8 text" : "is larger than \(maximumSize) bytes"
+                throw FileFailure(
+                    sentence: "\(call.text) on \"\(call.host.name)\" \(what), so it cannot be edited. Use ssh_exec.")
+            }
+            let (new, count) = try TextEdit.apply(edits, to: text)
+            var result: JSONObject = [
+                "edited": .bool(!dryRun && new != text), "path": .string(call.text),
+                "replacements": .integer(Int64(count)),
+                "diff": .string(UnifiedDiff.text(from: text, to: new, path: call.text)),
+            ]
+            guard !dryRun, new != text else { return result }
+            let written = try await call.sftp { () async throws(SFTPError) in
+                try await call.files.write(
+                    call.path, Array(new.utf8), WriteOptions(policy: .replace, expected: old.bytes))
+            }
+            WriteFileTool.describe(written, in: &result)
+            return result
+        }
+    }
+
+    private static func edits(_ arguments: Arguments) throws -> [TextEdit] {
+        try arguments.objects("edits").enumerated().map { index, values in
+            let item = try Arguments(
+                values, tool: "\(name): edits[\(index)]", known: ["old_text", "new_text", "replace_all"])
+            guard let old = try item.text("old_text"), !old.isEmpty, let new = try item.text("new_text") else {
+                throw Arguments.Mistake(
+                    sentence: "\(name): edits[\(index)] needs \"old_text\", not empty, and \"new_text\", both strings.")
+            }
+            return TextEdit(old: old, new: new, all: try item.boolean("replace_all") ?? false)
+        }
+    }
+}

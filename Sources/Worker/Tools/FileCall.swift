@@ -1,0 +1,81 @@
+internal import IPC
+internal import MCP
+internal import Policy
+internal import SFTP
+
+/// What every tool on remote files begins with: the host, its capability, a path that may be used there.
+struct FileCall {
+    /// Which capability a tool needs.
+    enum Capability: String {
+        case read = "file_read"
+        case write = "file_write"
+
+        func isOn(_ capabilities: PolicySnapshot.Capabilities) -> Bool {
+            switch self {
+            case .read: capabilities.fileRead
+            case .write: capabilities.fileWrite
+            }
+        }
+    }
+
+    /// Longest path in bytes, PATH_MAX less its NUL.
+    private static let maximumPath = 4095
+
+    let host: PolicySnapshot.Host
+    let files: RemoteFiles
+    let path: [UInt8]
+    /// The path as it was asked for.
+    let text: String
+
+    /// - Throws: `Arguments.Mistake` or `Refusal`, in the order of judgement: arguments, host, policy.
+    init(
+        _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"
+    ) throws {
+        text = try arguments.requiredString(name)
+        guard text.hasPrefix("/") else {
+            throw Arguments.Mistake(
+                sentence: "Argument \"\(name)\" must be an absolute path, not \"\(text.prefix(200))\".")
+        }
+        guard text.utf8.count <= Self.maximumPath else {
+            throw Arguments.Mistake(
+                sentence:
+                    "Argument \"\(name)\" is \(text.utf8.count) bytes long; paths have at most \(Self.maximumPath).")
+        }
+        host = try context.host(try arguments.string("host"))
+        guard capability.isOn(host.capabilities), let access = context.access[host.name] else {
+            throw Refusal(host: host.name, capability: capability.rawValue)
+        }
+        try BaseDirectory(host.baseDir, host: host.name).judge(path: text)
+        files = RemoteFiles(channel: access.files, base: host.baseDir.map { Array($0.utf8) })
+        path = Array(text.utf8)
+    }
+
+    /// Runs the work of a tool and turns what goes wrong into a sentence.
+    static func run(
+        _ context: ToolContext, _ work: () async throws -> (JSONObject)
+    ) async -> ToolResult {
+        do {
+            return .success(try await work())
+        } catch let mistake as Arguments.Mistake {
+            return .failure(mistake.sentence)
+        } catch let failure as FileFailure {
+            return .failure(failure.sentence)
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    /// Calls SFTP, with this call's host in what it fails with.
+    func sftp<Result>(_ body: () async throws(SFTPError) -> Result) async throws(FileFailure) -> Result {
+        do throws(SFTPError) {
+            return try await body()
+        } catch {
+            throw FileFailure(sentence: FileFailures.sentence(error, host, path: text))
+        }
+    }
+}
+
+/// A sentence about what went wrong with a file.
+struct FileFailure: Error {
+    let sentence: String
+}

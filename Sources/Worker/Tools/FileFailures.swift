@@ -1,0 +1,56 @@
+internal import IPC
+internal import SFTP
+
+/// Sentences for what goes wrong with remote files, each with host, path and what to do next.
+enum FileFailures {
+    static func sentence(_ error: SFTPError, _ host: PolicySnapshot.Host, path: String) -> String {
+        let place = "\(shown(path)) on \"\(host.name)\""
+        switch error {
+        case .noSubsystem(let detail):
+            return "\"\(host.name)\" offers no SFTP (\(detail)). Files there can be reached with ssh_exec only."
+        case .unreachable(let detail): return Failures.masterDead(host, detail: detail)
+        case .spawn(let detail): return Failures.spawn(detail: detail)
+        case .noSession:
+            return "\"\(host.name)\" had no free session. Nothing was done; try again when other work there has ended."
+        case .lost(let detail):
+            return "The connection to \"\(host.name)\" was lost while it worked on \(shown(path)) (\(detail)). "
+                + "Look at the file before you try again."
+        case .broken(let detail):
+            return "\"\(host.name)\" does not speak proper SFTP (\(detail)); the connection was closed. Try again."
+        case .silent(let duration):
+            return
+                "\"\(host.name)\" did not answer for \(duration.components.seconds) s while it worked on \(shown(path)). "
+                + "Look at the file before you try again."
+        case .cancelled: return "The call was cancelled."
+        case .refused(let status, let call, _, let message): return refused(status, call, message, place)
+        case .notRegular(let type, _):
+            return "\(place) is not a regular file but: \(type.rawValue). "
+                + (type == .directory ? "Use ssh_list_dir for it." : "Use ssh_exec for it.")
+        case .exists(let type, _):
+            return "\(place) exists already (\(type.rawValue)), and safeguards.allow_overwrite is false. "
+                + "Choose another path, or ask the user to allow overwriting."
+        case .outside:
+            return
+                "hosts.\(host.name).base_dir is \"\(host.baseDir ?? "")\", and \(place) leads out of it through a symlink. "
+                + "Choose a path in that tree."
+        case .tooManyEntries(let limit):
+            return "\(place) has more than \(limit) entries, too many to list. Use ssh_exec with find."
+        case .changed:
+            return "\(place) changed while it was worked on; nothing was written. Read it again, then try again."
+        case .noSpace:
+            return "There is no space left for \(place). The file is as it was; free space there, then try again."
+        case .unsupported(let what): return "\"\(host.name)\" cannot do this over SFTP: \(what). Use ssh_exec."
+        case .local(let detail): return "The local file failed: \(detail)."
+        }
+    }
+
+    private static func refused(_ status: SFTPStatus, _ call: String, _ message: String, _ place: String) -> String {
+        switch status {
+        case .noSuchFile: "\(place) does not exist, or a directory above it does not. Check the path with ssh_list_dir."
+        case .permissionDenied: "Permission denied for \(place). The remote user may not do this; choose another path."
+        default: "\(place) cannot be used: \(message.isEmpty ? "\(status)" : String(message.prefix(200))) (\(call))."
+        }
+    }
+
+    private static func shown(_ path: String) -> String { path.utf8.count <= 500 ? path : "\(path.prefix(200))…" }
+}

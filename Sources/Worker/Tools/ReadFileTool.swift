@@ -1,0 +1,113 @@
+internal import FoundationEssentials
+internal import IPC
+internal import MCP
+internal import SFTP
+
+/// `ssh_read_file`: a remote file, or a part of it.
+enum ReadFileTool: Tool {
+    static let name = "ssh_read_file"
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileRead) }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "Read a remote file",
+            description:
+                "Reads a remote file, or a part of it: from a byte offset, some lines, or the last lines of a log. "
+                + "Text comes as it is, anything else as base64. Large files come in parts: go on at \"next_offset\".",
+            inputSchema: Schema.object(
+                [
+                    "path": Schema.string("Absolute path"), "host": Schema.host(),
+                    "offset": Schema.integer("First byte to read; default 0", from: 0),
+                    "max_bytes": Schema.integer("Default and limit \(policy.limits.maxReadBytes)", from: 1),
+                    "tail_lines": Schema.integer("Read only the last lines", from: 1),
+                    "start_line": Schema.integer("First line to read, counted from 1", from: 1),
+                    "line_count": Schema.integer("How many lines to read", from: 1),
+                ], required: ["path"]),
+            outputSchema: Schema.result(
+                [
+                    "content": Schema.string(), "encoding": Schema.string("utf-8 or base64"), "size": Schema.integer(),
+                    "offset": Schema.integer(), "truncated": Schema.boolean(), "next_offset": Schema.integer(),
+                ], required: ["content", "encoding", "size", "offset", "truncated"]),
+            readOnly: true, destructive: false, idempotent: true)
+    }
+
+    /// A part of a file, however it was asked for.
+    private struct Part {
+        var bytes: [UInt8]
+        var offset: UInt64
+        let size: UInt64
+        /// More follows behind `bytes`.
+        let hasMore: Bool
+        /// `bytes` may begin within a character.
+        var beginsAnywhere = false
+        /// Something that was asked for is missing.
+        let truncated: Bool
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await FileCall.run(context) {
+            let arguments = try Arguments(
+                values, tool: name,
+                known: ["path", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count"])
+            let most = context.policy.limits.maxReadBytes
+            let limit = min(most, try arguments.integer("max_bytes", in: 1...Int.max, unit: "bytes") ?? most)
+            let offset = try arguments.integer("offset", in: 0...Int.max, unit: "bytes")
+            let tail = try arguments.integer("tail_lines", in: 1...Int.max, unit: "lines")
+            let start = try arguments.integer("start_line", in: 1...Int.max, unit: "lines")
+            let count = try arguments.integer("line_count", in: 1...Int.max, unit: "lines")
+            let ways = [offset != nil, tail != nil, start != nil || count != nil].count { $0 }
+            guard ways <= 1 else {
+                throw Arguments.Mistake(
+                    sentence: "\(name): pass only one of \"offset\", \"tail_lines\" and \"start_line\"/\"line_count\".")
+            }
+            let call = try FileCall(arguments, context, needs: .read)
+            let part = try await call.sftp { () async throws(SFTPError) -> Part in
+                if let tail {
+                    let lines = try await call.files.tailLines(call.path, count: tail, limit: limit)
+                    return Part(
+                        bytes: lines.bytes, offset: lines.offset, size: lines.size, hasMore: !lines.reachedEnd,
+                        beginsAnywhere: lines.isCut, truncated: lines.isCut)
+                }
+                if start != nil || count != nil {
+                    let lines = try await call.files.lines(
+                        call.path, from: start ?? 1, count: count ?? .max, limit: limit)
+                    return Part(
+                        bytes: lines.bytes, offset: lines.offset, size: lines.size, hasMore: !lines.reachedEnd,
+                        truncated: lines.isCut)
+                }
+                let read = try await call.files.read(call.path, .offset(UInt64(offset ?? 0), limit))
+                return Part(
+                    bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd,
+                    truncated: !read.reachedEnd)
+            }
+            return shape(part)
+        }
+    }
+
+    private static func shape(_ part: Part) -> JSONObject {
+        var part = part
+        let text = text(&part)
+        var result: JSONObject = [
+            "content": .string(text ?? Data(part.bytes).base64EncodedString()),
+            "encoding": text == nil ? "base64" : "utf-8", "size": .integer(Int64(clamping: part.size)),
+            "offset": .integer(Int64(clamping: part.offset)), "truncated": .bool(part.truncated),
+        ]
+        if part.hasMore { result["next_offset"] = .integer(Int64(clamping: part.offset + UInt64(part.bytes.count))) }
+        return result
+    }
+
+    /// The bytes as text; a character that the limit cuts in two is left to the next part.
+    private static func text(_ part: inout Part) -> String? {
+        if let whole = String(validating: part.bytes, as: UTF8.self) { return whole }
+        let leading = part.beginsAnywhere ? part.bytes.prefix(3).prefix { $0 & 0xC0 == 0x80 }.count : 0
+        for trailing in 0...(part.hasMore ? 3 : 0) where leading + trailing < part.bytes.count {
+            let kept = part.bytes.dropFirst(leading).dropLast(trailing)
+            guard let text = String(validating: kept, as: UTF8.self) else { continue }
+            part.bytes = Array(kept)
+            part.offset += UInt64(leading)
+            return text
+        }
+        return nil
+    }
+}

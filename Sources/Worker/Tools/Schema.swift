@@ -1,0 +1,36 @@
+internal import MCP
+
+/// Pieces of JSON Schema that the tools' descriptions are made of.
+enum Schema {
+    /// The arguments of a tool; others are refused.
+    static func object(_ properties: JSONObject, required: [String]) -> JSONObject {
+        var schema = result(properties, required: required)
+        schema["additionalProperties"] = false
+        return schema
+    }
+
+    /// The result of a tool; later versions may add keys.
+    static func result(_ properties: JSONObject, required: [String]) -> JSONObject {
+        ["type": "object", "properties": .object(properties), "required": .array(required.map { .string($0) })]
+    }
+
+    static func string(_ description: String? = nil) -> JSONValue { typed("string", description) }
+    static func boolean(_ description: String? = nil) -> JSONValue { typed("boolean", description) }
+
+    static func integer(_ description: String? = nil, from minimum: Int? = nil) -> JSONValue {
+        guard case .object(var schema) = typed("integer", description) else { return .null }
+        if let minimum { schema["minimum"] = .integer(Int64(minimum)) }
+        return .object(schema)
+    }
+
+    /// Names stand in the server's instructions, not in each tool: with many hosts they would fill the model's view.
+    static func host() -> JSONValue {
+        string("Configured host; omit for the default")
+    }
+
+    private static func typed(_ type: String, _ description: String?) -> JSONValue {
+        var schema: JSONObject = ["type": .string(type)]
+        if let description { schema["description"] = .string(description) }
+        return .object(schema)
+    }
+}

@@ -1,0 +1,94 @@
+internal import FoundationEssentials
+internal import IPC
+internal import MCP
+internal import SFTP
+
+/// `ssh_write_file`: writes a whole remote file, so that nothing is lost on the way.
+enum WriteFileTool: Tool {
+    static let name = "ssh_write_file"
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileWrite) }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "Write a remote file",
+            description: "Writes a remote file with the given content, whole or not at all. "
+                + (policy.allowOverwrite
+                    ? "A file that exists is replaced; to change parts of one, ssh_edit_file is safer."
+                    : "A file that exists is refused: overwriting is switched off."),
+            inputSchema: Schema.object(
+                [
+                    "path": Schema.string("Absolute path"), "content": Schema.string("The whole content"),
+                    "encoding": [
+                        "type": "string", "enum": ["utf-8", "base64"], "description": "Of content; default utf-8",
+                    ],
+                    "host": Schema.host(), "mode": Schema.string("Octal permissions, as \"0644\""),
+                    "create_dirs": Schema.boolean("Make missing directories above it; default false"),
+                ], required: ["path", "content"]),
+            outputSchema: Schema.result(
+                [
+                    "written": Schema.boolean(), "path": Schema.string(), "size": Schema.integer(),
+                    "method": Schema.string("created, replaced or in_place"),
+                ], required: ["written", "path", "size", "method"]),
+            readOnly: false, destructive: true, idempotent: true)
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await FileCall.run(context) {
+            let arguments = try Arguments(
+                values, tool: name, known: ["path", "content", "encoding", "host", "mode", "create_dirs"])
+            let content = try content(arguments)
+            let mode = try mode(arguments)
+            let createDirectories = try arguments.boolean("create_dirs") ?? false
+            let call = try FileCall(arguments, context, needs: .write)
+            let options = WriteOptions(
+                policy: context.policy.allowOverwrite ? .replace : .createOnly, mode: mode,
+                createDirectories: createDirectories)
+            let written = try await call.sftp { () async throws(SFTPError) in
+                try await call.files.write(call.path, content, options)
+            }
+            var result: JSONObject = ["written": true, "path": .string(call.text)]
+            describe(written, in: &result)
+            return result
+        }
+    }
+
+    /// Adds how a file was written.
+    static func describe(_ written: WriteResult, in result: inout JSONObject) {
+        result["size"] = .integer(Int64(clamping: written.size))
+        switch written.method {
+        case .created: result["method"] = "created"
+        case .replaced: result["method"] = "replaced"
+        case .inPlace(let reason):
+            result["method"] = "in_place"
+            result["reason"] = .string(reason)
+        }
+    }
+
+    private static func content(_ arguments: Arguments) throws -> [UInt8] {
+        guard let content = try arguments.text("content") else {
+            throw Arguments.Mistake(sentence: "\(name): argument \"content\" is missing; it must be a string.")
+        }
+        switch try arguments.string("encoding") {
+        case .none, .some("utf-8"): return Array(content.utf8)
+        case .some("base64"):
+            guard let bytes = Data(base64Encoded: content) else {
+                throw Arguments.Mistake(
+                    sentence: "\(name): argument \"content\" is not valid base64. Nothing was written.")
+            }
+            return Array(bytes)
+        case .some(let other):
+            throw Arguments.Mistake(
+                sentence: "\(name): argument \"encoding\" must be \"utf-8\" or \"base64\", not \"\(other.prefix(50))\"."
+            )
+        }
+    }
+
+    private static func mode(_ arguments: Arguments) throws -> UInt32? {
+        guard let text = try arguments.string("mode") else { return nil }
+        guard let mode = UInt32(text, radix: 8), mode <= 0o7777 else {
+            throw Arguments.Mistake(sentence: "\(name): argument \"mode\" must be octal permissions like \"0644\".")
+        }
+        return mode
+    }
+}
