@@ -71,7 +71,9 @@ enum SyscallTable {
         SyscallRule("read write readv writev pread64 pwrite64 lseek", "all input and output"),
         SyscallRule("close close_range dup dup2 dup3 pipe pipe2 fcntl", "pipes to ssh"),
         SyscallRule("poll ppoll select pselect6", "ssh's loop"),
-        SyscallRule("epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd2", "Dispatch, the reactor of ssh children"),
+        SyscallRule(
+            "epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd2",
+            "Dispatch, the reactor of ssh children"),
         SyscallRule("timerfd_create timerfd_settime timerfd_gettime", "Dispatch timers"),
         // FIONBIO and FIONREAD: ssh and Dispatch; TCGETS and TIOCGWINSZ: isatty. TIOCSTI is not among them.
         SyscallRule(
