@@ -4,7 +4,7 @@
 /// Each mark is a record separator (036 octal), the nonce of this call, and:
 /// `+` start (on stderr with the process id of the observer, which leads the session and process group of the command),
 /// `-` end (on stderr with the shell's exit status, and `1` where the shell saw a signal), `?` the directory cannot be
-/// entered. No mark of the start means that nothing of the command has run.
+/// entered. No mark of the start means that nothing of the command has run, unless the connection was lost with it.
 enum Observer {
     static let separator: UInt8 = 0o36
 
