@@ -33,6 +33,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var baseDir: String?
         /// Command prefixes; nil allows every command, an empty list none.
         public var execAllowlist: [String]?
+        /// Where port forwards may lead, `host:port` with `*` for any; nil for anywhere.
+        public var forwardAllowlist: [String]?
         /// What is on for this host.
         public var capabilities: Capabilities
 
@@ -79,6 +81,10 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     public var allowDelete: Bool
     /// Files that exist may be replaced.
     public var allowOverwrite = false
+    /// Remote text is not searched for injected instructions.
+    public var guardDisabled = false
+    /// Further patterns to search for, RE2 syntax.
+    public var patterns: [String] = []
     /// Refuse to serve where the kernel has no Landlock.
     public var requireLandlock: Bool
 

@@ -51,8 +51,8 @@ struct Config: Equatable {
         if let safeguards = top.object("safeguards") {
             policy.allowDelete = safeguards.bool("allow_delete", default: false)
             allowOverwrite = safeguards.bool("allow_overwrite", default: false)
-            _ = safeguards.bool("guard_disabled", default: false)
-            _ = safeguards.strings("patterns")
+            policy.guardDisabled = safeguards.bool("guard_disabled", default: false)
+            policy.patterns = safeguards.strings("patterns") ?? []
             safeguards.finish()
         }
         policy.allowOverwrite = allowOverwrite
@@ -116,7 +116,7 @@ struct Config: Equatable {
             var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, own)
             host?.execAllowlist = allowlist
             host?.baseDir = directory
-            _ = reader.strings("forward_allowlist")
+            host?.forwardAllowlist = reader.strings("forward_allowlist")
             reader.finish()
             return host
         }

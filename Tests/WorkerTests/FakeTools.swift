@@ -38,9 +38,12 @@ final class FakeTools: ToolSet {
         }
     }
 
-    func call(_ name: String, arguments: JSONObject) async -> ToolResult? {
+    func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         switch name {
-        case "echo": return .success(arguments)
+        case "echo":
+            // A second report is too soon and not above the first.
+            for _ in 0..<2 { progress.report(1, total: 2, message: "half") }
+            return .success(arguments)
         case "fail": return .failure("It did not work; do it better.")
         case "hold":
             let key = arguments["key"]?.string ?? ""
@@ -100,6 +103,8 @@ final class RecordingWriter: LineWriter {
         lines.withLock { $0.append(message) }
         continuation.yield(JSONValue.parse(message) ?? "unparsable")
     }
+
+    func offer(_ message: [UInt8]) { write(message) }
 
     func writeLater(_ make: @escaping @Sendable () -> [UInt8]) async {
         let message = make()

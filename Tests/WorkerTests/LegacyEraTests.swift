@@ -146,8 +146,8 @@ struct LegacyEraTests {
             #expect(
                 refusal(era.handle("tools/call", ["name": "echo", "arguments": arguments], tools: tools)) == -32602)
         }
-        guard case .call("echo", [:]) = era.handle("tools/call", ["name": "echo"], tools: tools),
-            case .call("echo", ["a": 1]) = era.handle(
+        guard case .call("echo", [:], nil) = era.handle("tools/call", ["name": "echo"], tools: tools),
+            case .call("echo", ["a": 1], nil) = era.handle(
                 "tools/call", ["name": "echo", "arguments": ["a": 1]], tools: tools)
         else {
             Issue.record("a good call was not let through")

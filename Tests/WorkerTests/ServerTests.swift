@@ -4,6 +4,28 @@ import Testing
 
 @Suite("MCP server", .timeLimit(.minutes(1)))
 struct ServerTests {
+    @Test func `progress is reported where a token asks for it, before the answer and never after`() async {
+        let talk = Conversation()
+        talk.call("1", "echo")
+        for token in ["\"t\"", "7"] {
+            talk.say(
+                #"{"jsonrpc":"2.0","id":\#(token),"method":"tools/call","params":{"name":"echo","_meta":{"progressToken":\#(token)}}}"#
+            )
+        }
+        await waitFor(talk, answers: 5)
+        let reports = talk.answers.filter { $0["method"] == "notifications/progress" }
+        #expect(reports.count == 2)
+        for token in ["t", 7] as [JSONValue] {
+            let mine = reports.first { $0["params"]["progressToken"] == token }
+            #expect(mine?["params"]["progress"] == 1)
+            #expect(mine?["params"]["total"] == 2)
+            #expect(mine?["params"]["message"] == "half")
+            let report = talk.answers.firstIndex { $0["params"]["progressToken"] == token }
+            let answer = talk.answers.firstIndex { $0["id"] == token }
+            #expect((report ?? .max) < (answer ?? .min))
+        }
+    }
+
     @Test func `a client opens, lists and calls`() async {
         let talk = Conversation(nil)
         talk.say(

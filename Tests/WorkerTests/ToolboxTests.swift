@@ -4,6 +4,12 @@ import Testing
 
 @testable import Tools
 
+extension Toolbox {
+    fileprivate func call(_ name: String, arguments: JSONObject) async -> ToolResult? {
+        await call(name, arguments: arguments, progress: .none)
+    }
+}
+
 /// No test here starts ssh: what is judged is judged before, and `sshPath` names nothing.
 @Suite("Toolbox")
 struct ToolboxTests {

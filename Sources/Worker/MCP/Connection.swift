@@ -19,6 +19,8 @@ public enum ConnectionEnd: Equatable, Sendable {
 public final class Connection: LineWriter {
     /// Bytes of answers that may wait while more is read.
     private static let maximumQueued = 8 << 20
+    /// Bytes of messages waiting beyond which one that may be lost is dropped.
+    private static let maximumOffered = 64 << 10
 
     private let descriptor: Int32
     private let reading = DispatchQueue(label: "client.read")
@@ -75,6 +77,16 @@ public final class Connection: LineWriter {
                 self.put(message())
                 continuation.resume()
             }
+        }
+    }
+
+    /// See `LineWriter`.
+    public func offer(_ message: [UInt8]) {
+        guard queued.load(ordering: .relaxed) < Self.maximumOffered else { return }
+        queued.wrappingAdd(message.count, ordering: .relaxed)
+        writing.async {
+            self.put(message)
+            self.queued.wrappingSubtract(message.count, ordering: .relaxed)
         }
     }
 

@@ -87,6 +87,10 @@ enum Incoming: Equatable {
 
 /// Builds the messages that go out.
 enum Outgoing {
+    static func notification(_ method: String, _ params: JSONObject) -> JSONValue {
+        ["jsonrpc": "2.0", "method": .string(method), "params": .object(params)]
+    }
+
     static func result(_ id: RequestID, _ result: JSONObject) -> JSONValue {
         ["jsonrpc": "2.0", "id": id.json, "result": .object(result)]
     }

@@ -6,7 +6,7 @@ struct LegacyEra {
         case answer(JSONObject)
         case refuse(RPCError)
         /// Call the tool, then answer with `shape` of its result.
-        case call(tool: String, arguments: JSONObject)
+        case call(tool: String, arguments: JSONObject, progressToken: RequestID?)
     }
 
     private(set) var revision: Revision?
@@ -65,9 +65,10 @@ struct LegacyEra {
     private func call(_ params: JSONObject, _ tools: some ToolSet) -> Action {
         guard let name = params["name"]?.string else { return .refuse(.invalidParams("\"name\" must be a string")) }
         guard tools.tools.contains(where: { $0.name == name }) else { return .refuse(Self.unknownTool(name)) }
+        let token = RequestID(params["_meta"]?.object?["progressToken"])
         switch params["arguments"] {
-        case .none: return .call(tool: name, arguments: JSONObject())
-        case .some(.object(let arguments)): return .call(tool: name, arguments: arguments)
+        case .none: return .call(tool: name, arguments: JSONObject(), progressToken: token)
+        case .some(.object(let arguments)): return .call(tool: name, arguments: arguments, progressToken: token)
         case .some(let other):
             return .refuse(.invalidParams("\"arguments\" must be an object, not \(other.typeName)"))
         }

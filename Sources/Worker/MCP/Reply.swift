@@ -7,6 +7,8 @@ public protocol LineWriter: Sendable {
     /// Returns when the client has taken the message, or has gone; does not block the caller's thread. The message is
     /// made when its turn has come, so that only one large answer at a time stands in memory as JSON.
     func writeLater(_ message: @escaping @Sendable () -> [UInt8]) async
+    /// Queues a message that may be lost, and drops it where others wait already. Never blocks.
+    func offer(_ message: [UInt8])
 }
 
 /// The way back for one request.

@@ -96,18 +96,32 @@ public final class Server<Tools: ToolSet>: Sendable {
             switch action {
             case .answer(let result): reply.now(Outgoing.result(id, result))
             case .refuse(let error): reply.now(Outgoing.error(id, error))
-            case .call(let tool, let arguments): start(id, tool, arguments, size, reply)
+            case .call(let tool, let arguments, let token):
+                start(id, tool, arguments, progress(of: id, token), size, reply)
             }
         }
     }
 
-    private func start(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ size: Int, _ reply: some Reply) {
+    /// Reports on a call until it is answered: none may follow its answer, so both go the same way in order.
+    private func progress(of id: RequestID, _ token: RequestID?) -> Progress {
+        Progress(token: token) { params in
+            let message = JSONWriter.bytes(of: Outgoing.notification("notifications/progress", params))
+            self.state.withLock { state in
+                guard state.calls[id]?.cancelled == false else { return }
+                self.writer.offer(message)
+            }
+        }
+    }
+
+    private func start(
+        _ id: RequestID, _ tool: String, _ arguments: JSONObject, _ progress: Progress, _ size: Int, _ reply: some Reply
+    ) {
         let refusal = state.withLock { state -> RPCError? in
             guard !state.closed else { return .busy("The connection is closing.") }
             guard state.underWay < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
                 return .busy("\(state.underWay) calls are under way; wait for one to end, then try again.")
             }
-            let task = Task { await self.run(id, tool, arguments, reply) }
+            let task = Task { await self.run(id, tool, arguments, progress, reply) }
             state.calls[id] = Call(task: task, size: size)
             state.bytesInFlight += size
             return nil
@@ -115,9 +129,11 @@ public final class Server<Tools: ToolSet>: Sendable {
         if let refusal { reply.now(Outgoing.error(id, refusal)) }
     }
 
-    private func run(_ id: RequestID, _ tool: String, _ arguments: JSONObject, _ reply: some Reply) async {
+    private func run(
+        _ id: RequestID, _ tool: String, _ arguments: JSONObject, _ progress: Progress, _ reply: some Reply
+    ) async {
         await waitForReader()
-        let result = await tools.call(tool, arguments: arguments)
+        let result = await tools.call(tool, arguments: arguments, progress: progress)
         let (call, era) = state.withLock { state in
             state.answering += 1
             return (state.calls.removeValue(forKey: id), state.era)

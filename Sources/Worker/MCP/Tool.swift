@@ -44,7 +44,7 @@ public protocol ToolSet: Sendable {
     var instructions: String { get }
     /// The tools that are on, in a stable order.
     var tools: [ToolDescription] { get }
-    /// Runs a tool to its end. Cancelling the task stops the work.
+    /// Runs a tool to its end. Cancelling the task stops the work; `progress` takes reports on it meanwhile.
     /// - Returns: nil where no such tool is on.
-    func call(_ name: String, arguments: JSONObject) async -> ToolResult?
+    func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult?
 }

@@ -39,7 +39,7 @@ enum EditFileTool: Tool {
                 [
                     "edited": Schema.boolean(), "path": Schema.string(), "replacements": Schema.integer(),
                     "diff": Schema.string(),
-                ], required: ["edited", "path", "replacements", "diff"]),
+                ]),
             readOnly: false, destructive: true, idempotent: false)
     }
 

@@ -42,7 +42,7 @@ enum ExecTool: Tool {
                     "exit_code": Schema.integer("128 + n after signal n; -1 if unknown"), "stdout": Schema.string(),
                     "stderr": Schema.string(), "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
                     "command": Schema.string(), "cwd": Schema.string(),
-                ], required: ["exit_code", "stdout", "stderr", "timed_out", "duration_ms", "command", "cwd"]),
+                ]),
             readOnly: false, destructive: true, idempotent: false)
     }
 

@@ -36,10 +36,10 @@ enum ListDirTool: Tool {
                                     "size": Schema.integer(), "permissions": Schema.string(),
                                     "mtime": Schema.string("RFC 3339"), "target": Schema.string(),
                                     "name_base64": Schema.string(),
-                                ], required: ["name", "type", "size", "permissions", "mtime"])),
+                                ])),
                     ],
                     "total": Schema.integer(), "next_cursor": Schema.string(),
-                ], required: ["entries", "total"]),
+                ]),
             readOnly: true, destructive: false, idempotent: true)
     }
 

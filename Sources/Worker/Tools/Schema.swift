@@ -4,14 +4,15 @@ internal import MCP
 enum Schema {
     /// The arguments of a tool; others are refused.
     static func object(_ properties: JSONObject, required: [String]) -> JSONObject {
-        var schema = result(properties, required: required)
+        var schema = result(properties)
+        schema["required"] = .array(required.map { .string($0) })
         schema["additionalProperties"] = false
         return schema
     }
 
-    /// The result of a tool; later versions may add keys.
-    static func result(_ properties: JSONObject, required: [String]) -> JSONObject {
-        ["type": "object", "properties": .object(properties), "required": .array(required.map { .string($0) })]
+    /// The result of a tool. Which keys are always there is not said: the list is short because every model reads it.
+    static func result(_ properties: JSONObject) -> JSONObject {
+        ["type": "object", "properties": .object(properties)]
     }
 
     static func string(_ description: String? = nil) -> JSONValue { typed("string", description) }

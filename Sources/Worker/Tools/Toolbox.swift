@@ -24,6 +24,8 @@ struct ToolContext: Sendable {
     let policy: PolicySnapshot
     let access: [String: HostAccess]
     let broker: any LocalFileBroker
+    /// Where the call says how far it has come.
+    var progress = Progress.none
 
     /// Asks the supervisor for a local file.
     func ask(_ request: ToSupervisor) async throws(FileFailure) -> LocalAnswer {
@@ -90,8 +92,9 @@ public final class Toolbox: ToolSet {
     public var instructions: String { Instructions.text(policy) }
 
     /// See `ToolSet`.
-    public func call(_ name: String, arguments: JSONObject) async -> ToolResult? {
-        let context = context.withLock { $0 }
+    public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
+        var context = context.withLock { $0 }
+        context.progress = progress
         guard let tool = Self.all.first(where: { $0.name == name && $0.isOn(context.policy) }) else { return nil }
         return await tool.call(arguments, in: context)
     }

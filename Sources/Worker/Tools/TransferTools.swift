@@ -25,7 +25,7 @@ enum UploadFileTool: Tool {
                 [
                     "uploaded": Schema.boolean(), "remote_path": Schema.string(), "size": Schema.integer(),
                     "method": Schema.string("created, replaced or in_place"),
-                ], required: ["uploaded", "remote_path", "size", "method"]),
+                ]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
@@ -75,8 +75,7 @@ enum DownloadFileTool: Tool {
                     "local_path": Schema.string("Absolute path on this machine"), "host": Schema.host(),
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()],
-                required: ["downloaded", "local_path", "size"]),
+                ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()]),
             readOnly: false, destructive: true, idempotent: true)
     }
 

@@ -29,7 +29,7 @@ enum WriteFileTool: Tool {
                 [
                     "written": Schema.boolean(), "path": Schema.string(), "size": Schema.integer(),
                     "method": Schema.string("created, replaced or in_place"),
-                ], required: ["written", "path", "size", "method"]),
+                ]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
