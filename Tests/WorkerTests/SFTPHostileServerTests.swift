@@ -60,7 +60,7 @@ struct SFTPHostileServerTests {
     }
 
     @Test func `the first reason of an end is told, not the one that closing brings`() async {
-        struct Mute: SFTPTransport {
+        struct Mute: SFTPPacketTransport {
             let client: SFTPClient
 
             func send(_ bytes: [UInt8]) {}
