@@ -200,7 +200,7 @@ public final class SFTPChannel: Sendable {
 
     private func open(_ way: FileTransport, _ opener: @escaping Opener) async throws(SFTPError) -> SFTPClient {
         // A shell tells of bytes only when all of them are written, over a slow line long after they were sent.
-        let client = SFTPClient(deadline: way == .shell ? deadline * 4 : deadline)
+        let client = SFTPClient(deadline: way == .shell ? deadline * 4 : deadline, way: way)
         let opening = Task { () -> Result<any SFTPTransport, SFTPError> in
             do throws(SFTPError) {
                 return .success(try await opener(client))

@@ -47,12 +47,14 @@ final class SFTPClient: Sendable {
 
     /// How long all requests under way may stay without any answer.
     private let deadline: Duration
+    private let way: FileTransport
     private let state = Mutex(State())
     private let opened = Slot<Void>()
 
     /// A client without a connection yet.
-    init(deadline: Duration) {
+    init(deadline: Duration, way: FileTransport = .sftp) {
         self.deadline = deadline
+        self.way = way
     }
 
     /// Begins the conversation. What the server sends goes to `receive`, also before this call.
@@ -279,16 +281,18 @@ final class SFTPClient: Sendable {
             if case .connecting = state.phase { return true }
             return false
         }
-        fail(connecting ? Self.earlyEnd(reason) : .lost(detail: reason))
+        fail(connecting ? Self.earlyEnd(reason, way) : .lost(detail: reason))
     }
 
     /// An end before VERSION: ssh's own words tell whether the host was reached, and anything else is the host's answer.
-    static func earlyEnd(_ reason: String) -> SFTPError {
-        if reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
+    static func earlyEnd(_ reason: String, _ way: FileTransport) -> SFTPError {
+        // Of a subsystem that is refused only the ControlMaster is told why: the ssh that uses it says nothing.
+        let silent = reason == "exited(255)" && way == .sftp
+        if silent || reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
         if reason.contains("refused by peer") { return .noSession }
         let ours = [
             "Control socket", "mux_client", "ControlPath", "exited(255)", "signalled(", "Broken pipe",
-            "closed by remote host",
+            "closed by remote host", "kex_exchange_identification", "/nonexistent",
         ]
         return ours.contains { reason.contains($0) } ? .unreachable(detail: reason) : .noSubsystem(detail: reason)
     }
