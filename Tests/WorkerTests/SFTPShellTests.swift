@@ -7,12 +7,16 @@ import Testing
 
 /// A shell of this machine in the place of one on a host.
 private final class LocalPipe: ShellPipe {
+    /// As in the worker: writing to a shell that has ended is an error and no end.
+    private static let ignoresPipeSignal: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
     private let child: Child
 
     init(
         _ shell: LocalShell, _ line: String, path: String = "/usr/local/bin:/usr/bin:/bin",
         _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void, _ ended: @escaping @Sendable (String) -> Void
     ) throws(SFTPError) {
+        _ = Self.ignoresPipeSignal
         let said = Mutex<[UInt8]>([])
         let start = "exec /bin/sh"
         precondition(line.hasPrefix(start))

@@ -323,7 +323,11 @@ final class ShellTransport: SFTPTransport {
             if ended { writer.close() }
             return .success(writer)
         } catch {
-            return .failure(ShellWriter.Failure(status: .failure, text: "no session for its content: \(error)"))
+            let text =
+                error == .noSession
+                ? "no session was free for its content; limits.sessions_per_host must be 2 or more"
+                : "no session for it: \(error)"
+            return .failure(ShellWriter.Failure(status: .failure, text: text))
         }
     }
 }
