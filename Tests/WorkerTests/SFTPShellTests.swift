@@ -13,7 +13,7 @@ private final class LocalPipe: ShellPipe {
     private let child: Child
 
     init(
-        _ shell: LocalShell, _ line: String, path: String = "/usr/local/bin:/usr/bin:/bin",
+        _ shell: LocalShell, _ line: String, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil,
         _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void, _ ended: @escaping @Sendable (String) -> Void
     ) throws(SFTPError) {
         _ = Self.ignoresPipeSignal
@@ -22,8 +22,10 @@ private final class LocalPipe: ShellPipe {
         precondition(line.hasPrefix(start))
         let line = "exec \(([shell.path] + shell.applet).joined(separator: " "))" + line.dropFirst(start.count)
         do {
+            let login = user.map { ["/usr/bin/setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups"] } ?? []
+            let words = login + ["/bin/sh", "-c", line]
             child = try Child.start(
-                path: "/bin/sh", arguments: ["-c", line], environment: ["PATH": path, "LANG": "C.UTF-8"],
+                path: words[0], arguments: Array(words.dropFirst()), environment: ["PATH": path, "LANG": "C.UTF-8"],
                 stdout: receive, stderr: { chunk in said.withLock { $0 += chunk } },
                 ended: { end in
                     let text = String(decoding: said.withLock { $0 }, as: UTF8.self)
@@ -50,12 +52,13 @@ private final class ShellScene {
         let all = Mutex<[String]>([])
     }
 
-    init(_ shell: LocalShell, path: String = "/usr/local/bin:/usr/bin:/bin") {
+    /// `user` needs root.
+    init(_ shell: LocalShell, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil) {
         channel = SFTPChannel(deadline: .seconds(20), idle: .seconds(300), way: .shell) {
             [lines] client async throws(SFTPError) in
             try await ShellTransport.open(client) { line, receive, ended throws(SFTPError) in
                 lines.all.withLock { $0.append(line) }
-                return try LocalPipe(shell, line, path: path, receive, ended)
+                return try LocalPipe(shell, line, path: path, user: user, receive, ended)
             }
         }
     }
@@ -156,13 +159,11 @@ struct SFTPShellTests {
 
     @Test(arguments: shells)
     func `a file is written over in place where nothing can stand beside it`(shell: LocalShell) async throws {
-        guard geteuid() != 0 else {
-            // root makes files in every directory.
-            return
-        }
-        let shellScene = ShellScene(shell)
+        // root makes files in every directory.
+        let user: uid_t? = geteuid() == 0 ? 65_534 : nil
+        let shellScene = ShellScene(shell, user: user)
         let (scene, files) = (shellScene.scene, shellScene.files)
-        scene.make("f", "12345")
+        scene.make("f", "12345", owner: user)
         chmod(scene.directory, 0o555)
         defer { chmod(scene.directory, 0o755) }
         for text in ["longer than it was", "short"] {
@@ -311,10 +312,10 @@ struct SFTPShellTests {
         let shell = try #require(LocalShell.posix.first { kind != "busybox" || $0.description == "busybox sh" })
         let shellScene = ShellScene(shell, path: folder)
         let (scene, files) = (shellScene.scene, shellScene.files)
-        scene.make("old", "old", mode: 0o751)
+        scene.make("old", "old", mode: 0o4751)
         let replaced = try await files.write(scene.path("old"), Array("new".utf8), WriteOptions(policy: .replace))
         #expect(replaced.method == .replaced && scene.content("old") == "new")
-        #expect(scene.status("old").st_mode & 0o7777 == 0o751)
+        #expect(scene.status("old").st_mode & 0o7777 == 0o4751)
         let bytes = Self.content(700_000)
         _ = try await files.write(scene.path("f"), bytes, WriteOptions(policy: .createOnly))
         let read = try await files.read(scene.path("f"), .head(1 << 20))
@@ -342,6 +343,51 @@ struct SFTPShellTests {
             #expect(error == .noSpace(path: scene.path(name)))
         }
         #expect(scene.names("small") == ["f"] && scene.content("small/f") == "kept")
+        // Where it can only be written over, what does not fit is found out before anything is.
+        let other = ShellScene(LocalShell.posix[0], user: 65_534)
+        chown("\(scene.directory)/small/f", 65_534, 65_534)
+        chmod("\(scene.directory)/small", 0o555)
+        let error = await sftpError { () async throws(SFTPError) in
+            try await other.files.write(scene.path("small/f"), Self.content(400_000), WriteOptions(policy: .replace))
+        }
+        #expect(error == .noSpace(path: scene.path("small/f")))
+        #expect(scene.names("small") == ["f"] && scene.content("small/f") == "kept")
+    }
+
+    @Test(arguments: shells)
+    func `content goes where its offset says, and a name is never taken from a directory`(shell: LocalShell)
+        async throws
+    {
+        let shellScene = ShellScene(shell)
+        let scene = shellScene.scene
+        scene.make("f", "12345")
+        mkdir("\(scene.directory)/dir", 0o755)
+        symlink("dir", "\(scene.directory)/link")
+        try await shellScene.channel.use { client async throws(SFTPError) in
+            let handle = try await client.send(.open(scene.path("f"), .write, SFTPAttributes())).handle()
+            for (offset, text) in [(5, "678"), (8, "9"), (0, "abc")] {
+                let data = Array(text.utf8)[...]
+                try await client.send(.write(handle.bytes, offset: UInt64(offset), data: data)).done()
+            }
+            let attributes = try await client.send(.fstat(handle.bytes)).attributes()
+            #expect(attributes.size == 9 && scene.content("f") == "abc456789")
+            try await client.send(.fsetstat(handle.bytes, SFTPAttributes(size: 4, permissions: 0o600))).done()
+            try await handle.close().done()
+            #expect(scene.content("f") == "abc4" && scene.status("f").st_mode & 0o7777 == 0o600)
+            for name in ["dir", "link"] {
+                for request in [
+                    SFTPRequest.posixRename(scene.path("f"), to: scene.path(name)),
+                    .hardlink(scene.path("f"), to: scene.path(name)),
+                ] {
+                    let error = await sftpError { () async throws(SFTPError) in try await client.send(request).done() }
+                    guard case .refused(.failure, _, _, _) = error else {
+                        Issue.record("\(name): \(String(describing: error))")
+                        continue
+                    }
+                }
+            }
+        }
+        #expect(scene.names() == ["dir", "f", "link"] && scene.names("dir") == [])
     }
 
     @Test func `a source that fails, and a cancelled call, leave nothing behind`() async throws {
@@ -445,25 +491,35 @@ struct SFTPShellTests {
             return String(text[start.upperBound...].prefix { $0 != "\n" })
         }
         let known = Mutex("")
-        let lies: [@Sendable ([UInt8]) -> [UInt8]] = [
-            { _ in [UInt8](repeating: 0x61, count: 3 << 20) },
-            { sent in
-                if let nonce = nonce(sent) { known.withLock { $0 = nonce } }
-                return Array("\n\(known.withLock { $0 }) 7 0\n".utf8)
-            },
-            { sent in
-                if let nonce = nonce(sent) { known.withLock { $0 = nonce } }
-                return Array("\n\(known.withLock { $0 }) nonsense without an end of the line of an answer".utf8)
-            },
-            { sent in
-                if let nonce = nonce(sent) {
-                    known.withLock { $0 = nonce }
-                    return Array("\n\(nonce) 0 0\n".utf8)
+        let lies: [(String, @Sendable ([UInt8]) -> [UInt8])] = [
+            ("without end", { _ in [UInt8](repeating: 0x61, count: 3 << 20) }),
+            (
+                "out of turn",
+                { sent in
+                    if let nonce = nonce(sent) { known.withLock { $0 = nonce } }
+                    return Array("\n\(known.withLock { $0 }) 7 0\n".utf8)
                 }
-                return Array("x zzzz\n\(known.withLock { $0 }) 1 +\n".utf8)
-            },
+            ),
+            (
+                "ends badly",
+                { sent in
+                    if let nonce = nonce(sent) { known.withLock { $0 = nonce } }
+                    return Array("\n\(known.withLock { $0 }) nonsense without an end of the line of an answer".utf8)
+                }
+            ),
+            (
+                "out of turn",
+                { sent in
+                    if let nonce = nonce(sent) {
+                        known.withLock { $0 = nonce }
+                        return Array("\n\(nonce) 0 0\n".utf8)
+                    }
+                    // A part of what has no parts is no answer.
+                    return Array("x zzzz\n\(known.withLock { $0 }) 1 +\n".utf8)
+                }
+            ),
         ]
-        for lie in lies {
+        for (word, lie) in lies {
             let channel = SFTPChannel(deadline: .milliseconds(500), idle: .seconds(300), way: .shell) {
                 client async throws(SFTPError) in
                 try await ShellTransport.open(client) { _, receive, ended throws(SFTPError) in
@@ -473,7 +529,7 @@ struct SFTPShellTests {
             let error = await sftpError { () async throws(SFTPError) in
                 try await RemoteFiles(channel: channel).read([0x2F, 0x66], .head(10))
             }
-            #expect(error != nil)
+            #expect(String(describing: error).contains(word), "\(String(describing: error))")
         }
     }
 }

@@ -38,7 +38,7 @@ final class ShellTransport: SFTPTransport {
         var pipe: (any ShellPipe)?
         var framer: ShellFramer
         /// Calls that are not answered yet, in their order.
-        var calls: [(number: Int, take: Take)] = []
+        var calls: [(number: Int, hasParts: Bool, take: Take)] = []
         var nextNumber = 0
         var handles: [[UInt8]: Handle] = [:]
         var nextHandle: UInt32 = 1
@@ -86,10 +86,10 @@ final class ShellTransport: SFTPTransport {
     // MARK: Calls
 
     /// Queues a call under the next number.
-    private func call(_ line: (Int) -> [UInt8]?, _ take: @escaping Take) {
+    private func call(_ line: (Int) -> [UInt8]?, hasParts: Bool = false, _ take: @escaping Take) {
         let done = state.withLock { state -> Bool in
             guard !state.ended, let pipe = state.pipe, let line = line(state.nextNumber) else { return false }
-            state.calls.append((state.nextNumber, take))
+            state.calls.append((state.nextNumber, hasParts, take))
             state.nextNumber += 1
             // In the lock, so that the order of numbers is that of the lines.
             pipe.send(line, then: nil)
@@ -104,7 +104,9 @@ final class ShellTransport: SFTPTransport {
             let next = state.withLock { state -> Result<(ShellAnswer, Take)?, Malformed> in
                 do throws(Malformed) {
                     guard !state.ended, let answer = try state.framer.next() else { return .success(nil) }
-                    guard let call = state.calls.first, call.number == answer.number else {
+                    guard let call = state.calls.first, call.number == answer.number,
+                        answer.status != nil || call.hasParts
+                    else {
                         throw Malformed("an answer out of turn")
                     }
                     if answer.status != nil { state.calls.removeFirst() }
@@ -168,8 +170,8 @@ final class ShellTransport: SFTPTransport {
 
     /// Answers a call that failed.
     private func isDone(_ answer: ShellAnswer, _ id: UInt32) -> Bool {
-        guard let status = answer.status, status != .ok else { return answer.status != nil }
-        reply(.status(status, answer.text), id)
+        if answer.status == .ok { return true }
+        reply(.status(answer.status ?? .failure, answer.text), id)
         return false
     }
 
@@ -251,7 +253,7 @@ final class ShellTransport: SFTPTransport {
         let (answer, begins) = listing.ask(id)
         if let answer { reply(answer, id) }
         guard begins else { return }
-        call({ ShellScript.list($0, listing.path) }) { answer in
+        call({ ShellScript.list($0, listing.path) }, hasParts: true) { answer in
             do throws(Malformed) {
                 for (id, reply) in try listing.take(answer) { self.reply(reply, id) }
             } catch {
