@@ -16,6 +16,8 @@ final class Child: Sendable {
         var input: OwnedFD?
         /// Bytes for it that the pipe has not taken yet.
         var pending: ArraySlice<UInt8> = []
+        /// Who wants to know that so many bytes less are pending.
+        var waiting: [(left: Int, then: @Sendable () -> Void)] = []
         /// Close it when they are written.
         var finishing = false
         var watchingInput = false
@@ -135,27 +137,40 @@ final class Child: Sendable {
                 // Nobody reads it any more.
                 _ = state.input.take()
             }
+            self.tell { _ in }
             return .finished
         }
         if !watched { kill() }
     }
 
     /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
-    /// The caller bounds what it queues.
-    func write(_ bytes: [UInt8]) {
-        state.withLock { state in
-            guard state.input != nil, !state.finishing else { return }
+    /// The caller bounds what it queues; `then` is called once the pipe has taken these, or takes none any more.
+    func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
+        tell { state in
+            guard state.input != nil, !state.finishing else { return then.map { state.waiting.append((0, $0)) } ?? () }
             if state.pending.isEmpty { state.pending = bytes[...] } else { state.pending += bytes }
+            if let then { state.waiting.append((state.pending.count, then)) }
             pump(&state)
         }
     }
 
     /// Closes the child's standard input when all that is queued is written.
     func finishInput() {
-        state.withLock { state in
+        tell { state in
             state.finishing = true
             pump(&state)
         }
+    }
+
+    /// Changes the state and calls those who wait for bytes that are gone by then.
+    private func tell(_ update: (inout State) -> Void) {
+        let due = state.withLock { state in
+            update(&state)
+            let due = state.input == nil ? state.waiting.count : state.waiting.prefix { $0.left <= 0 }.count
+            defer { state.waiting.removeFirst(due) }
+            return state.waiting.prefix(due).map(\.then)
+        }
+        for then in due { then() }
     }
 
     /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
@@ -163,14 +178,16 @@ final class Child: Sendable {
         guard let descriptor = state.input?.rawValue, !state.watchingInput else { return }
         guard Self.drain(&state, into: descriptor) else { return }
         state.watchingInput = Reactor.shared.watch(descriptor, for: CSD_EPOLL_WRITABLE) {
-            self.state.withLock { state in
+            var goesOn = false
+            self.tell { state in
                 // Closed meanwhile, by the end of the child.
-                guard state.input != nil else { return .finished }
-                if Self.drain(&state, into: descriptor) { return .more }
+                guard state.input != nil else { return }
+                goesOn = Self.drain(&state, into: descriptor)
+                guard !goesOn else { return }
                 state.watchingInput = false
                 if state.input != nil { Reactor.shared.unwatch(descriptor) }
-                return .finished
             }
+            return goesOn ? .more : .finished
         }
         if !state.watchingInput { _ = state.input.take() }
     }
@@ -187,6 +204,7 @@ final class Child: Sendable {
                 return false
             }
             state.pending = state.pending.dropFirst(count)
+            for index in state.waiting.indices { state.waiting[index].left -= count }
         }
         state.pending = []
         if state.finishing { _ = state.input.take() }
