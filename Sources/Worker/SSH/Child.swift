@@ -14,8 +14,8 @@ final class Child: Sendable {
     private struct State: ~Copyable {
         /// The child's standard input; nil once it is closed.
         var input: OwnedFD?
-        /// Bytes for it that the pipe has not taken yet.
-        var pending: ArraySlice<UInt8> = []
+        /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
+        var pending: [ArraySlice<UInt8>] = []
         /// Close it when they are written.
         var finishing = false
         var watchingInput = false
@@ -145,7 +145,7 @@ final class Child: Sendable {
     func write(_ bytes: [UInt8]) {
         state.withLock { state in
             guard state.input != nil, !state.finishing else { return }
-            if state.pending.isEmpty { state.pending = bytes[...] } else { state.pending += bytes }
+            state.pending.append(bytes[...])
             pump(&state)
         }
     }
@@ -177,8 +177,12 @@ final class Child: Sendable {
 
     /// - Returns: whether bytes are left that the pipe does not take now.
     private static func drain(_ state: inout State, into descriptor: Int32) -> Bool {
-        while !state.pending.isEmpty {
-            let count = state.pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        while let next = state.pending.first {
+            guard !next.isEmpty else {
+                state.pending.removeFirst()
+                continue
+            }
+            let count = next.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             if count < 0 && errno == EAGAIN { return true }
             guard count > 0 else {
@@ -186,9 +190,8 @@ final class Child: Sendable {
                 _ = state.input.take()
                 return false
             }
-            state.pending = state.pending.dropFirst(count)
+            state.pending[0] = next.dropFirst(count)
         }
-        state.pending = []
         if state.finishing { _ = state.input.take() }
         return false
     }
