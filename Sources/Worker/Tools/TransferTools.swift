@@ -188,7 +188,7 @@ enum LocalTransfer {
             }
             let end = offset + UInt64(count)
             // One that grows as fast as it is sent would never end.
-            guard count >= 0 else {
+            guard count == 0 ? offset >= size && isUnchanged : end <= size else {
                 throw .local(
                     detail: "The local file \(path) changed during the upload. "
                         + "Upload it again when nothing writes to it.")
