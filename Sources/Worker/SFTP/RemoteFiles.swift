@@ -138,9 +138,7 @@ struct Resolution {
         guard RemotePath.isInside(resolved, resolvedBase) || (name != nil && joined(resolved) == resolvedBase) else {
             throw .outside(path: resolved)
         }
-        if !client.offers(.limits), resolved.count > resolvedBase.count {
-            try await expectNoSymlinks(resolved, below: resolvedBase)
-        }
+        if !client.offers(.limits) { try await expectNoSymlinks(resolved, below: resolvedBase) }
         return joined(resolved)
     }
 
