@@ -14,10 +14,10 @@ final class Child: Sendable {
     private struct State: ~Copyable {
         /// The child's standard input; nil once it is closed.
         var input: OwnedFD?
-        /// Bytes for it that the pipe has not taken yet.
-        var pending: ArraySlice<UInt8> = []
-        /// Who wants to know that so many bytes less are pending.
-        var waiting: [(left: Int, then: @Sendable () -> Void)] = []
+        /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
+        var pending: [(rest: ArraySlice<UInt8>, then: (@Sendable () -> Void)?)] = []
+        /// Who is to be told that the pipe has taken theirs.
+        var due: [@Sendable () -> Void] = []
         /// Close it when they are written.
         var finishing = false
         var watchingInput = false
@@ -147,9 +147,8 @@ final class Child: Sendable {
     /// The caller bounds what it queues; `then` is called once the pipe has taken these, or takes none any more.
     func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
         tell { state in
-            guard state.input != nil, !state.finishing else { return then.map { state.waiting.append((0, $0)) } ?? () }
-            if state.pending.isEmpty { state.pending = bytes[...] } else { state.pending += bytes }
-            if let then { state.waiting.append((state.pending.count, then)) }
+            guard !state.finishing else { return then.map { state.due.append($0) } ?? () }
+            state.pending.append((bytes[...], then))
             pump(&state)
         }
     }
@@ -162,13 +161,16 @@ final class Child: Sendable {
         }
     }
 
-    /// Changes the state and calls those who wait for bytes that are gone by then.
+    /// Changes the state and tells those whose bytes are gone by then.
     private func tell(_ update: (inout State) -> Void) {
         let due = state.withLock { state in
             update(&state)
-            let due = state.input == nil ? state.waiting.count : state.waiting.prefix { $0.left <= 0 }.count
-            defer { state.waiting.removeFirst(due) }
-            return state.waiting.prefix(due).map(\.then)
+            if state.input == nil {
+                state.due += state.pending.compactMap(\.then)
+                state.pending = []
+            }
+            defer { state.due = [] }
+            return state.due
         }
         for then in due { then() }
     }
@@ -194,19 +196,20 @@ final class Child: Sendable {
 
     /// - Returns: whether bytes are left that the pipe does not take now.
     private static func drain(_ state: inout State, into descriptor: Int32) -> Bool {
-        while !state.pending.isEmpty {
-            let count = state.pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        while let next = state.pending.first {
+            guard !next.rest.isEmpty else {
+                if let then = state.pending.removeFirst().then { state.due.append(then) }
+                continue
+            }
+            let count = next.rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             if count < 0 && errno == EAGAIN { return true }
             guard count > 0 else {
-                state.pending = []
                 _ = state.input.take()
                 return false
             }
-            state.pending = state.pending.dropFirst(count)
-            for index in state.waiting.indices { state.waiting[index].left -= count }
+            state.pending[0].rest = next.rest.dropFirst(count)
         }
-        state.pending = []
         if state.finishing { _ = state.input.take() }
         return false
     }
