@@ -39,18 +39,19 @@ let package = Package(
             name: "Worker",
             dependencies: ["CConcurrency", "CLinux", "IPC", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             path: "Sources/Worker",
-            exclude: ["CConcurrency", "CSeccomp", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            exclude: ["CConcurrency", "CRE2", "CSeccomp", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             swiftSettings: settings),
         .target(name: "CConcurrency", path: "Sources/Worker/CConcurrency"),
         .systemLibrary(
             name: "CSeccomp", path: "Sources/Worker/CSeccomp", pkgConfig: "libseccomp",
             providers: [.apt(["libseccomp-dev"])]),
+        .target(name: "CRE2", path: "Sources/Worker/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("MCP"),
         workerModule("SSH", ["CLinux", "IPC"]),
         workerModule("SFTP", ["CLibMD", "IPC", "SSH"]),
-        workerModule("Policy", ["IPC"]),
+        workerModule("Policy", ["CRE2", "IPC"]),
         workerModule("Tools", ["IPC", "MCP", "SSH", "SFTP", "Policy"]),
 
         .testTarget(name: "IPCTests", dependencies: ["CLinux", "IPC"], swiftSettings: settings),
@@ -63,6 +64,9 @@ let package = Package(
         .testTarget(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),
+        .executableTarget(
+            name: "GuardBench", dependencies: ["Policy"], path: "Benchmarks/GuardBench", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], swiftSettings: settings),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

@@ -37,25 +37,21 @@ cre2_set *cre2_new(int64_t budget) {
 
 void cre2_free(cre2_set *set) { delete set; }
 
-int cre2_add(cre2_set *set, const char *pattern, size_t count, char *reason, size_t capacity) {
+int cre2_add(cre2_set *set, const char *pattern, size_t count) {
     try {
-        std::string error;
-        if (set->set.Add({pattern, count}, &error) >= 0) return 1;
-        tell(error, reason, capacity);
+        return set->set.Add({pattern, count}, nullptr) >= 0;
     } catch (...) {
-        tell("out of memory", reason, capacity);
+        return 0;
     }
-    return 0;
 }
 
-int cre2_size(const char *pattern, size_t count, int limit, char *reason, size_t capacity) {
+int cre2_size(const char *pattern, size_t count, int64_t budget, char *reason, size_t capacity) {
     try {
-        // RE2 spends two thirds of the budget on a program, in instructions of 16 bytes, and stops compiling beyond.
-        RE2 compiled({pattern, count}, options(int64_t(limit) * 24));
+        RE2 compiled({pattern, count}, options(budget));
         if (compiled.ok()) return compiled.ProgramSize();
         tell(compiled.error(), reason, capacity);
     } catch (...) {
-        tell("out of memory", reason, capacity);
+        if (capacity > 0) reason[0] = 0;
     }
     return -1;
 }

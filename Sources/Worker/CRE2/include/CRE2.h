@@ -16,12 +16,12 @@ struct cre2_set;
 struct cre2_set *cre2_new(int64_t budget);
 void cre2_free(struct cre2_set *set);
 
-// Adds a pattern; the first has index 0. False for what RE2 does not take, with the reason in `reason`, cut at
-// `capacity` and ended by NUL.
-int cre2_add(struct cre2_set *set, const char *pattern, size_t count, char *reason, size_t capacity);
+// Adds a pattern; the first has index 0. 0 for what RE2 does not take.
+int cre2_add(struct cre2_set *set, const char *pattern, size_t count);
 
-// How many instructions a pattern has as a program, at most `limit`; -1 for what RE2 does not take, with the reason.
-int cre2_size(const char *pattern, size_t count, int limit, char *reason, size_t capacity);
+// How many instructions a pattern has as a program, or -1 for what RE2 does not take or what does not fit `budget` bytes;
+// `reason` then says why, cut at `capacity` and ended by NUL.
+int cre2_size(const char *pattern, size_t count, int64_t budget, char *reason, size_t capacity);
 
 // Makes the set ready; nothing can be added any more. 0 where it does not fit the budget.
 int cre2_compile(struct cre2_set *set);

@@ -1,0 +1,81 @@
+/// The built-in patterns of the injection guard, in the syntax of RE2. A pattern costs states of one automaton and no pass
+/// of its own. What must match and what must not is in Tests/WorkerTests/Corpus/guard.tsv.
+enum InjectionPatterns {
+    /// Between two words: white space, also a comment's or a quotation's next line, and JSON's escapes for it.
+    private static let gap = #"(?:[\s\pZ*_>#/|"'`~,()-]|\\[nrt])+"#
+
+    /// Case is ignored, a space stands for any gap, `X` within `⟨X⟩` for a list below.
+    static let all: [(category: InjectionCategories, pattern: String)] =
+        tables.flatMap { category, patterns in patterns.map { (category, expanded($0)) } }
+
+    private static let tables: [(InjectionCategories, [String])] = [
+        (.xmlToolTags, toolTags), (.authorityTags, authorityTags), (.instructionOverride, instructionOverride),
+        (.roleHijacking, roleHijacking),
+    ]
+
+    private static func expanded(_ pattern: String) -> String {
+        var text = "(?i)"
+        // "are" is spelled two ways, and people drop the apostrophe.
+        let parts = pattern.split(separator: "⟨you are⟩", omittingEmptySubsequences: false)
+        text += parts.map { words($0) }.joined(separator: words(#"\b(?:you are|you['’]?re)"#))
+        return text
+    }
+
+    private static func words(_ pattern: Substring) -> String {
+        pattern.split(separator: " ", omittingEmptySubsequences: false).joined(separator: gap)
+    }
+
+    /// Function calls as Anthropic's, OpenAI's, Mistral's, Llama's and Qwen's models write them. `<parameter name="x">` and
+    /// `<invoke operation="x">` alone are of many XML vocabularies.
+    private static let toolTags = [
+        #"</?(?:antml:)?(?:function_calls?|function_results?|tool_calls?|tool_use|tool_results?|tool_response|tool_code|tool_outputs?|use_mcp_tool)(?:\s[^<>]*)?/?>"#,
+        #"</?antml:[a-z_]+"#,
+        #"<invoke\s+name\s*=\s*["'][^"'<>]*["']\s*>"#,
+        #"<function=[\w.-]+>"#,
+        #"<\|(?:tool_calls?|tool_response|python_tag)[^|<>]*\|>"#,
+        #"(?-i)\[/?(?:TOOL_CALLS?|TOOL_RESULTS|AVAILABLE_TOOLS)\]"#,
+    ]
+
+    /// `<system>` with one or two capitalised words is Maven's, `<important>` before an element is DocBook's, `<user>` and
+    /// `<developer>` are everybody's.
+    private static let authorityTags = [
+        #"</?(?:system|admin|developer|assistant)[-_](?:reminder|prompt|message|instructions?|override|directive)s?(?:\s[^<>]*)?>"#,
+        #"<\s*system\s*>(?:\s|\z|(?-i:[a-z])|[^\sa-z<]|[^\s<]+(?:\s+[^\s<]+){2})"#,
+        #"<(?:admin|root|operator|anthropic|openai|claude)>\s*[^\s<]+(?:\s+[^\s<]+){2}"#,
+        #"<important(?:[-_]instructions?)?>\s*[^<\s]"#,
+        #"</?(?:human|assistant)>"#,
+        #"<\|(?:im_start|im_end|system|assistant|start_header_id|eot_id)\|>"#,
+        #"<(?:start|end)_of_turn>"#,
+        #"(?-i)\[/?INST\]|<</?SYS>>"#,
+        #"(?m)^###[ \t]*system(?:[ \t]+(?:prompt|message|instruction)s?)?[ \t]*:"#,
+        #"\[(?:system|admin)[ _-](?:prompt|override|instructions?)\]"#,
+        #"\bsystem override[ \t]*:"#,
+    ]
+
+    private static let instructionOverride = [
+        #"\b(?:ignore|disregard|forget|discard|override|(?:do not|don['’]?t|stop) (?:follow|obey|follow(?:ing)|obeying)) (?:(?:all|any|every|each|of|the|these|those|your|my|our|other|and) ){0,4}(?:previous|previously|prior|earlier|above|preceding|foregoing|initial|original|system|past|former|your) (?:(?:system|developer|safety|security|user|your|and|or|given|prior|earlier|of|the|these) ){0,3}(?:instructions?|prompts?|directives?|guidelines?|programming|training|orders)\b"#,
+        #"\b(?:ignore|disregard|forget) (?:all|any|every) (?:(?:of|the|your|these|those|other) ){0,3}(?:instructions|prompts|guidelines)\b"#,
+        #"\b(?:ignore|disregard|forget|bypass) (?:(?:all|any|every|of|the) ){0,3}(?:your|previous|prior) (?:(?:safety|security|system|content|previous|prior|own) ){0,2}(?:rules|policies|constraints|limitations|safeguards|guardrails|safety measures)\b"#,
+        #"\b(?:ignore|disregard|forget) (?:everything|anything|all|all of (?:it|that|this|the)) (?:that )?(?:above|before this|i (?:said|told)|(?:you (?:have been|were|know)|you['’]?ve been))"#,
+        #"\b(?:instructions?|prompts?|rules|guidelines) (?:above|before this|you were given) (?:are|is) (?:now )?(?:void|obsolete|cancell?ed|revoked|invalid|superseded)"#,
+        #"\b(?:new|real|actual|secret|hidden) (?:(?:system|secret|hidden) )?instructions?\s*(?::| (?:from|by) (?:the )?(?:user|admin|administrator|operator|developer|system|anthropic|openai)\b)"#,
+        #"\binstructions? (?:override|overrides|supersede|supersedes|replace|replaces|take precedence over|takes precedence over) (?:(?:all|any|every|of) ){0,2}(?:your|previous|prior|earlier|other)\b"#,
+        #"\b(?:do not|don['’]?t|never|without) (?:tell|telling|inform|informing|mention(?:ing)? (?:this|it|that) to|reveal(?:ing)? (?:this|it|that) to) the user (?:about |of )?(?:this|these|it|any of|anything|what you)\b"#,
+        #"\b(?:reveal|print|output|repeat|show|leak|send|display|disclose) (?:(?:me|us|the|full|entire|complete|hidden|whole|contents|of|out|all) ){0,4}your (?:(?:full|entire|complete|hidden|initial|original|own) ){0,2}(?:system prompt|system message|initial prompt|initial instructions)\b"#,
+    ]
+
+    /// "You are now connected", "act as a proxy", "pretend to be a browser" and "enable developer mode" are none.
+    private static let roleHijacking = [
+        #"⟨you are⟩ now (?:an?|the|my) (?:[\w-]+ ){0,3}(?:ai|assistant|agent|bot|chatbot|language model|hacker|attacker|persona|character|pirate)\b"#,
+        #"⟨you are⟩ now (?:(?:an?|the|my) )?(?:dan|jailbroken|unrestricted|uncensored|unfiltered|free from|acting as|roleplaying|role-playing|in (?:dan|developer|jailbreak|god|unrestricted) mode)\b"#,
+        #"⟨you are⟩ no longer (?:(?:an? )?(?:ai|assistant|language model|claude|chatgpt|gpt)|bound by (?:your|the|any|these|those)|required to follow (?:your|the|any))\b"#,
+        #"\bpretend (?:that )?⟨you are⟩ (?:an?|the|my|not)\b"#,
+        #"\b(?:act|behave|respond|answer|reply|roleplay|role-play) (?:as|like) (?:if ⟨you are⟩ )?(?:(?:an?|the) )?(?:unrestricted|uncensored|unfiltered|evil|malicious|jailbroken|rogue|amoral|different ai|hacker|dan)\b"#,
+        #"\bfrom now on (?:you (?:(?:will|must|shall|should) )?(?:only )?(?:act|behave|respond|answer|obey|pretend|roleplay|speak|reply)|⟨you are⟩ (?:an?|my|the|no longer)|your (?:name|role|identity|only|new))\b"#,
+        #"\byour (?:new|true|real|actual) (?:role|identity|persona|personality|purpose|objective|mission|goal|task)(?: is\b|\s*:)"#,
+        #"\b(?:enter|enable|activate|engage|switch to|unlock) (?:dan|jailbreak|unrestricted|uncensored) mode\b"#,
+        #"\b(?:assume|adopt|take on) the (?:persona|identity|personality|character) of\b"#,
+        #"\bas an (?:ai|artificial intelligence)(?: (?:language )?(?:model|assistant|agent))? you (?:must|should|will|shall|have to)\b"#,
+        #"(?-i)\n\n(?:Human|Assistant):\s"#,
+    ]
+}
