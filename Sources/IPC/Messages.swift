@@ -14,6 +14,8 @@ public enum WorkerRole: Equatable, Sendable {
     case serve
     /// Answer the client's first request with this error text, then end.
     case refuse(reason: String)
+    /// Say which patterns of the policy cannot be compiled, then end.
+    case check
 }
 
 /// Supervisor → worker.
@@ -53,6 +55,8 @@ public enum ToWorker: IPCMessage {
             case .refuse(let reason):
                 writer.put(UInt8(1))
                 writer.put(reason)
+            case .check:
+                writer.put(UInt8(3))
             }
         case .drain(let milliseconds):
             writer = FrameWriter(tag: 2, requestID: requestID)
@@ -83,6 +87,7 @@ public enum ToWorker: IPCMessage {
             switch try reader.take(UInt8.self) {
             case 0: message = .setup(.serve)
             case 1: message = .setup(.refuse(reason: try reader.takeText()))
+            case 3: message = .setup(.check)
             default: throw .badValue
             }
         case 2: message = .drain(milliseconds: try reader.take(UInt32.self))
@@ -114,11 +119,17 @@ public enum ToSupervisor: IPCMessage {
     case commitLocal(handle: UInt32)
     /// Drop the new file of this handle.
     case abandonLocal(handle: UInt32)
+    /// This pattern of the policy cannot be used, for this reason.
+    case patternInvalid(index: UInt32, reason: String)
+    /// Every pattern has been tried.
+    case patternsChecked
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
-        case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal: false
+        case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal,
+            .patternInvalid, .patternsChecked:
+            false
         }
     }
 
@@ -146,6 +157,12 @@ public enum ToSupervisor: IPCMessage {
         case .abandonLocal(let handle):
             writer = FrameWriter(tag: 7, requestID: requestID)
             writer.put(handle)
+        case .patternInvalid(let index, let reason):
+            writer = FrameWriter(tag: 30, requestID: requestID)
+            writer.put(index)
+            writer.put(reason)
+        case .patternsChecked:
+            writer = FrameWriter(tag: 31, requestID: requestID)
         }
         return writer.bytes
     }
@@ -162,6 +179,9 @@ public enum ToSupervisor: IPCMessage {
         case 5: message = .createLocal(path: try reader.takeText())
         case 6: message = .commitLocal(handle: try reader.take(UInt32.self))
         case 7: message = .abandonLocal(handle: try reader.take(UInt32.self))
+        case 30:
+            message = .patternInvalid(index: try reader.take(UInt32.self), reason: try reader.takeText())
+        case 31: message = .patternsChecked
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()

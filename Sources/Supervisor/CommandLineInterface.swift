@@ -25,6 +25,7 @@ struct CommandLineInterface: ParsableCommand {
             try Startup.check(loaded)
             Startup.warn(loaded)
             let worker = try Startup.workerProgram()
+            try PatternCheck.run(loaded, path: path, program: worker)
             try Daemon(config: loaded, configPath: path, environment: environment, workerProgram: worker).run()
         } catch let error as ConfigError {
             for mistake in error.mistakes {

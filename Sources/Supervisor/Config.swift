@@ -116,6 +116,7 @@ struct Config: Equatable {
             var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, own)
             host?.execAllowlist = allowlist
             host?.baseDir = directory
+            host?.guardDisabled = reader.bool("guard_disabled", default: false)
             host?.forwardAllowlist = reader.strings("forward_allowlist")
             reader.finish()
             return host

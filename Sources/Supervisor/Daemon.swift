@@ -8,7 +8,7 @@ final class Daemon {
     /// What a token in the epoll set belongs to. A token carries the connection's number, which is never used again, so
     /// an event of a closed descriptor cannot be taken for one of its successor.
     private enum Source: UInt64 {
-        case listener, signals, client, channel, process, log
+        case listener, signals, client, channel, process, log, check
 
         func token(_ id: SessionTable.ID = 0) -> UInt64 { id << 8 | rawValue }
     }
@@ -43,6 +43,12 @@ final class Daemon {
     private var giveUp: Int?
     /// When to accept again after descriptors ran out.
     private var retryAccept: Int?
+    /// A config that came with SIGHUP and whose patterns a worker compiles.
+    private var check: PatternCheck?
+    /// When that has lasted too long.
+    private var checkDeadline: Int?
+    /// SIGHUP came again meanwhile.
+    private var reloadAgain = false
 
     /// Listens on the configured socket. From here on `run` must be called.
     init(config: Config, configPath: String, environment: [String: String], workerProgram: String) throws(StartError) {
@@ -84,13 +90,18 @@ final class Daemon {
                     .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
                 break
             }
-            let next = [table.nextDeadline, giveUp, retryAccept].compactMap { $0 }.min()
+            let next = [table.nextDeadline, giveUp, retryAccept, checkDeadline].compactMap { $0 }.min()
             let timeout = next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
             for event in ready.prefix(Int(max(0, count))) { handle(event) }
             perform(table.advance(now: now()))
             updateListening()
+            if let time = checkDeadline, time <= now() {
+                checkDeadline = nil
+                check?.worker.killGroup()
+            }
         }
+        check?.worker.killGroup()
         socket.unlinkOwn()
         Log.write(.info, "stopped", ["socket": .text(config.mcpSocket)])
     }
@@ -105,6 +116,7 @@ final class Daemon {
         case .channel: readChannel(id)
         case .log: readLog(id)
         case .process: reap(id)
+        case .check: endCheck()
         }
     }
 
@@ -281,7 +293,7 @@ final class Daemon {
             Log.write(.info, "client disconnected", ["reason": "the client closed", "session": session])
         case .clientDropped(let reason):
             Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
-        case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
+        case .openLocal, .createLocal, .commitLocal, .abandonLocal, .patternInvalid, .patternsChecked: break
         }
     }
 
@@ -335,31 +347,68 @@ final class Daemon {
 
     /// HUP: the new config as a whole, or the old one stays.
     private func reload() {
+        guard check == nil else {
+            reloadAgain = true
+            return
+        }
         do {
             let new = try ConfigFile.load(configPath, environment: environment)
             try Startup.check(new)
             let sealed = try Self.seal(new.policy)
-            Startup.warn(new)
-            if new.mcpSocket != config.mcpSocket {
-                Log.write(
-                    .warning, "mcp_socket has changed; the daemon must be restarted for that",
-                    ["socket": .text(config.mcpSocket)])
+            guard !new.policy.patterns.isEmpty, new.policy.patterns != config.policy.patterns else {
+                return adopt(new, sealed)
             }
-            config = new
-            policy = sealed
-            table.waitMilliseconds = new.clientWaitSeconds * 1000
-            for (id, session) in table.sessions where session.phase == .serving || session.phase == .starting(.serve) {
-                guard let connection = connections[id] else { continue }
-                send(id, connection) { worker throws(IPCError) in try worker.send(policy: policy) }
-            }
-            Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
-        } catch let error as ConfigError {
+            let check = try PatternCheck(of: new, sealed, path: configPath, program: workerProgram)
+            watch(check.worker.pidfd.rawValue, Source.check.token())
+            checkDeadline = now() + PatternCheck.bound
+            self.check = check
+        } catch {
+            notReloaded(error)
+        }
+    }
+
+    /// The worker that compiles the patterns of a new config has ended.
+    private func endCheck() {
+        guard let check, let result = check.result() else { return }
+        self.check = nil
+        checkDeadline = nil
+        switch result {
+        case .success:
+            if let sealed = check.sealed.take() { adopt(check.config, sealed) }
+        case .failure(let error): notReloaded(error)
+        }
+        if reloadAgain {
+            reloadAgain = false
+            reload()
+        }
+    }
+
+    private func adopt(_ new: Config, _ sealed: consuming OwnedFD) {
+        Startup.warn(new)
+        if new.mcpSocket != config.mcpSocket {
+            Log.write(
+                .warning, "mcp_socket has changed; the daemon must be restarted for that",
+                ["socket": .text(config.mcpSocket)])
+        }
+        config = new
+        policy = sealed
+        table.waitMilliseconds = new.clientWaitSeconds * 1000
+        for (id, session) in table.sessions where session.phase == .serving || session.phase == .starting(.serve) {
+            guard let connection = connections[id] else { continue }
+            send(id, connection) { worker throws(IPCError) in try worker.send(policy: policy) }
+        }
+        Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
+    }
+
+    private func notReloaded(_ error: any Error) {
+        switch error {
+        case let error as ConfigError:
             for mistake in error.mistakes {
                 Log.write(.error, "config not reloaded", ["path": .text(error.path), "error": .text(mistake)])
             }
-        } catch let error as StartError {
+        case let error as StartError:
             Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text(error.sentence)])
-        } catch {
+        default:
             Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text("\(error)")])
         }
     }

@@ -62,7 +62,7 @@ final class PendingFiles {
         case .abandonLocal(let handle):
             files[handle] = nil
             return nil
-        case .ready, .clientGone, .clientDropped:
+        case .ready, .clientGone, .clientDropped, .patternInvalid, .patternsChecked:
             return nil
         }
     }

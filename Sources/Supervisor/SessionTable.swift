@@ -129,6 +129,9 @@ struct SessionTable {
             (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
             (.starting, .clientGone), (.starting, .clientDropped), (.serving, .ready),
             (.refusing, .ready), (.refusing, .clientGone), (.refusing, .clientDropped),
+            (.serving, .patternInvalid), (.serving, .patternsChecked), (.starting, .patternInvalid),
+            (.starting, .patternsChecked), (.refusing, .patternInvalid), (.refusing, .patternsChecked),
+            (.releasing, .patternInvalid), (.releasing, .patternsChecked), (.starting(.check), .ready),
             (.waiting, _), (.toRefuse, _):
             return [.kill(id, reason: "it sent a message out of turn")]
         }
@@ -169,7 +172,7 @@ struct SessionTable {
         var refusals = sessions.values.count { session in
             switch session.phase {
             case .starting(.refuse), .refusing: true
-            case .starting(.serve), .waiting, .toRefuse, .serving, .releasing: false
+            case .starting(.serve), .starting(.check), .waiting, .toRefuse, .serving, .releasing: false
             }
         }
         for id in sessions.filter({ $0.value.phase == .toRefuse && $0.value.hasSpoken }).keys.sorted()
@@ -203,7 +206,7 @@ struct SessionTable {
             case .waiting, .toRefuse:
                 sessions[id] = nil
                 actions.append(.close(id, reason: "the daemon stops"))
-            case .starting(.refuse), .refusing:
+            case .starting(.refuse), .starting(.check), .refusing:
                 actions.append(.kill(id, reason: "the daemon stops"))
             case .serving:
                 actions.append(.drain(id))

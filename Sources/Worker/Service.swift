@@ -2,6 +2,7 @@ internal import Dispatch
 internal import Glibc
 internal import IPC
 internal import MCP
+internal import Policy
 internal import Tools
 
 /// The worker's life after the confinement: one client, until one of three ends it (the client, the supervisor, a drain).
@@ -14,6 +15,7 @@ enum Service {
         switch role {
         case .serve: await serve(policy, client, supervisor)
         case .refuse(let reason): await refuse(reason, policy, client)
+        case .check: check(policy.patterns, supervisor)
         }
     }
 
@@ -51,6 +53,17 @@ enum Service {
         await connection.flush()
         shutdown(client, Int32(SHUT_RDWR))
         await closing.value
+        exit(0)
+    }
+
+    /// Mistakes that are told: what a socket's buffer holds, as they are read when this process has ended.
+    private static let maximumMistakes = 20
+
+    private static func check(_ patterns: [String], _ supervisor: SupervisorLink) -> Never {
+        for mistake in InjectionGuard.mistakes(in: patterns).prefix(maximumMistakes) {
+            supervisor.send(.patternInvalid(index: UInt32(clamping: mistake.index), reason: mistake.reason))
+        }
+        supervisor.send(.patternsChecked)
         exit(0)
     }
 

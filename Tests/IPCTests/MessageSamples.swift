@@ -16,11 +16,11 @@ private let extremeTexts = [
 
 extension ToWorker: SampledMessage {
     enum Kind: CaseIterable {
-        case setupServe, setupRefuse, drain, policy, localOpened, localCreated, localCommitted, localRefused
+        case setupServe, setupRefuse, setupCheck, drain, policy, localOpened, localCreated, localCommitted, localRefused
     }
 
     static var samples: [ToWorker] {
-        [.setup(.serve), .policy] + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
+        [.setup(.serve), .setup(.check), .policy] + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
             + extremeTexts.map { .setup(.refuse(reason: $0)) } + [.localCommitted]
             + [0, 1, UInt64.max].map { .localOpened(size: $0) } + [0, UInt32.max].map { .localCreated(handle: $0) }
             + extremeTexts.map { .localRefused(reason: $0) }
@@ -30,6 +30,7 @@ extension ToWorker: SampledMessage {
         switch self {
         case .setup(.serve): .setupServe
         case .setup(.refuse): .setupRefuse
+        case .setup(.check): .setupCheck
         case .drain: .drain
         case .policy: .policy
         case .localOpened: .localOpened
@@ -42,14 +43,16 @@ extension ToWorker: SampledMessage {
 
 extension ToSupervisor: SampledMessage {
     enum Kind: CaseIterable {
-        case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal
+        case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal, patternInvalid,
+            patternsChecked
     }
 
     static var samples: [ToSupervisor] {
-        [.clientGone] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
+        [.clientGone, .patternsChecked] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
             + extremeTexts.map { .clientDropped(reason: $0) } + extremeTexts.map { .openLocal(path: $0) }
             + extremeTexts.map { .createLocal(path: $0) } + [0, UInt32.max].map { .commitLocal(handle: $0) }
             + [0, UInt32.max].map { .abandonLocal(handle: $0) }
+            + extremeTexts.map { .patternInvalid(index: .max, reason: $0) }
     }
 
     var kind: Kind {
@@ -61,6 +64,8 @@ extension ToSupervisor: SampledMessage {
         case .createLocal: .createLocal
         case .commitLocal: .commitLocal
         case .abandonLocal: .abandonLocal
+        case .patternInvalid: .patternInvalid
+        case .patternsChecked: .patternsChecked
         }
     }
 }

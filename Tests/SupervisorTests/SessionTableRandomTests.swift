@@ -58,7 +58,7 @@ private struct Loop {
         if phases.count(where: { $0 == .serving || $0 == .starting(.serve) }) > 1 { mistakes.append("two are served") }
         let refusals = phases.count {
             switch $0 {
-            case .refusing, .starting(.refuse): true
+            case .refusing, .starting(.refuse), .starting(.check): true
             case .waiting, .toRefuse, .starting(.serve), .serving, .releasing: false
             }
         }

@@ -1,10 +1,10 @@
 /// The built-in patterns of the injection guard, in the syntax of RE2. A pattern costs states of one automaton and no pass
-/// of its own. What must match and what must not is in Tests/WorkerTests/Corpus/guard.tsv.
+/// of its own. What must match and what must not is in Tests/WorkerTests/InjectionCorpus.swift.
 enum InjectionPatterns {
     /// Between two words: white space, also a comment's or a quotation's next line, and JSON's escapes for it.
     private static let gap = #"(?:[\s\pZ*_>#/|"'`~,()-]|\\[nrt])+"#
 
-    /// Case is ignored, a space stands for any gap, `X` within `⟨X⟩` for a list below.
+    /// Case is ignored, a space stands for any gap (a plain one is \x20), `⟨you are⟩` for its spellings.
     static let all: [(category: InjectionCategories, pattern: String)] =
         tables.flatMap { category, patterns in patterns.map { (category, expanded($0)) } }
 
@@ -47,9 +47,9 @@ enum InjectionPatterns {
         #"<\|(?:im_start|im_end|system|assistant|start_header_id|eot_id)\|>"#,
         #"<(?:start|end)_of_turn>"#,
         #"(?-i)\[/?INST\]|<</?SYS>>"#,
-        #"(?m)^###[ \t]*system(?:[ \t]+(?:prompt|message|instruction)s?)?[ \t]*:"#,
-        #"\[(?:system|admin)[ _-](?:prompt|override|instructions?)\]"#,
-        #"\bsystem override[ \t]*:"#,
+        #"(?m)^###[\x20\t]*system(?:[\x20\t]+(?:prompt|message|instruction)s?)?[\x20\t]*:"#,
+        #"\[(?:system|admin)[\x20_-](?:prompt|override|instructions?)\]"#,
+        #"\bsystem override[\x20\t]*:"#,
     ]
 
     private static let instructionOverride = [

@@ -42,6 +42,7 @@ enum ExecTool: Tool {
                     "exit_code": Schema.integer("128 + n after signal n; -1 if unknown"), "stdout": Schema.string(),
                     "stderr": Schema.string(), "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
                     "command": Schema.string(), "cwd": Schema.string(),
+                    InjectionWarning.key: Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: false)
     }

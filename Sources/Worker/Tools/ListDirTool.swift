@@ -39,6 +39,7 @@ enum ListDirTool: Tool {
                                 ])),
                     ],
                     "total": Schema.integer(), "next_cursor": Schema.string(),
+                    InjectionWarning.key: Schema.string(),
                 ]),
             readOnly: true, destructive: false, idempotent: true)
     }

@@ -28,6 +28,7 @@ enum ReadFileTool: Tool {
                 [
                     "content": Schema.string(), "encoding": Schema.string("utf-8 or base64"), "size": Schema.integer(),
                     "offset": Schema.integer(), "truncated": Schema.boolean(), "next_offset": Schema.integer(),
+                    InjectionWarning.key: Schema.string(),
                 ]),
             readOnly: true, destructive: false, idempotent: true)
     }

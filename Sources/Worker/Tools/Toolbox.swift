@@ -1,5 +1,6 @@
 public import IPC
 public import MCP
+internal import Policy
 internal import SFTP
 internal import SSH
 internal import Synchronization
@@ -24,6 +25,7 @@ struct ToolContext: Sendable {
     let policy: PolicySnapshot
     let access: [String: HostAccess]
     let broker: any LocalFileBroker
+    let guardian: InjectionGuard
     /// Where the call says how far it has come.
     var progress = Progress.none
 
@@ -32,6 +34,12 @@ struct ToolContext: Sendable {
         let answer = await broker.ask(request)
         if case .refused(let sentence) = answer { throw FileFailure(sentence: sentence) }
         return answer
+    }
+
+    /// Whether what comes from this host, or the default, is searched for injected instructions.
+    func isGuarded(_ name: String?) -> Bool {
+        let host = policy.hosts.first { $0.name == name ?? policy.defaultHost }
+        return !policy.guardDisabled && host?.guardDisabled != true
     }
 
     /// The host that the argument `host` names, or the default.
@@ -77,7 +85,10 @@ public final class Toolbox: ToolSet {
             let sessions = HostSessions(host: host, sshPath: policy.sshPath, sessions: policy.limits.sessionsPerHost)
             return (host.name, HostAccess(sessions: sessions, files: SFTPChannel(sessions: sessions)))
         }
-        return ToolContext(policy: policy, access: Dictionary(uniqueKeysWithValues: pairs), broker: broker)
+        let kept = old?.guardian.patterns == policy.patterns ? old?.guardian : nil
+        return ToolContext(
+            policy: policy, access: Dictionary(uniqueKeysWithValues: pairs), broker: broker,
+            guardian: kept ?? InjectionGuard(patterns: policy.patterns))
     }
 
     private var policy: PolicySnapshot { context.withLock(\.policy) }
@@ -96,6 +107,8 @@ public final class Toolbox: ToolSet {
         var context = context.withLock { $0 }
         context.progress = progress
         guard let tool = Self.all.first(where: { $0.name == name && $0.isOn(context.policy) }) else { return nil }
-        return await tool.call(arguments, in: context)
+        let result = await tool.call(arguments, in: context)
+        guard context.isGuarded(arguments["host"]?.string) else { return result }
+        return InjectionWarning.added(to: result, by: context.guardian)
     }
 }
