@@ -25,7 +25,7 @@ test: ## install what is missing, build, run every test: unit, sandbox, end to e
 	swift test --scratch-path $(SCRATCH) --skip-build
 
 lint: ## check the format of the Swift sources and the syntax of the scripts
-	swift format lint --strict --parallel --recursive Sources Tests Package.swift
+	swift format lint --strict --parallel --recursive Sources Tests Benchmarks Package.swift
 	for script in $(shell_scripts); do bash -n $$script || exit 1; done
 	if command -v python3 >/dev/null; then python3 -c 'import ast; ast.parse(open("scripts/bench").read())'; fi
 	if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); fi
@@ -38,6 +38,7 @@ demo: ## install what is missing, build, show the whole way once on a private ss
 bench: ## install what is missing, build, measure the daemon beside the raw tools on a private sshd
 	scripts/prepare bench
 	$(MAKE) --no-print-directory build
+	$(swift_release) --product GuardBench
 	scripts/bench $(release)
 
 install: ## copy what `make build` built to PREFIX

@@ -112,7 +112,7 @@ struct MessagesTests {
     }
 
     @Test func `a role that does not exist is refused`() {
-        for role in UInt8(2)...UInt8.max {
+        for role in UInt8(2)...UInt8.max where role != 3 {
             expect(ToWorker.self, [1, 1, 0, 0, 0, 0, 0, 0, role], fails: .badValue)
         }
     }

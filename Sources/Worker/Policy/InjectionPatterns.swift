@@ -54,7 +54,7 @@ enum InjectionPatterns {
 
     private static let instructionOverride = [
         #"\b(?:ignore|disregard|forget|discard|override|(?:do not|don['’]?t|stop) (?:follow|obey|follow(?:ing)|obeying)) (?:(?:all|any|every|each|of|the|these|those|your|my|our|other|and) ){0,4}(?:previous|previously|prior|earlier|above|preceding|foregoing|initial|original|system|past|former|your) (?:(?:system|developer|safety|security|user|your|and|or|given|prior|earlier|of|the|these) ){0,3}(?:instructions?|prompts?|directives?|guidelines?|programming|training|orders)\b"#,
-        #"\b(?:ignore|disregard|forget) (?:all|any|every) (?:(?:of|the|your|these|those|other) ){0,3}(?:instructions|prompts|guidelines)\b"#,
+        #"\b(?:ignore|disregard|forget) (?:all|any|every) (?:(?:of|the|your|these|those|other|safety|security) ){0,3}(?:instructions|prompts|guidelines)\b"#,
         #"\b(?:ignore|disregard|forget|bypass) (?:(?:all|any|every|of|the) ){0,3}(?:your|previous|prior) (?:(?:safety|security|system|content|previous|prior|own) ){0,2}(?:rules|policies|constraints|limitations|safeguards|guardrails|safety measures)\b"#,
         #"\b(?:ignore|disregard|forget) (?:everything|anything|all|all of (?:it|that|this|the)) (?:that )?(?:above|before this|i (?:said|told)|(?:you (?:have been|were|know)|you['’]?ve been))"#,
         #"\b(?:instructions?|prompts?|rules|guidelines) (?:above|before this|you were given) (?:are|is) (?:now )?(?:void|obsolete|cancell?ed|revoked|invalid|superseded)"#,
