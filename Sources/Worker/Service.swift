@@ -23,7 +23,7 @@ enum Service {
         let server = Server(name: "claude-ssh-daemon", version: version, tools: toolbox, writer: connection)
         supervisor.follow { message in
             switch message {
-            case .policy(let new): toolbox.update(new)
+            case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
             case .drain(let milliseconds):
                 Task {
                     // The bound on stopping remote commands; the supervisor kills what is left a little later.

@@ -49,12 +49,30 @@ struct ToolboxTests {
 
     @Test func `a new policy is in force for the next call`() async {
         let toolbox = Toolbox(policy: policy([host("a")]), broker: NoLocalFiles())
-        toolbox.update(policy([host("a", exec: false)]))
+        #expect(toolbox.update(policy([host("a", exec: false)])))
         #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
         #expect(await toolbox.call("ssh_exec", arguments: ["command": "true"]) == nil)
-        toolbox.update(policy([host("z")]))
+        #expect(toolbox.update(policy([host("z")])))
         #expect(toolbox.instructions.contains("z (default)"))
         #expect(toolbox.tools.count == 2)
+    }
+
+    @Test func `an update tells whether clients see a change`() {
+        var many = (0..<30).map { host("h\($0 + 10)") }
+        let toolbox = Toolbox(policy: policy(many), broker: NoLocalFiles())
+        #expect(!toolbox.update(policy(many)))
+        var quiet = policy(many)
+        quiet.limits.sessionsPerHost = 3
+        #expect(!toolbox.update(quiet), "nothing that is described")
+        quiet.limits.maxTimeoutSeconds = 5
+        #expect(toolbox.update(quiet), "a description")
+        many.append(host("h99"))
+        #expect(toolbox.update(policy(many)), "a host, although the instructions name the first 20 only")
+        many[29].execAllowlist = ["git "]
+        #expect(toolbox.update(policy(many)))
+        many[0].baseDir = "/srv"
+        #expect(toolbox.update(policy(many)))
+        #expect(!toolbox.update(policy(many)))
     }
 
     @Test func `a host may be without a capability that others have`() async {

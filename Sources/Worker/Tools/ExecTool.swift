@@ -48,9 +48,17 @@ enum ExecTool: Tool {
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         do {
-            let (host, request) = try judge(arguments, context)
+            let (host, judged) = try judge(arguments, context)
+            var request = judged
             guard let sessions = context.access[host.name]?.sessions else {
                 return .failure("There is no host \"\(host.name)\".")
+            }
+            if context.progress.isWanted {
+                request.report = { [progress = context.progress] elapsed, line in
+                    let seconds = "\(elapsed.components.seconds) s"
+                    progress.report(
+                        Int64(elapsed / .milliseconds(1)), message: line.isEmpty ? seconds : "\(seconds): \(line)")
+                }
             }
             do throws(ExecFailure) {
                 return .success(shape(try await sessions.run(request), of: request))

@@ -60,9 +60,15 @@ public final class Toolbox: ToolSet {
         context = Mutex(Self.context(policy, keeping: nil, broker))
     }
 
-    /// Puts a new policy in force for every call that starts from now on.
-    public func update(_ policy: PolicySnapshot) {
-        context.withLock { $0 = Self.context(policy, keeping: $0, $0.broker) }
+    /// Puts a new policy in force for every call that starts from now on; those under way end under the old one.
+    /// - Returns: whether clients see other tools, hosts or instructions than before.
+    public func update(_ policy: PolicySnapshot) -> Bool {
+        let old = context.withLock { context in
+            defer { context = Self.context(policy, keeping: context, context.broker) }
+            return context.policy
+        }
+        return old.hosts != policy.hosts || Instructions.text(old) != Instructions.text(policy)
+            || Self.tools(old) != Self.tools(policy)
     }
 
     /// The ways to a host that stays the same are kept, with what they count.
@@ -83,9 +89,10 @@ public final class Toolbox: ToolSet {
     private var policy: PolicySnapshot { context.withLock(\.policy) }
 
     /// See `ToolSet`.
-    public var tools: [ToolDescription] {
-        let policy = policy
-        return Self.all.filter { $0.isOn(policy) }.map { $0.description(policy) }
+    public var tools: [ToolDescription] { Self.tools(policy) }
+
+    private static func tools(_ policy: PolicySnapshot) -> [ToolDescription] {
+        all.filter { $0.isOn(policy) }.map { $0.description(policy) }
     }
 
     /// See `ToolSet`.
