@@ -16,28 +16,21 @@ enum ConnectionStatusTool: Tool {
         ToolDescription(
             name: name, title: "SSH connection status",
             description:
-                "Shows for every configured host whether the user's SSH session to it is alive. Where it is not, "
-                + "\"hint\" holds the command with which the user brings it back; give it to the user, you cannot run it.",
+                "Shows for every host whether the user's SSH session to it is alive. Where it is not, give the user "
+                + "the command in \"hint\" that brings it back; you cannot run it.",
             inputSchema: ["type": "object", "properties": [:], "additionalProperties": false],
-            outputSchema: [
-                "type": "object",
-                "properties": [
-                    "default_host": ["type": "string"],
+            outputSchema: Schema.result(
+                [
+                    "default_host": Schema.string(),
                     "hosts": [
                         "type": "array",
-                        "items": [
-                            "type": "object",
-                            "properties": [
-                                "name": ["type": "string"], "connected": ["type": "boolean"],
-                                "socket": ["type": "string"], "hint": ["type": "string"],
-                                "file_transport": ["type": "string"],
-                            ],
-                            "required": ["name", "connected", "socket"],
-                        ],
+                        "items": .object(
+                            Schema.result(
+                                [
+                                    "name": Schema.string(), "connected": Schema.boolean(), "hint": Schema.string(),
+                                ])),
                     ],
-                ],
-                "required": ["default_host", "hosts"],
-            ],
+                ]),
             readOnly: true, destructive: false, idempotent: true)
     }
 

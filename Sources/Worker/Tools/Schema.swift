@@ -26,7 +26,7 @@ enum Schema {
 
     /// Names stand in the server's instructions, not in each tool: with many hosts they would fill the model's view.
     static func host() -> JSONValue {
-        string("Configured host; omit for the default")
+        string("Default: the default host")
     }
 
     private static func typed(_ type: String, _ description: String?) -> JSONValue {
