@@ -14,11 +14,11 @@ enum ConnectionStatusTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "SSH connection status",
+            name: name, title: "SSH sessions",
             description:
                 "Shows for every host whether the user's SSH session to it is alive. Where it is not, give the user "
-                + "the command in \"hint\" that brings it back; you cannot run it.",
-            inputSchema: ["type": "object", "properties": [:], "additionalProperties": false],
+                + "the command in \"hint\"; you cannot run it.",
+            inputSchema: ["type": "object", "additionalProperties": false],
             outputSchema: Schema.result(
                 [
                     "default_host": Schema.string(),

@@ -16,16 +16,16 @@ enum EditFileTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "Edit a remote file",
+            name: name, title: "Edit a file",
             description:
-                "Replaces exact pieces of text in a remote file, all edits or none, and returns a unified diff. "
-                + "Each old_text must occur exactly once unless replace_all is set. "
+                "Replaces exact texts in a remote file, all or none, and returns a diff. "
+                + "Each old_text must occur exactly once, unless replace_all. "
                 + (policy.allowOverwrite ? "" : "Overwriting is switched off: only dry_run works."),
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute path"),
+                    "path": Schema.string("Absolute"),
                     "edits": [
-                        "type": "array", "minItems": 1,
+                        "type": "array",
                         "items": .object(
                             Schema.object(
                                 [
@@ -33,11 +33,11 @@ enum EditFileTool: Tool {
                                     "replace_all": Schema.boolean(),
                                 ], required: ["old_text", "new_text"])),
                     ],
-                    "host": Schema.host(), "dry_run": Schema.boolean("Only show the diff; default false"),
+                    "host": Schema.host(), "dry_run": Schema.boolean(),
                 ], required: ["path", "edits"]),
             outputSchema: Schema.result(
                 [
-                    "edited": Schema.boolean(), "path": Schema.string(), "replacements": Schema.integer(),
+                    "edited": Schema.boolean(), "replacements": Schema.integer(),
                     "diff": Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: false)

@@ -13,19 +13,19 @@ enum UploadFileTool: Tool {
         ToolDescription(
             name: name, title: "Upload a file",
             description:
-                "Copies a file of this machine to a remote host, whole or not at all. Credentials and start-up files "
-                + "of the user are refused"
+                "Copies a file of this machine to a host, whole or not at all; paths are absolute. The user's credentials and start-up "
+                + "files are refused"
                 + (policy.allowOverwrite ? "." : ", and so is a remote file that exists: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "local_path": Schema.string("Absolute path on this machine"),
-                    "remote_path": Schema.string("Absolute path on the host"), "host": Schema.host(),
+                    "local_path": Schema.string(),
+                    "remote_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["local_path", "remote_path"]),
             outputSchema: Schema.result(
                 [
-                    "uploaded": Schema.boolean(), "remote_path": Schema.string(), "size": Schema.integer(),
-                    "method": Schema.string("created, replaced or in_place"),
+                    "uploaded": Schema.boolean(), "size": Schema.integer(),
+                    "method": Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: true)
     }
@@ -66,18 +66,19 @@ enum DownloadFileTool: Tool {
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
             name: name, title: "Download a file",
-            description: "Copies a file of a remote host to this machine, whole or not at all, with mode 0600. "
+            description:
+                "Copies a file of a host to this machine, whole or not at all, with mode 0600; paths are absolute. "
                 + (policy.allowOverwrite
-                    ? "A local file that exists is replaced."
+                    ? "One that exists is replaced."
                     : "A local file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "remote_path": Schema.string("Absolute path on the host"),
-                    "local_path": Schema.string("Absolute path on this machine"), "host": Schema.host(),
+                    "remote_path": Schema.string(),
+                    "local_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()]),
+                ["downloaded": Schema.boolean(), "size": Schema.integer()]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
@@ -129,7 +130,7 @@ enum LocalTransfer {
     private static let maximumPath = 4095
 
     static let arguments = ["local_path", "remote_path", "host", "sha256"]
-    static let checksum = Schema.boolean("Verify by SHA-256, returned")
+    static let checksum = Schema.boolean("Verify")
 
     /// The argument `local_path`; which files it may name is judged by the supervisor.
     static func path(_ arguments: Arguments) throws(Arguments.Mistake) -> String {
