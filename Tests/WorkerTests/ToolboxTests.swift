@@ -190,7 +190,15 @@ struct ToolboxTests {
         #expect(text.contains("No commands may run on b."))
         #expect(text.contains(#"On c only commands that begin with "git ", "make " may run."#))
         #expect(text.contains("c is confined to /srv/app."))
-        #expect(!text.contains("switched off"))
+        #expect(!text.contains("Running commands is switched off"))
+        #expect(text.contains("Reading files is switched off. Writing and transferring files is switched off."))
+        #expect(text.contains("Commands that delete are refused."))
+        var mixed = policy([host("a", exec: false), host("b")])
+        mixed.hosts[1].capabilities.fileRead = true
+        mixed.allowDelete = true
+        let others = Toolbox(policy: mixed, broker: NoLocalFiles()).instructions
+        #expect(others.contains("Running commands is switched off on a. Reading files is switched off on a."))
+        #expect(!others.contains("delete"))
         #expect(
             Toolbox(policy: policy([host("a", exec: false)]), broker: NoLocalFiles()).instructions.contains(
                 "Running commands is switched off.")
