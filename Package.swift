@@ -30,7 +30,7 @@ let package = Package(
         .executableTarget(
             name: "Supervisor",
             dependencies: [
-                "CLinux", "IPC",
+                "CLibMD", "CLinux", "IPC",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -45,6 +45,7 @@ let package = Package(
         .systemLibrary(
             name: "CSeccomp", path: "Sources/Worker/CSeccomp", pkgConfig: "libseccomp",
             providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("MCP"),
         workerModule("SSH", ["CLinux", "IPC"]),

@@ -5,6 +5,8 @@ internal import IPC
 /// Why a local file is not opened, as a sentence for the model.
 struct LocalRefusal: Error, Equatable {
     let sentence: String
+    /// The rule that refuses; empty where something failed.
+    var rule = ""
 }
 
 /// Opens local files for workers, which have no file system: the source of an upload, the target of a download.
@@ -32,15 +34,16 @@ struct LocalFiles {
     /// Without symlinks, as the paths that it is compared with.
     private let home: String?
     private let allowOverwrite: Bool
+    private let own: [String]
 
-    /// - Parameter roots: absolute directories or files; nil leaves all but the protected paths open.
-    init(roots: [String]?, home: String?, allowOverwrite: Bool) {
+    /// - Parameters:
+    ///   - roots: absolute directories or files; nil leaves all but the protected paths open.
+    ///   - own: files of this daemon, without symlinks. They are out of reach whatever `roots` says, and so is what lies
+    ///     beside them under a longer name: rotated logs, backups.
+    init(roots: [String]?, home: String?, allowOverwrite: Bool, own: [String] = []) {
         self.roots = roots
-        self.home = home.flatMap { home in
-            guard let real = realpath(home, nil) else { return home }
-            defer { free(real) }
-            return String(cString: real)
-        }
+        self.own = own
+        self.home = home.map(RealPath.of)
         self.allowOverwrite = allowOverwrite
     }
 
@@ -127,7 +130,8 @@ struct LocalFiles {
     private static func exists(_ path: String) -> LocalRefusal {
         LocalRefusal(
             sentence:
-                "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path.")
+                "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path.",
+            rule: "allow_overwrite")
     }
 
     private func resolve(_ path: String, flags: UInt64, asked: String? = nil) throws(LocalRefusal) -> OwnedFD {
@@ -157,12 +161,19 @@ struct LocalFiles {
 
     /// Refuses what is protected, unless a root names the protected path itself.
     private func judge(real: String, asked: String) throws(LocalRefusal) {
+        for path in own where real.utf8.starts(with: path.utf8) {
+            throw LocalRefusal(
+                sentence:
+                    "The local path \(asked) is the daemon's own (its config or its audit log). Use another path.",
+                rule: "local_roots")
+        }
         for protected in ProtectedPaths.all(home: home) where PathComponents.isInside(real, protected) {
             if roots?.contains(where: { PathComponents.of($0) == PathComponents.of(protected) }) == true { continue }
             throw LocalRefusal(
                 sentence:
                     "The local path \(asked) is protected (\(protected)): it may hold secrets or is run by itself. "
-                    + "Use another path, or ask the user to name exactly \(protected) in local_roots.")
+                    + "Use another path, or ask the user to name exactly \(protected) in local_roots.",
+                rule: "local_roots")
         }
     }
 
@@ -179,11 +190,22 @@ struct LocalFiles {
     private func outside(_ path: String, _ roots: [String]) -> LocalRefusal {
         LocalRefusal(
             sentence:
-                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")).")
+                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")).",
+            rule: "local_roots")
     }
 
     private func refusal(_ path: String, _ code: Int32) -> LocalRefusal {
         LocalRefusal(sentence: "The local path \(path) cannot be used: \(String(cString: strerror(code))).")
+    }
+}
+
+/// A path as the kernel has it, realpath(3).
+enum RealPath {
+    /// Without symlinks; as it is where nothing lies there.
+    static func of(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
     }
 }
 

@@ -38,10 +38,10 @@ import Testing
             for name in nested { rmdir(directory.file(name)) }
         }
 
-        func files(roots: [String]? = nil, overwrite: Bool = false) -> LocalFiles {
+        func files(roots: [String]? = nil, overwrite: Bool = false, own: [String] = []) -> LocalFiles {
             LocalFiles(
                 roots: roots.map { $0.map { directory.file($0) } }, home: directory.file("home"),
-                allowOverwrite: overwrite)
+                allowOverwrite: overwrite, own: own.map { RealPath.of(directory.path) + "/\($0)" })
         }
 
         func text(_ name: String) -> String? {
@@ -120,6 +120,22 @@ import Testing
         #expect(LocalFilesTests.refused(tree.files(roots: ["home"]), key, "protected"))
     }
 
+    @Test("the daemon's own files are out of reach whatever the roots say, with what a rotation leaves beside them")
+    func own() throws {
+        let tree = try Tree()
+        for roots in [nil, ["root"], ["root/in"]] as [[String]?] {
+            let files = tree.files(roots: roots, overwrite: true, own: ["root/in"])
+            #expect(LocalFilesTests.refused(files, tree.directory.file("root/in"), "the daemon's own"))
+            for name in roots == ["root/in"] ? ["root/in"] : ["root/in", "root/in.1", "root/sub/../in"] {
+                #expect(throws: LocalRefusal.self, "\(name)") { _ = try files.create(tree.directory.file(name)) }
+            }
+        }
+        let files = tree.files(overwrite: true, own: ["root/in"])
+        #expect(
+            LocalFilesTests.refused(files, tree.directory.file("root/inside"), "the daemon's own"), "through a link")
+        #expect(LocalFilesTests.opened(files, tree.directory.file("home/notes")) == .success("home/notes"))
+    }
+
     @Test("with roots, only their trees are open, and no link or .. leads out")
     func roots() throws {
         let tree = try Tree()
@@ -129,6 +145,10 @@ import Testing
         #expect(LocalFilesTests.opened(files, tree.directory.file("root/sub/../in")) == .success("root/in"))
         for name in ["home/notes", "root/out", "root/updir/notes", "root/../home/notes", "rootx/in"] {
             #expect(LocalFilesTests.refused(files, tree.directory.file(name), "local_roots"), "\(name)")
+            guard case .failure(let refusal) = LocalFilesTests.opened(files, tree.directory.file(name)) else {
+                continue
+            }
+            #expect(refusal.rule == "local_roots", "\(name)")
         }
         #expect(LocalFilesTests.refused(tree.files(roots: []), tree.directory.file("root/in"), "local_roots"))
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/updir/new")) }
@@ -199,7 +219,8 @@ import Testing
         _ = Glibc.write(first.file.rawValue, "first", 5)
         _ = Glibc.write(second.file.rawValue, "second", 6)
         #expect(LocalFilesTests.committed(files, second) == nil)
-        #expect(LocalFilesTests.committed(files, first)?.sentence.contains("exists already") == true)
+        let refusal = LocalFilesTests.committed(files, first)
+        #expect(refusal?.sentence.contains("exists already") == true && refusal?.rule == "allow_overwrite")
         #expect(tree.text("root/new") == "second")
     }
 }

@@ -9,6 +9,7 @@ public enum DestructiveCommand {
         else { return }
         throw Refusal(
             description: "\"\(program)\" deletes data and is refused while safeguards.allow_delete is false. "
-                + "If this is really wanted, ask the user to do it or to set safeguards.allow_delete to true.")
+                + "If this is really wanted, ask the user to do it or to set safeguards.allow_delete to true.",
+            rule: "allow_delete")
     }
 }

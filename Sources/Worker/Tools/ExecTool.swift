@@ -47,20 +47,19 @@ enum ExecTool: Tool {
     }
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
-        do {
+        await context.result {
             let (host, request) = try judge(arguments, context)
             guard let sessions = context.access[host.name]?.sessions else {
-                return .failure("There is no host \"\(host.name)\".")
+                throw FileFailure(sentence: "There is no host \"\(host.name)\".")
             }
             do throws(ExecFailure) {
-                return .success(shape(try await sessions.run(request), of: request))
+                let output = try await sessions.run(request)
+                context.notes.sent(request.input.count)
+                context.notes.received(output.stdout.bytes + output.stderr.bytes)
+                return shape(output, of: request)
             } catch {
-                return .failure(Failures.sentence(error, host, directory: request.directory))
+                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory))
             }
-        } catch let mistake as Arguments.Mistake {
-            return .failure(mistake.sentence)
-        } catch {
-            return .failure("\(error)")
         }
     }
 

@@ -30,7 +30,7 @@ enum UploadFileTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: ["local_path", "remote_path", "host"])
             let local = try arguments.requiredString("local_path")
             let call = try FileCall(arguments, context, needs: .write, path: "remote_path")
@@ -40,7 +40,9 @@ enum UploadFileTool: Tool {
             let options = WriteOptions(policy: context.policy.allowOverwrite ? .replace : .createOnly)
             let written = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.upload(to: call.path, options) { offset, most async throws(SFTPError) in
-                    try LocalTransfer.read(file, at: offset, most)
+                    let bytes = try LocalTransfer.read(file, at: offset, most)
+                    context.notes.sent(bytes.count)
+                    return bytes
                 }
             }
             guard written.size == size else {
@@ -80,7 +82,7 @@ enum DownloadFileTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) { try await download(values, context) }
+        await context.result { try await download(values, context) }
     }
 
     private static func download(_ values: JSONObject, _ context: ToolContext) async throws -> JSONObject {
@@ -90,7 +92,7 @@ enum DownloadFileTool: Tool {
         guard case .created(let file, let handle) = try await context.ask(.createLocal(path: local)) else {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }
-        switch await fetch(call, into: file, local) {
+        switch await fetch(call, into: file, local, context.notes) {
         case .failure(let failure):
             context.broker.abandon(handle: handle)
             throw failure
@@ -102,14 +104,17 @@ enum DownloadFileTool: Tool {
 
     /// Reads the remote file into the local one, down to the disk.
     private static func fetch(
-        _ call: FileCall, into file: SharedFD, _ local: String
+        _ call: FileCall, into file: SharedFD, _ local: String, _ notes: CallNotes
     ) async -> Result<UInt64, FileFailure> {
         let target = LocalTransfer.Sink(file)
         let size: UInt64
         do throws(SFTPError) {
-            size = try await call.files.download(call.path, to: target.take).size
+            size = try await call.files.download(call.path) { bytes async throws(SFTPError) in
+                notes.received(bytes.count)
+                try await target.take(bytes)
+            }.size
         } catch {
-            return .failure(FileFailure(sentence: FileFailures.sentence(error, call.host, path: call.text)))
+            return .failure(FileFailure(error, call.host, path: call.text))
         }
         guard fsync(file.rawValue) == 0 else {
             let why = String(cString: strerror(errno))
