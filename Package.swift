@@ -49,7 +49,7 @@ let package = Package(
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("MCP"),
         workerModule("SSH", ["CLinux", "IPC"]),
-        workerModule("SFTP", ["IPC", "SSH"]),
+        workerModule("SFTP", ["CLibMD", "IPC", "SSH"]),
         workerModule("Policy", ["IPC"]),
         workerModule("Tools", ["IPC", "MCP", "SSH", "SFTP", "Policy"]),
 

@@ -281,9 +281,13 @@ final class Daemon {
     }
 
     private var localFiles: LocalFiles {
-        LocalFiles(
-            roots: config.localRoots, home: PathExpansion(environment: environment).home,
-            allowOverwrite: config.allowOverwrite, own: [RealPath.of(configPath), audit.realPath].compactMap { $0 })
+        let expansion = PathExpansion(environment: environment)
+        // Its config, and units that the user's service manager would take from there.
+        let units = expansion.runtimeDirectory.map { "\($0)/systemd" }
+        let own = [configPath, audit.realPath, units].compactMap { $0 }
+        return LocalFiles(
+            roots: config.localRoots, home: expansion.home, own: own, auditLog: audit.realPath,
+            allowOverwrite: config.allowOverwrite)
     }
 
     /// Writes down that a call begins, and lets it; or how it ended.

@@ -38,9 +38,6 @@ private final class RecordingTrail: AuditTrail {
 
 /// A supervisor that refuses every local file by a rule.
 private struct ClosedLocalFiles: LocalFileBroker {
-    let trail: RecordingTrail
-    let begunBefore = Atomic<Int>(-1)
-
     func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("not in local_roots", rule: "local_roots") }
     func abandon(handle: UInt32) {}
 }
