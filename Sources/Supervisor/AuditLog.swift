@@ -40,16 +40,10 @@ final class AuditLog {
             realPath = nil
             return
         }
-        if let problem = DirectoryOwner.problem(of: path) {
-            throw StartError(sentence: "audit_log: the directory of \(path), \(problem)")
-        }
+        try Self.checkDirectory(path)
         let number = Glibc.open(
             path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o600)
-        guard number >= 0 else {
-            let why = errno == ELOOP ? "it is a symlink; name the file itself" : String(cString: strerror(errno))
-            throw StartError(sentence: "audit_log: \(path) cannot be opened: \(why)")
-        }
-        let new = OwnedFD(taking: number)
+        let new = try Self.opened(number, path)
         let status = try Self.check(new, path)
         let found = Identity(path: path, device: status.st_dev, inode: status.st_ino)
         if found == identity { return }
@@ -130,11 +124,35 @@ final class AuditLog {
             throw StartError(
                 sentence: "audit_log: \(path) belongs to uid \(status.st_uid); it must belong to uid \(geteuid())")
         }
-        guard status.st_mode & 0o022 == 0 else {
+        // A group may be let read it, as collectors of logs are.
+        guard status.st_mode & 0o026 == 0 else {
             throw StartError(
-                sentence: "audit_log: \(path) must not be writable by others; run: chmod go-w '\(path)'")
+                sentence: "audit_log: \(path) must not be writable by its group, nor open to others; "
+                    + "run: chmod g-w,o-rw '\(path)'")
         }
         return status
+    }
+
+    /// What `open` would refuse a path for, without making or opening for writing what lies there.
+    static func judge(_ path: String) throws(StartError) {
+        try checkDirectory(path)
+        let number = Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        if number < 0 && errno == ENOENT { return }
+        _ = try check(try opened(number, path), path)
+    }
+
+    private static func checkDirectory(_ path: String) throws(StartError) {
+        if let problem = DirectoryOwner.problem(of: path) {
+            throw StartError(sentence: "audit_log: the directory of \(path), \(problem)")
+        }
+    }
+
+    private static func opened(_ number: Int32, _ path: String) throws(StartError) -> OwnedFD {
+        guard number >= 0 else {
+            let why = errno == ELOOP ? "it is a symlink; name the file itself" : String(cString: strerror(errno))
+            throw StartError(sentence: "audit_log: \(path) cannot be opened: \(why)")
+        }
+        return OwnedFD(taking: number)
     }
 
     /// What stands at the end of a file.

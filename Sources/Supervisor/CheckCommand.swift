@@ -14,6 +14,7 @@ struct CheckCommand: ParsableCommand {
             let loaded = try ConfigFile.load(file.path, environment: file.environment)
             for warning in loaded.warnings { print("warning: \(warning)") }
             try Startup.check(loaded)
+            if let log = loaded.auditLog { try AuditLog.judge(log) }
             print("\(file.path): usable, \(loaded.policy.hosts.count) host\(loaded.policy.hosts.count == 1 ? "" : "s")")
         } catch let error as ConfigError {
             for mistake in error.mistakes { print("error: \(mistake)") }

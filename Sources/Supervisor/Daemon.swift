@@ -56,6 +56,7 @@ final class Daemon {
         self.environment = environment
         self.workerProgram = workerProgram
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)  // an audit log at the limit of file sizes is a write that fails, not the end
         let wanted = [SIGTERM, SIGINT, SIGHUP]
         epoll = OwnedFD(taking: csd_epoll_create())
         signals = OwnedFD(taking: csd_signal_descriptor(wanted, wanted.count))
@@ -290,18 +291,18 @@ final class Daemon {
             allowOverwrite: config.allowOverwrite)
     }
 
-    /// Writes down that a call begins, and lets it; or how it ended.
+    /// Keeps that a call begins, and lets it; or writes down how it ended. Only the log tells of the beginning: the one
+    /// line in the file comes with the end.
     private func record(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
         if case .auditBegin(let call) = message, let members = connection.calls.begin(requestID, call, now: now()) {
-            let hash = audit.write(members)
+            Log.write(.info, "call begins", members: members)
             send(id, connection) { worker throws(IPCError) in
                 try worker.channel.send(ToWorker.auditBegun, requestID: requestID)
             }
-            logCall("call begins", members, hash)
         } else if case .auditEnd(let outcome) = message,
             let members = connection.calls.end(requestID, outcome, now: now())
         {
-            logCall("call", members, audit.write(members))
+            writeDown(members, .info)
         } else {
             kill(id, "it spoke of a call out of turn")
         }
@@ -310,13 +311,14 @@ final class Daemon {
     /// Writes down the calls whose worker will say no more.
     private func abandonCalls(_ connection: Connection, _ how: String) {
         for members in connection.calls.abandon(how, now: now()) {
-            logCall("call", members, audit.write(members), .warning)
+            writeDown(members, .warning)
         }
     }
 
     /// In the log a call also has the hash of its line in the file: who cuts lines off there cannot cut this.
-    private func logCall(_ what: String, _ members: String, _ hash: String?, _ level: LogLevel = .info) {
-        Log.write(level, what, members: members + (hash.map { ",\"hash\":\"\($0)\"" } ?? ""))
+    private func writeDown(_ members: String, _ level: LogLevel) {
+        let hash = audit.write(members)
+        Log.write(level, "call", members: members + (hash.map { ",\"hash\":\"\($0)\"" } ?? ""))
     }
 
     private func note(_ message: ToSupervisor, _ id: SessionTable.ID, _ peer: MCPSocket.Peer, pid: Int32) {

@@ -160,7 +160,8 @@ struct LocalFiles {
     private static func exists(_ path: String) -> LocalRefusal {
         LocalRefusal(
             sentence:
-                "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path.",
+                "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path, "
+                + "or ask the user to set safeguards.allow_overwrite to true.",
             rule: "allow_overwrite")
     }
 
@@ -229,7 +230,8 @@ struct LocalFiles {
     private func outside(_ path: String, _ roots: [String]) -> LocalRefusal {
         LocalRefusal(
             sentence:
-                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")).",
+                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")). "
+                + "Use one of those, or ask the user to add its directory to local_roots.",
             rule: "local_roots")
     }
 

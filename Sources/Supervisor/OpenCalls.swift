@@ -20,8 +20,8 @@ struct AuditClient: Equatable {
     }
 }
 
-/// The calls that one worker has begun and not ended, and the records that they lead to. What was called is kept from the
-/// beginning, which comes before the call's work: what a worker says at the end cannot change it. Pure.
+/// The calls that one worker has begun and not ended, and the one record that each leads to. What was called is kept from
+/// the beginning, which comes before the call's work: what a worker says at the end cannot change it. Pure.
 struct OpenCalls {
     private struct Call {
         let call: AuditCall
@@ -38,11 +38,11 @@ struct OpenCalls {
         self.client = client
     }
 
-    /// The record of a call's beginning; nil where the worker may not begin it.
+    /// Who calls what, for the daemon's log; nil where the worker may not begin the call.
     mutating func begin(_ number: UInt32, _ call: AuditCall, now: Int) -> String? {
         guard calls.count < Self.maximum, calls[number] == nil else { return nil }
         calls[number] = Call(call: call, began: now)
-        return members("begin", number, call, "")
+        return members(number, call, "")
     }
 
     /// The record of a call's end; nil where no such call is open.
@@ -53,7 +53,7 @@ struct OpenCalls {
         end += #","outcome":"\#(outcome.rule.isEmpty ? "\(outcome.ending)" : "refused")""#
         if let code = outcome.exitCode { end += #","exit_code":\#(code)"# }
         end += #","bytes_in":\#(outcome.bytesIn),"bytes_out":\#(outcome.bytesOut),"duration_ms":\#(now - open.began)"#
-        return members("end", number, open.call, end)
+        return #""event":"call","# + members(number, open.call, end)
     }
 
     /// The records of all calls that are still open, whose worker ended in this way.
@@ -61,21 +61,21 @@ struct OpenCalls {
         defer { calls = [:] }
         return calls.sorted { $0.key < $1.key }.map { number, open in
             let end = #","outcome":"unknown","reason":\#(Log.quoted(how)),"duration_ms":\#(now - open.began)"#
-            return members("end", number, open.call, end)
+            return #""event":"call","# + members(number, open.call, end)
         }
     }
 
     /// A record's members. Its texts are cut further where, escaped, they do not fit a line.
-    private func members(_ event: String, _ number: UInt32, _ call: AuditCall, _ end: String) -> String {
+    private func members(_ number: UInt32, _ call: AuditCall, _ end: String) -> String {
         var text = ""
         for limit in [AuditCall.maximumText, 1024, 256, 24] {
             text =
-                #""event":"\#(event)","session":\#(client.session),"call":\#(number),"client_pid":\#(client.pid),"#
+                #""session":\#(client.session),"call":\#(number),"client_pid":\#(client.pid),"#
                 + #""client_uid":\#(client.uid),"client_executable":\#(Log.quoted(client.executable)),"#
                 + #""tool":\#(Log.quoted(call.tool))"#
             if !call.host.isEmpty { text += #","host":\#(Log.quoted(call.host))"# }
             text += #","what":{\#(Self.what(call.fields, limit: limit))}\#(end)"#
-            // Room for `prev` and `time`.
+            // Room for `prev`, `time` and `event`.
             if text.utf8.count <= AuditChain.maximumLine - 200 { break }
         }
         return text

@@ -47,7 +47,7 @@ struct AuditLogTests {
         let path = directory.file("audit.log")
         let log = AuditLog()
         try log.open(path)
-        let hash = log.write(#""event":"end","n":1"#)
+        let hash = log.write(#""event":"call","n":1"#)
         var status = stat()
         #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
         let lines = Self.lines(path)
@@ -55,7 +55,7 @@ struct AuditLogTests {
         #expect(lines[0].hasPrefix(#"{"prev":"\#(AuditChain.beginning)","time":"2"#))
         #expect(lines[0].contains(#"Z","event":"open","version":""#))
         #expect(lines[1].hasPrefix(#"{"prev":"\#(AuditChain.hash(Array(lines[0].utf8)[...]))","#))
-        #expect(lines[1].hasSuffix(#","event":"end","n":1}"#))
+        #expect(lines[1].hasSuffix(#","event":"call","n":1}"#))
         #expect(hash == AuditChain.hash(Array(lines[1].utf8)[...]))
         #expect(Self.verify(path) == nil)
     }
@@ -129,14 +129,30 @@ struct AuditLogTests {
         #expect(Self.refusal(directory.file("fifo"))?.hasSuffix("is not a regular file") == true)
         #expect(Self.refusal("/dev/null")?.hasSuffix("is not a regular file") == true)
         #expect(Self.refusal(directory.path)?.contains("cannot be opened") == true)
-        for mode in [0o620, 0o602, 0o666] as [mode_t] {
+        for mode in [0o620, 0o602, 0o604, 0o666] as [mode_t] {
             let open = try directory.write("open", "", mode: mode)
-            #expect(Self.refusal(open)?.hasSuffix("must not be writable by others; run: chmod go-w '\(open)'") == true)
+            #expect(Self.refusal(open)?.hasSuffix("nor open to others; run: chmod g-w,o-rw '\(open)'") == true)
         }
         #expect(Self.refusal(directory.file("none/a"))?.contains("No such file or directory") == true)
         chmod(directory.path, 0o777)
         #expect(Self.refusal(directory.file("a"))?.contains("can be written by others and is not sticky") == true)
         #expect(Self.lines(target).isEmpty)
+    }
+
+    @Test func `check refuses what a start would refuse, and makes nothing`() throws {
+        let directory = try TemporaryDirectory()
+        let target = try directory.write("target", "")
+        #expect(symlink(target, directory.file("link")) == 0)
+        let open = try directory.write("open", "", mode: 0o666)
+        for path in [directory.file("link"), directory.path, "/dev/null", open, directory.file("none/a")] {
+            #expect(throws: StartError.self, "\(path)") { try AuditLog.judge(path) }
+        }
+        let group = try directory.write("group", "", mode: 0o640)
+        for path in [target, group, directory.file("new")] { try AuditLog.judge(path) }
+        #expect(access(directory.file("new"), F_OK) != 0)
+        let log = AuditLog()
+        try log.open(target)
+        try AuditLog.judge(target)
     }
 
     @Test(.enabled(if: isRoot))
@@ -210,7 +226,7 @@ struct AuditLogTests {
         let path = directory.file("audit.log")
         let log = AuditLog()
         try log.open(path)
-        for number in 1...9 { log.write(#""event":"end","n":\#(number)"#) }
+        for number in 1...9 { log.write(#""event":"call","n":\#(number)"#) }
         let lines = Self.lines(path)
         #expect(lines.count == 10 && Self.verify(path) == nil)
         func check(_ changed: [String], ended: Bool = true, breaksAt line: Int?, last: String? = nil) throws {

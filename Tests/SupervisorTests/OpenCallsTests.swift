@@ -22,9 +22,9 @@ struct OpenCallsTests {
         let who = #""session":3,"call":7,"client_pid":100,"client_uid":1000,"client_executable":"/usr/bin/socat","#
         let what =
             #""tool":"ssh_exec","host":"box","what":{"command":"ls","cwd":"/","env":["B","A"],"remote_port":443}"#
-        #expect(calls.begin(7, Self.listing, now: 1000) == #""event":"begin",\#(who)\#(what)"#)
+        #expect(calls.begin(7, Self.listing, now: 1000) == who + what)
         #expect(
-            calls.end(7, outcome(code: -1), now: 1034) == #""event":"end",\#(who)\#(what),"verdict":"allowed","#
+            calls.end(7, outcome(code: -1), now: 1034) == #""event":"call",\#(who)\#(what),"verdict":"allowed","#
                 + #""outcome":"ok","exit_code":-1,"bytes_in":1,"bytes_out":2,"duration_ms":34"#)
     }
 

@@ -126,25 +126,35 @@ struct ToolboxAuditTests {
         #expect(entry.call.fields.first?.text.utf8.count ?? 0 <= 4096)
     }
 
-    @Test func `every refusal is told with its rule`() async throws {
+    /// `names` is what the sentence must name besides: what would allow the call, and the host.
+    @Test func `every refusal is told with its rule, and to the model with its key and host`() async throws {
         let strict = policy(
             host("a") { $0.execAllowlist = ["git "] },
             host("b") { $0.baseDir = "/srv" }, host("c") { $0.capabilities.exec = false })
-        let cases: [(String, JSONObject, String)] = [
-            ("ssh_exec", ["command": "id"], "exec_allowlist"),
-            ("ssh_exec", ["command": "rm x", "host": "b", "cwd": "/srv"], "allow_delete"),
-            ("ssh_exec", ["command": "id", "host": "b"], "base_dir"),
-            ("ssh_read_file", ["path": "/etc/passwd", "host": "b"], "base_dir"),
-            ("ssh_exec", ["command": "id", "host": "c"], "capability"),
-            ("ssh_exec", ["command": "id", "host": "d"], "host"), ("ssh_exec", ["cmd": "id"], "arguments"),
-            ("ssh_read_file", ["path": "relative"], "arguments"), ("ssh_connection_status", ["x": 1], "arguments"),
-            ("ssh_edit_file", ["path": "/f", "edits": [["old_text": "a", "new_text": "b"]]], "allow_overwrite"),
-            ("ssh_upload_file", ["local_path": "/l", "remote_path": "/r"], "local_roots"),
-            ("ssh_download_file", ["local_path": "/l", "remote_path": "/r"], "local_roots"), ("nonsense", [:], "tool"),
+        let edit: JSONObject = ["path": "/f", "edits": [["old_text": "a", "new_text": "b"]]]
+        let cases: [(String, JSONObject, String, names: [String])] = [
+            ("ssh_exec", ["command": "id"], "exec_allowlist", ["hosts.a.exec_allowlist", "\"a\""]),
+            (
+                "ssh_exec", ["command": "rm x", "host": "b", "cwd": "/srv"], "allow_delete",
+                ["safeguards.allow_delete", "\"b\""]
+            ),
+            ("ssh_exec", ["command": "id", "host": "b"], "base_dir", ["hosts.b.base_dir"]),
+            ("ssh_read_file", ["path": "/etc/passwd", "host": "b"], "base_dir", ["hosts.b.base_dir"]),
+            ("ssh_exec", ["command": "id", "host": "c"], "capability", ["hosts.c.capabilities.exec", "\"c\""]),
+            ("ssh_exec", ["command": "id", "host": "d"], "host", ["hosts", "\"d\""]),
+            ("ssh_exec", ["cmd": "id"], "arguments", ["cmd"]),
+            ("ssh_read_file", ["path": "relative"], "arguments", ["path"]),
+            ("ssh_connection_status", ["x": 1], "arguments", ["x"]),
+            ("ssh_edit_file", edit, "allow_overwrite", ["safeguards.allow_overwrite", "\"a\""]),
+            // What is local has no host; the supervisor's sentence is tested with it.
+            ("ssh_upload_file", ["local_path": "/l", "remote_path": "/r"], "local_roots", ["local_roots"]),
+            ("ssh_download_file", ["local_path": "/l", "remote_path": "/r"], "local_roots", ["local_roots"]),
+            ("nonsense", [:], "tool", []),
         ]
-        for (tool, arguments, rule) in cases {
-            let (_, outcome, _) = try await record(strict, tool, arguments)
+        for (tool, arguments, rule, names) in cases {
+            let (_, outcome, result) = try await record(strict, tool, arguments)
             #expect(outcome.rule == rule, "\(tool) \(arguments)")
+            for name in names { #expect(sentence(result).contains(name), "\(sentence(result))") }
         }
         let (_, off, result) = try await record(policy(host("a") { $0.capabilities.exec = false }), "ssh_exec", [:])
         #expect(off.rule == "capability" && result == nil, "off everywhere")

@@ -28,7 +28,7 @@ public struct BaseDirectory: Sendable {
         guard path.utf8.first == UInt8(ascii: "/"), Self.components(path).starts(with: root) else {
             throw Refusal(
                 description: "hosts.\(host).base_dir is \"\(text)\", and \"\(path.prefix(200))\" is not in it. "
-                    + "Pass an absolute path in that tree.",
+                    + "Pass an absolute path in that tree, or ask the user to change hosts.\(host).base_dir.",
                 rule: "base_dir")
         }
     }

@@ -52,8 +52,9 @@ enum EditFileTool: Tool {
             guard call.host.capabilities.fileRead else { throw Refusal(host: call.host.name, capability: "file_read") }
             guard dryRun || context.policy.allowOverwrite else {
                 throw FileFailure(
-                    sentence: "safeguards.allow_overwrite is false, so files that exist cannot be edited. "
-                        + "Pass \"dry_run\": true for the diff alone, or ask the user to allow overwriting.",
+                    sentence:
+                        "safeguards.allow_overwrite is false, so files on \"\(call.host.name)\" cannot be edited. Pass \"dry_run\": "
+                        + "true for the diff alone, or ask the user to set safeguards.allow_overwrite to true.",
                     rule: "allow_overwrite")
             }
             let old = try await call.sftp { () async throws(SFTPError) in

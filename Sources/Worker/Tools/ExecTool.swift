@@ -82,7 +82,7 @@ enum ExecTool: Tool {
             throw Refusal(host: host.name, capability: "exec")
         }
         try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete)
+        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete, host: host.name)
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
             command: command, directory: directory, environment: environment, input: Array(input.utf8),
