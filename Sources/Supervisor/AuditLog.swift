@@ -23,7 +23,7 @@ final class AuditLog {
     private var identity: Identity?
     private var last = AuditChain.beginning
     private var lost = 0
-    /// A line went in only in part.
+    /// A line went in only in part, and stays there.
     private var isTorn = false
     private var nextComplaint = 0
 
@@ -105,7 +105,7 @@ final class AuditLog {
         let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         guard count == bytes.count else {
             if count > 0 {
-                isTorn = true
+                isTorn = !Self.takeBack(count, from: descriptor)
                 errno = ENOSPC
             }
             return false
@@ -113,6 +113,13 @@ final class AuditLog {
         isTorn = false
         last = AuditChain.hash(line[...])
         return true
+    }
+
+    /// Cuts off the last bytes of a file: what went in of a line, which nobody else writes. Where the file system lets it
+    /// only grow (`chattr +a`), that stays.
+    private static func takeBack(_ count: Int, from descriptor: Int32) -> Bool {
+        let end = lseek(descriptor, 0, SEEK_END)
+        return end >= count && ftruncate(descriptor, end - count) == 0
     }
 
     private static func check(_ file: borrowing OwnedFD, _ path: String) throws(StartError) -> stat {

@@ -184,7 +184,7 @@ struct AuditLogTests {
         #expect(log.realPath == RealPath.of(path))
     }
 
-    @Test func `records that find no room are counted, and a line that went in by half is told by verify`() async {
+    @Test func `records that find no room are counted, and the chain holds`() async {
         // The limit on file sizes stands for a full disk; it is a whole process's.
         await #expect(processExitsWith: .success) {
             signal(SIGXFSZ, SIG_IGN)
@@ -211,13 +211,46 @@ struct AuditLogTests {
             stat(path, &status)
             limit(UInt(status.st_size + 100))
             #expect(log.write(#""n":4"#) == nil)
+            #expect(Self.lines(path).count == 3, "what went in of a line is taken back")
             limit(UInt.max)
-            let last = log.write(#""n":5"#)
+            #expect(log.write(#""n":5"#) != nil)
+            #expect(Self.lines(path).count == 5)
+            #expect(Self.verify(path) == nil)
+        }
+    }
+
+    /// Sets or clears the attribute by which a file can only grow; false where this user or file system cannot.
+    private static func chattr(_ change: String, _ path: String) -> Bool {
+        var pid: pid_t = 0
+        let arguments = ["chattr", change, path].map { (word: String) in strdup(word) }
+        defer { for argument in arguments { free(argument) } }
+        guard posix_spawnp(&pid, "chattr", nil, nil, arguments + [nil], nil) == 0 else { return false }
+        var status: Int32 = 0
+        return waitpid(pid, &status, 0) == pid && status == 0
+    }
+
+    @Test func `where the file can only grow, a line that went in by half is told by verify`() async {
+        await #expect(processExitsWith: .success) {
+            signal(SIGXFSZ, SIG_IGN)
+            let directory = try TemporaryDirectory()
+            let path = directory.file("audit.log")
+            let log = AuditLog()
+            try log.open(path)
+            guard Self.chattr("+a", path) else { return }
+            defer { _ = Self.chattr("-a", path) }
+            var status = stat()
+            stat(path, &status)
+            var limit = rlimit(rlim_cur: rlim_t(status.st_size + 100), rlim_max: UInt.max)
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            #expect(log.write(#""n":1"#) == nil)
+            limit.rlim_cur = UInt.max
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            let last = log.write(#""n":2"#)
             let lines = Self.lines(path)
-            #expect(lines.count == 6 && lines[3].utf8.count == 100)
-            #expect(lines[4].hasSuffix(#","event":"lost","records":1}"#) && lines[5].hasSuffix(#""n":5}"#))
-            #expect(last == AuditChain.hash(Array(lines[5].utf8)[...]))
-            #expect(Self.verify(path) == "\(path), line 4: is no record")
+            #expect(lines.count == 4 && lines[1].utf8.count == 100)
+            #expect(lines[2].hasSuffix(#","event":"lost","records":1}"#) && lines[3].hasSuffix(#""n":2}"#))
+            #expect(last == AuditChain.hash(Array(lines[3].utf8)[...]))
+            #expect(Self.verify(path) == "\(path), line 2: is no record")
         }
     }
 

@@ -23,7 +23,7 @@ struct LegacyEra {
         }
         switch method {
         case "tools/list": return list(params, tools, revision)
-        case "tools/call": return call(params, tools)
+        case "tools/call": return call(params)
         default: return .refuse(.methodNotFound(method))
         }
     }
@@ -62,9 +62,9 @@ struct LegacyEra {
         return entry
     }
 
-    private func call(_ params: JSONObject, _ tools: some ToolSet) -> Action {
+    private func call(_ params: JSONObject) -> Action {
         guard let name = params["name"]?.string else { return .refuse(.invalidParams("\"name\" must be a string")) }
-        guard tools.tools.contains(where: { $0.name == name }) else { return .refuse(Self.unknownTool(name)) }
+        // Whether there is such a tool the tools say: a call of one that is switched off is a call, too.
         let token = RequestID(params["_meta"]?.object?["progressToken"])
         switch params["arguments"] {
         case .none: return .call(tool: name, arguments: JSONObject(), progressToken: token)
