@@ -191,7 +191,9 @@ struct LocalFiles {
     /// Refuses what is protected, unless a root names the protected path itself. Protected is what lies there by its path,
     /// and what is the same file or directory under another one: behind a symlink, by a hard link, a bind mount.
     private func judge(real: String, asked: String) throws(LocalRefusal) {
-        if let auditLog, real.utf8.starts(with: auditLog.utf8) {
+        if let auditLog, real.utf8.starts(with: auditLog.utf8),
+            !real.utf8.dropFirst(auditLog.utf8.count).contains(PathComponents.slash)
+        {
             throw LocalRefusal(
                 sentence: "The local path \(asked) is the daemon's audit log (audit_log). Use another path.",
                 rule: "local_roots")

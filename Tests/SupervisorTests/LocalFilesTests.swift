@@ -130,6 +130,10 @@ import Testing
         let files = tree.files(overwrite: true, auditLog: "root/in")
         #expect(
             LocalFilesTests.refused(files, tree.directory.file("root/inside"), "audit_log"), "through a link")
+        mkdir(tree.directory.file("root/in.d"), 0o700)
+        try tree.directory.write("root/in.d/f", "f")
+        #expect(
+            LocalFilesTests.opened(files, tree.directory.file("root/in.d/f")) == .success("f"), "a directory beside it")
         #expect(LocalFilesTests.opened(files, tree.directory.file("home/notes")) == .success("home/notes"))
     }
 
