@@ -32,7 +32,7 @@ public enum ToWorker: IPCMessage {
     case localCommitted
     /// The request of this id is refused by this rule, or has failed where that is empty, for this reason.
     case localRefused(rule: String, reason: String)
-    /// That the call of this id begins is written down.
+    /// That the call of this id begins is known.
     case auditBegun
 
     /// See `IPCMessage`.
