@@ -18,7 +18,7 @@ enum Service {
     }
 
     private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
-        let toolbox = Toolbox(policy: policy, broker: supervisor)
+        let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
         let connection = Connection(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: version, tools: toolbox, writer: connection)
         supervisor.follow { message in

@@ -168,6 +168,6 @@ extension JSONValue {
 
 /// A supervisor that opens nothing.
 struct NoLocalFiles: LocalFileBroker {
-    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here") }
+    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here", rule: "") }
     func abandon(handle: UInt32) {}
 }

@@ -132,7 +132,7 @@ struct ModernEraTests {
     }
 
     @Test func `tools/call is judged as in the other era`() {
-        for params in [[:], ["name": 5], ["name": "nonsense"], ["name": "echo", "arguments": []]] as [JSONObject] {
+        for params in [[:], ["name": 5], ["name": "echo", "arguments": []]] as [JSONObject] {
             #expect(code("tools/call", params) == -32602)
         }
     }

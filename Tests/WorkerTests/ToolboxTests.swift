@@ -79,14 +79,19 @@ struct ToolboxTests {
         let policy = policy([host("a", exec: false), host("b")])
         #expect(
             await failure(policy, ["command": "true"])
-                == #"hosts.a.capabilities.exec is off: this tool cannot be used on "a"."#)
+                == #"hosts.a.capabilities.exec is false: this tool is switched off on "a". Use another host, or ask the "#
+                + "user to set hosts.a.capabilities.exec to true.")
         // The other host gets as far as ssh, which is not there.
         #expect(await failure(policy, ["command": "true", "host": "b"])?.contains("/nonexistent/ssh") == true)
     }
 
     @Test func `an unknown host is told, with those that there are`() async {
         let sentence = await failure(policy([host("b"), host("a")]), ["command": "true", "host": "c"])
-        #expect(sentence == #"There is no host "c". The configured hosts are: "a", "b"."#)
+        #expect(
+            sentence == #"There is no host "c". The configured hosts are: "a", "b". Name one of them, or ask the "#
+                + #"user to add this one under "hosts" in the config."#)
+        let many = await failure(policy((0..<30).map { host("h\($0)") }), ["command": "true", "host": "c"])
+        #expect(many?.contains(#""h26", and 10 more."#) == true, "\(many ?? "")")
         #expect(
             await failure(policy([host("a")]), ["command": "true", "host": ""])?.contains("There is no host \"\"")
                 == true)

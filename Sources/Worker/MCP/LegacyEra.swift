@@ -21,7 +21,7 @@ struct LegacyEra {
             switch method {
             case "tools/list": return .answer(try list(params, tools, revision))
             case "tools/call":
-                return .call(try ToolCall(params, tools, logLevel: logLevel, shape: revision.shape))
+                return .call(try ToolCall(params, logLevel: logLevel, shape: revision.shape))
             case "logging/setLevel":
                 logLevel = try LogLevel(asked: params["level"])
                 return .answer([:])

@@ -56,7 +56,7 @@ struct ModernEra {
             case "server/discover": return .answer(discover(tools))
             case "tools/list": return .answer(try list(params, tools))
             case "tools/call":
-                return .call(try ToolCall(params, tools, logLevel: logLevel, shape: .modern(self)))
+                return .call(try ToolCall(params, logLevel: logLevel, shape: .modern(self)))
             case "subscriptions/listen": return .listen(toolsListChanged: try Self.filter(params))
             default: return .refuse(.methodNotFound(method))
             }

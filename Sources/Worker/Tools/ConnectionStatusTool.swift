@@ -10,6 +10,8 @@ enum ConnectionStatusTool: Tool {
     /// Hosts asked at once: each takes one short-lived `ssh`.
     private static let atOnce = 8
 
+    static let hasHost = false
+
     static func isOn(_ policy: PolicySnapshot) -> Bool { true }
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
@@ -35,11 +37,13 @@ enum ConnectionStatusTool: Tool {
     }
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
-        do {
+        await context.result {
             _ = try Arguments(arguments, tool: name, known: [])
-        } catch {
-            return .failure(error.sentence)
+            return await statuses(context)
         }
+    }
+
+    private static func statuses(_ context: ToolContext) async -> JSONObject {
         let hosts = context.policy.hosts
         var entries: [JSONValue] = Array(repeating: .null, count: hosts.count)
         await withTaskGroup(of: (Int, JSONValue).self) { group in
@@ -49,7 +53,7 @@ enum ConnectionStatusTool: Tool {
             }
             for await done in group { entries[done.0] = done.1 }
         }
-        return .success(["default_host": .string(context.policy.defaultHost), "hosts": .array(entries)])
+        return ["default_host": .string(context.policy.defaultHost), "hosts": .array(entries)]
     }
 
     /// How files are reached there; nil where that cannot be told in a few seconds.

@@ -44,7 +44,7 @@ enum EditFileTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: ["path", "edits", "host", "dry_run"])
             let edits = try edits(arguments)
             let dryRun = try arguments.boolean("dry_run") ?? false
@@ -52,12 +52,15 @@ enum EditFileTool: Tool {
             guard call.host.capabilities.fileRead else { throw Refusal(host: call.host.name, capability: "file_read") }
             guard dryRun || context.policy.allowOverwrite else {
                 throw FileFailure(
-                    sentence: "safeguards.allow_overwrite is false, so files that exist cannot be edited. "
-                        + "Pass \"dry_run\": true for the diff alone, or ask the user to allow overwriting.")
+                    sentence:
+                        "safeguards.allow_overwrite is false, so files on \"\(call.host.name)\" cannot be edited. Pass \"dry_run\": "
+                        + "true for the diff alone, or ask the user to set safeguards.allow_overwrite to true.",
+                    rule: "allow_overwrite")
             }
             let old = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.read(call.path, .head(maximumSize))
             }
+            context.notes.received(old.bytes.count)
             guard old.reachedEnd, let text = String(validating: old.bytes, as: UTF8.self) else {
                 let what = old.reachedEnd ? "is not UTF-8 text" : "is larger than \(maximumSize) bytes"
                 throw FileFailure(
@@ -74,6 +77,7 @@ enum EditFileTool: Tool {
                 try await call.files.write(
                     call.path, Array(new.utf8), WriteOptions(policy: .replace, expected: old.bytes))
             }
+            context.notes.sent(new.utf8.count)
             WriteFileTool.describe(written, in: &result)
             return result
         }

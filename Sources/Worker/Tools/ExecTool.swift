@@ -46,11 +46,11 @@ enum ExecTool: Tool {
     }
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
-        do {
+        await context.result {
             let (host, judged) = try judge(arguments, context)
             var request = judged
             guard let sessions = context.access[host.name]?.sessions else {
-                return .failure("There is no host \"\(host.name)\".")
+                throw FileFailure(sentence: "There is no host \"\(host.name)\".")
             }
             if context.progress.isWanted {
                 request.report = { [progress = context.progress] elapsed, line in
@@ -60,14 +60,13 @@ enum ExecTool: Tool {
                 }
             }
             do throws(ExecFailure) {
-                return .success(shape(try await sessions.run(request), of: request))
+                let output = try await sessions.run(request)
+                context.notes.sent(request.input.count)
+                context.notes.received(output.stdout.bytes + output.stderr.bytes)
+                return shape(output, of: request)
             } catch {
-                return .failure(Failures.sentence(error, host, directory: request.directory))
+                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory))
             }
-        } catch let mistake as Arguments.Mistake {
-            return .failure(mistake.sentence)
-        } catch {
-            return .failure("\(error)")
         }
     }
 
@@ -90,7 +89,7 @@ enum ExecTool: Tool {
             throw Refusal(host: host.name, capability: "exec")
         }
         try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete)
+        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete, host: host.name)
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
             command: command, directory: directory, environment: environment, input: Array(input.utf8),

@@ -42,7 +42,7 @@ enum ListDirTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: ["path", "host", "limit", "cursor"])
             let limit = try arguments.integer("limit", in: 1...maximumLimit, unit: "entries") ?? defaultLimit
             var after: [UInt8]?
@@ -57,6 +57,7 @@ enum ListDirTool: Tool {
             let page = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.list(call.path, after: after, limit: limit)
             }
+            context.notes.received(page.entries.reduce(0) { $0 + $1.name.count })
             var result: JSONObject = [
                 "entries": .array(page.entries.map(shape)), "total": .integer(Int64(page.total)),
             ]

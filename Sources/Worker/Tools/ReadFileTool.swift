@@ -46,7 +46,7 @@ enum ReadFileTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(
                 values, tool: name,
                 known: ["path", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count"])
@@ -81,6 +81,7 @@ enum ReadFileTool: Tool {
                     bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd,
                     truncated: !read.reachedEnd)
             }
+            context.notes.received(part.bytes.count)
             return shape(part)
         }
     }

@@ -32,7 +32,7 @@ enum WriteFileTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(
                 values, tool: name, known: ["path", "content", "encoding", "host", "mode", "create_dirs"])
             let content = try content(arguments)
@@ -45,6 +45,7 @@ enum WriteFileTool: Tool {
             let written = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.write(call.path, content, options)
             }
+            context.notes.sent(content.count)
             var result: JSONObject = ["written": true, "path": .string(call.text)]
             describe(written, in: &result)
             return result
