@@ -35,8 +35,6 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var execAllowlist: [String]?
         /// Where port forwards may lead, `host:port` with `*` for any; nil for anywhere.
         public var forwardAllowlist: [String]?
-        /// Text of this host is not searched for injected instructions.
-        public var guardDisabled = false
         /// What is on for this host.
         public var capabilities: Capabilities
 

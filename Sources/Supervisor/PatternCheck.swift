@@ -45,7 +45,8 @@ final class PatternCheck {
                 case .patternInvalid(let index, let reason): mistakes.append("safeguards.patterns[\(index)] \(reason)")
                 case .patternsChecked:
                     return mistakes.isEmpty ? .success(()) : .failure(ConfigError(path: path, mistakes: mistakes))
-                case .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal:
+                case .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
+                    .auditEnd:
                     throw .badValue
                 }
             }

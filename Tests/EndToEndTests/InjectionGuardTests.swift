@@ -35,16 +35,12 @@ import Testing
         }
     }
 
-    @Test("the config adds patterns, and turns the guard off for all hosts or one")
+    @Test("the config adds patterns, and turns the guard off")
     func config() throws {
-        let remote = try Remote.shared()
-        let hosts: JSON = ["hosts": ["box": ["guard_disabled": true], "other": remote.hostEntry]]
-        try withDaemon(hosts.merging(["safeguards": ["patterns": ["(?i)secret plan"]]])) { _, client in
-            let command: JSON = ["command": "echo A SECRET PLAN, \(Self.bad)"]
-            #expect(try warning(client.callTool("ssh_exec", command)) == nil)
-            let marked = try client.callTool("ssh_exec", command.merging(["host": "other"]))
+        try withDaemon(["safeguards": ["patterns": ["(?i)secret plan"]]]) { _, client in
+            let marked = try client.callTool("ssh_exec", ["command": "echo A SECRET PLAN, \(Self.bad)"])
             #expect(warning(marked)?.contains("stdout (instruction_override, custom)") == true)
-            #expect(try warning(client.callTool("ssh_exec", ["command": "echo fine", "host": "other"])) == nil)
+            #expect(try warning(client.callTool("ssh_exec", ["command": "echo fine"])) == nil)
         }
         try withDaemon(["safeguards": ["guard_disabled": true]]) { _, client in
             let quiet = try client.callTool("ssh_exec", ["command": "echo \(Self.bad)"] as JSON)

@@ -14,25 +14,25 @@ enum UploadFileTool: Tool {
         ToolDescription(
             name: name, title: "Upload a file",
             description:
-                "Copies a file of this machine to a remote host, whole or not at all. Credentials and start-up files "
-                + "of the user are refused"
+                "Copies a file of this machine to a host, whole or not at all; paths are absolute. The user's credentials and start-up "
+                + "files are refused"
                 + (policy.allowOverwrite ? "." : ", and so is a remote file that exists: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "local_path": Schema.string("Absolute path on this machine"),
-                    "remote_path": Schema.string("Absolute path on the host"), "host": Schema.host(),
+                    "local_path": Schema.string(),
+                    "remote_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["local_path", "remote_path"]),
             outputSchema: Schema.result(
                 [
-                    "uploaded": Schema.boolean(), "remote_path": Schema.string(), "size": Schema.integer(),
-                    "method": Schema.string("created, replaced or in_place"),
+                    "uploaded": Schema.boolean(), "size": Schema.integer(),
+                    "method": Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
@@ -48,7 +48,11 @@ enum UploadFileTool: Tool {
                 context.progress.report(Int64(clamping: done), total: Int64(clamping: verifies ? 2 * size : size))
             }
             let written = try await call.sftp { [options] () async throws(SFTPError) in
-                try await call.files.upload(to: call.path, options, from: source.read)
+                try await call.files.upload(to: call.path, options) { offset, most async throws(SFTPError) in
+                    let bytes = try await source.read(offset, most)
+                    context.notes.sent(bytes.count)
+                    return bytes
+                }
             }
             var result: JSONObject = ["uploaded": true, "remote_path": .string(call.text)]
             WriteFileTool.describe(written, in: &result)
@@ -67,23 +71,24 @@ enum DownloadFileTool: Tool {
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
             name: name, title: "Download a file",
-            description: "Copies a file of a remote host to this machine, whole or not at all, with mode 0600. "
+            description:
+                "Copies a file of a host to this machine, whole or not at all, with mode 0600; paths are absolute. "
                 + (policy.allowOverwrite
-                    ? "A local file that exists is replaced."
+                    ? "One that exists is replaced."
                     : "A local file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "remote_path": Schema.string("Absolute path on the host"),
-                    "local_path": Schema.string("Absolute path on this machine"), "host": Schema.host(),
+                    "remote_path": Schema.string(),
+                    "local_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()]),
+                ["downloaded": Schema.boolean(), "size": Schema.integer()]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) { try await download(values, context) }
+        await context.result { try await download(values, context) }
     }
 
     private static func download(_ values: JSONObject, _ context: ToolContext) async throws -> JSONObject {
@@ -96,7 +101,7 @@ enum DownloadFileTool: Tool {
         }
         let fetched: DownloadResult
         do throws(FileFailure) {
-            fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context.progress)
+            fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context)
         } catch {
             context.broker.abandon(handle: handle)
             throw error
@@ -111,11 +116,15 @@ enum DownloadFileTool: Tool {
 
     /// Reads the remote file into the local one, down to the disk.
     private static func fetch(
-        _ call: FileCall, into target: LocalTransfer.Sink, _ verifies: Bool, _ progress: Progress
+        _ call: FileCall, into target: LocalTransfer.Sink, _ verifies: Bool, _ context: ToolContext
     ) async throws(FileFailure) -> DownloadResult {
         try await call.sftp { () async throws(SFTPError) in
-            let fetched = try await call.files.download(call.path, verifies: verifies, to: target.take) { done, total in
-                progress.report(Int64(clamping: done), total: total.map { Int64(clamping: $0) })
+            let fetched = try await call.files.download(call.path, verifies: verifies) {
+                bytes async throws(SFTPError) in
+                context.notes.received(bytes.count)
+                try await target.take(bytes)
+            } progress: { done, total in
+                context.progress.report(Int64(clamping: done), total: total.map { Int64(clamping: $0) })
             }
             try target.synchronize()
             if Task.isCancelled { throw .cancelled }
@@ -130,7 +139,7 @@ enum LocalTransfer {
     private static let maximumPath = 4095
 
     static let arguments = ["local_path", "remote_path", "host", "sha256"]
-    static let checksum = Schema.boolean("Verify by SHA-256, returned")
+    static let checksum = Schema.boolean("Verify")
 
     /// The argument `local_path`; which files it may name is judged by the supervisor.
     static func path(_ arguments: Arguments) throws(Arguments.Mistake) -> String {
