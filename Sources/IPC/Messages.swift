@@ -127,8 +127,8 @@ public enum ToSupervisor: IPCMessage {
     case abandonLocal(handle: UInt32)
     /// This pattern of the policy cannot be used, for this reason.
     case patternInvalid(index: UInt32, reason: String)
-    /// Every pattern has been tried.
-    case patternsChecked
+    /// Every pattern has been tried, and so many cannot be used, those included that were not told one by one.
+    case patternsChecked(mistakes: UInt32)
     /// A call begins, under this request id; nothing of it is done before the answer.
     case auditBegin(AuditCall)
     /// The call that began under this request id has ended.
@@ -170,8 +170,9 @@ public enum ToSupervisor: IPCMessage {
             writer = FrameWriter(tag: 30, requestID: requestID)
             writer.put(index)
             writer.put(reason)
-        case .patternsChecked:
+        case .patternsChecked(let mistakes):
             writer = FrameWriter(tag: 31, requestID: requestID)
+            writer.put(mistakes)
         case .auditBegin(let call):
             writer = FrameWriter(tag: 20, requestID: requestID)
             writer.put(call)
@@ -196,7 +197,7 @@ public enum ToSupervisor: IPCMessage {
         case 7: message = .abandonLocal(handle: try reader.take(UInt32.self))
         case 30:
             message = .patternInvalid(index: try reader.take(UInt32.self), reason: try reader.takeText())
-        case 31: message = .patternsChecked
+        case 31: message = .patternsChecked(mistakes: try reader.take(UInt32.self))
         case 20: message = .auditBegin(try reader.takeAuditCall())
         case 21: message = .auditEnd(try reader.takeAuditOutcome())
         default: throw .unknownTag(reader.tag)

@@ -13,12 +13,12 @@ struct CheckCommand: ParsableCommand {
         do {
             let loaded = try ConfigFile.load(file.path, environment: file.environment)
             for warning in loaded.warnings { print("warning: \(warning)") }
-            let problems = Startup.problems(loaded)
+            let problems = Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
             for problem in problems { print("error: \(problem)") }
             guard problems.isEmpty else { throw ExitCode(2) }
             print("\(file.path): usable, \(loaded.policy.hosts.count) host\(loaded.policy.hosts.count == 1 ? "" : "s")")
         } catch let error as ConfigError {
-            for mistake in error.mistakes { print("error: \(mistake)") }
+            for mistake in PatternCheck.completed(error).mistakes { print("error: \(mistake)") }
             for warning in error.warnings { print("warning: \(warning)") }
             throw ExitCode(2)
         }

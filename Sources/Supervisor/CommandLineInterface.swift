@@ -22,11 +22,12 @@ struct CommandLineInterface: ParsableCommand {
             try Startup.check(loaded)
             Startup.warn(loaded)
             let worker = try Startup.workerProgram()
-            try PatternCheck.run(loaded, path: file.path, program: worker)
+            let mistakes = PatternCheck.mistakes(in: loaded.policy)
+            guard mistakes.isEmpty else { throw ConfigError(path: file.path, mistakes: mistakes) }
             try Daemon(config: loaded, configPath: file.path, environment: file.environment, workerProgram: worker)
                 .run()
         } catch let error as ConfigError {
-            error.log("config cannot be used")
+            PatternCheck.completed(error).log("config cannot be used")
             throw ExitCode(2)
         } catch let error as StartError {
             Log.write(.error, "cannot start", ["error": .text(error.sentence)])

@@ -8,6 +8,12 @@ struct ConfigError: Error {
     let mistakes: [String]
     /// Keys that mean nothing, which may be what a required one was meant to be.
     var warnings: [String] = []
+    /// What could be read, for its patterns: a worker judges them, see PatternCheck.
+    var policy: PolicySnapshot?
+
+    func adding(_ more: [String]) -> ConfigError {
+        ConfigError(path: path, mistakes: mistakes + more, warnings: warnings)
+    }
 
     /// Puts all of it into the log, each line with what follows from it.
     func log(_ consequence: String) {
@@ -77,7 +83,7 @@ struct Config: Equatable {
         top.finish()
         warnings = notes.warnings
         guard notes.errors.isEmpty else {
-            throw ConfigError(path: path, mistakes: notes.errors, warnings: warnings)
+            throw ConfigError(path: path, mistakes: notes.errors, warnings: warnings, policy: policy)
         }
     }
 

@@ -48,8 +48,9 @@ final class Daemon {
     private var giveUp: Int?
     /// When to accept again after descriptors ran out.
     private var retryAccept: Int?
-    /// A config that came with SIGHUP and whose patterns a worker compiles.
+    /// A worker compiles the patterns of a config that came with SIGHUP.
     private var check: PatternCheck?
+    private var checked: Result<Config, ConfigError>?
     /// When that has lasted too long.
     private var checkDeadline: Int?
     /// SIGHUP came again meanwhile.
@@ -111,7 +112,7 @@ final class Daemon {
             updateListening()
             if let time = checkDeadline, time <= now() {
                 checkDeadline = nil
-                check?.worker.killGroup()
+                check?.giveUp()
             }
         }
         check?.worker.killGroup()
@@ -407,28 +408,41 @@ final class Daemon {
         do {
             let new = try ConfigFile.load(configPath, environment: environment)
             try Startup.check(new)
-            let sealed = try Self.seal(new.policy)
             guard !new.policy.patterns.isEmpty, new.policy.patterns != config.policy.patterns else {
-                return try adopt(new, sealed)
+                return try adopt(new)
             }
-            let check = try PatternCheck(of: new, sealed, path: configPath, program: workerProgram)
-            watch(check.worker.pidfd.rawValue, Source.check.token())
-            checkDeadline = now() + PatternCheck.bound
-            self.check = check
-            rotateAudit()
+            try begin(PatternCheck(of: new.policy, program: workerProgram), of: .success(new))
+        } catch let error as ConfigError {
+            guard let policy = error.policy, !policy.patterns.isEmpty,
+                let check = try? PatternCheck(of: policy, program: workerProgram)
+            else { return notReloaded(error) }
+            begin(check, of: .failure(error))
         } catch {
             notReloaded(error)
         }
     }
 
+    private func begin(_ check: PatternCheck, of new: Result<Config, ConfigError>) {
+        watch(check.worker.pidfd.rawValue, Source.check.token())
+        checkDeadline = now() + PatternCheck.bound
+        self.check = check
+        checked = new
+        // A rotation does not wait for that.
+        rotateAudit()
+    }
+
     /// The worker that compiles the patterns of a new config has ended.
     private func endCheck() {
-        guard let check, let result = check.result() else { return }
-        self.check = nil
+        guard let mistakes = check?.mistakes(), let new = checked else { return }
+        check = nil
+        checked = nil
         checkDeadline = nil
         do {
-            try result.get()
-            if let sealed = check.sealed.take() { try adopt(check.config, sealed) }
+            switch new {
+            case .success(let new) where mistakes.isEmpty: try adopt(new)
+            case .success: throw ConfigError(path: configPath, mistakes: mistakes)
+            case .failure(let error): throw error.adding(mistakes)
+            }
         } catch {
             notReloaded(error)
         }
@@ -438,7 +452,8 @@ final class Daemon {
         }
     }
 
-    private func adopt(_ new: Config, _ sealed: consuming OwnedFD) throws(StartError) {
+    private func adopt(_ new: Config) throws(StartError) {
+        let sealed = try Self.seal(new.policy)
         try audit.open(new.auditLog)
         Startup.warn(new)
         if new.mcpSocket != config.mcpSocket {

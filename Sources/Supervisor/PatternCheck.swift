@@ -7,35 +7,54 @@ final class PatternCheck {
     /// How long it may take, in milliseconds.
     static let bound = 10_000
 
-    let config: Config
-    /// The config's policy, for who adopts it.
-    var sealed: OwnedFD?
     let worker: WorkerProcess
-    private let path: String
+    private var isLate = false
 
-    init(of config: Config, _ sealed: consuming OwnedFD, path: String, program: String) throws(StartError) {
-        // It has no client.
+    init(of policy: PolicySnapshot, program: String) throws(StartError) {
+        // No hosts, no client, and no ssh: its own program stands for that, which may be what is wrong with the config.
+        var own = PolicySnapshot(hosts: [], defaultHost: "", sshPath: program)
+        own.patterns = policy.patterns
+        own.requireLandlock = policy.requireLandlock
         let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
-        worker = try WorkerProcess.start(program: program, role: .check, policy: sealed, client: null)
-        self.config = config
-        self.sealed = consume sealed
-        self.path = path
-    }
-
-    /// Checks before the daemon listens, where waiting is allowed. Throws `ConfigError` for patterns that cannot be used.
-    static func run(_ config: Config, path: String, program: String) throws {
-        guard !config.policy.patterns.isEmpty else { return }
-        let check = try PatternCheck(of: config, try config.policy.sealed(), path: path, program: program)
-        var waiting = pollfd(fd: check.worker.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-        if poll(&waiting, 1, Int32(bound)) != 1 {
-            check.worker.killGroup()
-            poll(&waiting, 1, -1)
+        let sealed: OwnedFD
+        do throws(IPCError) {
+            sealed = try own.sealed()
+        } catch {
+            throw StartError(sentence: "the patterns cannot be handed to a worker: \(error)")
         }
-        try check.result()?.get()
+        worker = try WorkerProcess.start(program: program, role: .check, policy: sealed, client: null)
     }
 
-    /// What the worker found; nil while it runs.
-    func result() -> Result<Void, ConfigError>? {
+    /// Waits for the answer, where that is allowed: before the daemon listens.
+    static func mistakes(in policy: PolicySnapshot) -> [String] {
+        guard !policy.patterns.isEmpty else { return [] }
+        do throws(StartError) {
+            let check = try PatternCheck(of: policy, program: try Startup.workerProgram())
+            var waiting = pollfd(fd: check.worker.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+            let deadline = Clock.milliseconds() + bound
+            while poll(&waiting, 1, Int32(clamping: max(0, deadline - Clock.milliseconds()))) < 0, errno == EINTR {}
+            if waiting.revents == 0 { check.giveUp() }
+            while waiting.revents == 0 { poll(&waiting, 1, -1) }
+            return check.mistakes() ?? []
+        } catch {
+            return [unchecked(error.sentence)]
+        }
+    }
+
+    /// The error with what is wrong with the patterns of its config as well.
+    static func completed(_ error: ConfigError) -> ConfigError {
+        guard let policy = error.policy else { return error }
+        return error.adding(mistakes(in: policy))
+    }
+
+    /// It has lasted too long.
+    func giveUp() {
+        isLate = true
+        worker.killGroup()
+    }
+
+    /// What the worker found wrong; nil while it runs.
+    func mistakes() -> [String]? {
         guard let end = worker.reap() else { return nil }
         var mistakes: [String] = []
         do throws(IPCError) {
@@ -43,8 +62,9 @@ final class PatternCheck {
                 switch incoming.message {
                 case .ready: break
                 case .patternInvalid(let index, let reason): mistakes.append("safeguards.patterns[\(index)] \(reason)")
-                case .patternsChecked:
-                    return mistakes.isEmpty ? .success(()) : .failure(ConfigError(path: path, mistakes: mistakes))
+                case .patternsChecked(let count):
+                    let more = Int(count) - mistakes.count
+                    return more > 0 ? mistakes + ["safeguards.patterns: \(more) more cannot be used"] : mistakes
                 case .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
                     .auditEnd:
                     throw .badValue
@@ -53,12 +73,14 @@ final class PatternCheck {
         } catch {
             // It ended before its last message, or sent another one.
         }
-        return .failure(ConfigError(path: path, mistakes: ["safeguards.patterns cannot be checked: \(reason(end))"]))
+        return [Self.unchecked(isLate ? "it takes too long" : "the worker ended early (\(end)) \(said)")]
     }
 
-    private func reason(_ end: WorkerEnd) -> String {
-        var said = [UInt8](repeating: 0, count: 1000)
-        let count = max(0, read(worker.log.rawValue, &said, said.count))
-        return "the worker ended early (\(end)) \(String(decoding: said[..<count], as: UTF8.self))"
+    private static func unchecked(_ why: String) -> String { "safeguards.patterns cannot be checked: \(why)" }
+
+    private var said: String {
+        var text = [UInt8](repeating: 0, count: 1000)
+        let count = max(0, read(worker.log.rawValue, &text, text.count))
+        return String(decoding: text[..<count], as: UTF8.self)
     }
 }

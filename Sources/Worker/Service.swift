@@ -60,10 +60,11 @@ enum Service {
     private static let maximumMistakes = 20
 
     private static func check(_ patterns: [String], _ supervisor: SupervisorLink) -> Never {
-        for mistake in InjectionGuard.mistakes(in: patterns).prefix(maximumMistakes) {
+        let mistakes = InjectionGuard.mistakes(in: patterns)
+        for mistake in mistakes.prefix(maximumMistakes) {
             supervisor.send(.patternInvalid(index: UInt32(clamping: mistake.index), reason: mistake.reason))
         }
-        supervisor.send(.patternsChecked)
+        supervisor.send(.patternsChecked(mistakes: UInt32(clamping: mistakes.count)))
         exit(0)
     }
 

@@ -56,7 +56,7 @@ extension ToSupervisor: SampledMessage {
     }
 
     static var samples: [ToSupervisor] {
-        [.clientGone, .patternsChecked] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
+        [.clientGone, .patternsChecked(mistakes: .max)] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
             + extremeTexts.map { .clientDropped(reason: $0) } + extremeTexts.map { .openLocal(path: $0) }
             + extremeTexts.map { .createLocal(path: $0) } + [0, UInt32.max].map { .commitLocal(handle: $0) }
             + [0, UInt32.max].map { .abandonLocal(handle: $0) }

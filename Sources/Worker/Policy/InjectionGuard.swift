@@ -2,7 +2,7 @@ internal import CRE2
 internal import Synchronization
 
 /// Searches text of remote hosts for what is written to mislead a model: one pass for all patterns, one for what nobody
-/// sees. It says which kinds it found, and never what.
+/// sees; a second for the patterns where the text spells something otherwise than plainly. It says which kinds it found, and never what.
 public final class InjectionGuard: Sendable {
     /// A pattern of the config that cannot be used.
     public struct Mistake: Equatable, Sendable {
@@ -14,52 +14,75 @@ public final class InjectionGuard: Sendable {
 
     /// Bytes that the program of all patterns and its automaton may take together; the automaton starts anew when it is full.
     private static let budget: Int64 = 32 << 20
-    /// Instructions that the config's patterns may have together: a quarter of the budget is for the program.
-    private static let maximumInstructions = 100_000
+    /// Instructions that the config's patterns may have together, about one a character: a byte of the text costs at worst
+    /// a look at each.
+    private static let maximumInstructions = 20_000
+    /// A quarter of it is for a program's instructions, of 16 bytes: what is larger is not compiled to its end.
+    private static let sizeBudget = Int64(maximumInstructions * 16 * 4)
 
     /// The config's patterns, as they were given.
     public let patterns: [String]
+    private let budget: Int64
     /// Compiled by the first search: a worker is born for less than that costs.
     private let compiled = Mutex<PatternSet?>(nil)
 
     /// The built-in patterns and these.
     public init(patterns: [String] = []) {
         self.patterns = patterns
+        budget = Self.budget
     }
 
-    /// What is wrong with patterns of a config; nothing where all can be used.
+    /// With less memory, for tests.
+    init(budget: Int64) {
+        patterns = []
+        self.budget = budget
+    }
+
+    /// What is wrong with patterns of a config; nothing where all can be used, also together.
     public static func mistakes(in patterns: [String]) -> [Mistake] {
         var mistakes: [Mistake] = []
         var instructions = 0
         for (index, pattern) in patterns.enumerated() {
             var reason = [CChar](repeating: 0, count: 256)
-            let size = Int(PatternSet.withUTF8(pattern) { cre2_size($0, $1, budget, &reason, reason.count) })
+            let size = Int(PatternSet.withUTF8(pattern) { cre2_size($0, $1, sizeBudget, &reason, reason.count) })
+            let before = instructions
             instructions += max(0, size)
             if size < 0 {
                 let text = String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                mistakes.append(Mistake(index: index, reason: "is no pattern of RE2: \(text)"))
-            } else if instructions > maximumInstructions {
-                mistakes.append(Mistake(index: index, reason: "is too large, itself or with those before it"))
+                mistakes.append(Mistake(index: index, reason: "cannot be compiled: \(text)"))
+            } else if instructions > maximumInstructions, before <= maximumInstructions {
+                mistakes.append(Mistake(index: index, reason: tooLarge))
             }
+        }
+        // The limit on instructions leaves room for the automaton; whether it really does is tried.
+        if mistakes.isEmpty, !patterns.isEmpty, InjectionGuard(patterns: patterns).search("x").contains(.notSearched) {
+            mistakes.append(Mistake(index: patterns.count - 1, reason: tooLarge))
         }
         return mistakes
     }
 
+    private static let tooLarge = "is too large, itself or with those before it"
+
     /// The kinds that occur in a text.
     public func search(_ text: String) -> InjectionCategories {
         var text = text
-        return text.withUTF8 { search(UnsafeRawBufferPointer($0)) }
+        return text.withUTF8 { bytes in
+            let bytes = UnsafeRawBufferPointer(bytes)
+            return searchPatterns(bytes).union(HiddenText.search(bytes))
+        }
     }
 
-    /// The same for bytes that need not be UTF-8.
-    public func search(_ bytes: UnsafeRawBufferPointer) -> InjectionCategories {
+    /// What the patterns find, in the text as it stands and in its plain spelling.
+    private func searchPatterns(_ bytes: UnsafeRawBufferPointer) -> InjectionCategories {
         guard !bytes.isEmpty else { return [] }
         let set = compiled.withLock { compiled in
-            let set = compiled ?? PatternSet(patterns, budget: Self.budget)
+            let set = compiled ?? PatternSet(patterns, budget: budget)
             compiled = set
             return set
         }
-        return set.search(bytes).union(HiddenText.search(bytes))
+        let found = set.search(bytes)
+        guard let plain = PlainSpelling.of(bytes) else { return found }
+        return plain.withUnsafeBytes { found.union(set.search($0)) }
     }
 }
 

@@ -38,7 +38,7 @@ enum EditFileTool: Tool {
             outputSchema: Schema.result(
                 [
                     "edited": Schema.boolean(), "replacements": Schema.integer(),
-                    "diff": Schema.string(),
+                    "diff": Schema.string(), InjectionWarning.key: Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: false)
     }

@@ -54,8 +54,9 @@ enum ExecTool: Tool {
                 throw FileFailure(sentence: "There is no host \"\(host.name)\".")
             }
             if context.progress.isWanted {
-                request.report = { [progress = context.progress] elapsed, line in
+                request.report = { [progress = context.progress, guardian = context.guardian] elapsed, line in
                     let seconds = "\(elapsed.components.seconds) s"
+                    let line = InjectionWarning.marked(line, by: guardian)
                     progress.report(
                         Int64(elapsed / .milliseconds(1)), message: line.isEmpty ? seconds : "\(seconds): \(line)")
                 }

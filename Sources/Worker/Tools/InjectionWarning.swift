@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import IPC
 internal import MCP
 internal import Policy
@@ -7,7 +8,7 @@ internal import Policy
 enum InjectionWarning {
     static let key = "_injection_warning"
 
-    /// Members that repeat the call's arguments, or hold encoded bytes.
+    /// Members that repeat the call's arguments, or encode bytes.
     private static let notRemote: Set<String> = [
         "command", "cwd", "path", "local_path", "remote_path", "name_base64", "next_cursor", "sha256",
     ]
@@ -19,14 +20,22 @@ enum InjectionWarning {
             let found = guardian.search(sentence)
             return found.isEmpty ? result : .failure("\(sentence)\n\n\(key): \(text([("this error", found)]))")
         case .success(var object):
+            let isEncoded = object["encoding"] == "base64"
             let places = object.members.compactMap { member -> (String, InjectionCategories)? in
-                guard !(member.name == "content" && object["encoding"] == "base64") else { return nil }
-                let found = search(member, guardian)
+                let found =
+                    isEncoded && member.name == "content"
+                    ? search(encoded: member.value, guardian) : search(member, guardian)
                 return found.isEmpty ? nil : (member.name, found)
             }
             if !places.isEmpty { object[key] = .string(text(places)) }
             return .success(object)
         }
+    }
+
+    /// A line for people, with the kinds that were found in it.
+    static func marked(_ line: String, by guardian: InjectionGuard?) -> String {
+        guard let found = guardian?.search(line), !found.isEmpty else { return line }
+        return "\(line) [\(key): \(found.names.joined(separator: ", "))]"
     }
 
     private static func search(_ member: JSONObject.Member, _ guardian: InjectionGuard) -> InjectionCategories {
@@ -40,6 +49,12 @@ enum InjectionWarning {
         case .object(let object): object.members.reduce(into: []) { $0.formUnion(search($1, guardian)) }
         case .null, .bool, .integer, .number, .encoded: []
         }
+    }
+
+    /// A file that is not UTF-8 is text all the same where it has no NUL: one odd byte must not hide it.
+    private static func search(encoded content: JSONValue, _ guardian: InjectionGuard) -> InjectionCategories {
+        guard let bytes = content.string.flatMap({ Data(base64Encoded: $0) }), !bytes.contains(0) else { return [] }
+        return guardian.search(String(decoding: bytes, as: UTF8.self))
     }
 
     private static func text(_ places: [(name: String, found: InjectionCategories)]) -> String {

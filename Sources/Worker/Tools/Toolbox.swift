@@ -31,7 +31,8 @@ struct ToolContext: Sendable {
     let policy: PolicySnapshot
     let access: [String: HostAccess]
     let broker: any LocalFileBroker
-    let guardian: InjectionGuard
+    /// Searches what comes from hosts; nil where the config turns that off.
+    let guardian: InjectionGuard?
     /// Where the call says how far it has come.
     var progress = Progress.none
     /// Where the call notes what the audit tells of it.
@@ -119,10 +120,10 @@ public final class Toolbox: ToolSet {
             let sessions = HostSessions(host: host, sshPath: policy.sshPath, sessions: policy.limits.sessionsPerHost)
             return (host.name, HostAccess(sessions: sessions, files: SFTPChannel(sessions: sessions)))
         }
-        let kept = old?.guardian.patterns == policy.patterns ? old?.guardian : nil
+        let kept = old?.guardian?.patterns == policy.patterns ? old?.guardian : nil
         return ToolContext(
             policy: policy, access: Dictionary(uniqueKeysWithValues: pairs), broker: broker,
-            guardian: kept ?? InjectionGuard(patterns: policy.patterns))
+            guardian: policy.guardDisabled ? nil : kept ?? InjectionGuard(patterns: policy.patterns))
     }
 
     private var policy: PolicySnapshot { context.withLock(\.policy) }
@@ -163,7 +164,6 @@ public final class Toolbox: ToolSet {
             return nil
         }
         let result = await tool.call(arguments, in: context)
-        guard !context.policy.guardDisabled else { return result }
-        return InjectionWarning.added(to: result, by: context.guardian)
+        return context.guardian.map { InjectionWarning.added(to: result, by: $0) } ?? result
     }
 }

@@ -1,0 +1,42 @@
+/// Finds the next byte of a kind: what comes between is skipped at memory speed.
+struct ByteScan: Sendable {
+    private let stops: [Bool]
+
+    init(_ isStop: (UInt8) -> Bool) { stops = (0...UInt8.max).map(isStop) }
+
+    /// Where the next such byte is, from `start` on; the end where there is none.
+    func next(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
+        stops.withUnsafeBufferPointer { stops in
+            var index = start
+            while index < text.count, !stops[Int(text[index])] { index += 1 }
+            return index
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// 0 behind the end, where nothing begins.
+    func byte(_ index: Int) -> UInt8 { index < count ? self[index] : 0 }
+
+    /// The scalar of valid UTF-8 at a lead byte, and its length.
+    func scalar(at index: Int) -> (value: UInt32, length: Int) {
+        let lead = self[index]
+        let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+        var value = length == 1 ? UInt32(lead) : UInt32(lead) & (0x7F >> UInt32(length))
+        for offset in stride(from: 1, to: length, by: 1) { value = value << 6 | UInt32(byte(index + offset) & 0x3F) }
+        return (value, length)
+    }
+}
+
+extension UInt32 {
+    /// Characters without a form of their own: zero-width ones, bidi controls, selectors, tags, fillers. Whether they belong
+    /// into a text, HiddenText judges.
+    var isInvisible: Bool {
+        switch self {
+        case 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x180B...0x180F, 0x200B...0x200F, 0x202A...0x202E, 0x2060...0x206F,
+            0xFE00...0xFE0F, 0xFEFF, 0xE0000...0xE0FFF:
+            true
+        default: false
+        }
+    }
+}

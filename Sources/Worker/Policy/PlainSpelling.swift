@@ -1,0 +1,144 @@
+/// The same text as a model may read it: what splits or disguises words is undone, so that the patterns find them.
+enum PlainSpelling {
+    private enum Meaning {
+        case itself, nothing
+        case ascii(UInt8)
+    }
+
+    /// Lead bytes of what may be spelled otherwise, and controls but tab and the line ends.
+    private static let scan = ByteScan { byte in
+        switch byte {
+        case 9...13: false
+        case ..<0x20, 0x7F, UInt8(ascii: "&"), UInt8(ascii: "\\"), 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xEF, 0xF3: true
+        default: false
+        }
+    }
+
+    /// Without invisible characters, controls, terminal sequences and replacement characters; fullwidth and tag characters,
+    /// HTML's character references and the escapes of JSON and JavaScript as the ASCII that they stand for.
+    /// - Returns: nil where that is the text itself.
+    static func of(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+        var index = scan.next(in: text, from: 0)
+        while index < text.count {
+            let (meaning, length) = meaning(text, at: index)
+            if case .itself = meaning {} else { break }
+            index = scan.next(in: text, from: index + length)
+        }
+        guard index < text.count else { return nil }
+        // No spelling is shorter than what it stands for.
+        return [UInt8](unsafeUninitializedCapacity: text.count) { plain, count in
+            write(text, from: index, into: UnsafeMutableRawBufferPointer(plain), &count)
+        }
+    }
+
+    private static func write(
+        _ text: UnsafeRawBufferPointer, from first: Int, into plain: UnsafeMutableRawBufferPointer, _ count: inout Int
+    ) {
+        var copied = 0
+        var index = first
+        func copy(to end: Int) {
+            UnsafeMutableRawBufferPointer(rebasing: plain[count...]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: text[copied..<end]))
+            count += end - copied
+        }
+        while index < text.count {
+            let (meaning, length) = meaning(text, at: index)
+            let next = min(index + length, text.count)
+            switch meaning {
+            case .itself: break
+            case .nothing:
+                copy(to: index)
+                copied = next
+            case .ascii(let byte):
+                copy(to: index)
+                plain[count] = byte
+                count += 1
+                copied = next
+            }
+            index = scan.next(in: text, from: next)
+        }
+        copy(to: text.count)
+    }
+
+    private static func meaning(_ text: UnsafeRawBufferPointer, at index: Int) -> (Meaning, length: Int) {
+        switch text[index] {
+        case 0x1B: return (.nothing, HiddenText.escape(text, at: index).end - index)
+        case UInt8(ascii: "&"): return reference(text, at: index)
+        case UInt8(ascii: "\\"): return escape(text, at: index)
+        default:
+            let (scalar, length) = text.scalar(at: index)
+            return (meaning(of: scalar), length)
+        }
+    }
+
+    private static func meaning(of scalar: UInt32) -> Meaning {
+        switch scalar {
+        case 0xFF01...0xFF5E: .ascii(UInt8(scalar - 0xFEE0))
+        case 0xE0020...0xE007E: .ascii(UInt8(scalar - 0xE0000))
+        case ..<9, 14..<0x20, 0x7F..<0xA0, 0xFFFD: .nothing
+        default: scalar.isInvisible ? .nothing : .itself
+        }
+    }
+
+    /// What a number in a reference or an escape stands for.
+    private static func meaning(ofNumber scalar: UInt32) -> Meaning {
+        switch scalar {
+        case 0x20...0x7E: .ascii(UInt8(scalar))
+        case 9...13, 0xA0: .ascii(UInt8(ascii: " "))
+        default: meaning(of: scalar)
+        }
+    }
+
+    private static let names: [(name: StaticString, byte: UInt8)] = [
+        ("&lt;", UInt8(ascii: "<")), ("&gt;", UInt8(ascii: ">")), ("&amp;", UInt8(ascii: "&")),
+        ("&quot;", UInt8(ascii: "\"")), ("&apos;", UInt8(ascii: "'")), ("&nbsp;", UInt8(ascii: " ")),
+    ]
+
+    /// `&lt;`, `&#60;`, `&#x3C;`.
+    private static func reference(_ text: UnsafeRawBufferPointer, at index: Int) -> (Meaning, length: Int) {
+        if text.byte(index + 1) == UInt8(ascii: "#") {
+            let isHex = text.byte(index + 2) | 0x20 == UInt8(ascii: "x")
+            let (value, end) = number(text, from: index + (isHex ? 3 : 2), radix: isHex ? 16 : 10, most: 7)
+            guard let value, text.byte(end) == UInt8(ascii: ";") else { return (.itself, 1) }
+            return (meaning(ofNumber: value), end + 1 - index)
+        }
+        for (name, byte) in names
+        where (0..<name.utf8CodeUnitCount).allSatisfy({ text.byte(index + $0) == name.utf8Start[$0] }) {
+            return (.ascii(byte), name.utf8CodeUnitCount)
+        }
+        return (.itself, 1)
+    }
+
+    /// `\u003c`, `\x3c`.
+    private static func escape(_ text: UnsafeRawBufferPointer, at index: Int) -> (Meaning, length: Int) {
+        let digits: Int
+        switch text.byte(index + 1) {
+        case UInt8(ascii: "u"): digits = 4
+        case UInt8(ascii: "x"): digits = 2
+        default: return (.itself, 2)
+        }
+        let (value, end) = number(text, from: index + 2, radix: 16, most: digits)
+        guard let value, end == index + 2 + digits else { return (.itself, 2) }
+        return (meaning(ofNumber: value), end - index)
+    }
+
+    private static func number(
+        _ text: UnsafeRawBufferPointer, from start: Int, radix: UInt32, most: Int
+    ) -> (UInt32?, end: Int) {
+        var value: UInt32 = 0
+        var end = start
+        while end < start + most {
+            let byte = text.byte(end)
+            let digit =
+                switch byte {
+                case 0x30...0x39: UInt32(byte) - 0x30
+                case 0x41...0x46, 0x61...0x66: UInt32(byte | 0x20) - 0x57
+                default: UInt32.max
+                }
+            guard digit < radix else { break }
+            value = value * radix + digit
+            end += 1
+        }
+        return (end > start ? value : nil, end)
+    }
+}
