@@ -36,12 +36,12 @@ enum InjectionPatterns {
         #"(?-i)\[/?(?:TOOL_CALLS?|TOOL_RESULTS|AVAILABLE_TOOLS)\]"#,
     ]
 
-    /// `<system>` with one or two capitalised words is Maven's, `<important>` before an element is DocBook's, `<user>` and
-    /// `<developer>` are everybody's.
+    /// `<system>` with one or two capitalised words is Maven's, `<important>` before an element is DocBook's, `C<root>` is
+    /// POD's and `cast<Operator>` C++'s, `<user>` and `<developer>` are everybody's.
     private static let authorityTags = [
         #"</?(?:system|admin|developer|assistant)[-_](?:reminder|prompt|message|instructions?|override|directive)s?(?:\s[^<>]*)?>"#,
-        #"<\s*system\s*>(?:\s|\z|(?-i:[a-z])|[^\sa-z<]|[^\s<]+(?:\s+[^\s<]+){2})"#,
-        #"<(?:admin|root|operator|anthropic|openai|claude)>\s*[^\s<]+(?:\s+[^\s<]+){2}"#,
+        #"(?:\A|\W)<\s*system\s*>(?:\s|\z|(?-i:[a-z])|[^\sa-z<]|[^\s<]+(?:\s+[^\s<]+){2})"#,
+        #"(?:\A|\W)<(?:admin|root|operator|anthropic|openai|claude)>\s*[a-z\x{80}-\x{10FFFF}][^\s<]*(?:\s+[^\s<]+){2}"#,
         #"<important(?:[-_]instructions?)?>\s*[^<\s]"#,
         #"</?(?:human|assistant)>"#,
         #"<\|(?:im_start|im_end|system|assistant|start_header_id|eot_id)\|>"#,
