@@ -62,7 +62,8 @@ final class PendingFiles {
         case .abandonLocal(let handle):
             files[handle] = nil
             return nil
-        case .ready, .clientGone, .clientDropped:
+        case .ready, .clientGone, .clientDropped, .requestForward, .forwardEstablished, .forwardFailed, .listForwards,
+            .cancelForward, .forwardCancelled:
             return nil
         }
     }

@@ -10,10 +10,13 @@ final class SupervisorLink: Sendable {
     enum Word: Sendable {
         case drain(milliseconds: UInt32)
         case policy(PolicySnapshot)
+        /// To a worker that reaps.
+        case closeForward(forward: UInt32, ForwardRoute)
     }
 
     private struct Requests {
         var waiting: [UInt32: CheckedContinuation<LocalAnswer, Never>] = [:]
+        var forwarding: [UInt32: CheckedContinuation<ToWorker, Never>] = [:]
         var nextID: UInt32 = 1
     }
 
@@ -54,6 +57,12 @@ final class SupervisorLink: Sendable {
                         self.settle(incoming.requestID, .created(SharedFD(file), handle: handle))
                     case .localCommitted: self.settle(incoming.requestID, .committed)
                     case .localRefused(let reason): self.settle(incoming.requestID, .refused(reason))
+                    case .closeForward(let forward, let route) where incoming.requestID == 0:
+                        act(.closeForward(forward: forward, route))
+                    case .forwardAssigned, .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed:
+                        let id = incoming.requestID
+                        let waiting = self.requests.withLock { $0.forwarding.removeValue(forKey: id) }
+                        waiting?.resume(returning: incoming.message)
                     }
                 } catch {
                     kill(0, SIGKILL)
@@ -89,5 +98,23 @@ extension SupervisorLink: LocalFileBroker {
     private func settle(_ id: UInt32, _ answer: LocalAnswer) {
         let waiting = requests.withLock { $0.waiting.removeValue(forKey: id) }
         waiting?.resume(returning: answer)
+    }
+}
+
+extension SupervisorLink: ForwardBroker {
+    func ask(forward request: ToSupervisor) async -> ToWorker {
+        await withCheckedContinuation { continuation in
+            let id = requests.withLock { requests in
+                defer { requests.nextID &+= 1 }
+                requests.forwarding[requests.nextID] = continuation
+                return requests.nextID
+            }
+            do throws(IPCError) {
+                try channel.send(request, requestID: id)
+            } catch {
+                let waiting = requests.withLock { $0.forwarding.removeValue(forKey: id) }
+                waiting?.resume(returning: .forwardRefused(reason: "The supervisor does not answer (\(error))."))
+            }
+        }
     }
 }

@@ -17,13 +17,27 @@ private let extremeTexts = [
 extension ToWorker: SampledMessage {
     enum Kind: CaseIterable {
         case setupServe, setupRefuse, drain, policy, localOpened, localCreated, localCommitted, localRefused
+        case setupReap, forwardAssigned, forwardRunning, forwardRefused, forwards, closeForward, forwardClosed
     }
 
     static var samples: [ToWorker] {
         [.setup(.serve), .policy] + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
             + extremeTexts.map { .setup(.refuse(reason: $0)) } + [.localCommitted]
             + [0, 1, UInt64.max].map { .localOpened(size: $0) } + [0, UInt32.max].map { .localCreated(handle: $0) }
-            + extremeTexts.map { .localRefused(reason: $0) }
+            + extremeTexts.map { .localRefused(reason: $0) } + forwardSamples
+    }
+
+    private static var forwardSamples: [ToWorker] {
+        let entry = ForwardEntry(
+            forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max, reason: "é")
+        let route = ForwardRoute(
+            socket: "/s", user: "u", address: "h", localPort: 0x0102, remoteHost: "db.internal", remotePort: 0x0304)
+        return [
+            .setup(.reap), .forwardAssigned(forward: 1, localPort: .max), .forwards([]), .forwards([entry, entry]),
+            .forwards(Array(repeating: entry, count: 64)),
+            .forwardRunning(forward: 0x0102_0304, localPort: 5, since: .max), .forwardClosed(entry),
+            .closeForward(forward: 7, route: route),
+        ] + extremeTexts.map { .forwardRefused(reason: $0) }
     }
 
     var kind: Kind {
@@ -36,6 +50,13 @@ extension ToWorker: SampledMessage {
         case .localCreated: .localCreated
         case .localCommitted: .localCommitted
         case .localRefused: .localRefused
+        case .setup(.reap): .setupReap
+        case .forwardAssigned: .forwardAssigned
+        case .forwardRunning: .forwardRunning
+        case .forwardRefused: .forwardRefused
+        case .forwards: .forwards
+        case .closeForward: .closeForward
+        case .forwardClosed: .forwardClosed
         }
     }
 }
@@ -43,13 +64,24 @@ extension ToWorker: SampledMessage {
 extension ToSupervisor: SampledMessage {
     enum Kind: CaseIterable {
         case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal
+        case requestForward, forwardEstablished, forwardFailed, listForwards, cancelForward, forwardCancelled
     }
 
     static var samples: [ToSupervisor] {
         [.clientGone] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
             + extremeTexts.map { .clientDropped(reason: $0) } + extremeTexts.map { .openLocal(path: $0) }
             + extremeTexts.map { .createLocal(path: $0) } + [0, UInt32.max].map { .commitLocal(handle: $0) }
-            + [0, UInt32.max].map { .abandonLocal(handle: $0) }
+            + [0, UInt32.max].map { .abandonLocal(handle: $0) } + forwardSamples
+    }
+
+    private static var forwardSamples: [ToSupervisor] {
+        [
+            .requestForward(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .listForwards,
+            .forwardEstablished(forward: 0x0102_0304, masterPID: .max),
+            .cancelForward(forward: 0, localPort: 0x0102, host: ""),
+            .cancelForward(forward: .max, localPort: 0, host: "é"),
+        ] + ForwardFailure.allCases.map { .forwardFailed(forward: 1, $0) }
+            + extremeTexts.map { .forwardCancelled(forward: 9, said: $0) }
     }
 
     var kind: Kind {
@@ -61,6 +93,12 @@ extension ToSupervisor: SampledMessage {
         case .createLocal: .createLocal
         case .commitLocal: .commitLocal
         case .abandonLocal: .abandonLocal
+        case .requestForward: .requestForward
+        case .forwardEstablished: .forwardEstablished
+        case .forwardFailed: .forwardFailed
+        case .listForwards: .listForwards
+        case .cancelForward: .cancelForward
+        case .forwardCancelled: .forwardCancelled
         }
     }
 }

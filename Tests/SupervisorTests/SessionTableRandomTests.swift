@@ -47,7 +47,7 @@ private struct Loop {
                     continue
                 }
                 if case .kill = action { holding[id] = .worker(role, killed: true) }
-            case .local(let id): mistakes.append("local files for \(id), which did not ask")
+            case .local(let id), .forward(let id): mistakes.append("local files or forwards for \(id), which did not ask")
             }
         }
         check()
@@ -59,7 +59,7 @@ private struct Loop {
         let refusals = phases.count {
             switch $0 {
             case .refusing, .starting(.refuse): true
-            case .waiting, .toRefuse, .starting(.serve), .serving, .releasing: false
+            case .waiting, .toRefuse, .starting(.serve), .starting(.reap), .serving, .releasing, .reaping: false
             }
         }
         if refusals > 4 { mistakes.append("\(refusals) are refused at once") }

@@ -157,8 +157,9 @@ extension JSONValue {
     var elements: [JSONValue] { if case .array(let values) = self { values } else { [] } }
 }
 
-/// A supervisor that opens nothing.
-struct NoLocalFiles: LocalFileBroker {
+/// A supervisor that opens and forwards nothing.
+struct NoLocalFiles: LocalFileBroker, ForwardBroker {
+    func ask(forward request: ToSupervisor) async -> ToWorker { .forwardRefused(reason: "no forwards here") }
     func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here") }
     func abandon(handle: UInt32) {}
 }
