@@ -30,7 +30,7 @@ extension RunningDaemon {
     fileprivate func successor(_ remote: Remote, _ overrides: JSON = [:]) throws -> RunningDaemon {
         var options = Options()
         options.environment["XDG_RUNTIME_DIR"] = runtimeDirectory
-        return try remote.startDaemon(["mcp_socket": .string(socketPath)].merging(overrides), options)
+        return try remote.startDaemon(JSON.object(["mcp_socket": .string(socketPath)]).merging(overrides), options)
     }
 }
 

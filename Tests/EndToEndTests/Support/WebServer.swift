@@ -41,7 +41,7 @@ final class WebServer: @unchecked Sendable {
             _ = recv(client, &request, request.count, 0)
             var rest = Array("HTTP/1.0 200 OK\r\n\r\n\(page)".utf8)[...]
             while !rest.isEmpty {
-                let sent = rest.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+                let sent = rest.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
                 guard sent > 0 else { break }
                 rest = rest.dropFirst(sent)
             }
@@ -75,7 +75,7 @@ func fetch(port: Int) throws -> String {
     }
     guard connected else { throw HarnessError("connect to \(port): \(errnoText())") }
     let request = "GET / HTTP/1.0\r\n\r\n"
-    _ = send(fd, request, request.utf8.count, Int32(MSG_NOSIGNAL.rawValue))
+    _ = send(fd, request, request.utf8.count, Int32(MSG_NOSIGNAL))
     var answer = Data()
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while true {
