@@ -104,7 +104,9 @@ public struct ForwardRule: Equatable, Sendable {
     /// Bounded, and without spaces, slashes, brackets, `@` and a leading `-`. RFC 1123 section 2.1, and underscores.
     public static func isHost(_ text: String) -> Bool {
         let bytes = text.utf8
-        guard (1...253).contains(bytes.count), bytes.first != UInt8(ascii: "-"), !bytes.contains(0) else { return false }
+        guard (1...253).contains(bytes.count), bytes.first != UInt8(ascii: "-"), !bytes.contains(0) else {
+            return false
+        }
         var address = in6_addr()
         if bytes.contains(UInt8(ascii: ":")) { return inet_pton(AF_INET6, text, &address) == 1 }
         return bytes.allSatisfy { byte in

@@ -354,6 +354,8 @@ final class Daemon {
             level, "worker ended", ["how": .text(how), "session": .number(Int(id)), "worker_pid": .number(Int(pid))])
         connections[id] = nil
         forwards.ended(id)
+        // One that ends before it is ready would be followed by others like it.
+        if table.sessions[id]?.phase == .starting(.reap) { forwards.noReaper() }
         perform(table.ended(id, now: now()))
     }
 

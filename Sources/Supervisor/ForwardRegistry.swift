@@ -51,8 +51,11 @@ struct ForwardRegistry {
 
         /// What a person types to have the master release it.
         var cancelLine: String {
-            func quoted(_ word: String) -> String { "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'" }
-            return "ssh -O cancel -S \(quoted(route.socket)) -L \(quoted(route.specification)) \(quoted("\(route.user)@\(route.address)"))"
+            func quoted(_ word: String) -> String {
+                "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+            }
+            return
+                "ssh -O cancel -S \(quoted(route.socket)) -L \(quoted(route.specification)) \(quoted("\(route.user)@\(route.address)"))"
         }
 
         /// Bounds on what a state file may bring in.
@@ -160,7 +163,8 @@ struct ForwardRegistry {
         }
         if old == nil, forwards.count >= Self.maximumCount {
             return Self.refusal(
-                "There are \(Self.maximumCount) forwards already, which is the most. Cancel one with ssh_cancel_forward.")
+                "There are \(Self.maximumCount) forwards already, which is the most. Cancel one with ssh_cancel_forward."
+            )
         }
         if let other = forwards.first(where: { $0.value.route.localPort == wanted && $0.key != old?.key }) {
             return Self.refusal(
@@ -230,7 +234,8 @@ struct ForwardRegistry {
         _ id: ID, _ forward: Forward, _ listeners: Listeners, _ masterHolds: (UInt64) -> Bool?
     ) -> [Action] {
         guard !stopping, masters[forward.host] == forward.master else {
-            return reap([id]) + Self.refusal("\"\(forward.host)\" may not forward any more; the forward is closed again.")
+            return reap([id])
+                + Self.refusal("\"\(forward.host)\" may not forward any more; the forward is closed again.")
         }
         let listener = listeners.loopback[forward.route.localPort]
         guard let listener, isOurs(listener), masterHolds(listener.inode) != false else {
@@ -269,7 +274,8 @@ struct ForwardRegistry {
             giveUp(id, "the ControlMaster of \"\(forward.host)\" is not up")
             return [.record] + Self.refusal("The ControlMaster of \"\(forward.host)\" is not up.")
         case .unknown:
-            settle(id, .dead, "the ControlMaster did not answer in time; the port may be opened yet, and is closed then")
+            settle(
+                id, .dead, "the ControlMaster did not answer in time; the port may be opened yet, and is closed then")
             return [.record]
                 + Self.refusal(
                     "The ControlMaster of \"\(forward.host)\" did not answer in time. What it opens yet is closed again. "
@@ -353,7 +359,8 @@ struct ForwardRegistry {
         _ id: ID, _ port: UInt16, _ host: String, _ session: SessionTable.ID, _ listeners: Listeners
     ) -> [Action] {
         let found = forwards.first { key, forward in
-            (id == 0 ? port != 0 && forward.route.localPort == port : key == id) && (host.isEmpty || forward.host == host)
+            (id == 0 ? port != 0 && forward.route.localPort == port : key == id)
+                && (host.isEmpty || forward.host == host)
         }
         guard let (id, forward) = found else {
             let which = id == 0 ? "local_port \(port)" : "forward_id \(id)"

@@ -25,7 +25,8 @@ final class Forwards {
     private static func masters(_ policy: PolicySnapshot) -> [String: ForwardMaster] {
         let able = policy.hosts.filter(\.capabilities.portForward)
         return Dictionary(
-            able.map { ($0.name, ForwardMaster(socket: $0.socket, user: $0.user, address: $0.host)) }) { $1 }
+            able.map { ($0.name, ForwardMaster(socket: $0.socket, user: $0.user, address: $0.host)) }
+        ) { $1 }
     }
 
     /// Forwards wait for a reaper, one that is at work or a new one.

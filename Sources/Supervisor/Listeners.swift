@@ -80,7 +80,9 @@ struct Listeners: Equatable {
         var target = [UInt8](repeating: 0, count: 64)
         for _ in 0..<65_536 {
             guard let entry = readdir(directory) else { return false }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             let count = readlink("/proc/\(pid)/fd/\(name)", &target, target.count)
             if count > 0, target[..<count].elementsEqual(wanted) { return true }
         }

@@ -24,7 +24,9 @@ extension RunningDaemon {
         return names.filter { $0.hasSuffix(".forwards") }.map { "\(runtimeDirectory)/\($0)" }
     }
 
-    fileprivate var state: String { stateFiles.first.flatMap { try? String(contentsOfFile: $0, encoding: .utf8) } ?? "" }
+    fileprivate var state: String {
+        stateFiles.first.flatMap { try? String(contentsOfFile: $0, encoding: .utf8) } ?? ""
+    }
 
     /// Another daemon on the socket, and with the state, of this one, which has ended.
     fileprivate func successor(_ remote: Remote, _ overrides: JSON = [:]) throws -> RunningDaemon {
@@ -160,7 +162,8 @@ extension RunningDaemon {
         }
     }
 
-    @Test("a master that goes takes its forwards with it: dead, with the reason; when it is back they are offered again")
+    @Test(
+        "a master that goes takes its forwards with it: dead, with the reason; when it is back they are offered again")
     func masterGone() throws {
         let server = try WebServer()
         defer { server.stop() }
@@ -253,7 +256,8 @@ extension RunningDaemon {
         defer { server.stop() }
         try withDaemon { daemon, client in
             let calls = try (0..<64).map { _ in
-                try client.beginTool("ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": .int(server.port)])
+                try client.beginTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": .int(server.port)])
             }
             let ports = try calls.map { try $0.waitForTool().localPort }
             #expect(Set(ports).count == 64)

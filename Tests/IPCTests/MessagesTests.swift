@@ -119,7 +119,10 @@ struct MessagesTests {
         }
     }
 
-    @Test func `more forwards than may be, a way to fail that there is not, and a closed forward that is none or two are refused`() {
+    @Test
+    func
+        `more forwards than may be, a way to fail that there is not, and a closed forward that is none or two are refused`()
+    {
         expect(ToWorker.self, [1, 13, 0, 0, 0, 0, 0, 0, 65], fails: .tooLong(65))
         expect(ToSupervisor.self, [1, 12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3], fails: .badValue)
         var packet = ToWorker.forwards([]).encoded(requestID: 0)

@@ -47,7 +47,8 @@ private struct Loop {
                     continue
                 }
                 if case .kill = action { holding[id] = .worker(role, killed: true) }
-            case .local(let id), .forward(let id): mistakes.append("local files or forwards for \(id), which did not ask")
+            case .local(let id), .forward(let id):
+                mistakes.append("local files or forwards for \(id), which did not ask")
             }
         }
         check()

@@ -36,7 +36,8 @@ public struct ForwardPolicy: Sendable {
         let wanted = Place(target)
         let named = rules?.contains { $0.host != "*" && Place($0.host) == wanted && ($0.port ?? port) == port }
         if !wanted.isLinkLocal && !Self.metadataNames.contains(target.lowercased()) {
-            guard let rules, named == false, !rules.contains(where: { $0.host == "*" && ($0.port ?? port) == port }) else {
+            guard let rules, named == false, !rules.contains(where: { $0.host == "*" && ($0.port ?? port) == port })
+            else {
                 return
             }
             throw Refusal(

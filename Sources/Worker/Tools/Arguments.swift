@@ -67,7 +67,8 @@ struct Arguments {
     }
 
     func integer(_ name: String, in range: ClosedRange<Int>, unit: String? = nil) throws(Mistake) -> Int? {
-        let wanted = "must be a whole number\(unit.map { " of \($0)" } ?? "") from \(range.lowerBound) to \(range.upperBound)"
+        let wanted =
+            "must be a whole number\(unit.map { " of \($0)" } ?? "") from \(range.lowerBound) to \(range.upperBound)"
         switch values[name] {
         case .none, .some(.null): return nil
         case .some(.integer(let value)):

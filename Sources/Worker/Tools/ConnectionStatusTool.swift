@@ -18,26 +18,8 @@ enum ConnectionStatusTool: Tool {
             description:
                 "Shows for every configured host whether the user's SSH session to it is alive. Where it is not, "
                 + "\"hint\" holds the command with which the user brings it back; give it to the user, you cannot run it.",
-            inputSchema: ["type": "object", "properties": [:], "additionalProperties": false],
-            outputSchema: [
-                "type": "object",
-                "properties": [
-                    "default_host": ["type": "string"],
-                    "hosts": [
-                        "type": "array",
-                        "items": [
-                            "type": "object",
-                            "properties": [
-                                "name": ["type": "string"], "connected": ["type": "boolean"],
-                                "socket": ["type": "string"], "hint": ["type": "string"],
-                                "file_transport": ["type": "string"],
-                            ],
-                            "required": ["name", "connected", "socket"],
-                        ],
-                    ],
-                ],
-                "required": ["default_host", "hosts"],
-            ],
+            inputSchema: Schema.object([:]),
+            outputSchema: Schema.result("default_host", "hosts"),
             readOnly: true, destructive: false, idempotent: true)
     }
 

@@ -35,11 +35,7 @@ enum EditFileTool: Tool {
                     ],
                     "host": Schema.host(), "dry_run": Schema.boolean("Only show the diff; default false"),
                 ], required: ["path", "edits"]),
-            outputSchema: Schema.result(
-                [
-                    "edited": Schema.boolean(), "path": Schema.string(), "replacements": Schema.integer(),
-                    "diff": Schema.string(),
-                ]),
+            outputSchema: Schema.result("edited", "path", "replacements", "diff"),
             readOnly: false, destructive: true, idempotent: false)
     }
 

@@ -37,12 +37,7 @@ enum ExecTool: Tool {
                 "required": ["command"], "additionalProperties": false,
             ],
             // Keys that come only sometimes explain themselves; the schema allows them.
-            outputSchema: Schema.result(
-                [
-                    "exit_code": Schema.integer("128 + n after signal n; -1 if unknown"), "stdout": Schema.string(),
-                    "stderr": Schema.string(), "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
-                    "command": Schema.string(), "cwd": Schema.string(),
-                ]),
+            outputSchema: Schema.result("exit_code", "stdout", "stderr", "timed_out", "duration_ms", "command", "cwd"),
             readOnly: false, destructive: true, idempotent: false)
     }
 

@@ -47,15 +47,15 @@ enum ForwardPortTool: Tool {
         ToolDescription(
             name: name, title: "Forward a port",
             description:
-                "Opens a port on 127.0.0.1 of this machine that leads through the host to remote_host:remote_port, "
-                + "resolved there. It stays open until ssh_cancel_forward or the daemon's end.",
+                "Opens a port on this machine's 127.0.0.1 that leads through the host to remote_host:remote_port. "
+                + "It stays open until it is cancelled or the daemon ends.",
             inputSchema: Schema.object(
                 [
                     "remote_host": Schema.string("Name or address"), "remote_port": Schema.integer(),
                     "local_port": Schema.integer("Omit to have a free one chosen"), "host": Schema.host(),
                 ], required: ["remote_host", "remote_port"]),
             outputSchema: Schema.result(
-                ["local_port": Schema.integer(), "forward_id": Schema.integer(), "note": Schema.string()]),
+                "local_port", "remote_host", "remote_port", "host", "forward_id", "since", "status", "note"),
             readOnly: false, destructive: true, idempotent: false)
     }
 
@@ -68,7 +68,8 @@ enum ForwardPortTool: Tool {
         let text = try arguments.requiredString("remote_host")
         guard let target = ForwardPolicy.target(text) else {
             throw Arguments.Mistake(
-                sentence: "\(name): argument \"remote_host\" must be a host name or an address without port, user or options, "
+                sentence:
+                    "\(name): argument \"remote_host\" must be a host name or an address without port, user or options, "
                     + "not \"\(text.prefix(100))\".")
         }
         guard let remote = try arguments.integer("remote_port", in: 1...65_535) else {
@@ -127,7 +128,8 @@ enum ForwardPortTool: Tool {
         result["status"] = "running"
         result["note"] = .string(
             "127.0.0.1:\(port) is open. Whether \(target):\(remote) answers is not known before it is used: a connection "
-                + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it.")
+                + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it."
+        )
         return .success(result)
     }
 }
@@ -142,9 +144,9 @@ enum ListForwardsTool: Tool {
         ToolDescription(
             name: name, title: "List port forwards",
             description:
-                "Lists the port forwards of all sessions with status running or dead, looked at now; dead ones with the reason.",
-            inputSchema: Schema.object(["host": Schema.host()], required: []),
-            outputSchema: Schema.result(["forwards": ["type": "array", "items": ["type": "object"]]]),
+                "Lists the port forwards of all sessions, looked at now: running, or dead with the reason.",
+            inputSchema: Schema.object(["host": Schema.string("Only of this one")]),
+            outputSchema: Schema.result("forwards"),
             readOnly: true, destructive: false, idempotent: true)
     }
 
@@ -207,10 +209,10 @@ enum CancelForwardTool: Tool {
         ToolDescription(
             name: name, title: "Cancel a port forward",
             description:
-                "Closes the local port of a forward, named by forward_id or local_port. Connections through it stay until they end.",
+                "Closes a forward's local port, named by forward_id or local_port. Connections through it go on.",
             inputSchema: Schema.object(
-                ["forward_id": Schema.integer(), "local_port": Schema.integer(), "host": Schema.host()], required: []),
-            outputSchema: Schema.result(["cancelled": Schema.boolean()]),
+                ["forward_id": Schema.integer(), "local_port": Schema.integer(), "host": Schema.host()]),
+            outputSchema: Schema.result("cancelled", "forward_id", "local_port"),
             readOnly: false, destructive: true, idempotent: false)
     }
 

@@ -25,21 +25,7 @@ enum ListDirTool: Tool {
                         "Entries in a page; default \(defaultLimit), at most \(maximumLimit)", from: 1),
                     "cursor": Schema.string("next_cursor of the page before"),
                 ], required: ["path"]),
-            outputSchema: Schema.result(
-                [
-                    "entries": [
-                        "type": "array",
-                        "items": .object(
-                            Schema.result(
-                                [
-                                    "name": Schema.string(), "type": Schema.string("file, dir, symlink or other"),
-                                    "size": Schema.integer(), "permissions": Schema.string(),
-                                    "mtime": Schema.string("RFC 3339"), "target": Schema.string(),
-                                    "name_base64": Schema.string(),
-                                ])),
-                    ],
-                    "total": Schema.integer(), "next_cursor": Schema.string(),
-                ]),
+            outputSchema: Schema.result("entries", "total", "next_cursor"),
             readOnly: true, destructive: false, idempotent: true)
     }
 

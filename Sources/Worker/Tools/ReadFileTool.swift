@@ -24,11 +24,7 @@ enum ReadFileTool: Tool {
                     "start_line": Schema.integer("First line to read, counted from 1", from: 1),
                     "line_count": Schema.integer("How many lines to read", from: 1),
                 ], required: ["path"]),
-            outputSchema: Schema.result(
-                [
-                    "content": Schema.string(), "encoding": Schema.string("utf-8 or base64"), "size": Schema.integer(),
-                    "offset": Schema.integer(), "truncated": Schema.boolean(), "next_offset": Schema.integer(),
-                ]),
+            outputSchema: Schema.result("content", "encoding", "size", "offset", "truncated", "next_offset"),
             readOnly: true, destructive: false, idempotent: true)
     }
 

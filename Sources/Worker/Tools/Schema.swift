@@ -3,16 +3,18 @@ internal import MCP
 /// Pieces of JSON Schema that the tools' descriptions are made of.
 enum Schema {
     /// The arguments of a tool; others are refused.
-    static func object(_ properties: JSONObject, required: [String]) -> JSONObject {
-        var schema = result(properties)
-        schema["required"] = .array(required.map { .string($0) })
+    static func object(_ properties: JSONObject, required: [String] = []) -> JSONObject {
+        var schema: JSONObject = ["type": "object", "properties": .object(properties)]
+        if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
         schema["additionalProperties"] = false
         return schema
     }
 
-    /// The result of a tool. Which keys are always there is not said: the list is short because every model reads it.
-    static func result(_ properties: JSONObject) -> JSONObject {
-        ["type": "object", "properties": .object(properties)]
+    /// The result of a tool. Only its keys are said: the list is short because every model reads it.
+    static func result(_ keys: String...) -> JSONObject {
+        var properties: JSONObject = [:]
+        for key in keys { properties[key] = [:] }
+        return ["type": "object", "properties": .object(properties)]
     }
 
     static func string(_ description: String? = nil) -> JSONValue { typed("string", description) }
@@ -24,10 +26,9 @@ enum Schema {
         return .object(schema)
     }
 
-    /// Names stand in the server's instructions, not in each tool: with many hosts they would fill the model's view.
-    static func host() -> JSONValue {
-        string("Configured host; omit for the default")
-    }
+    /// Names and the default stand in the server's instructions, not in each tool: with many hosts they would fill the
+    /// model's view.
+    static func host() -> JSONValue { string() }
 
     private static func typed(_ type: String, _ description: String?) -> JSONValue {
         var schema: JSONObject = ["type": .string(type)]

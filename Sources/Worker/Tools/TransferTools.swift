@@ -18,15 +18,11 @@ enum UploadFileTool: Tool {
                 + (policy.allowOverwrite ? "." : ", and so is a remote file that exists: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "local_path": Schema.string("Absolute path on this machine"),
-                    "remote_path": Schema.string("Absolute path on the host"), "host": Schema.host(),
+                    "local_path": Schema.string("Absolute path"),
+                    "remote_path": Schema.string("Absolute path"), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["local_path", "remote_path"]),
-            outputSchema: Schema.result(
-                [
-                    "uploaded": Schema.boolean(), "remote_path": Schema.string(), "size": Schema.integer(),
-                    "method": Schema.string("created, replaced or in_place"),
-                ]),
+            outputSchema: Schema.result("uploaded", "remote_path", "size", "method"),
             readOnly: false, destructive: true, idempotent: true)
     }
 
@@ -72,12 +68,11 @@ enum DownloadFileTool: Tool {
                     : "A local file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "remote_path": Schema.string("Absolute path on the host"),
-                    "local_path": Schema.string("Absolute path on this machine"), "host": Schema.host(),
+                    "remote_path": Schema.string("Absolute path"),
+                    "local_path": Schema.string("Absolute path"), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
-            outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()]),
+            outputSchema: Schema.result("downloaded", "local_path", "size"),
             readOnly: false, destructive: true, idempotent: true)
     }
 

@@ -25,11 +25,7 @@ enum WriteFileTool: Tool {
                     "host": Schema.host(), "mode": Schema.string("Octal permissions, as \"0644\""),
                     "create_dirs": Schema.boolean("Make missing directories above it; default false"),
                 ], required: ["path", "content"]),
-            outputSchema: Schema.result(
-                [
-                    "written": Schema.boolean(), "path": Schema.string(), "size": Schema.integer(),
-                    "method": Schema.string("created, replaced or in_place"),
-                ]),
+            outputSchema: Schema.result("written", "path", "size", "method"),
             readOnly: false, destructive: true, idempotent: true)
     }
 

@@ -86,11 +86,12 @@ final class ControlMaster: @unchecked Sendable {
         unlink(log)
         // `ssh -M` does not replace a stale socket: it would run, but without multiplexing.
         unlink(socketPath)
-        let all = [
-            "BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "IdentityFile=\(directory.file("key"))",
-            "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(directory.file("known_hosts"))",
-            "GlobalKnownHostsFile=/dev/null", "ControlPersist=no", "LogLevel=VERBOSE",
-        ] + options
+        let all =
+            [
+                "BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "IdentityFile=\(directory.file("key"))",
+                "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(directory.file("known_hosts"))",
+                "GlobalKnownHostsFile=/dev/null", "ControlPersist=no", "LogLevel=VERBOSE",
+            ] + options
         let arguments =
             ["-M", "-N", "-S", socketPath, "-F", "none", "-p", "\(sshd.port)"] + all.flatMap { ["-o", $0] }
         let child = try ChildProcess(ssh, arguments + [destination], account: account, stderr: .file(log))
