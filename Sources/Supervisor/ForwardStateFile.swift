@@ -22,12 +22,16 @@ struct ForwardStateFile {
     /// Ours alone, made where it is missing.
     private let isOwn: Bool
 
-    /// - Parameter socket: the MCP socket: daemons on different sockets have different files.
-    init(socket: String, runtimeDirectory: String?) {
+    /// - Parameters:
+    ///   - socket: the MCP socket: daemons on different sockets have different files.
+    ///   - ownDirectory: used, and made, where there is no `$XDG_RUNTIME_DIR`.
+    init(
+        socket: String, runtimeDirectory: String?, ownDirectory: String = "/tmp/claude-ssh-daemon-\(geteuid())"
+    ) {
         // FNV-1a.
         let hash = socket.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         name = "claude-ssh-daemon-\(String(hash, radix: 16)).forwards"
-        directory = runtimeDirectory ?? "/tmp/claude-ssh-daemon-\(geteuid())"
+        directory = runtimeDirectory ?? ownDirectory
         isOwn = runtimeDirectory == nil
     }
 

@@ -82,7 +82,7 @@ final class Forwards {
                     registry.recorded()
                 } catch {
                     Log.write(.error, "state of forwards not written", ["error": .text(error.sentence)])
-                    if let refusal = registry.unrecorded() { return [refusal] }
+                    if let refusal = registry.unrecorded(error.sentence) { return [refusal] }
                 }
             case .note(let level, let text, let id, let forward):
                 Log.write(
