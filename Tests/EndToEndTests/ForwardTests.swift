@@ -300,6 +300,89 @@ extension RunningDaemon {
         }
     }
 
+    @Test("the same with the supervisor killed as well: the next one finds the port in its state, and reaps it")
+    func supervisorKilledBeforeRecorded() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            let first = try remote.startDaemon()
+            defer { first.stop() }
+            let client = try first.connect()
+            let master = try #require(remote.master.pid)
+            kill(master, SIGSTOP)
+            defer { kill(master, SIGCONT) }
+            let port = try freePort()
+            _ = try client.beginTool(
+                "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+            let worker = try first.waitForWorker()
+            try waitUntil("ssh asking the master") {
+                ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
+            }
+            kill(worker.pid, SIGSTOP)
+            kill(master, SIGCONT)
+            try waitUntil("the port open") { try !listeners(on: port).isEmpty }
+            try first.kill9()
+            #expect(try listeners(on: port) == ["0100007F"])
+            let next = try first.successor(remote)
+            defer { next.stop() }
+            try waitUntil("the port closed") { try listeners(on: port).isEmpty }
+            try waitUntil("the state empty") { first.stateFiles.isEmpty }
+        }
+    }
+
+    @Test("a chosen port that another program takes before the master does is replaced by another one")
+    func lostPort() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let call = try client.beginTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": .int(server.port)])
+                let match = try waitFor("a port in the state") { daemon.state.firstMatch(of: /"localPort":(\d+)/) }
+                let chosen = try #require(Int(match.1))
+                let thief = try WebServer(port: chosen)
+                defer { thief.stop() }
+                kill(master, SIGCONT)
+                let made = try call.waitForTool()
+                #expect(!made.isError, "\(made)")
+                #expect(made.localPort != chosen)
+                #expect(try fetch(port: made.localPort) == server.page)
+                #expect(try client.forwards().map { $0["local_port"] } == [.int(made.localPort)])
+            }
+        }
+    }
+
+    @Test(
+        "workers that cannot start are not started for ever: what they were to reap is logged, and the daemon serves on"
+    )
+    func noReaper() throws {
+        let remote = try Remote.shared()
+        let first = try remote.startDaemon()
+        defer { first.stop() }
+        let port = try first.connect().forward(to: 80).localPort
+        try first.kill9()
+        let programs = try TemporaryDirectory(readableByAll: true)
+        defer { programs.remove() }
+        let daemon = programs.file(BuiltBinaries.daemonName)
+        try FileManager.default.copyItem(
+            atPath: "\(BuiltBinaries.folder())/\(BuiltBinaries.daemonName)", toPath: daemon)
+        try programs.write("claude-ssh-worker", Data("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
+        var options = RunningDaemon.Options()
+        options.binary = daemon
+        options.environment["XDG_RUNTIME_DIR"] = first.runtimeDirectory
+        let config: JSON = ["mcp_socket": .string(first.socketPath), "capabilities": ["port_forward": false]]
+        let next = try remote.startDaemon(config, options)
+        defer { next.stop() }
+        let record = try next.waitForLog("forward not released")
+        #expect(
+            record["reason"]?.string?.contains("ssh -O cancel -S '\(remote.master.socketPath)'") == true, "\(record)")
+        #expect(try next.terminate() == .exited(0))
+        #expect(next.logRecords().filter { $0["msg"] == "worker ended" }.count <= 2)
+        let specification = "127.0.0.1:\(port):127.0.0.1:80"
+        #expect(try remote.master.control("cancel", ["-L", specification]).succeeded)
+    }
+
     @Test("a call that is cancelled while its forward is made leaves none")
     func cancelledCall() throws {
         try withRemote(PrivateSSHD.Options()) { remote in

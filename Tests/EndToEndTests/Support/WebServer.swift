@@ -10,10 +10,11 @@ final class WebServer: @unchecked Sendable {
     private let lock = NSLock()
     private var count = 0
 
-    init() throws {
+    /// - Parameter port: 0 for a free one.
+    init(port wanted: Int = 0) throws {
         page = "page \(UInt64.random(in: .min ... .max)) \(String(repeating: "x", count: 100_000)) end"
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = loopback(0)
+        var address = loopback(wanted)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let fd = descriptor
         let done = withUnsafeMutablePointer(to: &address) {
