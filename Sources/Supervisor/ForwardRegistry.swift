@@ -234,6 +234,11 @@ struct ForwardRegistry {
         return forward.inode == nil || forward.inode == listener.inode
     }
 
+    /// Whether the port has been open and is closed now. One that was never seen open may still be about to.
+    private func isOver(_ forward: Forward, _ listeners: Listeners) -> Bool {
+        forward.inode != nil && !isOpen(forward, listeners)
+    }
+
     /// Compares all forwards with the listeners that there are.
     mutating func observe(_ listeners: Listeners) -> [Action] {
         var actions: [Action] = []
@@ -251,7 +256,8 @@ struct ForwardRegistry {
             // One that was never seen, and is there after all.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
                 actions += reap([id])
-            case .dead where !open && masters[forward.host] != forward.master: actions += remove(id)
+            case .dead where isOver(forward, listeners) && masters[forward.host] != forward.master:
+                actions += remove(id)
             case .requested, .establishing, .running, .dead, .cancelling, .reaping: break
             }
         }
@@ -296,7 +302,7 @@ struct ForwardRegistry {
                     + "ssh_list_forwards shows those that there are.")
         }
         switch forward.phase {
-        case .dead where !isOpen(forward, listeners): return remove(id) + [.answer(.forwardClosed(entry(id, forward)))]
+        case .dead where isOver(forward, listeners): return remove(id) + [.answer(.forwardClosed(entry(id, forward)))]
         case .running, .dead:
             forwards[id]?.phase = .cancelling
             forwards[id]?.owner = session
@@ -397,7 +403,7 @@ struct ForwardRegistry {
         var actions: [Action] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where wanted(forward) {
             switch forward.phase {
-            case .dead where !isOpen(forward, listeners): actions += remove(id)
+            case .dead where isOver(forward, listeners): actions += remove(id)
             case .running, .dead: actions += reap([id])
             case .requested, .establishing, .cancelling, .reaping: break
             }
@@ -413,16 +419,12 @@ struct ForwardRegistry {
         for (id, forward) in left.sorted(by: { $0.key < $1.key }).prefix(Self.maximumCount) {
             forwards[id] = forward
             nextID = max(nextID, id &+ 1)
-            let open = isOpen(forward, listeners)
             switch forward.phase {
-            case .running, .dead:
-                if open, masters[forward.host] == forward.master, forward.phase == .running {
-                    actions += [note(.info, "forward adopted", id)].compactMap { $0 }
-                } else if open {
-                    actions += reap([id])
-                } else {
-                    actions += remove(id)
-                }
+            case .running where isOpen(forward, listeners) && masters[forward.host] == forward.master:
+                actions += [note(.info, "forward adopted", id)].compactMap { $0 }
+            case .running where isOver(forward, listeners), .dead where isOver(forward, listeners):
+                actions += remove(id)
+            case .running, .dead: actions += reap([id])
             // Whether the master has heard of these is not known, and one that has may still be about to listen.
             case .requested, .establishing, .cancelling, .reaping: actions += reap([id])
             }

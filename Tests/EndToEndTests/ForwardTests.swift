@@ -211,6 +211,29 @@ extension RunningDaemon {
         }
     }
 
+    @Test("a master that does not answer a request for a forward: that is said, and nothing of it stays open")
+    func silentMaster() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let port = try freePort()
+                let refused = try client.callTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+                #expect(refused.isError)
+                #expect(refused.text.contains("did not answer in time"), "\(refused)")
+                kill(master, SIGCONT)
+                let entry = try #require(try client.forwards().first)
+                #expect(entry["status"] == "dead")
+                #expect(entry["reason"]?.string?.contains("did not answer in time") == true, "\(entry)")
+                #expect(try !client.callTool("ssh_cancel_forward", ["local_port": .int(port)]).isError)
+                #expect(try listeners(on: port) == [])
+                #expect(daemon.stateFiles == [])
+            }
+        }
+    }
+
     @Test("a port that its own master has given up elsewhere, and another process has taken, is not called ours")
     func foreignListener() throws {
         let server = try WebServer()

@@ -34,7 +34,7 @@ public struct ForwardPolicy: Sendable {
     /// Throws where the host's list does not cover the target, or where no target may be.
     public func judge(target: String, port: UInt16) throws(Refusal) {
         let wanted = Place(target)
-        let named = rules?.contains { $0.host != "*" && Place($0.host) == wanted && ($0.port ?? port) == port }
+        let named = rules?.contains { Place($0.host) == wanted && ($0.port ?? port) == port }
         if !wanted.isLinkLocal && !Self.metadataNames.contains(target.lowercased()) {
             guard let rules, named == false, !rules.contains(where: { $0.host == "*" && ($0.port ?? port) == port })
             else {
