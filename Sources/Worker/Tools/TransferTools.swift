@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import IPC
 internal import MCP
@@ -167,20 +168,22 @@ enum LocalTransfer {
         }
 
         private func bytes(at offset: UInt64, _ most: Int) throws(SFTPError) -> ArraySlice<UInt8> {
-            var bytes = [UInt8](repeating: 0, count: most)
-            var count = 0
-            while count < most {
-                let read = bytes.withUnsafeMutableBytes {
-                    pread(
-                        file.rawValue, $0.baseAddress.map { $0 + count }, most - count, off_t(clamping: offset) + count)
+            var failed = false
+            let bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
+                while count < most {
+                    let read = pread(
+                        file.rawValue, buffer.baseAddress.map { $0 + count }, most - count,
+                        off_t(clamping: offset) + count)
+                    if read < 0 && errno == EINTR { continue }
+                    failed = read < 0
+                    if read <= 0 { break }
+                    count += read
                 }
-                if read < 0 && errno == EINTR { continue }
-                guard read >= 0 else {
-                    throw .local(detail: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
-                }
-                if read == 0 { break }
-                count += read
             }
+            guard !failed else {
+                throw .local(detail: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
+            }
+            let count = bytes.count
             let end = offset + UInt64(count)
             // One that grows as fast as it is sent would never end.
             guard count == 0 ? offset >= size && isUnchanged : end <= size else {
@@ -188,7 +191,7 @@ enum LocalTransfer {
                     detail: "The local file \(path) changed during the upload. "
                         + "Upload it again when nothing writes to it.")
             }
-            return bytes[..<count]
+            return bytes[...]
         }
 
         private var isUnchanged: Bool {
@@ -218,6 +221,8 @@ enum LocalTransfer {
                 guard count > 0 else { throw failure }
                 rest = rest.dropFirst(count)
             }
+            // The disk works beside the network, so that little is left for fsync(2) at the end.
+            _ = csd_start_writeback(file.rawValue)
         }
 
         /// Returns when all of it is on the disk.
