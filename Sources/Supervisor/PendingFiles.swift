@@ -64,7 +64,9 @@ final class PendingFiles {
         case .abandonLocal(let handle):
             files[handle] = nil
             return nil
-        case .ready, .clientGone, .clientDropped, .auditBegin, .auditEnd:
+        case .ready, .clientGone, .clientDropped, .auditBegin, .auditEnd, .requestForward, .forwardEstablished,
+            .forwardFailed, .listForwards,
+            .cancelForward, .forwardCancelled:
             return nil
         }
     }
