@@ -6,13 +6,15 @@ DESTDIR ?=
 swift_build   = swift build --scratch-path $(SCRATCH)
 swift_release = $(swift_build) -c release --static-swift-stdlib -Xlinker -s
 release       = $(SCRATCH)/release
+venv          = $(SCRATCH)/interop
+python        = scripts/bench $(wildcard scripts/*.py Tests/Interop/*.py)
 shell_scripts = scripts/prepare scripts/demo .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint demo bench install clean
+.PHONY: help build test test-interop lint demo bench install clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 build: ## build both programs for release, with the Swift runtime linked in
 	scripts/prepare build
@@ -24,10 +26,21 @@ test: ## install what is missing, build, run every test: unit, sandbox, end to e
 	$(swift_build) --build-tests
 	swift test --scratch-path $(SCRATCH) --skip-build
 
+test-interop: ## install what is missing, build, drive the daemon with the released Python MCP clients, validate all it sends
+	scripts/prepare interop
+	$(swift_build) --product claude-ssh-daemon
+	$(swift_build) --product claude-ssh-worker
+	cmp -s Tests/Interop/requirements.txt $(venv)/requirements.txt || { rm -rf $(venv) && python3 -m venv $(venv) && \
+		$(venv)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements.txt && \
+		cp Tests/Interop/requirements.txt $(venv)/; }
+	BINARIES=$(SCRATCH)/debug PYTHONDONTWRITEBYTECODE=1 $(venv)/bin/python -m unittest discover -v \
+		-s Tests/Interop -t Tests/Interop
+
 lint: ## check the format of the Swift sources and the syntax of the scripts
 	swift format lint --strict --parallel --recursive Sources Tests Benchmarks Package.swift
 	for script in $(shell_scripts); do bash -n $$script || exit 1; done
-	if command -v python3 >/dev/null; then python3 -c 'import ast; ast.parse(open("scripts/bench").read())'; fi
+	if command -v python3 >/dev/null; then \
+		for script in $(python); do python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' $$script || exit 1; done; fi
 	if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); fi
 
 demo: ## install what is missing, build, show the whole way once on a private sshd
@@ -49,3 +62,4 @@ install: ## copy what `make build` built to PREFIX
 
 clean: ## remove what was built
 	swift package --scratch-path $(SCRATCH) clean
+	rm -rf $(venv)

@@ -25,10 +25,10 @@ struct FrameWriter {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// A text longer than `Frame.maximumText` is cut at a scalar, so that a long reason is never a reason to fail.
-    mutating func put(_ text: String) {
+    /// A text longer than `limit` is cut at a scalar, so that a long reason is never a reason to fail.
+    mutating func put(_ text: String, limit: Int = Frame.maximumText) {
         let utf8 = text.utf8
-        var end = utf8.index(utf8.startIndex, offsetBy: Frame.maximumText, limitedBy: utf8.endIndex) ?? utf8.endIndex
+        var end = utf8.index(utf8.startIndex, offsetBy: limit, limitedBy: utf8.endIndex) ?? utf8.endIndex
         while end < utf8.endIndex, utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
         put(UInt32(utf8[..<end].count))
         bytes.append(contentsOf: utf8[..<end])

@@ -14,6 +14,8 @@ public enum WorkerRole: Equatable, Sendable {
     case serve
     /// Answer the client's first request with this error text, then end.
     case refuse(reason: String)
+    /// Without a client: cancel the forwards that the supervisor names.
+    case reap
     /// Say which patterns of the policy cannot be compiled, then end.
     case check
 }
@@ -36,12 +38,25 @@ public enum ToWorker: IPCMessage {
     case localRefused(rule: String, reason: String)
     /// That the call of this id begins is known.
     case auditBegun
+    /// Have the master listen on this port for the forward of this number.
+    case forwardAssigned(forward: UInt32, localPort: UInt16)
+    /// The forward is there, since so many seconds after 1970.
+    case forwardRunning(forward: UInt32, localPort: UInt16, since: UInt64)
+    /// The request is refused or has failed, for this reason.
+    case forwardRefused(reason: String)
+    /// The forwards that there are.
+    case forwards([ForwardEntry])
+    /// Have the master cancel this forward, and say so: an answer to a worker that serves, an order to one that reaps.
+    case closeForward(forward: UInt32, route: ForwardRoute)
+    /// The forward has been cancelled: nothing of ours listens on its port any more.
+    case forwardClosed(ForwardEntry)
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
         case .setup, .policy, .localOpened, .localCreated: true
         case .drain, .localCommitted, .localRefused, .auditBegun: false
+        case .forwardAssigned, .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed: false
         }
     }
 
@@ -57,6 +72,8 @@ public enum ToWorker: IPCMessage {
             case .refuse(let reason):
                 writer.put(UInt8(1))
                 writer.put(reason)
+            case .reap:
+                writer.put(UInt8(2))
             case .check:
                 writer.put(UInt8(3))
             }
@@ -79,6 +96,28 @@ public enum ToWorker: IPCMessage {
             writer.put(reason)
         case .auditBegun:
             writer = FrameWriter(tag: 20, requestID: requestID)
+        case .forwardAssigned(let forward, let port):
+            writer = FrameWriter(tag: 10, requestID: requestID)
+            writer.put(forward)
+            writer.put(port)
+        case .forwardRunning(let forward, let port, let since):
+            writer = FrameWriter(tag: 11, requestID: requestID)
+            writer.put(forward)
+            writer.put(port)
+            writer.put(since)
+        case .forwardRefused(let reason):
+            writer = FrameWriter(tag: 12, requestID: requestID)
+            writer.put(reason)
+        case .forwards(let entries):
+            writer = FrameWriter(tag: 13, requestID: requestID)
+            writer.put(entries)
+        case .closeForward(let forward, let route):
+            writer = FrameWriter(tag: 14, requestID: requestID)
+            writer.put(forward)
+            writer.put(route)
+        case .forwardClosed(let entry):
+            writer = FrameWriter(tag: 15, requestID: requestID)
+            writer.put([entry])
         }
         return writer.bytes
     }
@@ -92,6 +131,7 @@ public enum ToWorker: IPCMessage {
             switch try reader.take(UInt8.self) {
             case 0: message = .setup(.serve)
             case 1: message = .setup(.refuse(reason: try reader.takeText()))
+            case 2: message = .setup(.reap)
             case 3: message = .setup(.check)
             default: throw .badValue
             }
@@ -102,6 +142,19 @@ public enum ToWorker: IPCMessage {
         case 6: message = .localCommitted
         case 7: message = .localRefused(rule: try reader.takeText(), reason: try reader.takeText())
         case 20: message = .auditBegun
+        case 10:
+            message = .forwardAssigned(forward: try reader.take(UInt32.self), localPort: try reader.take(UInt16.self))
+        case 11:
+            message = .forwardRunning(
+                forward: try reader.take(UInt32.self), localPort: try reader.take(UInt16.self),
+                since: try reader.take(UInt64.self))
+        case 12: message = .forwardRefused(reason: try reader.takeText())
+        case 13: message = .forwards(try reader.takeEntries())
+        case 14: message = .closeForward(forward: try reader.take(UInt32.self), route: try reader.takeRoute())
+        case 15:
+            let entries = try reader.takeEntries()
+            guard let entry = entries.first, entries.count == 1 else { throw .badValue }
+            message = .forwardClosed(entry)
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()
@@ -133,12 +186,26 @@ public enum ToSupervisor: IPCMessage {
     case auditBegin(AuditCall)
     /// The call that began under this request id has ended.
     case auditEnd(AuditOutcome)
+    /// A forward by way of this host of the config; `localPort` 0 leaves the choice.
+    case requestForward(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16)
+    /// The master has said that it listens for this forward. `masterPID` is 0 where it is not known.
+    case forwardEstablished(forward: UInt32, masterPID: UInt32)
+    /// The master does not listen for this forward.
+    case forwardFailed(forward: UInt32, ForwardFailure)
+    /// Which forwards are there?
+    case listForwards
+    /// End a forward: by its number, or where that is 0 by its local port; of this host where one is named.
+    case cancelForward(forward: UInt32, localPort: UInt16, host: String)
+    /// The master has been asked to cancel this forward, with what `ssh` said; whether it is gone is not known here.
+    case forwardCancelled(forward: UInt32, said: String)
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
         case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal: false
         case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: false
+        case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:
+            false
         }
     }
 
@@ -179,6 +246,31 @@ public enum ToSupervisor: IPCMessage {
         case .auditEnd(let outcome):
             writer = FrameWriter(tag: 21, requestID: requestID)
             writer.put(outcome)
+        case .requestForward(let host, let remoteHost, let remotePort, let localPort):
+            writer = FrameWriter(tag: 10, requestID: requestID)
+            writer.put(host)
+            writer.put(remoteHost)
+            writer.put(remotePort)
+            writer.put(localPort)
+        case .forwardEstablished(let forward, let masterPID):
+            writer = FrameWriter(tag: 11, requestID: requestID)
+            writer.put(forward)
+            writer.put(masterPID)
+        case .forwardFailed(let forward, let failure):
+            writer = FrameWriter(tag: 12, requestID: requestID)
+            writer.put(forward)
+            writer.put(failure.rawValue)
+        case .listForwards:
+            writer = FrameWriter(tag: 13, requestID: requestID)
+        case .cancelForward(let forward, let localPort, let host):
+            writer = FrameWriter(tag: 14, requestID: requestID)
+            writer.put(forward)
+            writer.put(localPort)
+            writer.put(host)
+        case .forwardCancelled(let forward, let said):
+            writer = FrameWriter(tag: 15, requestID: requestID)
+            writer.put(forward)
+            writer.put(said)
         }
         return writer.bytes
     }
@@ -200,6 +292,24 @@ public enum ToSupervisor: IPCMessage {
         case 31: message = .patternsChecked(mistakes: try reader.take(UInt32.self))
         case 20: message = .auditBegin(try reader.takeAuditCall())
         case 21: message = .auditEnd(try reader.takeAuditOutcome())
+        case 10:
+            message = .requestForward(
+                host: try reader.takeText(), remoteHost: try reader.takeText(),
+                remotePort: try reader.take(UInt16.self), localPort: try reader.take(UInt16.self))
+        case 11:
+            message = .forwardEstablished(
+                forward: try reader.take(UInt32.self), masterPID: try reader.take(UInt32.self))
+        case 12:
+            let forward = try reader.take(UInt32.self)
+            guard let failure = ForwardFailure(rawValue: try reader.take(UInt8.self)) else { throw .badValue }
+            message = .forwardFailed(forward: forward, failure)
+        case 13: message = .listForwards
+        case 14:
+            message = .cancelForward(
+                forward: try reader.take(UInt32.self), localPort: try reader.take(UInt16.self),
+                host: try reader.takeText())
+        case 15:
+            message = .forwardCancelled(forward: try reader.take(UInt32.self), said: try reader.takeText())
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()

@@ -113,7 +113,7 @@ struct Config: Equatable {
                 return ([], "")
             }
             // The single-host form is one host called "default". A restriction must not be lost in silence.
-            for key in ["exec_allowlist", "base_dir"] where top.has(key) {
+            for key in ["exec_allowlist", "base_dir", "forward_allowlist"] where top.has(key) {
                 top.note(key, "belongs to a host; name the host in \"hosts\" to restrict it")
             }
             let host = host(
@@ -138,7 +138,7 @@ struct Config: Equatable {
             var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, own)
             host?.execAllowlist = allowlist
             host?.baseDir = directory
-            host?.forwardAllowlist = reader.strings("forward_allowlist")
+            host?.forwardAllowlist = forwardAllowlist(reader)
             reader.finish()
             return host
         }
@@ -177,6 +177,16 @@ struct Config: Equatable {
         guard let directory = reader.string("base_dir"), !directory.isEmpty else { return nil }
         if !directory.hasPrefix("/") { reader.note("base_dir", "must be absolute, got \"\(directory)\"") }
         return directory
+    }
+
+    private static func forwardAllowlist(_ reader: ConfigReader) -> [String]? {
+        let entries = reader.strings("forward_allowlist")
+        for (index, entry) in (entries ?? []).enumerated() where ForwardRule(entry) == nil {
+            reader.note(
+                "forward_allowlist[\(index)]",
+                "must be \"host:port\", with \"*\" for any host or port and IPv6 in brackets, got \"\(entry)\"")
+        }
+        return entries
     }
 
     private static func capabilities(

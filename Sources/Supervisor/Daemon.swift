@@ -42,6 +42,7 @@ final class Daemon {
     private var config: Config
     private var policy: OwnedFD
     private var table: SessionTable
+    private let forwards: Forwards
     private var connections: [SessionTable.ID: Connection] = [:]
     private var listening = true
     /// When a drain is over, whatever a worker does.
@@ -79,6 +80,9 @@ final class Daemon {
             throw error
         }
         table = SessionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
+        forwards = Forwards(
+            socket: config.mcpSocket, runtimeDirectory: PathExpansion(environment: environment).runtimeDirectory,
+            policy: config.policy)
         watch(socket.rawValue, Source.listener.token())
         watch(signals.rawValue, Source.signals.token())
     }
@@ -97,14 +101,18 @@ final class Daemon {
             .info, "listening",
             ["socket": .text(config.mcpSocket), "version": .text(Version.text), "pid": .number(Int(getpid()))])
         var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
-        while !(table.draining && table.isEmpty) {
+        while true {
+            tendForwards()
+            if table.draining && table.isEmpty { break }
             if let giveUp, giveUp <= now() {
                 Log.write(
                     .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
                 for connection in connections.values { abandonCalls(connection, "the daemon stopped") }
+                forwards.noReaper()
                 break
             }
-            let next = [table.nextDeadline, giveUp, retryAccept, checkDeadline].compactMap { $0 }.min()
+            let next = [table.nextDeadline, giveUp, retryAccept, checkDeadline, forwards.nextLook].compactMap { $0 }
+                .min()
             let timeout = next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
             for event in ready.prefix(Int(max(0, count))) { handle(event) }
@@ -179,6 +187,7 @@ final class Daemon {
                 Log.write(.info, "stopping", ["sessions": .number(table.sessions.count)])
                 giveUp = now() + SessionTable.Bound.drain + 1000
                 perform(table.drain(now: now()))
+                forwards.drain()
             }
         }
     }
@@ -202,9 +211,26 @@ final class Daemon {
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
             // Only a message leads to these, and `readChannel` does them.
-            case .local, .audit: break
+            case .local, .forward, .audit: break
             }
         }
+    }
+
+    /// Looks at the forwards when it is time, and sees to a reaper as long as one is needed.
+    private func tendForwards() {
+        forwards.tick(now: now())
+        guard let reaper = table.reaper else {
+            guard forwards.hasWork else { return }
+            guard let (id, actions) = table.startReaper(now: now()) else { return forwards.noReaper() }
+            let peer = MCPSocket.Peer(pid: getpid(), uid: geteuid())
+            connections[id] = Connection(id, peer: peer, client: OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC)))
+            return perform(actions)
+        }
+        guard reaper.ready, let connection = connections[reaper.id] else { return }
+        for message in forwards.handOver(to: reaper.id) {
+            send(reaper.id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+        }
+        if !forwards.hasWork { perform(table.reaped(now: now())) }
     }
 
     private func start(_ id: SessionTable.ID, _ role: WorkerRole) {
@@ -219,6 +245,7 @@ final class Daemon {
         } catch {
             Log.write(.error, "client disconnected", ["reason": .text(error.sentence), "session": .number(Int(id))])
             connections[id] = nil
+            if role == .reap { forwards.noReaper() }
             perform(table.ended(id, now: now()))
         }
     }
@@ -279,6 +306,11 @@ final class Daemon {
             let actions = table.received(message, from: id, now: now())
             if actions == [.local(id)] { answer(message, requestID, id, connection) }
             if actions == [.audit(id)] { record(message, requestID, id, connection) }
+            if actions == [.forward(id)] {
+                send(id, connection) { worker throws(IPCError) in
+                    try forwards.answer(message, requestID, from: id, over: worker.channel)
+                }
+            }
             perform(actions)
         }
     }
@@ -347,6 +379,8 @@ final class Daemon {
             Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
         case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
         case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: break
+        case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:
+            break
         }
     }
 
@@ -386,6 +420,9 @@ final class Daemon {
         Log.write(
             level, "worker ended", ["how": .text(how), "session": .number(Int(id)), "worker_pid": .number(Int(pid))])
         connections[id] = nil
+        forwards.ended(id)
+        // One that ends before it is ready would be followed by others like it.
+        if table.sessions[id]?.phase == .starting(.reap) { forwards.noReaper() }
         perform(table.ended(id, now: now()))
     }
 
@@ -463,6 +500,7 @@ final class Daemon {
         }
         config = new
         policy = sealed
+        forwards.configure(new.policy)
         table.waitMilliseconds = new.clientWaitSeconds * 1000
         for (id, session) in table.sessions where session.phase == .serving || session.phase == .starting(.serve) {
             guard let connection = connections[id] else { continue }

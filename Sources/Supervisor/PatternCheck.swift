@@ -66,7 +66,8 @@ final class PatternCheck {
                     let more = Int(count) - mistakes.count
                     return more > 0 ? mistakes + ["safeguards.patterns: \(more) more cannot be used"] : mistakes
                 case .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
-                    .auditEnd:
+                    .auditEnd, .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward,
+                    .forwardCancelled:
                     throw .badValue
                 }
             }

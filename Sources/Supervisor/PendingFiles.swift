@@ -64,7 +64,8 @@ final class PendingFiles {
         case .abandonLocal(let handle):
             files[handle] = nil
             return nil
-        case .ready, .clientGone, .clientDropped, .auditBegin, .auditEnd, .patternInvalid, .patternsChecked:
+        case .ready, .clientGone, .clientDropped, .auditBegin, .auditEnd, .requestForward, .forwardEstablished,
+            .forwardFailed, .listForwards, .cancelForward, .forwardCancelled, .patternInvalid, .patternsChecked:
             return nil
         }
     }

@@ -19,6 +19,8 @@ struct SessionTable {
         case local(ID)
         /// Write down what the message says of a call.
         case audit(ID)
+        /// Do what the message says of forwards, and answer it.
+        case forward(ID)
     }
 
     enum Phase: Equatable {
@@ -33,6 +35,8 @@ struct SessionTable {
         case refusing
         /// The client has gone; the worker stops what runs remotely.
         case releasing
+        /// Without a client: cancels forwards.
+        case reaping
     }
 
     struct Session: Equatable {
@@ -53,6 +57,7 @@ struct SessionTable {
         static let silence = 30_000
         static let release = 20_000
         static let drain = 5_000
+        static let reaping = 30_000
     }
 
     /// Connections that may wait or be told off at once; the kernel's backlog holds the others.
@@ -63,6 +68,8 @@ struct SessionTable {
     var waitMilliseconds: Int
     private(set) var sessions: [ID: Session] = [:]
     private(set) var draining = false
+    /// When a drain is over.
+    private var end: Int?
     private var nextID: ID = 1
 
     init(socket: String, waitMilliseconds: Int) {
@@ -88,6 +95,31 @@ struct SessionTable {
         nextID += 1
         sessions[id] = Session(pid: pid, since: now, phase: .waiting, deadline: now + waitMilliseconds)
         return (id, advance(now: now))
+    }
+
+    /// The worker that cancels forwards, and whether it can take some.
+    var reaper: (id: ID, ready: Bool)? {
+        sessions.first { $0.value.phase == .reaping || $0.value.phase == .starting(.reap) }
+            .map { ($0.key, $0.value.phase == .reaping) }
+    }
+
+    /// A worker without a client; nil where a drain leaves it no time.
+    mutating func startReaper(now: Int) -> (id: ID, actions: [Action])? {
+        guard end.map({ $0 > now }) != false else { return nil }
+        let id = nextID
+        nextID += 1
+        sessions[id] = Session(pid: 0, since: now, phase: .waiting)
+        let action = start(id, .reap, now: now)
+        if let end { sessions[id]?.deadline = end }
+        return (id, [action])
+    }
+
+    /// Nothing is left to cancel.
+    mutating func reaped(now: Int) -> [Action] {
+        guard let reaper, reaper.ready else { return [] }
+        sessions[reaper.id]?.phase = .releasing
+        if !draining { sessions[reaper.id]?.deadline = now + Bound.drain }
+        return [.drain(reaper.id)]
     }
 
     /// A client that has no worker yet has closed its connection.
@@ -116,6 +148,17 @@ struct SessionTable {
             sessions[id]?.phase = .refusing
             sessions[id]?.deadline = now + Bound.refusal
             return []
+        case (.starting(.reap), .ready):
+            sessions[id]?.phase = .reaping
+            if !draining { sessions[id]?.deadline = now + Bound.reaping }
+            return []
+        // A worker whose client has gone may be in the middle of one.
+        case (.serving, .requestForward), (.serving, .forwardEstablished), (.serving, .forwardFailed),
+            (.serving, .listForwards), (.serving, .cancelForward), (.serving, .forwardCancelled),
+            (.releasing, .requestForward), (.releasing, .forwardEstablished), (.releasing, .forwardFailed),
+            (.releasing, .listForwards), (.releasing, .cancelForward), (.releasing, .forwardCancelled),
+            (.reaping, .forwardCancelled):
+            return [.forward(id)]
         case (.serving, .clientGone), (.serving, .clientDropped):
             sessions[id]?.phase = .releasing
             if !draining { sessions[id]?.deadline = now + Bound.release }
@@ -134,10 +177,18 @@ struct SessionTable {
             (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
             (.starting, .clientGone), (.starting, .clientDropped), (.serving, .ready),
             (.refusing, .ready), (.refusing, .clientGone), (.refusing, .clientDropped),
+            (.starting, .requestForward), (.starting, .forwardEstablished), (.starting, .forwardFailed),
+            (.starting, .listForwards), (.starting, .cancelForward), (.starting, .forwardCancelled),
+            (.refusing, .requestForward), (.refusing, .forwardEstablished), (.refusing, .forwardFailed),
+            (.refusing, .listForwards), (.refusing, .cancelForward), (.refusing, .forwardCancelled),
+            (.reaping, .requestForward), (.reaping, .forwardEstablished), (.reaping, .forwardFailed),
+            (.reaping, .listForwards), (.reaping, .cancelForward), (.reaping, .ready), (.reaping, .clientGone),
+            (.reaping, .clientDropped), (.reaping, .openLocal), (.reaping, .createLocal), (.reaping, .commitLocal),
+            (.reaping, .abandonLocal), (.reaping, .auditBegin), (.reaping, .auditEnd),
             (.serving, .patternInvalid), (.serving, .patternsChecked), (.starting, .patternInvalid),
             (.starting, .patternsChecked), (.refusing, .patternInvalid), (.refusing, .patternsChecked),
-            (.releasing, .patternInvalid), (.releasing, .patternsChecked), (.starting(.check), .ready),
-            (.waiting, _), (.toRefuse, _):
+            (.releasing, .patternInvalid), (.releasing, .patternsChecked), (.reaping, .patternInvalid),
+            (.reaping, .patternsChecked), (.starting(.check), .ready), (.waiting, _), (.toRefuse, _):
             return [.kill(id, reason: "it sent a message out of turn")]
         }
     }
@@ -166,6 +217,7 @@ struct SessionTable {
             case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .refusing: actions.append(.kill(id, reason: "the waiting client sent no request"))
             case .releasing: actions.append(.kill(id, reason: "it did not stop its remote commands in time"))
+            case .reaping: actions.append(.kill(id, reason: "it did not cancel the forwards in time"))
             }
         }
         guard !draining else { return actions }
@@ -177,7 +229,9 @@ struct SessionTable {
         var refusals = sessions.values.count { session in
             switch session.phase {
             case .starting(.refuse), .refusing: true
-            case .starting(.serve), .starting(.check), .waiting, .toRefuse, .serving, .releasing: false
+            case .starting(.serve), .starting(.reap), .starting(.check), .waiting, .toRefuse, .serving, .releasing,
+                .reaping:
+                false
             }
         }
         for id in sessions.filter({ $0.value.phase == .toRefuse && $0.value.hasSpoken }).keys.sorted()
@@ -205,6 +259,7 @@ struct SessionTable {
     /// Stops everything: who waits is closed, who is served is told to end in time.
     mutating func drain(now: Int) -> [Action] {
         draining = true
+        end = now + Bound.drain
         var actions: [Action] = []
         for (id, session) in sessions.sorted(by: { $0.key < $1.key }) {
             switch session.phase {
@@ -216,7 +271,7 @@ struct SessionTable {
             case .serving:
                 actions.append(.drain(id))
                 sessions[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .releasing:
+            case .starting(.serve), .starting(.reap), .releasing, .reaping:
                 sessions[id]?.deadline = now + Bound.drain
             }
         }

@@ -3,6 +3,7 @@ internal import Glibc
 internal import IPC
 internal import MCP
 internal import Policy
+internal import SSH
 internal import Tools
 
 /// The worker's life after the confinement: one client, until one of three ends it (the client, the supervisor, a drain).
@@ -15,6 +16,7 @@ enum Service {
         switch role {
         case .serve: await serve(policy, client, supervisor)
         case .refuse(let reason): await refuse(reason, policy, client)
+        case .reap: await reap(policy, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
     }
@@ -26,6 +28,8 @@ enum Service {
         supervisor.follow { message in
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
+            // Comes as an answer only.
+            case .closeForward: break
             case .drain(let milliseconds):
                 Task {
                     // The bound on stopping remote commands; the supervisor kills what is left a little later.
@@ -75,6 +79,30 @@ enum Service {
             Task {
                 await connection.writeLater { answer }
                 exit(0)
+            }
+        }
+        exit(0)
+    }
+
+    /// Cancels the forwards that the supervisor names, several at once, until it says that there are no more. Whether a
+    /// forward is gone is the supervisor's to see.
+    private static func reap(_ policy: PolicySnapshot, _ supervisor: SupervisorLink) async -> Never {
+        let orders = AsyncStream.makeStream(of: (UInt32, ForwardRoute).self)
+        supervisor.follow { word in
+            switch word {
+            case .closeForward(let forward, let route): orders.continuation.yield((forward, route))
+            case .policy: break
+            case .drain: exit(0)
+            }
+        }
+        await withTaskGroup(of: Void.self) { group in
+            var running = 0
+            for await (forward, route) in orders.stream {
+                if running == 16 { await group.next() } else { running += 1 }
+                group.addTask {
+                    let said = await PortForward.close(route, sshPath: policy.sshPath, within: .milliseconds(1500))
+                    supervisor.send(.forwardCancelled(forward: forward, said: said))
+                }
             }
         }
         exit(0)

@@ -10,11 +10,14 @@ final class SupervisorLink: Sendable {
     enum Word: Sendable {
         case drain(milliseconds: UInt32)
         case policy(PolicySnapshot)
+        /// To a worker that reaps.
+        case closeForward(forward: UInt32, ForwardRoute)
     }
 
     private struct Requests {
         var waiting: [UInt32: CheckedContinuation<LocalAnswer, Never>] = [:]
         var beginning: [UInt32: CheckedContinuation<UInt32?, Never>] = [:]
+        var forwarding: [UInt32: CheckedContinuation<ToWorker, Never>] = [:]
         var nextID: UInt32 = 1
     }
 
@@ -59,6 +62,12 @@ final class SupervisorLink: Sendable {
                     case .auditBegun:
                         let id = incoming.requestID
                         self.requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: id)
+                    case .closeForward(let forward, let route) where incoming.requestID == 0:
+                        act(.closeForward(forward: forward, route))
+                    case .forwardAssigned, .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed:
+                        let id = incoming.requestID
+                        let waiting = self.requests.withLock { $0.forwarding.removeValue(forKey: id) }
+                        waiting?.resume(returning: incoming.message)
                     }
                 } catch {
                     kill(0, SIGKILL)
@@ -114,4 +123,22 @@ extension SupervisorLink: AuditTrail {
     }
 
     func end(_ id: UInt32, _ outcome: AuditOutcome) { try? channel.send(ToSupervisor.auditEnd(outcome), requestID: id) }
+}
+
+extension SupervisorLink: ForwardBroker {
+    func ask(forward request: ToSupervisor) async -> ToWorker {
+        await withCheckedContinuation { continuation in
+            let id = requests.withLock { requests in
+                defer { requests.nextID &+= 1 }
+                requests.forwarding[requests.nextID] = continuation
+                return requests.nextID
+            }
+            do throws(IPCError) {
+                try channel.send(request, requestID: id)
+            } catch {
+                let waiting = requests.withLock { $0.forwarding.removeValue(forKey: id) }
+                waiting?.resume(returning: .forwardRefused(reason: "The supervisor does not answer (\(error))."))
+            }
+        }
+    }
 }

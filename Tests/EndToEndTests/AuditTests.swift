@@ -12,6 +12,8 @@ import Testing
         try place.write("old", "alpha\n")
         try local.write("up", "12345")
         let (old, new) = (JSON.string(place.file("old")), JSON.string(place.file("new")))
+        let number = try freePort()
+        let port = JSON.int(number)
         let cases: [(tool: String, arguments: JSON, what: JSON, more: JSON)] = [
             ("ssh_connection_status", [:], [:], ["bytes_in": 0, "bytes_out": 0]),
             (
@@ -34,10 +36,16 @@ import Testing
                 "ssh_download_file", ["local_path": .string(local.file("down")), "remote_path": old],
                 ["local_path": .string(local.file("down")), "remote_path": old], ["bytes_in": 0, "bytes_out": 3]
             ),
+            (
+                "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 9, "local_port": port],
+                ["remote_host": "127.0.0.1", "remote_port": 9, "local_port": port], [:]
+            ),
+            ("ssh_list_forwards", [:], [:], [:]),
+            ("ssh_cancel_forward", ["local_port": port], ["local_port": port], [:]),
         ]
         try withDaemon(Self.overwriting.merging(trail.config)) { daemon, client in
             let listed = try client.request("tools/list")["result"]?["tools"]?.array ?? []
-            let names = Set(listed.compactMap { $0["name"]?.string }).filter { !$0.contains("forward") }
+            let names = Set(listed.compactMap { $0["name"]?.string })
             #expect(names == Set(cases.map(\.tool)), "every tool is tried here")
             for (index, (tool, arguments, what, more)) in cases.enumerated() {
                 let result = try client.callTool(tool, arguments)
@@ -46,7 +54,7 @@ import Testing
                 #expect(calls.count == index + 1, "one line a call")
                 let call = try #require(calls.last)
                 #expect(call["tool"] == .string(tool))
-                #expect(call["host"] == (tool == "ssh_connection_status" ? nil : "box"))
+                #expect(call["host"] == (tool == "ssh_connection_status" ? nil : "box"), "\(tool)")
                 #expect(call["what"] == what)
                 #expect(call["verdict"] == "allowed" && call["rule"] == nil && call["outcome"] == "ok")
                 for (key, value) in more.object ?? [:] { #expect(call[key] == value, "\(tool) \(key)") }
@@ -74,7 +82,7 @@ import Testing
         let remote = try Remote.shared()
         let base = JSON.string(place.directory.path)
         let hosts: JSON = [
-            "listed": remote.hostEntry.merging(["exec_allowlist": ["git "]]),
+            "listed": remote.hostEntry.merging(["exec_allowlist": ["git "], "forward_allowlist": ["db:5432"]]),
             "rooted": remote.hostEntry.merging(["base_dir": base]),
             "narrow": remote.hostEntry.merging(["capabilities": ["exec": false]]),
         ]
@@ -107,6 +115,14 @@ import Testing
             (
                 "ssh_download_file", ["local_path": .string(local.file("old")), "remote_path": old], "allow_overwrite",
                 ["safeguards.allow_overwrite"]
+            ),
+            (
+                "ssh_forward_port", ["remote_host": "10.0.0.1", "remote_port": 80, "host": "listed"],
+                "forward_allowlist", ["hosts.listed.forward_allowlist", "listed", "ask the user"]
+            ),
+            (
+                "ssh_forward_port", ["remote_host": "169.254.169.254", "remote_port": 80], "forward_allowlist",
+                ["hosts.box.forward_allowlist"]
             ),
         ]
         try withDaemon(config.merging(trail.config)) { _, client in

@@ -175,7 +175,7 @@ import Testing
         place.makeDirectory("small")
         try runSuccessfully(
             findProgram("mount"), ["-t", "tmpfs", "-o", "size=256k,mode=777", "none", path])
-        defer { try? runSuccessfully(findProgram("umount"), ["-l", path]) }
+        defer { _ = try? runSuccessfully(findProgram("umount"), ["-l", path]) }
         try body(path)
     }
 

@@ -329,7 +329,11 @@ import Testing
     func capabilities(over transport: FileTransport) throws {
         try withDaemon(["capabilities": ["file_write": false]], on: transport.remote()) { _, client in
             let tools = try client.request("tools/list")["result"]?["tools"]?.array?.compactMap { $0["name"]?.string }
-            #expect(tools == ["ssh_connection_status", "ssh_exec", "ssh_read_file", "ssh_list_dir"])
+            #expect(
+                tools == [
+                    "ssh_connection_status", "ssh_exec", "ssh_read_file", "ssh_list_dir", "ssh_forward_port",
+                    "ssh_list_forwards", "ssh_cancel_forward",
+                ])
             let call = try client.request("tools/call", ["name": "ssh_write_file", "arguments": [:]])
             #expect(call["error"]?["code"] == -32602)
         }

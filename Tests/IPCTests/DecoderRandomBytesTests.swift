@@ -40,7 +40,7 @@ struct DecoderRandomBytesTests {
                 decode(pool[start..<(start + length)])
             case 1:
                 pool[start] = Frame.version
-                pool[start + 1] = UInt8(noise >> 24 & 3)
+                pool[start + 1] = UInt8(noise >> 24 & 15)
                 pool[start + 2] = 0
                 pool[start + 3] = 0
                 decode(pool[start..<(start + 8 + length)])

@@ -24,13 +24,27 @@ extension ToWorker: SampledMessage {
     enum Kind: CaseIterable {
         case setupServe, setupRefuse, setupCheck, drain, policy, localOpened, localCreated, localCommitted, localRefused
         case auditBegun
+        case setupReap, forwardAssigned, forwardRunning, forwardRefused, forwards, closeForward, forwardClosed
     }
 
     static var samples: [ToWorker] {
         [.setup(.serve), .setup(.check), .policy] + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
             + extremeTexts.map { .setup(.refuse(reason: $0)) } + [.localCommitted]
             + [0, 1, UInt64.max].map { .localOpened(size: $0) } + [0, UInt32.max].map { .localCreated(handle: $0) }
-            + extremeTexts.map { .localRefused(rule: "local_roots", reason: $0) } + [.auditBegun]
+            + extremeTexts.map { .localRefused(rule: "local_roots", reason: $0) } + [.auditBegun] + forwardSamples
+    }
+
+    private static var forwardSamples: [ToWorker] {
+        let entry = ForwardEntry(
+            forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max, reason: "é")
+        let route = ForwardRoute(
+            socket: "/s", user: "u", address: "h", localPort: 0x0102, remoteHost: "db.internal", remotePort: 0x0304)
+        return [
+            .setup(.reap), .forwardAssigned(forward: 1, localPort: .max), .forwards([]), .forwards([entry, entry]),
+            .forwards(Array(repeating: entry, count: 64)),
+            .forwardRunning(forward: 0x0102_0304, localPort: 5, since: .max), .forwardClosed(entry),
+            .closeForward(forward: 7, route: route),
+        ] + extremeTexts.map { .forwardRefused(reason: $0) }
     }
 
     var kind: Kind {
@@ -45,6 +59,13 @@ extension ToWorker: SampledMessage {
         case .localCommitted: .localCommitted
         case .localRefused: .localRefused
         case .auditBegun: .auditBegun
+        case .setup(.reap): .setupReap
+        case .forwardAssigned: .forwardAssigned
+        case .forwardRunning: .forwardRunning
+        case .forwardRefused: .forwardRefused
+        case .forwards: .forwards
+        case .closeForward: .closeForward
+        case .forwardClosed: .forwardClosed
         }
     }
 }
@@ -52,6 +73,7 @@ extension ToWorker: SampledMessage {
 extension ToSupervisor: SampledMessage {
     enum Kind: CaseIterable {
         case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal, auditBegin, auditEnd
+        case requestForward, forwardEstablished, forwardFailed, listForwards, cancelForward, forwardCancelled
         case patternInvalid, patternsChecked
     }
 
@@ -66,6 +88,17 @@ extension ToSupervisor: SampledMessage {
             + [nil, 0, -1, Int32.min].map {
                 .auditEnd(AuditOutcome(rule: "base_dir", ending: .ok, exitCode: $0, bytesIn: 0, bytesOut: UInt64.max))
             }
+            + forwardSamples
+    }
+
+    private static var forwardSamples: [ToSupervisor] {
+        [
+            .requestForward(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .listForwards,
+            .forwardEstablished(forward: 0x0102_0304, masterPID: .max),
+            .cancelForward(forward: 0, localPort: 0x0102, host: ""),
+            .cancelForward(forward: .max, localPort: 0, host: "é"),
+        ] + ForwardFailure.allCases.map { .forwardFailed(forward: 1, $0) }
+            + extremeTexts.map { .forwardCancelled(forward: 9, said: $0) }
     }
 
     var kind: Kind {
@@ -81,6 +114,12 @@ extension ToSupervisor: SampledMessage {
         case .patternsChecked: .patternsChecked
         case .auditBegin: .auditBegin
         case .auditEnd: .auditEnd
+        case .requestForward: .requestForward
+        case .forwardEstablished: .forwardEstablished
+        case .forwardFailed: .forwardFailed
+        case .listForwards: .listForwards
+        case .cancelForward: .cancelForward
+        case .forwardCancelled: .forwardCancelled
         }
     }
 }

@@ -68,9 +68,11 @@ struct MessagesTests {
     @Test func `the policy and local files travel as descriptors, and nothing else does`() {
         for message in ToWorker.samples {
             switch message.kind {
-            case .setupServe, .setupRefuse, .setupCheck, .policy, .localOpened, .localCreated:
+            case .setupServe, .setupRefuse, .setupReap, .setupCheck, .policy, .localOpened, .localCreated:
                 #expect(message.carriesDescriptor)
-            case .drain, .localCommitted, .localRefused, .auditBegun: #expect(!message.carriesDescriptor)
+            case .drain, .localCommitted, .localRefused, .auditBegun, .forwardAssigned, .forwardRunning,
+                .forwardRefused, .forwards, .closeForward, .forwardClosed:
+                #expect(!message.carriesDescriptor)
             }
         }
         for message in ToSupervisor.samples { #expect(!message.carriesDescriptor) }
@@ -85,7 +87,7 @@ struct MessagesTests {
     }
 
     @Test func `every tag that no message has is refused`() {
-        for tag in UInt8.min...UInt8.max where !(1...7).contains(tag) {
+        for tag in UInt8.min...UInt8.max where !(1...7).contains(tag) && !(10...15).contains(tag) {
             let packet: [UInt8] = [1, tag, 0, 0, 0, 0, 0, 0]
             if tag != 20 { expect(ToWorker.self, packet, fails: .unknownTag(tag)) }
             if ![20, 21, 30, 31].contains(tag) { expect(ToSupervisor.self, packet, fails: .unknownTag(tag)) }
@@ -112,9 +114,35 @@ struct MessagesTests {
     }
 
     @Test func `a role that does not exist is refused`() {
-        for role in UInt8(2)...UInt8.max where role != 3 {
+        for role in UInt8(4)...UInt8.max {
             expect(ToWorker.self, [1, 1, 0, 0, 0, 0, 0, 0, role], fails: .badValue)
         }
+    }
+
+    @Test
+    func
+        `more forwards than may be, a way to fail that there is not, and a closed forward that is none or two are refused`()
+    {
+        expect(ToWorker.self, [1, 13, 0, 0, 0, 0, 0, 0, 65], fails: .tooLong(65))
+        expect(ToSupervisor.self, [1, 12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3], fails: .badValue)
+        var packet = ToWorker.forwards([]).encoded(requestID: 0)
+        packet[1] = 15
+        expect(ToWorker.self, packet, fails: .badValue)
+    }
+
+    @Test func `the fullest list of forwards fits a packet, with its reasons cut`() throws {
+        let entry = ForwardEntry(
+            forward: 1, host: String(repeating: "h", count: 100), localPort: 1,
+            remoteHost: String(repeating: "r", count: 253), remotePort: 1, since: 1,
+            reason: String(repeating: "é", count: 5_000))
+        let packet = ToWorker.forwards(Array(repeating: entry, count: 64)).encoded(requestID: 0)
+        #expect(packet.count <= Frame.maximumSize)
+        guard case .forwards(let entries) = try ToWorker.decode(packet[...]).message else {
+            Issue.record("another message came back")
+            return
+        }
+        #expect(entries.count == 64)
+        #expect(entries.allSatisfy { $0.reason.utf8.count == 300 })
     }
 
     @Test func `the reserved bytes must be zero`() {

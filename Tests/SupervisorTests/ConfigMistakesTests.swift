@@ -25,6 +25,13 @@ struct ConfigMistakesTests {
         }
     }
 
+    @Test func `an entry of forward_allowlist that is no host and port is named by its place`() {
+        let found = mistakes(multi(#""forward_allowlist": ["db:5432", "db", "*:443", "*:0"]"#))
+        #expect(found.count == 2)
+        #expect(found.first?.hasPrefix("hosts.a.forward_allowlist[1]: must be \"host:port\"") == true, "\(found)")
+        #expect(found.last?.contains("forward_allowlist[3]") == true && found.last?.contains("got \"*:0\"") == true)
+    }
+
     /// A config with `@` where the value goes, the value's path, values of wrong types, and what it must be.
     struct Entry: Sendable {
         let json: String

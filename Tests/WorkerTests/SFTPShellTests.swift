@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Synchronization
 import Testing
@@ -468,6 +469,8 @@ struct SFTPShellTests {
             let say: @Sendable (ArraySlice<UInt8>) -> Void
             let ended: @Sendable (String) -> Void
             let what: @Sendable ([UInt8]) -> [UInt8]
+            /// One answer after the other: the first tells the nonce.
+            let order = DispatchQueue(label: "liar")
             init(
                 _ what: @escaping @Sendable ([UInt8]) -> [UInt8],
                 _ say: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
@@ -478,7 +481,7 @@ struct SFTPShellTests {
             func send(_ bytes: [UInt8], then: (@Sendable () -> Void)?) {
                 let say = say
                 let what = what
-                Task { say(what(bytes)[...]) }
+                order.async { say(what(bytes)[...]) }
                 then?()
             }
             func finishInput() {}
@@ -520,7 +523,7 @@ struct SFTPShellTests {
             ),
         ]
         for (word, lie) in lies {
-            let channel = SFTPChannel(deadline: .milliseconds(500), idle: .seconds(300), way: .shell) {
+            let channel = SFTPChannel(deadline: .seconds(20), idle: .seconds(300), way: .shell) {
                 client async throws(SFTPError) in
                 try await ShellTransport.open(client) { _, receive, ended throws(SFTPError) in
                     Liar(lie, receive, ended)

@@ -16,8 +16,26 @@ struct SSHInvocationTests {
         #expect(SSHInvocation.check(Self.host()).suffix(2) == ["--", "u@h"])
     }
 
+    static let route = ForwardRoute(
+        socket: "/tmp/s", user: "u", address: "h", localPort: 8080, remoteHost: "::1", remotePort: 80)
+
+    @Test func `a forward is asked of the master alone, with its address written out`() {
+        for (arguments, command) in [
+            (SSHInvocation.forward(Self.route), "forward"), (SSHInvocation.cancel(Self.route), "cancel"),
+        ] {
+            #expect(
+                arguments.prefix(6) == ["-S", "/tmp/s", "-O", command, "-L", "127.0.0.1:8080:[::1]:80"])
+            #expect(arguments.suffix(2) == ["--", "u@h"])
+            #expect(!arguments.contains("ClearAllForwardings=yes") && !arguments.contains("-g"))
+        }
+        #expect(SSHInvocation.session(Self.host(), line: "x").contains("ClearAllForwardings=yes"))
+    }
+
     @Test func `no invocation can connect by itself`() {
-        for arguments in [SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.check(Self.host())] {
+        for arguments in [
+            SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.check(Self.host()),
+            SSHInvocation.forward(Self.route), SSHInvocation.cancel(Self.route),
+        ] {
             let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)
             #expect(options.contains("ProxyCommand=/nonexistent"))
             #expect(options.contains("ControlMaster=no"))

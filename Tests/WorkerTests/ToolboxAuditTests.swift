@@ -37,7 +37,7 @@ private final class RecordingTrail: AuditTrail {
 }
 
 /// A supervisor that refuses every local file by a rule.
-private struct ClosedLocalFiles: LocalFileBroker {
+private struct ClosedLocalFiles: LocalFileBroker, ForwardBroker {
     func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("not in local_roots", rule: "local_roots") }
     func abandon(handle: UInt32) {}
 }
@@ -170,7 +170,7 @@ struct ToolboxAuditTests {
 
     @Test func `a call is begun before it is judged, and ended after it is done`() async {
         /// Asks for a local file in the middle of a call and looks at the record then.
-        final class Broker: LocalFileBroker {
+        final class Broker: LocalFileBroker, ForwardBroker {
             let trail: RecordingTrail
             let seen = Mutex<[Bool]>([])
             init(_ trail: RecordingTrail) { self.trail = trail }
@@ -199,13 +199,14 @@ struct ToolboxAuditTests {
         ),
         ("ssh_upload_file", ["local_path": "/l", "remote_path": "/f"], ["file_write"]),
         ("ssh_download_file", ["local_path": "/l", "remote_path": "/f"], ["file_write"]),
+        ("ssh_forward_port", ["remote_host": "db", "remote_port": 1], ["port_forward"]),
     ]
 
     @Test func `a tool that one host has switched off is listed, refuses there, and only there`() async throws {
         let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles()).tools.map(\.name)
         #expect(
-            Set(names).subtracting(["ssh_connection_status"]).subtracting(names.filter { $0.contains("forward") })
-                == Set(Self.tools.map(\.name)), "every tool is tried here")
+            Set(names).subtracting(["ssh_connection_status", "ssh_list_forwards", "ssh_cancel_forward"])
+                == Set(Self.tools.map(\.name)), "every tool that needs a capability of its host is tried here")
         for (tool, arguments, needs) in Self.tools {
             for need in needs {
                 let narrow = policy(
@@ -214,6 +215,7 @@ struct ToolboxAuditTests {
                         switch need {
                         case "exec": $0.capabilities.exec = false
                         case "file_read": $0.capabilities.fileRead = false
+                        case "port_forward": $0.capabilities.portForward = false
                         default: $0.capabilities.fileWrite = false
                         }
                     })

@@ -26,9 +26,11 @@ enum Observer {
         #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,
         #"exec 3>&1 4>&2"#,
         #"m=$(trap : HUP INT TERM; exec 2>&1;"#
-            + #" (exec >&3 2>&4 3>&- 4>&-; [ $# -gt 0 ] || exec "${SHELL:-/bin/sh}" -c "$c";"#
-            + #" for e do shift; u "$e"; set -- "$@" "$v"; done; exec env "$@" "${SHELL:-/bin/sh}" -c "$c");"#
-            + #" printf =%s "$?")"#,
+            + #" for e do shift; u "$e"; set -- "$@" "$v"; done; [ $# -eq 0 ] || set -- env "$@";"#
+            + #" set -- "$@" "${SHELL:-/bin/sh}" -c "$c";"#
+            // ksh93 mixes up a signal to itself with the end of a subshell that it waits for, but not of a program.
+            + #" if [ "${KSH_VERSION-}" ]; then /bin/sh -c "exec \"\$@\" >&3 2>&4 3>&- 4>&-" sh "$@" 3>&3 4>&4;"#
+            + #" else (exec "$@" >&3 2>&4 3>&- 4>&-); fi; printf =%s "$?")"#,
         #"s=${m##*=}; m=${m%=*}"#,
         // ksh93 counts 256 + n after signal n.
         #"[ "${s:-0}" -le 256 ] || { s=$((s-128)); m=1; }"#,

@@ -4,12 +4,14 @@ public import IPC
 /// do nothing else: no configuration file, no key, no agent, no network and no program to make a connection with.
 public enum SSHInvocation {
     /// What keeps `ssh` from doing anything but talking to the master.
-    static let options: [String] = [
+    static let options = controlOptions + ["-o", "ClearAllForwardings=yes"]
+
+    /// The same for what is asked of the master itself: there a forward on the command line is the request.
+    static let controlOptions: [String] = [
         "-F", "none", "-T", "-a", "-x", "-e", "none",
         "-o", "BatchMode=yes",
         "-o", "ControlMaster=no",
         "-o", "ControlPersist=no",
-        "-o", "ClearAllForwardings=yes",
         "-o", "PermitLocalCommand=no",
         "-o", "LogLevel=ERROR",
         // Without a master ssh would connect by itself. The proxy that it must then start does not exist.

@@ -68,8 +68,9 @@ struct Arguments {
         return text
     }
 
-    func integer(_ name: String, in range: ClosedRange<Int>, unit: String) throws(Mistake) -> Int? {
-        let wanted = "must be a whole number of \(unit) from \(range.lowerBound) to \(range.upperBound)"
+    func integer(_ name: String, in range: ClosedRange<Int>, unit: String? = nil) throws(Mistake) -> Int? {
+        let wanted =
+            "must be a whole number\(unit.map { " of \($0)" } ?? "") from \(range.lowerBound) to \(range.upperBound)"
         switch values[name] {
         case .none, .some(.null): return nil
         case .some(.integer(let value)):

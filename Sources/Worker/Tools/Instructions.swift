@@ -27,6 +27,7 @@ enum Instructions {
         sentences += off("Running commands", policy, \.exec)
         sentences += off("Reading files", policy, \.fileRead)
         sentences += off("Writing and transferring files", policy, \.fileWrite)
+        sentences += off("Forwarding ports", policy, \.portForward)
         if !policy.allowDelete, policy.hosts.contains(where: \.capabilities.exec) {
             sentences.append("Commands that delete are refused.")
         }

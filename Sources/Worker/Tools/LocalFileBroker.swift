@@ -8,6 +8,12 @@ public protocol LocalFileBroker: Sendable {
     func abandon(handle: UInt32)
 }
 
+/// The supervisor's registry of port forwards, which outlive this worker.
+public protocol ForwardBroker: Sendable {
+    /// Sends a message about a forward and waits for the answer.
+    func ask(forward request: ToSupervisor) async -> ToWorker
+}
+
 /// The supervisor's answer to a request for a local file.
 public enum LocalAnswer: Sendable {
     /// A file to read, and its size in bytes.

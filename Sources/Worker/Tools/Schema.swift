@@ -3,9 +3,9 @@ internal import MCP
 /// Pieces of JSON Schema that the tools' descriptions are made of.
 enum Schema {
     /// The arguments of a tool; others are refused.
-    static func object(_ properties: JSONObject, required: [String]) -> JSONObject {
+    static func object(_ properties: JSONObject, required: [String] = []) -> JSONObject {
         var schema = result(properties)
-        schema["required"] = .array(required.map { .string($0) })
+        if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
         schema["additionalProperties"] = false
         return schema
     }

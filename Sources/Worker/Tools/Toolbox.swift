@@ -30,7 +30,7 @@ struct HostAccess: Sendable {
 struct ToolContext: Sendable {
     let policy: PolicySnapshot
     let access: [String: HostAccess]
-    let broker: any LocalFileBroker
+    let broker: any LocalFileBroker & ForwardBroker
     /// Searches what comes from hosts; nil where the config turns that off.
     let guardian: InjectionGuard?
     /// Where the call says how far it has come.
@@ -85,14 +85,17 @@ struct ToolContext: Sendable {
 public final class Toolbox: ToolSet {
     private static let all: [any Tool.Type] = [
         ConnectionStatusTool.self, ExecTool.self, ReadFileTool.self, ListDirTool.self, WriteFileTool.self,
-        EditFileTool.self, UploadFileTool.self, DownloadFileTool.self,
+        EditFileTool.self, UploadFileTool.self, DownloadFileTool.self, ForwardPortTool.self, ListForwardsTool.self,
+        CancelForwardTool.self,
     ]
 
     private let context: Mutex<ToolContext>
     private let audit: (any AuditTrail)?
 
-    /// The tools that `policy` turns on, with local files by way of `broker` and calls written down in `audit`.
-    public init(policy: PolicySnapshot, broker: any LocalFileBroker, audit: (any AuditTrail)? = nil) {
+    /// The tools that `policy` turns on, with local files and forwards by way of `broker`, and calls written down in `audit`.
+    public init(
+        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: (any AuditTrail)? = nil
+    ) {
         self.audit = audit
         context = Mutex(Self.context(policy, keeping: nil, broker))
     }
@@ -110,7 +113,7 @@ public final class Toolbox: ToolSet {
 
     /// The ways to a host that stays the same are kept, with what they count.
     private static func context(
-        _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker
+        _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker & ForwardBroker
     ) -> ToolContext {
         let unchanged = old?.policy.sshPath == policy.sshPath && old?.policy.limits == policy.limits
         let pairs = policy.hosts.map { host -> (String, HostAccess) in

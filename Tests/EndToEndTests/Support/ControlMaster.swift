@@ -11,12 +11,15 @@ final class ControlMaster: @unchecked Sendable {
     let account: Account?
     private let directory: TemporaryDirectory
     private let ssh: String
+    private let options: [String]
     private let lock = NSLock()
     private var master: ChildProcess?
 
     /// Returns when `ssh -O check` succeeds.
-    init(to sshd: PrivateSSHD, account: Account? = nil) throws {
+    /// - Parameter options: further ones, ssh_config(5), as the user's configuration may have them.
+    init(to sshd: PrivateSSHD, account: Account? = nil, options: [String] = []) throws {
         self.sshd = sshd
+        self.options = options
         self.account = account
         ssh = try findProgram("ssh")
         directory = try TemporaryDirectory(owner: account)
@@ -83,13 +86,14 @@ final class ControlMaster: @unchecked Sendable {
         unlink(log)
         // `ssh -M` does not replace a stale socket: it would run, but without multiplexing.
         unlink(socketPath)
-        let options = [
-            "BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "IdentityFile=\(directory.file("key"))",
-            "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(directory.file("known_hosts"))",
-            "GlobalKnownHostsFile=/dev/null", "ControlPersist=no", "LogLevel=VERBOSE",
-        ]
+        let all =
+            [
+                "BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "IdentityFile=\(directory.file("key"))",
+                "StrictHostKeyChecking=yes", "UserKnownHostsFile=\(directory.file("known_hosts"))",
+                "GlobalKnownHostsFile=/dev/null", "ControlPersist=no", "LogLevel=VERBOSE",
+            ] + options
         let arguments =
-            ["-M", "-N", "-S", socketPath, "-F", "none", "-p", "\(sshd.port)"] + options.flatMap { ["-o", $0] }
+            ["-M", "-N", "-S", socketPath, "-F", "none", "-p", "\(sshd.port)"] + all.flatMap { ["-o", $0] }
         let child = try ChildProcess(ssh, arguments + [destination], account: account, stderr: .file(log))
         lock.withLock { master = child }
         try waitUntil("ControlMaster at \(socketPath)") {

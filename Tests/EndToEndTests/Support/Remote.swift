@@ -7,9 +7,11 @@ final class Remote: Sendable {
     let master: ControlMaster
 
     /// - Parameter account: who runs the ControlMaster, and then the daemons (root only).
-    init(_ options: PrivateSSHD.Options = PrivateSSHD.Options(), account: Account? = nil) throws {
+    init(
+        _ options: PrivateSSHD.Options = PrivateSSHD.Options(), account: Account? = nil, masterOptions: [String] = []
+    ) throws {
         sshd = try PrivateSSHD(options)
-        master = try ControlMaster(to: sshd, account: account)
+        master = try ControlMaster(to: sshd, account: account, options: masterOptions)
     }
 
     /// The one that tests share, as long as they do not harm it; started when first asked for.

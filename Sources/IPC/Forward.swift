@@ -1,0 +1,168 @@
+internal import Glibc
+
+/// One local forward of a ControlMaster: whose it is, where it listens and where it leads.
+public struct ForwardRoute: Codable, Equatable, Sendable {
+    /// Absolute path of the ControlMaster's socket.
+    public var socket: String
+    /// Login name.
+    public var user: String
+    /// Host name or address, as the user's `ssh` names it.
+    public var address: String
+    /// The port on 127.0.0.1.
+    public var localPort: UInt16
+    /// Host name or address, resolved on the remote host; IPv6 without brackets.
+    public var remoteHost: String
+    /// The port there.
+    public var remotePort: UInt16
+
+    /// A route.
+    public init(
+        socket: String, user: String, address: String, localPort: UInt16, remoteHost: String, remotePort: UInt16
+    ) {
+        self.socket = socket
+        self.user = user
+        self.address = address
+        self.localPort = localPort
+        self.remoteHost = remoteHost
+        self.remotePort = remotePort
+    }
+
+    /// The argument of `-L`, ssh(1). With its address written out it binds 127.0.0.1 whatever `GatewayPorts` says.
+    public var specification: String {
+        let host = remoteHost.contains(":") ? "[\(remoteHost)]" : remoteHost
+        return "127.0.0.1:\(localPort):\(host):\(remotePort)"
+    }
+}
+
+/// A forward as the supervisor lists it.
+public struct ForwardEntry: Equatable, Sendable {
+    /// Its number, `forward_id`.
+    public var forward: UInt32
+    /// The host's name in the config.
+    public var host: String
+    /// The port on 127.0.0.1.
+    public var localPort: UInt16
+    /// Host name or address on the remote side.
+    public var remoteHost: String
+    /// The port there.
+    public var remotePort: UInt16
+    /// When it was made, seconds since 1970.
+    public var since: UInt64
+    /// Why it is dead; empty while its listener is there.
+    public var reason: String
+
+    /// An entry.
+    public init(
+        forward: UInt32, host: String, localPort: UInt16, remoteHost: String, remotePort: UInt16, since: UInt64,
+        reason: String
+    ) {
+        self.forward = forward
+        self.host = host
+        self.localPort = localPort
+        self.remoteHost = remoteHost
+        self.remotePort = remotePort
+        self.since = since
+        self.reason = reason
+    }
+
+    /// Entries in one message, and bytes of a reason: all of them fit into one packet.
+    public static let maximumCount = 64
+    static let maximumReason = 300
+}
+
+/// How `ssh -O forward` came to nothing.
+public enum ForwardFailure: UInt8, Equatable, Sendable, CaseIterable {
+    /// The master answers and did not open the port.
+    case refused
+    /// No master took the request.
+    case masterDead
+    /// There was no answer in time: the port may be opened yet.
+    case unknown
+}
+
+/// Names of hosts behind a forward, and the entries of `forward_allowlist`.
+public struct ForwardRule: Equatable, Sendable {
+    /// Lower-cased, without brackets; `*` for any.
+    public let host: String
+    /// nil for any.
+    public let port: UInt16?
+
+    /// Reads `db.internal:5432`, `*:443`, `db.internal:*` or `[::1]:80`; nil for anything else.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let name = String(text[..<colon])
+        let number = text[text.index(after: colon)...]
+        guard number == "*" || UInt16(number).map({ $0 > 0 && number.first != "+" }) == true else { return nil }
+        let bracketed = name.hasPrefix("[") && name.hasSuffix("]")
+        let bare = bracketed ? String(name.dropFirst().dropLast()) : name
+        guard name == "*" || (Self.isHost(bare) && bare.contains(":") == bracketed) else { return nil }
+        host = bare.lowercased()
+        port = UInt16(number)
+    }
+
+    /// Whether a text can be a host name or an address, IPv6 without brackets: what reaches a command line of `ssh`.
+    /// Bounded, and without spaces, slashes, brackets, `@` and a leading `-`. RFC 1123 section 2.1, and underscores.
+    public static func isHost(_ text: String) -> Bool {
+        let bytes = text.utf8
+        guard (1...253).contains(bytes.count), bytes.first != UInt8(ascii: "-"), !bytes.contains(0) else {
+            return false
+        }
+        var address = in6_addr()
+        if bytes.contains(UInt8(ascii: ":")) { return inet_pton(AF_INET6, text, &address) == 1 }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+    }
+}
+
+extension FrameWriter {
+    mutating func put(_ route: ForwardRoute) {
+        put(route.socket)
+        put(route.user)
+        put(route.address)
+        put(route.localPort)
+        put(route.remoteHost)
+        put(route.remotePort)
+    }
+
+    mutating func put(_ entries: [ForwardEntry]) {
+        let kept = entries.prefix(ForwardEntry.maximumCount)
+        put(UInt8(kept.count))
+        for entry in kept {
+            put(entry.forward)
+            put(entry.host)
+            put(entry.localPort)
+            put(entry.remoteHost)
+            put(entry.remotePort)
+            put(entry.since)
+            put(entry.reason, limit: ForwardEntry.maximumReason)
+        }
+    }
+}
+
+extension FrameReader {
+    mutating func takeRoute() throws(IPCError) -> ForwardRoute {
+        ForwardRoute(
+            socket: try takeText(), user: try takeText(), address: try takeText(), localPort: try take(UInt16.self),
+            remoteHost: try takeText(), remotePort: try take(UInt16.self))
+    }
+
+    mutating func takeEntries() throws(IPCError) -> [ForwardEntry] {
+        let count = Int(try take(UInt8.self))
+        guard count <= ForwardEntry.maximumCount else { throw .tooLong(count) }
+        var entries: [ForwardEntry] = []
+        for _ in 0..<count {
+            entries.append(
+                ForwardEntry(
+                    forward: try take(UInt32.self), host: try takeText(), localPort: try take(UInt16.self),
+                    remoteHost: try takeText(), remotePort: try take(UInt16.self), since: try take(UInt64.self),
+                    reason: try takeText()))
+        }
+        return entries
+    }
+}

@@ -1,0 +1,76 @@
+internal import IPC
+
+/// A ControlMaster that may carry forwards.
+struct ForwardMaster: Equatable {
+    let socket: String
+    let user: String
+    let address: String
+}
+
+extension ForwardRegistry {
+    enum Phase: String, Codable, Equatable {
+        /// A port is chosen and not yet written down.
+        case requested
+        /// A worker has the port and asks the master.
+        case establishing
+        /// The listener has been seen.
+        case running
+        /// The listener has gone, or nobody knows whether there will be one.
+        case dead
+        /// A worker that serves asks the master to cancel.
+        case cancelling
+        /// A reaper does. What it has reaped is gone from here.
+        case reaping
+    }
+
+    struct Forward: Codable, Equatable {
+        /// The host's name in the config.
+        var host: String
+        var route: ForwardRoute
+        /// Seconds since 1970.
+        var since: UInt64
+        var phase: Phase
+        /// The listening socket as it was when it was first seen: another one on the port is not this forward.
+        var inode: UInt64?
+        var reason = ""
+        // Not of the next daemon's concern: the worker at it, how often it has been tried, whether the port was asked for,
+        // and what it was before it was made anew.
+        var owner: SessionTable.ID?
+        var attempts = 0
+        var wantsPort = false
+        var formerInode: UInt64?
+
+        var master: ForwardMaster { ForwardMaster(socket: route.socket, user: route.user, address: route.address) }
+
+        /// What a person types to have the master release it.
+        var cancelLine: String {
+            func quoted(_ word: String) -> String {
+                "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+            }
+            return
+                "ssh -O cancel -S \(quoted(route.socket)) -L \(quoted(route.specification)) \(quoted("\(route.user)@\(route.address)"))"
+        }
+
+        /// Bounds on what a state file may bring in.
+        var isPlausible: Bool {
+            let words = [host, route.socket, route.user, route.address]
+            return route.localPort > 0 && route.remotePort > 0 && ForwardRule.isHost(route.remoteHost)
+                && words.allSatisfy { (1...255).contains($0.utf8.count) && !$0.utf8.contains(0) }
+                && route.socket.hasPrefix("/") && !route.user.hasPrefix("-") && reason.utf8.count <= 4096
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case host, route, since, phase, inode, reason
+        }
+    }
+
+    enum Action: Equatable {
+        /// Write the forwards down and call `recorded`, or where that fails `unrecorded`, whose answer replaces the others.
+        case record
+        /// Answer the worker.
+        case answer(ToWorker)
+        /// Have a reaper cancel this one.
+        case reap(ID)
+        case note(LogLevel, String, ID, Forward)
+    }
+}

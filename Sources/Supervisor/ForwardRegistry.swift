@@ -1,0 +1,436 @@
+internal import IPC
+
+/// Which forwards there are, from the request for one to the proof that it is gone. Pure: what is seen and heard comes
+/// in, and the actions that it leads to are returned.
+///
+/// A forward lives in a ControlMaster, beyond every process of ours. So it is written down before a master may hear of
+/// it, and leaves the registry only when its listener is seen to be gone.
+struct ForwardRegistry {
+    typealias ID = UInt32
+
+    static let maximumCount = 64
+    /// Ports tried for one request, and cancels for one forward.
+    private static let maximumTries = 5
+    private static let maximumCancels = 2
+    /// Below the range that outgoing connections take, ip_local_port_range in ip(7).
+    private static let ports: ClosedRange<UInt16> = 20_000...32_767
+
+    let uid: UInt32
+    /// The hosts that may carry forwards, by name.
+    private(set) var masters: [String: ForwardMaster] = [:]
+    private(set) var forwards: [ID: Forward] = [:]
+    private var stopping = false
+    private var nextID: ID = 1
+
+    init(uid: UInt32) {
+        self.uid = uid
+    }
+
+    var isEmpty: Bool { forwards.isEmpty }
+
+    /// Those that a reaper has to see to.
+    var toReap: [ID] { forwards.filter { $0.value.phase == .reaping }.keys.sorted() }
+
+    /// Whether a listener that should be there is not among these.
+    func misses(_ listeners: Listeners) -> Bool {
+        forwards.values.contains { $0.phase == .running && listeners.loopback[$0.route.localPort] == nil }
+    }
+
+    // MARK: What workers say
+
+    /// A message of a worker that serves, or of a reaper. `choose` gives ports to try.
+    mutating func received(
+        _ message: ToSupervisor, from session: SessionTable.ID, _ listeners: Listeners, now: UInt64,
+        holds: (UInt32, UInt64) -> Bool? = Listeners.process,
+        choose: () -> UInt16 = { UInt16.random(in: ports) }
+    ) -> [Action] {
+        switch message {
+        case .requestForward(let host, let remoteHost, let remotePort, let localPort):
+            return request(host, remoteHost, remotePort, localPort, session, listeners, now, choose)
+        case .forwardEstablished(let id, let masterPID):
+            guard let forward = mine(id, session, .establishing) else { return Self.refusal(Self.notYours) }
+            return established(id, forward, listeners) { masterPID == 0 ? nil : holds(masterPID, $0) }
+        case .forwardFailed(let id, let failure):
+            guard let forward = mine(id, session, .establishing) else { return Self.refusal(Self.notYours) }
+            return failed(id, forward, failure, listeners, choose)
+        case .listForwards: return observe(listeners) + [.answer(.forwards(entries))]
+        case .cancelForward(let id, let port, let host): return cancel(id, port, host, session, listeners)
+        case .forwardCancelled(let id, let said):
+            guard let forward = forwards[id], forward.owner == session else { return Self.refusal(Self.notYours) }
+            return cancelled(id, forward, said, listeners)
+        case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
+            .auditEnd, .patternInvalid, .patternsChecked:
+            return []
+        }
+    }
+
+    private static let notYours = "This forward is not being worked on by you."
+
+    private static func refusal(_ reason: String) -> [Action] { [.answer(.forwardRefused(reason: reason))] }
+
+    private func mine(_ id: ID, _ session: SessionTable.ID, _ phase: Phase) -> Forward? {
+        forwards[id].flatMap { $0.owner == session && $0.phase == phase ? $0 : nil }
+    }
+
+    private mutating func request(
+        _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16, _ session: SessionTable.ID,
+        _ listeners: Listeners, _ now: UInt64, _ choose: () -> UInt16
+    ) -> [Action] {
+        guard !stopping else { return Self.refusal("The daemon stops; nothing was forwarded.") }
+        guard let master = masters[host] else {
+            return Self.refusal("hosts.\(host).capabilities.port_forward is off: nothing was forwarded.")
+        }
+        guard remotePort > 0, ForwardRule.isHost(remoteHost) else {
+            return Self.refusal("Where the forward is to lead is no host and port.")
+        }
+        // A dead one to the same place is taken up again, at its old port where that can be.
+        let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
+            forward.phase == .dead && forward.inode != nil && forward.host == host
+                && forward.route.remoteHost == remoteHost && forward.route.remotePort == remotePort
+                && (wanted == 0 || wanted == forward.route.localPort)
+                && listeners.loopback[forward.route.localPort] == nil
+        }
+        if old == nil, forwards.count >= Self.maximumCount {
+            return Self.refusal(
+                "There are \(Self.maximumCount) forwards already, which is the most. Cancel one with ssh_cancel_forward."
+            )
+        }
+        if let other = forwards.first(where: { $0.value.route.localPort == wanted && $0.key != old?.key }) {
+            return Self.refusal(
+                "local_port \(wanted) belongs to forward \(other.key). Cancel that one, or leave local_port out.")
+        }
+        let explicit = wanted != 0 ? wanted : nil
+        if let explicit, listeners.taken.contains(explicit) { return Self.refusal(Self.taken(explicit)) }
+        guard let port = explicit ?? free(listeners, preferring: old?.value.route.localPort, choose) else {
+            return Self.refusal("No local port is free; nothing was forwarded.")
+        }
+        let route = ForwardRoute(
+            socket: master.socket, user: master.user, address: master.address, localPort: port,
+            remoteHost: remoteHost, remotePort: remotePort)
+        var forward = Forward(host: host, route: route, since: now, phase: .requested)
+        guard forward.isPlausible else {
+            return Self.refusal("hosts.\(host): socket, user and host must have at most 255 bytes each for a forward.")
+        }
+        forward.owner = session
+        forward.wantsPort = explicit != nil
+        forward.formerInode = old?.value.inode
+        let id = old?.key ?? newID()
+        forwards[id] = forward
+        return propose(id)
+    }
+
+    /// Write down first, then say.
+    private mutating func propose(_ id: ID) -> [Action] {
+        forwards[id]?.attempts += 1
+        guard let forward = forwards[id] else { return [] }
+        return [.record, .answer(.forwardAssigned(forward: id, localPort: forward.route.localPort))]
+    }
+
+    /// The forwards are written down: a port that was requested may be used.
+    mutating func recorded() {
+        for (id, forward) in forwards where forward.phase == .requested { forwards[id]?.phase = .establishing }
+    }
+
+    /// They could not be, for this reason: what was requested is dropped, and this is the answer to it.
+    mutating func unrecorded(_ why: String) -> ToWorker? {
+        let requested = forwards.filter { $0.value.phase == .requested }.keys
+        for id in requested { giveUp(id, "it could not be written down: \(why)") }
+        return requested.isEmpty
+            ? nil : .forwardRefused(reason: "Nothing was forwarded, because it could not be written down: \(why).")
+    }
+
+    private static func taken(_ port: UInt16) -> String {
+        "local_port \(port) is taken by another program. Leave local_port out, or name a free one."
+    }
+
+    private mutating func newID() -> ID {
+        while forwards[nextID] != nil || nextID == 0 { nextID &+= 1 }
+        defer { nextID &+= 1 }
+        return nextID
+    }
+
+    private func free(_ listeners: Listeners, preferring first: UInt16? = nil, _ choose: () -> UInt16) -> UInt16? {
+        let used = Set(forwards.values.map(\.route.localPort))
+        if let first, !listeners.taken.contains(first) { return first }
+        for _ in 0..<1000 {
+            let port = choose()
+            if !listeners.taken.contains(port), !used.contains(port) { return port }
+        }
+        return nil
+    }
+
+    private mutating func established(
+        _ id: ID, _ forward: Forward, _ listeners: Listeners, _ masterHolds: (UInt64) -> Bool?
+    ) -> [Action] {
+        guard !stopping, masters[forward.host] == forward.master else {
+            return reap([id])
+                + Self.refusal("\"\(forward.host)\" may not forward any more; the forward is closed again.")
+        }
+        let listener = listeners.loopback[forward.route.localPort]
+        guard let listener, isOurs(listener), masterHolds(listener.inode) != false else {
+            // The word of master and worker against what is seen: nothing may stay behind.
+            return reap([id])
+                + Self.refusal(
+                    "The ControlMaster of \"\(forward.host)\" was said to listen on 127.0.0.1:\(forward.route.localPort), "
+                        + "and does not. Try again.")
+        }
+        settle(id, .running)
+        forwards[id]?.inode = listener.inode
+        return [
+            note(.info, "forward established", id), .record,
+            .answer(.forwardRunning(forward: id, localPort: forward.route.localPort, since: forward.since)),
+        ].compactMap { $0 }
+    }
+
+    private mutating func failed(
+        _ id: ID, _ forward: Forward, _ failure: ForwardFailure, _ listeners: Listeners, _ choose: () -> UInt16
+    ) -> [Action] {
+        let port = forward.route.localPort
+        switch failure {
+        case .refused:
+            if !forward.wantsPort, forward.attempts < Self.maximumTries, let other = free(listeners, choose) {
+                forwards[id]?.route.localPort = other
+                forwards[id]?.phase = .requested
+                return propose(id)
+            }
+            giveUp(id, "the ControlMaster could not listen on 127.0.0.1:\(port)")
+            return [.record]
+                + Self.refusal(
+                    "The ControlMaster of \"\(forward.host)\" could not listen on 127.0.0.1:\(port): "
+                        + "the port is taken, or one that only root may have. "
+                        + (forward.wantsPort ? "Leave local_port out, or name another one." : "Try again."))
+        case .masterDead:
+            giveUp(id, "the ControlMaster of \"\(forward.host)\" is not up")
+            return [.record] + Self.refusal("The ControlMaster of \"\(forward.host)\" is not up.")
+        case .unknown:
+            settle(
+                id, .dead, "the ControlMaster did not answer in time; the port may be opened yet, and is closed then")
+            return [.record]
+                + Self.refusal(
+                    "The ControlMaster of \"\(forward.host)\" did not answer in time. What it opens yet is closed again. "
+                        + "Ask ssh_connection_status whether it lives.")
+        }
+    }
+
+    /// No forward came of it; one that was dead before is so again.
+    private mutating func giveUp(_ id: ID, _ reason: String) {
+        guard let former = forwards[id]?.formerInode else { return forwards[id] = nil }
+        settle(id, .dead, reason)
+        forwards[id]?.inode = former
+    }
+
+    private mutating func settle(_ id: ID, _ phase: Phase, _ reason: String = "") {
+        forwards[id]?.phase = phase
+        forwards[id]?.reason = reason
+        forwards[id]?.owner = nil
+        forwards[id]?.attempts = 0
+    }
+
+    // MARK: What is seen
+
+    private func isOurs(_ listener: Listeners.Listener) -> Bool { listener.uid == uid || listener.uid == 0 }
+
+    /// Whether the forward's port is still open, as far as can be told.
+    private func isOpen(_ forward: Forward, _ listeners: Listeners) -> Bool {
+        guard let listener = listeners.loopback[forward.route.localPort], isOurs(listener) else { return false }
+        return forward.inode == nil || forward.inode == listener.inode
+    }
+
+    /// Whether the port has been open and is closed now. One that was never seen open may still be about to.
+    private func isOver(_ forward: Forward, _ listeners: Listeners) -> Bool {
+        forward.inode != nil && !isOpen(forward, listeners)
+    }
+
+    /// Compares all forwards with the listeners that there are.
+    mutating func observe(_ listeners: Listeners) -> [Action] {
+        var actions: [Action] = []
+        for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) {
+            let port = forward.route.localPort
+            let open = isOpen(forward, listeners)
+            switch forward.phase {
+            case .running where !open:
+                settle(
+                    id, .dead,
+                    listeners.loopback[port] == nil
+                        ? "nothing listens on 127.0.0.1:\(port) any more: its ControlMaster ended, or the forward was cancelled there"
+                        : "another process listens on 127.0.0.1:\(port) now")
+                actions += [note(.warning, "forward dead", id), .record].compactMap { $0 }
+            // One that was never seen, and is there after all.
+            case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
+                actions += reap([id])
+            case .dead where isOver(forward, listeners) && masters[forward.host] != forward.master:
+                actions += remove(id)
+            case .requested, .establishing, .running, .dead, .cancelling, .reaping: break
+            }
+        }
+        return actions
+    }
+
+    /// What a worker is shown: forwards that are being made are not there yet.
+    private var entries: [ForwardEntry] {
+        forwards.sorted { $0.key < $1.key }.filter { $0.value.phase != .requested && $0.value.phase != .establishing }
+            .map { entry($0.key, $0.value) }
+    }
+
+    private func entry(_ id: ID, _ forward: Forward) -> ForwardEntry {
+        ForwardEntry(
+            forward: id, host: forward.host, localPort: forward.route.localPort, remoteHost: forward.route.remoteHost,
+            remotePort: forward.route.remotePort, since: forward.since,
+            reason: forward.phase == .reaping ? "it is being closed" : forward.reason)
+    }
+
+    private func note(_ level: LogLevel, _ text: String, _ id: ID) -> Action? {
+        forwards[id].map { .note(level, text, id, $0) }
+    }
+
+    private mutating func remove(_ id: ID) -> [Action] {
+        defer { forwards[id] = nil }
+        return [note(.info, "forward closed", id), .record].compactMap { $0 }
+    }
+
+    // MARK: Closing
+
+    private mutating func cancel(
+        _ id: ID, _ port: UInt16, _ host: String, _ session: SessionTable.ID, _ listeners: Listeners
+    ) -> [Action] {
+        let found = forwards.first { key, forward in
+            (id == 0 ? port != 0 && forward.route.localPort == port : key == id)
+                && (host.isEmpty || forward.host == host)
+        }
+        guard let (id, forward) = found else {
+            let which = id == 0 ? "local_port \(port)" : "forward_id \(id)"
+            return Self.refusal(
+                "There is no forward with \(which)\(host.isEmpty ? "" : " on \"\(host)\""). "
+                    + "ssh_list_forwards shows those that there are.")
+        }
+        switch forward.phase {
+        case .dead where isOver(forward, listeners): return remove(id) + [.answer(.forwardClosed(entry(id, forward)))]
+        case .running, .dead:
+            forwards[id]?.phase = .cancelling
+            forwards[id]?.owner = session
+            forwards[id]?.attempts = 1
+            return [.answer(.closeForward(forward: id, route: forward.route))]
+        case .requested, .establishing, .cancelling, .reaping:
+            return Self.refusal("Forward \(id) is just being made or closed. Look again with ssh_list_forwards.")
+        }
+    }
+
+    /// The master has been asked to cancel. Its answer proves nothing: it says yes also where nothing was cancelled.
+    private mutating func cancelled(
+        _ id: ID, _ forward: Forward, _ said: String, _ listeners: Listeners
+    ) -> [Action] {
+        let open = isOpen(forward, listeners)
+        switch forward.phase {
+        case .cancelling where !open: return remove(id) + [.answer(.forwardClosed(entry(id, forward)))]
+        case .cancelling where forward.attempts < Self.maximumCancels:
+            forwards[id]?.attempts += 1
+            return [.answer(.closeForward(forward: id, route: forward.route))]
+        case .cancelling:
+            settle(id, .running)
+            forwards[id]?.inode = listeners.loopback[forward.route.localPort]?.inode
+            return [.record]
+                + Self.refusal(
+                    "Forward \(id) is still open: the ControlMaster did not cancel it\(said.isEmpty ? "" : " (\(said.prefix(200)))"). "
+                        + "The user can try by hand: \(forward.cancelLine)")
+        case .reaping where !open: return remove(id)
+        case .reaping: return tryAgain(id, forward)
+        case .requested, .establishing, .running, .dead: return Self.refusal(Self.notYours)
+        }
+    }
+
+    /// Puts forwards into the care of a reaper.
+    private mutating func reap(_ ids: [ID]) -> [Action] {
+        for id in ids { settle(id, .reaping) }
+        return ids.map { .reap($0) }
+    }
+
+    private mutating func tryAgain(_ id: ID, _ forward: Forward) -> [Action] {
+        forwards[id]?.owner = nil
+        if forward.attempts < Self.maximumCancels { return [.reap(id)] }
+        settle(id, .dead, "it could not be closed; by hand: \(forward.cancelLine)")
+        forwards[id]?.attempts = Self.maximumCancels
+        return [note(.error, "forward not released", id), .record].compactMap { $0 }
+    }
+
+    /// What a reaper that is ready is to cancel now.
+    mutating func handOver(to reaper: SessionTable.ID) -> [ToWorker] {
+        var messages: [ToWorker] = []
+        for (id, forward) in forwards.sorted(by: { $0.key < $1.key })
+        where forward.phase == .reaping && forward.owner == nil {
+            forwards[id]?.owner = reaper
+            forwards[id]?.attempts += 1
+            messages.append(.closeForward(forward: id, route: forward.route))
+        }
+        return messages
+    }
+
+    /// A worker has ended, or could not be started: what it was at is nobody's now.
+    mutating func ended(_ session: SessionTable.ID) -> [Action] {
+        var actions: [Action] = []
+        for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.owner == session {
+            switch forward.phase {
+            case .requested, .establishing, .cancelling: actions += reap([id])
+            case .reaping: actions += tryAgain(id, forward)
+            case .running, .dead: break
+            }
+        }
+        return actions
+    }
+
+    /// No reaper can be had: what waits for one is left, and said.
+    mutating func noReaper() -> [Action] {
+        var actions: [Action] = []
+        for (id, var forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.phase == .reaping {
+            forward.attempts = Self.maximumCancels
+            actions += tryAgain(id, forward)
+        }
+        return actions
+    }
+
+    // MARK: Config, start and stop
+
+    /// The hosts of a config that has come into force: forwards of others are closed.
+    mutating func configure(_ masters: [String: ForwardMaster], _ listeners: Listeners) -> [Action] {
+        self.masters = masters
+        return close(listeners) { masters[$0.host] != $0.master }
+    }
+
+    /// Everything is closed; what is being made or cancelled follows when its worker has ended.
+    mutating func drain(_ listeners: Listeners) -> [Action] {
+        stopping = true
+        return close(listeners) { _ in true }
+    }
+
+    private mutating func close(_ listeners: Listeners, where wanted: (Forward) -> Bool) -> [Action] {
+        var actions: [Action] = []
+        for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where wanted(forward) {
+            switch forward.phase {
+            case .dead where isOver(forward, listeners): actions += remove(id)
+            case .running, .dead: actions += reap([id])
+            case .requested, .establishing, .cancelling, .reaping: break
+            }
+        }
+        return actions
+    }
+
+    /// Takes over what an earlier daemon has left: what is still open and allowed is listed again, what is open and not
+    /// allowed, or was just being made or closed, is reaped; the rest is forgotten.
+    mutating func adopt(_ left: [ID: Forward], masters: [String: ForwardMaster], _ listeners: Listeners) -> [Action] {
+        self.masters = masters
+        var actions: [Action] = left.isEmpty ? [] : [.record]
+        for (id, forward) in left.sorted(by: { $0.key < $1.key }).prefix(Self.maximumCount) {
+            forwards[id] = forward
+            nextID = max(nextID, id &+ 1)
+            switch forward.phase {
+            case .running where isOpen(forward, listeners) && masters[forward.host] == forward.master:
+                actions += [note(.info, "forward adopted", id)].compactMap { $0 }
+            case .running where isOver(forward, listeners), .dead where isOver(forward, listeners):
+                actions += remove(id)
+            case .running, .dead: actions += reap([id])
+            // Whether the master has heard of these is not known, and one that has may still be about to listen.
+            case .requested, .establishing, .cancelling, .reaping: actions += reap([id])
+            }
+        }
+        return actions
+    }
+}

@@ -1,0 +1,119 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import IPC
+
+/// Where the forwards are written down before a master hears of them, so that a daemon that crashes leaves none behind
+/// unseen. JSON, mode 0600, in `$XDG_RUNTIME_DIR` or else a directory of our own; replaced as a whole, rename(2).
+struct ForwardStateFile {
+    /// What cannot be done, as a sentence.
+    struct Failure: Error, Equatable {
+        let sentence: String
+    }
+
+    private struct Contents: Codable {
+        var version = 1
+        var forwards: [ForwardRegistry.ID: ForwardRegistry.Forward]
+    }
+
+    private static let maximumSize = 1 << 20
+
+    let directory: String
+    let name: String
+    /// Ours alone, made where it is missing.
+    private let isOwn: Bool
+
+    /// - Parameters:
+    ///   - socket: the MCP socket: daemons on different sockets have different files.
+    ///   - ownDirectory: used, and made, where there is no `$XDG_RUNTIME_DIR`.
+    init(
+        socket: String, runtimeDirectory: String?, ownDirectory: String = "/tmp/claude-ssh-daemon-\(geteuid())"
+    ) {
+        // FNV-1a.
+        let hash = socket.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        name = "claude-ssh-daemon-\(String(hash, radix: 16)).forwards"
+        directory = runtimeDirectory ?? ownDirectory
+        isOwn = runtimeDirectory == nil
+    }
+
+    var path: String { "\(directory)/\(name)" }
+
+    /// Opens the directory, if it is one where nobody else can put a file. nil where it does not exist.
+    private func open(creating: Bool) throws(Failure) -> OwnedFD? {
+        if isOwn, creating, mkdir(directory, 0o700) != 0, errno != EEXIST { throw failure("made") }
+        let number = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard number >= 0 else {
+            if errno == ENOENT, !creating { return nil }
+            throw failure("opened")
+        }
+        let opened = OwnedFD(taking: number)
+        var status = stat()
+        guard fstat(opened.rawValue, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
+            throw Failure(sentence: "\(directory) does not belong to uid \(geteuid()), or others can write to it")
+        }
+        return opened
+    }
+
+    private func failure(_ what: String, _ file: String? = nil) -> Failure {
+        Failure(sentence: "\(file ?? directory) cannot be \(what): \(String(cString: strerror(errno)))")
+    }
+
+    /// What an earlier daemon has written; nothing where there is no file.
+    /// - Throws: where the file is not one that this daemon would have written; it has been set aside then, as far as
+    ///   that could be done.
+    func load() throws(Failure) -> [ForwardRegistry.ID: ForwardRegistry.Forward] {
+        guard let folder = try open(creating: false) else { return [:] }
+        let number = openat(folder.rawValue, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        if number < 0, errno == ENOENT { return [:] }
+        guard number >= 0 else { throw setAside(folder, String(cString: strerror(errno))) }
+        let file = OwnedFD(taking: number)
+        var status = stat()
+        guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
+            status.st_mode & 0o022 == 0
+        else { throw setAside(folder, "it is no file of ours alone") }
+        guard status.st_size <= Self.maximumSize else { throw setAside(folder, "it is too large") }
+        var json = Data(count: Int(status.st_size))
+        let count = json.withUnsafeMutableBytes { pread(file.rawValue, $0.baseAddress, $0.count, 0) }
+        guard count == json.count, let contents = try? JSONDecoder().decode(Contents.self, from: json),
+            contents.version == 1, contents.forwards.count <= ForwardRegistry.maximumCount,
+            contents.forwards.allSatisfy({ $0.key > 0 && $0.value.isPlausible })
+        else { throw setAside(folder, "it is damaged, or of another version") }
+        return contents.forwards
+    }
+
+    private func setAside(_ folder: borrowing OwnedFD, _ why: String) -> Failure {
+        let moved = renameat(folder.rawValue, name, folder.rawValue, name + ".bad") == 0
+        return Failure(
+            sentence: "\(path) is not used: \(why). It \(moved ? "is now" : "could not be set aside as") \(name).bad. "
+                + "Forwards from before are not known; ssh -O cancel ends them, or the end of their ControlMaster does")
+    }
+
+    /// Replaces the file, down to the disk; with no forwards it is removed.
+    func save(_ forwards: [ForwardRegistry.ID: ForwardRegistry.Forward]) throws(Failure) {
+        guard let folder = try open(creating: true) else { return }
+        if forwards.isEmpty {
+            guard unlinkat(folder.rawValue, name, 0) == 0 || errno == ENOENT else { throw failure("removed", path) }
+        } else {
+            try write(forwards, folder)
+        }
+        guard fsync(folder.rawValue) == 0 else { throw failure("written") }
+    }
+
+    private func write(
+        _ forwards: [ForwardRegistry.ID: ForwardRegistry.Forward], _ folder: borrowing OwnedFD
+    ) throws(Failure) {
+        guard let json = try? JSONEncoder().encode(Contents(forwards: forwards)) else { throw failure("encoded", path) }
+        let temporary = name + ".new"
+        unlinkat(folder.rawValue, temporary, 0)
+        let number = openat(folder.rawValue, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard number >= 0 else { throw failure("written", path) }
+        let file = OwnedFD(taking: number)
+        let count = json.withUnsafeBytes { Glibc.write(file.rawValue, $0.baseAddress, $0.count) }
+        guard count == json.count, fsync(file.rawValue) == 0,
+            renameat(folder.rawValue, temporary, folder.rawValue, name) == 0
+        else {
+            let failed = failure("written", path)
+            unlinkat(folder.rawValue, temporary, 0)
+            throw failed
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import Glibc
+internal import IPC
+
+/// Where a host's port forwards may lead: `forward_allowlist`, and never to link-local addresses, where clouds keep the
+/// credentials of their machines, unless one is listed by name.
+///
+/// Names are resolved on the remote host, so a name that leads to such an address there is not recognised.
+public struct ForwardPolicy: Sendable {
+    private let rules: [ForwardRule]?
+    private let host: String
+
+    /// nil allows everything but link-local addresses, an empty list nothing.
+    public init(_ entries: [String]?, host: String) {
+        // The supervisor has refused a config with entries that do not parse.
+        rules = entries.map { $0.compactMap(ForwardRule.init) }
+        self.host = host
+    }
+
+    /// The name under which the metadata service of one cloud is known on its machines.
+    private static let metadataNames: Set<String> = ["metadata.google.internal"]
+
+    /// The argument as it goes to `ssh`: without brackets around an IPv6 address and without the dot at the end.
+    /// - Returns: nil where it is neither a host name nor an address.
+    public static func target(_ text: String) -> String? {
+        var name = text
+        if name.hasPrefix("["), name.hasSuffix("]") {
+            name = String(name.dropFirst().dropLast())
+            guard name.contains(":") else { return nil }
+        }
+        if name.hasSuffix(".") { name.removeLast() }
+        return ForwardRule.isHost(name) ? name : nil
+    }
+
+    /// Throws where the host's list does not cover the target, or where no target may be.
+    public func judge(target: String, port: UInt16) throws(Refusal) {
+        let wanted = Place(target)
+        let named = rules?.contains { Place($0.host) == wanted && ($0.port ?? port) == port }
+        if !wanted.isLinkLocal && !Self.metadataNames.contains(target.lowercased()) {
+            guard let rules, named == false, !rules.contains(where: { $0.host == "*" && ($0.port ?? port) == port })
+            else {
+                return
+            }
+            throw Refusal(
+                description: "hosts.\(host).forward_allowlist does not cover \(target) port \(port) on \"\(host)\"; "
+                    + (rules.isEmpty ? "it is empty. " : "it has: \(rules.map(Self.text).joined(separator: ", ")). ")
+                    + "If this is really wanted, ask the user to add it.", rule: "forward_allowlist")
+        }
+        guard named == true else {
+            throw Refusal(
+                description: "\(target) is a link-local or metadata address, where a machine's credentials may be had; "
+                    + "no forward may lead there unless hosts.\(host).forward_allowlist names it.",
+                rule: "forward_allowlist")
+        }
+    }
+
+    private static func text(_ rule: ForwardRule) -> String {
+        let port = rule.port.map { String($0) } ?? "*"
+        return rule.host.contains(":") ? "\"[\(rule.host)]:\(port)\"" : "\"\(rule.host):\(port)\""
+    }
+}
+
+/// A name, or the address that every spelling of it means.
+private enum Place: Equatable {
+    case name(String)
+    case address([UInt8])
+
+    init(_ text: String) {
+        var four = in_addr()
+        var six = in6_addr()
+        // As getaddrinfo(3) reads numbers: 169.254.169.254 is also 0xA9FEA9FE, 2852039166, 0251.0376.43518 and others.
+        if inet_aton(text, &four) == 1 {
+            self = .address(withUnsafeBytes(of: &four.s_addr) { Array($0) })
+        } else if inet_pton(AF_INET6, text, &six) == 1 {
+            let bytes = withUnsafeBytes(of: &six) { Array($0) }
+            self = .address(Self.embedded(bytes) ?? bytes)
+        } else {
+            self = .name(text.lowercased())
+        }
+    }
+
+    /// The IPv4 address in an IPv4-mapped, IPv4-compatible or NAT64 address, RFC 4291 section 2.5.5, RFC 6052.
+    private static func embedded(_ bytes: [UInt8]) -> [UInt8]? {
+        let zeros = [UInt8](repeating: 0, count: 10)
+        let prefixes = [
+            zeros + [0xFF, 0xFF], zeros + [0, 0], [0, 0x64, 0xFF, 0x9B] + [UInt8](repeating: 0, count: 8),
+        ]
+        // ::1 and :: are no IPv4 addresses.
+        guard prefixes.contains(Array(bytes[..<12])), bytes[12...] != [0, 0, 0, 1], bytes[12...] != [0, 0, 0, 0] else {
+            return nil
+        }
+        return Array(bytes[12...])
+    }
+
+    /// 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291), and fd00:ec2::/32, where one cloud has its IPv6 twin.
+    var isLinkLocal: Bool {
+        switch self {
+        case .name: false
+        case .address(let bytes) where bytes.count == 4: bytes.starts(with: [169, 254])
+        case .address(let bytes):
+            (bytes[0] == 0xFE && bytes[1] & 0xC0 == 0x80) || bytes.starts(with: [0xFD, 0x00, 0x0E, 0xC2])
+        }
+    }
+}

@@ -1,0 +1,251 @@
+internal import FoundationEssentials
+internal import IPC
+internal import MCP
+internal import Policy
+internal import SSH
+
+/// What the three tools on port forwards share.
+enum Forwarding {
+    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.portForward) }
+
+    static func shown(_ entry: ForwardEntry) -> JSONObject {
+        [
+            "forward_id": .integer(Int64(entry.forward)), "host": .string(entry.host),
+            "local_port": .integer(Int64(entry.localPort)), "remote_host": .string(entry.remoteHost),
+            "remote_port": .integer(Int64(entry.remotePort)), "since": .string(time(entry.since)),
+        ]
+    }
+
+    static func time(_ seconds: UInt64) -> String {
+        Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(.iso8601)
+    }
+
+    /// Has the master cancel a forward, as often as the supervisor says that it is still there.
+    static func close(_ request: ToSupervisor, _ context: ToolContext) async throws(FileFailure) -> ForwardEntry {
+        var answer = await context.broker.ask(forward: request)
+        while case .closeForward(let forward, let route) = answer {
+            let said = await PortForward.close(route, sshPath: context.policy.sshPath, within: .seconds(5))
+            answer = await context.broker.ask(forward: .forwardCancelled(forward: forward, said: said))
+        }
+        guard case .forwardClosed(let entry) = answer else { throw failure(answer) }
+        return entry
+    }
+
+    static func failure(_ answer: ToWorker) -> FileFailure {
+        if case .forwardRefused(let reason) = answer { return FileFailure(sentence: reason) }
+        return FileFailure(sentence: "The supervisor gave no proper answer.")
+    }
+}
+
+/// `ssh_forward_port`: a port of this machine that leads to one behind a host.
+enum ForwardPortTool: Tool {
+    static let name = "ssh_forward_port"
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { Forwarding.isOn(policy) }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "Forward a port",
+            description:
+                "Opens a port on this machine's 127.0.0.1 that leads through the host to remote_host:remote_port. "
+                + "It stays open until it is cancelled or the daemon ends.",
+            inputSchema: Schema.object(
+                [
+                    "remote_host": Schema.string("Name or address"), "remote_port": Schema.integer(),
+                    "local_port": Schema.integer("Omit to have a free one chosen"), "host": Schema.host(),
+                ], required: ["remote_host", "remote_port"]),
+            outputSchema: Schema.result(
+                ["local_port": Schema.integer(), "forward_id": Schema.integer(), "note": Schema.string()]),
+            readOnly: false, destructive: true, idempotent: false)
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await context.result { try await forward(values, context) }
+    }
+
+    private static func forward(_ values: JSONObject, _ context: ToolContext) async throws -> JSONObject {
+        let arguments = try Arguments(values, tool: name, known: ["remote_host", "remote_port", "local_port", "host"])
+        let text = try arguments.requiredString("remote_host")
+        guard let target = ForwardPolicy.target(text) else {
+            throw Arguments.Mistake(
+                sentence:
+                    "\(name): argument \"remote_host\" must be a host name or an address without port, user or options, "
+                    + "not \"\(text.prefix(100))\".")
+        }
+        guard let remote = try arguments.integer("remote_port", in: 1...65_535) else {
+            throw Arguments.Mistake(sentence: "\(name): argument \"remote_port\" is missing; it must be a port number.")
+        }
+        let local = try arguments.integer("local_port", in: 1...65_535) ?? 0
+        let host = try context.host(try arguments.string("host"))
+        guard host.capabilities.portForward else { throw Refusal(host: host.name, capability: "port_forward") }
+        try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: UInt16(remote))
+        // Detached: a call that is cancelled must not leave the port half made.
+        let work = Task.detached { () -> Result<JSONObject, FileFailure> in
+            await establish(host, target, UInt16(remote), UInt16(local), context)
+        }
+        let result = try await work.value.get()
+        guard Task.isCancelled, let id = result["forward_id"] else { return result }
+        // Nobody will read of it.
+        if case .integer(let number) = id, let forward = UInt32(exactly: number) {
+            _ = try await Task.detached { () async throws(FileFailure) in
+                try await Forwarding.close(.cancelForward(forward: forward, localPort: 0, host: ""), context)
+            }.value
+        }
+        return result
+    }
+
+    private static func establish(
+        _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext
+    ) async -> Result<JSONObject, FileFailure> {
+        var answer = await context.broker.ask(
+            forward: .requestForward(host: host.name, remoteHost: target, remotePort: remote, localPort: local))
+        var because: String?
+        while case .forwardAssigned(let forward, let port) = answer {
+            let route = ForwardRoute(
+                socket: host.socket, user: host.user, address: host.host, localPort: port, remoteHost: target,
+                remotePort: remote)
+            let report: ToSupervisor
+            switch await PortForward.open(route, sshPath: context.policy.sshPath) {
+            case .listening(let master): report = .forwardEstablished(forward: forward, masterPID: master)
+            case .refused: report = .forwardFailed(forward: forward, .refused)
+            case .unknown: report = .forwardFailed(forward: forward, .unknown)
+            case .masterDead(let detail):
+                report = .forwardFailed(forward: forward, .masterDead)
+                because = Failures.masterDead(host, detail: detail)
+            case .unusable(let detail):
+                report = .forwardFailed(forward: forward, .masterDead)
+                because = Failures.spawn(detail: detail)
+            }
+            answer = await context.broker.ask(forward: report)
+        }
+        guard case .forwardRunning(let forward, let port, let since) = answer else {
+            return .failure(because.map { FileFailure(sentence: $0) } ?? Forwarding.failure(answer))
+        }
+        let entry = ForwardEntry(
+            forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since,
+            reason: "")
+        var result = Forwarding.shown(entry)
+        result["status"] = "running"
+        result["note"] = .string(
+            "127.0.0.1:\(port) is open. Whether \(target):\(remote) answers is not known before it is used: a connection "
+                + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it."
+        )
+        return .success(result)
+    }
+}
+
+/// `ssh_list_forwards`: which forwards there are, and which of them work as far as can be seen from here.
+enum ListForwardsTool: Tool {
+    static let name = "ssh_list_forwards"
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { Forwarding.isOn(policy) }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "List port forwards",
+            description:
+                "Lists the port forwards of all sessions, looked at now: running, or dead with the reason.",
+            inputSchema: Schema.object(["host": Schema.string("Only of this one")]),
+            outputSchema: Schema.result(
+                [
+                    "forwards": [
+                        "type": "array",
+                        "items": .object(
+                            Schema.result(
+                                [
+                                    "forward_id": Schema.integer(), "local_port": Schema.integer(),
+                                    "status": Schema.string(),
+                                ])),
+                    ]
+                ]),
+            readOnly: true, destructive: false, idempotent: true)
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await context.result {
+            let arguments = try Arguments(values, tool: name, known: ["host"])
+            let only = try arguments.string("host").map { try context.host($0).name }
+            let answer = await context.broker.ask(forward: .listForwards)
+            guard case .forwards(let all) = answer else { throw Forwarding.failure(answer) }
+            let entries = all.filter { only == nil || $0.host == only }
+            let masters = await states(of: Set(entries.map(\.host)), context)
+            return ["forwards": .array(entries.map { .object(shown($0, masters[$0.host], context)) })]
+        }
+    }
+
+    /// A listener is only half of a forward: its master must answer as well.
+    private static func states(
+        of hosts: Set<String>, _ context: ToolContext
+    ) async -> [String: HostSessions.MasterState] {
+        await withTaskGroup(of: (String, HostSessions.MasterState).self) { group in
+            var states: [String: HostSessions.MasterState] = [:]
+            for (index, host) in hosts.sorted().enumerated() {
+                guard let sessions = context.access[host]?.sessions else { continue }
+                if index >= 8, let done = await group.next() { states[done.0] = done.1 }
+                group.addTask { (host, await sessions.check()) }
+            }
+            for await done in group { states[done.0] = done.1 }
+            return states
+        }
+    }
+
+    private static func shown(
+        _ entry: ForwardEntry, _ master: HostSessions.MasterState?, _ context: ToolContext
+    ) -> JSONObject {
+        var shown = Forwarding.shown(entry)
+        let isDead = !entry.reason.isEmpty || master != .alive
+        shown["status"] = isDead ? "dead" : "running"
+        guard isDead else { return shown }
+        shown["reason"] = .string(entry.reason.isEmpty ? "its ControlMaster does not answer" : entry.reason)
+        switch (master, context.policy.hosts.first { $0.name == entry.host }) {
+        case (.alive, _):
+            shown["hint"] = .string(
+                "Call ssh_forward_port with the same remote_host and remote_port to have it again, on the same local port "
+                    + "if that is free; or ssh_cancel_forward to forget it.")
+        case (.dead(let detail), .some(let host)): shown["hint"] = .string(Failures.masterDead(host, detail: detail))
+        case (.unusable(let detail), _): shown["hint"] = .string(Failures.spawn(detail: detail))
+        case (.dead, .none), (.none, _): break
+        }
+        return shown
+    }
+}
+
+/// `ssh_cancel_forward`: closes the port of a forward.
+enum CancelForwardTool: Tool {
+    static let name = "ssh_cancel_forward"
+
+    static func isOn(_ policy: PolicySnapshot) -> Bool { Forwarding.isOn(policy) }
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "Cancel a port forward",
+            description:
+                "Closes a forward's local port, named by forward_id or local_port. Connections through it go on.",
+            inputSchema: Schema.object(
+                ["forward_id": Schema.integer(), "local_port": Schema.integer(), "host": Schema.host()]),
+            outputSchema: Schema.result(["cancelled": Schema.boolean()]),
+            readOnly: false, destructive: true, idempotent: false)
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await context.result {
+            let arguments = try Arguments(values, tool: name, known: ["forward_id", "local_port", "host"])
+            let id = try arguments.integer("forward_id", in: 1...Int(UInt32.max)) ?? 0
+            let port = try arguments.integer("local_port", in: 1...65_535) ?? 0
+            guard (id == 0) != (port == 0) else {
+                throw Arguments.Mistake(sentence: "\(name): name the forward by \"forward_id\" or by \"local_port\".")
+            }
+            let host = try arguments.string("host").map { try context.host($0).name } ?? ""
+            let request = ToSupervisor.cancelForward(forward: UInt32(id), localPort: UInt16(port), host: host)
+            // Detached: what is begun is ended, and the supervisor hears of it.
+            let entry = try await Task.detached { () async throws(FileFailure) in
+                try await Forwarding.close(request, context)
+            }.value
+            var result: JSONObject = ["cancelled": true]
+            for member in Forwarding.shown(entry).members where member.name != "since" {
+                result[member.name] = member.value
+            }
+            return result
+        }
+    }
+}

@@ -1,0 +1,526 @@
+import Foundation
+import Glibc
+import Testing
+
+extension MCPClient {
+    /// `ssh_forward_port` to a port of the remote host's own loopback; throws where it fails.
+    fileprivate func forward(to port: Int, _ more: JSON = [:]) throws -> ToolResult {
+        let result = try callTool(
+            "ssh_forward_port", JSON.object(["remote_host": "127.0.0.1", "remote_port": .int(port)]).merging(more))
+        guard !result.isError else { throw HarnessError(result.text) }
+        return result
+    }
+
+    fileprivate func forwards() throws -> [JSON] { try callTool("ssh_list_forwards")["forwards"]?.array ?? [] }
+}
+
+extension ToolResult {
+    fileprivate var localPort: Int { self["local_port"]?.int ?? 0 }
+}
+
+extension RunningDaemon {
+    fileprivate var stateFiles: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: runtimeDirectory)) ?? []
+        return names.filter { $0.hasSuffix(".forwards") }.map { "\(runtimeDirectory)/\($0)" }
+    }
+
+    fileprivate var state: String {
+        stateFiles.first.flatMap { try? String(contentsOfFile: $0, encoding: .utf8) } ?? ""
+    }
+
+    /// Another daemon on the socket, and with the state, of this one, which has ended.
+    fileprivate func successor(_ remote: Remote, _ overrides: JSON = [:]) throws -> RunningDaemon {
+        var options = Options()
+        options.environment["XDG_RUNTIME_DIR"] = runtimeDirectory
+        return try remote.startDaemon(JSON.object(["mcp_socket": .string(socketPath)]).merging(overrides), options)
+    }
+}
+
+/// Port forwards: bytes through them, what is said of them, and that nothing of them stays behind.
+@Suite struct ForwardTests {
+    @Test("bytes come through after the client, its worker and the supervisor have gone; after the end nothing listens")
+    func outlives() throws {
+        let remote = try Remote.shared()
+        let server = try WebServer()
+        defer { server.stop() }
+        let first = try remote.startDaemon()
+        defer { first.stop() }
+        let client = try first.connect()
+        let made = try client.forward(to: server.port)
+        let port = made.localPort
+        #expect(made["remote_host"] == "127.0.0.1")
+        #expect(made["remote_port"] == .int(server.port))
+        #expect(made["host"] == "box")
+        #expect(made["status"] == "running")
+        #expect(try fetch(port: port) == server.page)
+        #expect(try listeners(on: port) == ["0100007F"])
+
+        client.closeAbruptly()
+        try waitUntil("the client's worker gone") { first.workers().isEmpty }
+        #expect(try fetch(port: port) == server.page)
+
+        let second = try first.connect()
+        let listed = try second.forwards()
+        #expect(listed.count == 1)
+        for key in ["forward_id", "local_port", "remote_host", "remote_port", "host", "since", "status"] {
+            #expect(listed[0][key] == made[key], "\(key)")
+        }
+        kill(try first.waitForWorker().pid, SIGKILL)
+        try second.waitForEOF()
+        #expect(try fetch(port: port) == server.page)
+
+        try first.kill9()
+        #expect(try fetch(port: port) == server.page)
+        let next = try first.successor(remote)
+        defer { next.stop() }
+        #expect(try next.connect().forwards() == listed)
+        #expect(try fetch(port: port) == server.page)
+
+        #expect(try next.terminate() == .exited(0))
+        #expect(try listeners(on: port) == [])
+        #expect(first.stateFiles == [])
+        #expect(next.logRecords().contains { $0["msg"] == "forward closed" })
+    }
+
+    @Test("listing opens no connection through a forward; cancelling closes it, once")
+    func listAndCancel() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withDaemon { _, client in
+            let one = try client.forward(to: server.port)
+            let other = try client.forward(to: server.port)
+            #expect(one.localPort != other.localPort)
+            #expect(one["since"]?.string?.contains(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) == true)
+            for entry in try client.forwards() { #expect(entry["status"] == "running") }
+            #expect(server.connections == 0)
+            let cancelled = try client.callTool("ssh_cancel_forward", ["local_port": .int(one.localPort)])
+            #expect(cancelled["cancelled"] == true)
+            #expect(cancelled["forward_id"] == one["forward_id"])
+            #expect(try listeners(on: one.localPort) == [])
+            #expect(try client.forwards().map { $0["forward_id"] } == [other["forward_id"]])
+            for again: JSON in [["local_port": .int(one.localPort)], ["forward_id": one["forward_id"] ?? .null]] {
+                let result = try client.callTool("ssh_cancel_forward", again)
+                #expect(result.isError)
+                #expect(result.text.contains("There is no forward with"), "\(result)")
+            }
+            let byID = try client.callTool(
+                "ssh_cancel_forward", ["forward_id": other["forward_id"] ?? .null, "host": "box"])
+            #expect(byID["cancelled"] == true, "\(byID)")
+            #expect(try listeners(on: other.localPort) == [])
+        }
+    }
+
+    @Test("a wanted port is used, a taken one refused by its number; another forward's is told")
+    func localPort() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withDaemon { _, client in
+            let wanted = try freePort()
+            let made = try client.forward(to: server.port, ["local_port": .int(wanted)])
+            #expect(made.localPort == wanted)
+            #expect(try fetch(port: wanted) == server.page)
+            func refusal(_ port: Int) throws -> String {
+                let result = try client.callTool(
+                    "ssh_forward_port",
+                    ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+                #expect(result.isError)
+                return result.text
+            }
+            let taken = try refusal(server.port)
+            #expect(taken.contains("local_port \(server.port) is taken"), "\(taken)")
+            let own = try refusal(wanted)
+            #expect(own.contains("belongs to forward"), "\(own)")
+            #expect(try client.forwards().count == 1)
+        }
+    }
+
+    @Test("a master with GatewayPorts still opens 127.0.0.1 only")
+    func gatewayPorts() throws {
+        let server = try WebServer()
+        let remote = try Remote(masterOptions: ["GatewayPorts=yes"])
+        defer {
+            server.stop()
+            remote.stop()
+        }
+        try withDaemon(on: remote) { _, client in
+            let made = try client.forward(to: server.port)
+            #expect(try listeners(on: made.localPort) == ["0100007F"])
+        }
+    }
+
+    @Test("a dead master is said with the line that brings it back, and no port is left in the list")
+    func deadMaster() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                remote.master.stop()
+                let result = try client.callTool("ssh_forward_port", ["remote_host": "db", "remote_port": 5432])
+                #expect(result.isError)
+                #expect(result.text.contains("ssh -M -S \(remote.master.socketPath)"), "\(result)")
+                #expect(try client.forwards() == [])
+                #expect(daemon.stateFiles == [])
+            }
+        }
+    }
+
+    @Test(
+        "a master that goes takes its forwards with it: dead, with the reason; when it is back they are offered again")
+    func masterGone() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let made = try client.forward(to: server.port)
+                remote.master.kill()
+                // Nobody asks: the daemon looks by itself.
+                let record = try daemon.waitForLog("forward dead")
+                #expect(record["reason"]?.string?.contains("its ControlMaster ended") == true, "\(record)")
+                let dead = try #require(try client.forwards().first)
+                #expect(dead["status"] == "dead")
+                #expect(dead["reason"]?.string?.contains("its ControlMaster ended") == true)
+                #expect(dead["hint"]?.string?.contains("ssh -M -S") == true, "\(dead)")
+                try remote.master.restart()
+                let offered = try #require(try client.forwards().first)
+                #expect(offered["status"] == "dead", "nothing is done unasked")
+                #expect(offered["hint"]?.string?.contains("Call ssh_forward_port") == true, "\(offered)")
+                #expect(try listeners(on: made.localPort) == [])
+                let again = try client.forward(to: server.port)
+                #expect(again.localPort == made.localPort)
+                #expect(again["forward_id"] == made["forward_id"])
+                #expect(try fetch(port: made.localPort) == server.page)
+                #expect(try client.forwards().map { $0["status"] } == ["running"])
+            }
+        }
+    }
+
+    @Test("a master that does not answer: its forward is not called running")
+    func frozenMaster() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { _, client in
+                _ = try client.forward(to: server.port)
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let entry = try #require(try client.forwards().first)
+                #expect(entry["status"] == "dead")
+                #expect(entry["reason"]?.string?.contains("does not answer") == true, "\(entry)")
+                kill(master, SIGCONT)
+                #expect(try client.forwards().first?["status"] == "running")
+            }
+        }
+    }
+
+    @Test("a master that does not answer a request for a forward: that is said, and nothing of it stays open")
+    func silentMaster() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let port = try freePort()
+                let refused = try client.callTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+                #expect(refused.isError)
+                #expect(refused.text.contains("did not answer in time"), "\(refused)")
+                kill(master, SIGCONT)
+                let entry = try #require(try client.forwards().first)
+                #expect(entry["status"] == "dead")
+                #expect(entry["reason"]?.string?.contains("did not answer in time") == true, "\(entry)")
+                #expect(try !client.callTool("ssh_cancel_forward", ["local_port": .int(port)]).isError)
+                #expect(try listeners(on: port) == [])
+                #expect(daemon.stateFiles == [])
+            }
+        }
+    }
+
+    @Test("a port that its own master has given up elsewhere, and another process has taken, is not called ours")
+    func foreignListener() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let made = try client.forward(to: server.port)
+                let forward = ["-L", "127.0.0.1:\(made.localPort):127.0.0.1:\(server.port)"]
+                #expect(try remote.master.control("cancel", forward).succeeded)
+                // Opened anew at once, by the same master even: another socket, of which nothing is known here.
+                #expect(try remote.master.control("forward", forward).succeeded)
+                _ = try daemon.waitForLog("forward dead")
+                let entry = try #require(try client.forwards().first)
+                #expect(entry["reason"]?.string?.contains("another process") == true, "\(entry)")
+                #expect(try daemon.terminate() == .exited(0))
+                #expect(try listeners(on: made.localPort) == ["0100007F"], "what is not ours is left alone")
+            }
+        }
+    }
+
+    @Test("where the host forbids forwarding, or nothing answers there, what is known is said, and the port is open")
+    func notReachable() throws {
+        let server = try WebServer()
+        server.stop()
+        let closed = try freePort()
+        try withRemote(PrivateSSHD.Options(allowTCPForwarding: false)) { forbidding in
+            for remote in [forbidding, try Remote.shared()] {
+                try withDaemon(on: remote) { _, client in
+                    let made = try client.forward(to: closed)
+                    let note = try #require(made["note"]?.string)
+                    #expect(note.contains("is not known before it is used"))
+                    #expect(note.contains("forbids it"))
+                    #expect(try fetch(port: made.localPort) == "")
+                    #expect(try client.forwards().first?["status"] == "running")
+                }
+            }
+        }
+    }
+
+    @Test("64 forwards at once, and no more; the end closes all of them")
+    func many() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withDaemon { daemon, client in
+            let calls = try (0..<64).map { _ in
+                try client.beginTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": .int(server.port)])
+            }
+            let ports = try calls.map { try $0.waitForTool().localPort }
+            #expect(Set(ports).count == 64)
+            #expect(!ports.contains(0))
+            let more = try client.callTool("ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80])
+            #expect(more.isError)
+            #expect(more.text.contains("64 forwards already"), "\(more)")
+            #expect(try client.forwards().filter { $0["status"] == "running" }.count == 64)
+            for port in ports.prefix(3) + ports.suffix(3) { #expect(try fetch(port: port) == server.page) }
+            #expect(try daemon.terminate() == .exited(0))
+            for port in ports { #expect(try listeners(on: port) == []) }
+            #expect(daemon.stateFiles == [])
+        }
+    }
+
+    @Test("a worker killed after the master has opened the port, and before the supervisor knows: found and reaped")
+    func killedBeforeRecorded() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let port = try freePort()
+                _ = try client.beginTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+                let worker = try daemon.waitForWorker()
+                try waitUntil("ssh asking the master") {
+                    ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
+                }
+                #expect(daemon.state.contains("\"localPort\":\(port)"), "written down before the master hears of it")
+                // The worker can report nothing any more; its ssh and the master go on.
+                kill(worker.pid, SIGSTOP)
+                kill(master, SIGCONT)
+                try waitUntil("the port open") { try !listeners(on: port).isEmpty }
+                kill(worker.pid, SIGKILL)
+                try waitUntil("the port closed") { try listeners(on: port).isEmpty }
+                try waitUntil("the state empty") { daemon.stateFiles.isEmpty }
+                #expect(try daemon.connect().forwards() == [])
+            }
+        }
+    }
+
+    @Test("the same with the supervisor killed as well: the next one finds the port in its state, and reaps it")
+    func supervisorKilledBeforeRecorded() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            let first = try remote.startDaemon()
+            defer { first.stop() }
+            let client = try first.connect()
+            let master = try #require(remote.master.pid)
+            kill(master, SIGSTOP)
+            defer { kill(master, SIGCONT) }
+            let port = try freePort()
+            _ = try client.beginTool(
+                "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+            let worker = try first.waitForWorker()
+            try waitUntil("ssh asking the master") {
+                ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
+            }
+            kill(worker.pid, SIGSTOP)
+            kill(master, SIGCONT)
+            try waitUntil("the port open") { try !listeners(on: port).isEmpty }
+            try first.kill9()
+            #expect(try listeners(on: port) == ["0100007F"])
+            let next = try first.successor(remote)
+            defer { next.stop() }
+            try waitUntil("the port closed") { try listeners(on: port).isEmpty }
+            try waitUntil("the state empty") { first.stateFiles.isEmpty }
+        }
+    }
+
+    @Test("a chosen port that another program takes before the master does is replaced by another one")
+    func lostPort() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let call = try client.beginTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": .int(server.port)])
+                let match = try waitFor("a port in the state") { daemon.state.firstMatch(of: /"localPort":(\d+)/) }
+                let chosen = try #require(Int(match.1))
+                let thief = try WebServer(port: chosen)
+                defer { thief.stop() }
+                kill(master, SIGCONT)
+                let made = try call.waitForTool()
+                #expect(!made.isError, "\(made)")
+                #expect(made.localPort != chosen)
+                #expect(try fetch(port: made.localPort) == server.page)
+                #expect(try client.forwards().map { $0["local_port"] } == [.int(made.localPort)])
+            }
+        }
+    }
+
+    @Test(
+        "workers that cannot start are not started for ever: what they were to reap is logged, and the daemon serves on"
+    )
+    func noReaper() throws {
+        let remote = try Remote.shared()
+        let first = try remote.startDaemon()
+        defer { first.stop() }
+        let port = try first.connect().forward(to: 80).localPort
+        try first.kill9()
+        let programs = try TemporaryDirectory(readableByAll: true)
+        defer { programs.remove() }
+        let daemon = programs.file(BuiltBinaries.daemonName)
+        try FileManager.default.copyItem(
+            atPath: "\(BuiltBinaries.folder())/\(BuiltBinaries.daemonName)", toPath: daemon)
+        try programs.write("claude-ssh-worker", Data("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
+        var options = RunningDaemon.Options()
+        options.binary = daemon
+        options.environment["XDG_RUNTIME_DIR"] = first.runtimeDirectory
+        let config: JSON = ["mcp_socket": .string(first.socketPath), "capabilities": ["port_forward": false]]
+        let next = try remote.startDaemon(config, options)
+        defer { next.stop() }
+        let record = try next.waitForLog("forward not released")
+        #expect(
+            record["reason"]?.string?.contains("ssh -O cancel -S '\(remote.master.socketPath)'") == true, "\(record)")
+        #expect(try next.terminate() == .exited(0))
+        #expect(next.logRecords().filter { $0["msg"] == "worker ended" }.count <= 2)
+        let specification = "127.0.0.1:\(port):127.0.0.1:80"
+        #expect(try remote.master.control("cancel", ["-L", specification]).succeeded)
+    }
+
+    @Test("a call that is cancelled while its forward is made leaves none")
+    func cancelledCall() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let master = try #require(remote.master.pid)
+                kill(master, SIGSTOP)
+                defer { kill(master, SIGCONT) }
+                let port = try freePort()
+                let call = try client.beginTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+                let worker = try daemon.waitForWorker()
+                try waitUntil("ssh asking the master") {
+                    ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
+                }
+                try client.cancel(call)
+                kill(master, SIGCONT)
+                _ = try daemon.waitForLog("forward closed")
+                #expect(try listeners(on: port) == [])
+                #expect(try client.forwards() == [])
+            }
+        }
+    }
+
+    @Test("a killed supervisor whose next config lacks the host: the next start reaps its forwards")
+    func reapedOnStart() throws {
+        let remote = try Remote.shared()
+        let first = try remote.startDaemon()
+        defer { first.stop() }
+        let port = try first.connect().forward(to: 80).localPort
+        try first.kill9()
+        #expect(try listeners(on: port) == ["0100007F"])
+        let next = try first.successor(remote, ["capabilities": ["port_forward": false]])
+        defer { next.stop() }
+        try waitUntil("the port closed") { try listeners(on: port).isEmpty }
+        try waitUntil("the state empty") { first.stateFiles.isEmpty }
+    }
+
+    @Test("a reload without the host, or without its capability, reaps; the others stay")
+    func reload() throws {
+        let remote = try Remote.shared()
+        let both: JSON = ["hosts": ["other": remote.hostEntry]]
+        let daemon = try remote.startDaemon(both)
+        defer { daemon.stop() }
+        let client = try daemon.connect()
+        let box = try client.forward(to: 80).localPort
+        let other = try client.forward(to: 80, ["host": "other"]).localPort
+        try daemon.rewriteConfig(remote.config(["mcp_socket": .string(daemon.socketPath)]))
+        daemon.signal(SIGHUP)
+        try waitUntil("the port of the host that left closed") { try listeners(on: other).isEmpty }
+        #expect(try listeners(on: box) == ["0100007F"])
+        #expect(try client.forwards().map { $0["local_port"] } == [.int(box)])
+        try daemon.rewriteConfig(
+            remote.config(["mcp_socket": .string(daemon.socketPath), "capabilities": ["port_forward": false]]))
+        daemon.signal(SIGHUP)
+        try waitUntil("the port closed") { try listeners(on: box).isEmpty }
+    }
+
+    @Test("a state file that is damaged is set aside with a warning, and the daemon serves", arguments: ["{", "[1]"])
+    func damagedState(text: String) throws {
+        let remote = try Remote.shared()
+        let first = try remote.startDaemon()
+        defer { first.stop() }
+        let client = try first.connect()
+        let made = try client.forward(to: 80)
+        let file = try #require(first.stateFiles.first)
+        var status = stat()
+        #expect(stat(file, &status) == 0)
+        #expect(status.st_mode & 0o7777 == 0o600)
+        try first.kill9()
+        try Data(text.utf8).write(to: URL(filePath: file))
+        let next = try first.successor(remote)
+        defer { next.stop() }
+        let warning = try next.waitForLog("state of forwards")
+        #expect(warning["level"] == "WARN")
+        #expect(warning["error"]?.string?.contains("\(file) is not used") == true, "\(warning)")
+        #expect(FileManager.default.fileExists(atPath: "\(file).bad"))
+        #expect(try next.connect().forwards() == [])
+        let specification = "127.0.0.1:\(made.localPort):127.0.0.1:80"
+        #expect(try remote.master.control("cancel", ["-L", specification]).succeeded)
+    }
+
+    @Test("what cannot be released at the end is logged with the line that does it, and the next start tries again")
+    func notReleased() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            let first = try remote.startDaemon()
+            defer { first.stop() }
+            let port = try first.connect().forward(to: 80).localPort
+            let master = try #require(remote.master.pid)
+            kill(master, SIGSTOP)
+            defer { kill(master, SIGCONT) }
+            #expect(try first.terminate() == .exited(0))
+            let record = try #require(first.logRecords().first { $0["msg"] == "forward not released" })
+            let line = "ssh -O cancel -S '\(remote.master.socketPath)' -L '127.0.0.1:\(port):127.0.0.1:80' "
+            #expect(record["reason"]?.string?.contains(line + "'\(remote.master.destination)'") == true, "\(record)")
+            kill(master, SIGCONT)
+            // The orders of the reaper may have waited in the master all the time, or the next start gives them again.
+            let next = try first.successor(remote)
+            defer { next.stop() }
+            try waitUntil("the port closed") { try listeners(on: port).isEmpty }
+            try waitUntil("the state empty") { first.stateFiles.isEmpty }
+        }
+    }
+
+    @Test("a host's forward_allowlist, and the metadata addresses, hold at the tool")
+    func policy() throws {
+        try withDaemon(["hosts": ["box": ["forward_allowlist": ["127.0.0.1:80"]]]]) { _, client in
+            let outside = try client.callTool("ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 81])
+            #expect(outside.isError)
+            #expect(outside.text.contains("hosts.box.forward_allowlist does not cover 127.0.0.1 port 81"), "\(outside)")
+            _ = try client.forward(to: 80)
+        }
+        try withDaemon { _, client in
+            let metadata = try client.callTool("ssh_forward_port", ["remote_host": "0xA9FEA9FE", "remote_port": 80])
+            #expect(metadata.isError)
+            #expect(metadata.text.contains("metadata"), "\(metadata)")
+        }
+    }
+}

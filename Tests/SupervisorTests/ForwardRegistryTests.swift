@@ -1,0 +1,424 @@
+import IPC
+import Testing
+
+@testable import Supervisor
+
+extension Listeners {
+    /// Sockets on 127.0.0.1, by port.
+    static func on(_ sockets: [UInt16: (uid: UInt32, inode: UInt64)]) -> Listeners {
+        of(
+            sockets.map { port, socket in
+                let hex = String(port, radix: 16, uppercase: true)
+                return line(
+                    "0100007F:\(String(repeating: "0", count: 4 - hex.count))\(hex)", uid: socket.uid,
+                    inode: socket.inode)
+            })
+    }
+
+    static let none = Listeners.of()
+}
+
+extension [ForwardRegistry.Action] {
+    var answers: [ToWorker] { compactMap { if case .answer(let message) = $0 { message } else { nil } } }
+
+    var refusal: String? {
+        guard case .forwardRefused(let reason)? = answers.first, answers.count == 1 else { return nil }
+        return reason
+    }
+
+    var notes: [String] { compactMap { if case .note(_, let text, _, _) = $0 { text } else { nil } } }
+}
+
+@Suite("Registry of forwards")
+struct ForwardRegistryTests {
+    static let master = ForwardMaster(socket: "/run/box", user: "u", address: "h")
+    private let ours: (uid: UInt32, inode: UInt64) = (1000, 7)
+    private let worker: SessionTable.ID = 3
+    private let reaper: SessionTable.ID = 4
+
+    private func registry() -> ForwardRegistry {
+        var registry = ForwardRegistry(uid: 1000)
+        #expect(registry.configure(["box": Self.master], .none) == [])
+        return registry
+    }
+
+    private func request(
+        _ registry: inout ForwardRegistry, _ listeners: Listeners = .none, host: String = "box",
+        to remoteHost: String = "db",
+        _ remotePort: UInt16 = 5432, local: UInt16 = 0, ports: [UInt16] = [20_000]
+    ) -> [ForwardRegistry.Action] {
+        var next = 0
+        return registry.received(
+            .requestForward(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: local), from: worker,
+            listeners, now: 100, holds: { _, _ in nil },
+            choose: {
+                defer { next += 1 }
+                return ports[min(next, ports.count - 1)]
+            })
+    }
+
+    private func say(
+        _ message: ToSupervisor, _ registry: inout ForwardRegistry, _ listeners: Listeners = .none,
+        from session: SessionTable.ID? = nil, holds: Bool? = nil
+    ) -> [ForwardRegistry.Action] {
+        registry.received(
+            message, from: session ?? worker, listeners, now: 200, holds: { _, _ in holds }, choose: { 30_000 })
+    }
+
+    /// With forward 1 running on this port.
+    private func running(_ port: UInt16 = 20_000) -> ForwardRegistry {
+        var registry = registry()
+        _ = request(&registry, ports: [port])
+        registry.recorded()
+        let actions = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, .on([port: ours]))
+        #expect(actions.answers == [.forwardRunning(forward: 1, localPort: port, since: 100)])
+        return registry
+    }
+
+    @Test func `a port is written down before the worker hears of it`() {
+        var registry = registry()
+        #expect(request(&registry) == [.record, .answer(.forwardAssigned(forward: 1, localPort: 20_000))])
+        #expect(registry.forwards[1]?.phase == .requested)
+        registry.recorded()
+        #expect(registry.forwards[1]?.phase == .establishing)
+        #expect(registry.forwards[1]?.route.specification == "127.0.0.1:20000:db:5432")
+    }
+
+    @Test func `what cannot be written down is refused, and forgotten`() {
+        var registry = registry()
+        _ = request(&registry)
+        guard case .forwardRefused(let reason)? = registry.unrecorded("no space") else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(reason.contains("no space"))
+        #expect(registry.isEmpty)
+        #expect(registry.unrecorded("no space") == nil, "nothing was requested")
+    }
+
+    @Test func `a forward runs when its listener is seen, and is listed`() {
+        var registry = running()
+        let actions = say(.listForwards, &registry, .on([20_000: ours]))
+        #expect(
+            actions.answers == [
+                .forwards([
+                    ForwardEntry(
+                        forward: 1, host: "box", localPort: 20_000, remoteHost: "db", remotePort: 5432, since: 100,
+                        reason: "")
+                ])
+            ])
+        #expect(registry.forwards[1]?.inode == 7)
+    }
+
+    @Test func `a word of the master that nothing bears out is not believed, and what may be there is reaped`() {
+        let seen: [(Listeners, Bool?)] = [
+            (.none, nil), (.on([20_000: (1001, 7)]), nil), (.on([20_000: ours]), false), (.on([20_001: ours]), true),
+        ]
+        for (listeners, holds) in seen {
+            var registry = registry()
+            _ = request(&registry)
+            registry.recorded()
+            let actions = say(.forwardEstablished(forward: 1, masterPID: 9), &registry, listeners, holds: holds)
+            #expect(actions.contains(.reap(1)) && actions.refusal?.contains("does not") == true)
+            #expect(registry.toReap == [1])
+        }
+    }
+
+    @Test func `a port that the master could not have is replaced, five times at most, unless it was asked for`() {
+        var registry = registry()
+        _ = request(&registry)
+        for attempt in 1..<5 {
+            registry.recorded()
+            let actions = registry.received(
+                .forwardFailed(forward: 1, .refused), from: worker, .none, now: 1, choose: { 20_000 + UInt16(attempt) })
+            #expect(actions == [.record, .answer(.forwardAssigned(forward: 1, localPort: 20_000 + UInt16(attempt)))])
+        }
+        registry.recorded()
+        #expect(say(.forwardFailed(forward: 1, .refused), &registry).refusal?.contains("could not listen") == true)
+        #expect(registry.isEmpty)
+
+        _ = request(&registry, local: 80)
+        registry.recorded()
+        let refusal = say(.forwardFailed(forward: 2, .refused), &registry).refusal
+        #expect(refusal?.contains("127.0.0.1:80") == true && refusal?.contains("Leave local_port out") == true)
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `ports in use, of anybody on any address, are not chosen; with none left that is said`() {
+        var registry = running(20_000)
+        let taken = Listeners.of([Listeners.line("00000000:4E21"), Listeners.line("0100007F:4E20", inode: 7)])
+        let actions = request(&registry, taken, ports: [20_000, 20_001, 20_002])
+        #expect(actions.answers == [.forwardAssigned(forward: 2, localPort: 20_002)])
+        #expect(
+            request(&registry, taken, ports: [20_000, 20_001]).refusal
+                == "No local port is free; nothing was forwarded.")
+    }
+
+    @Test func `a wanted port is used; one that is taken, or another forward's, is refused by its number`() {
+        var registry = running(20_000)
+        let listeners = Listeners.on([20_000: ours, 22: (0, 1)])
+        #expect(request(&registry, listeners, local: 20_000).refusal?.contains("belongs to forward 1") == true)
+        #expect(request(&registry, listeners, local: 22).refusal?.contains("local_port 22 is taken") == true)
+        #expect(request(&registry, listeners, local: 8080).answers == [.forwardAssigned(forward: 2, localPort: 8080)])
+    }
+
+    @Test(arguments: [
+        "", "-oProxyCommand=x", "a b", "[::1]", "db:80", "u@db", "/run/s", String(repeating: "a", count: 254),
+    ])
+    func `a hijacked worker's nonsense is refused here as well`(remoteHost: String) {
+        var registry = registry()
+        #expect(request(&registry, to: remoteHost).refusal != nil)
+        #expect(request(&registry, to: "db", 0).refusal != nil)
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `a host without the capability, or none of the config, is refused`() {
+        var registry = registry()
+        #expect(
+            request(&registry, host: "other").refusal?.contains("hosts.other.capabilities.port_forward is off") == true)
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `sixty-four forwards and no more; a dead one may be made anew even then`() {
+        var registry = registry()
+        var sockets: [UInt16: (uid: UInt32, inode: UInt64)] = [:]
+        for index in 0..<UInt16(64) {
+            let port = 20_000 + index
+            _ = request(&registry, .on(sockets), to: "db\(index)", ports: [port])
+            registry.recorded()
+            sockets[port] = (1000, UInt64(port))
+            _ = say(.forwardEstablished(forward: UInt32(index) + 1, masterPID: 0), &registry, .on(sockets))
+        }
+        #expect(request(&registry, .on(sockets), ports: [30_000]).refusal?.contains("64 forwards already") == true)
+        sockets[20_063] = nil
+        #expect(registry.observe(.on(sockets)).notes == ["forward dead"])
+        #expect(request(&registry, .on(sockets), ports: [30_000]).refusal?.contains("64 forwards already") == true)
+        let again = request(&registry, .on(sockets), to: "db63", ports: [30_000])
+        #expect(again.answers == [.forwardAssigned(forward: 64, localPort: 20_063)])
+    }
+
+    @Test func `a forward whose listener goes is dead, says so once, and is offered at its number and port`() {
+        var registry = running()
+        #expect(registry.misses(.none) && !registry.misses(.on([20_000: ours])))
+        let actions = registry.observe(.none)
+        #expect(actions.notes == ["forward dead"] && actions.contains(.record))
+        #expect(registry.forwards[1]?.reason.contains("its ControlMaster ended") == true)
+        #expect(registry.observe(.none) == [])
+        #expect(
+            request(&registry, ports: [25_000]) == [.record, .answer(.forwardAssigned(forward: 1, localPort: 20_000))])
+    }
+
+    @Test func `where making it anew fails the forward is dead as before`() {
+        for failure in [ForwardFailure.refused, .masterDead] {
+            var registry = running()
+            _ = registry.observe(.none)
+            _ = request(&registry, local: 20_000)
+            registry.recorded()
+            #expect(say(.forwardFailed(forward: 1, failure), &registry).refusal != nil)
+            #expect(registry.forwards[1]?.phase == .dead && registry.forwards[1]?.inode == 7)
+            #expect(request(&registry).answers == [.forwardAssigned(forward: 1, localPort: 20_000)])
+        }
+    }
+
+    @Test func `another socket on the port is not the forward, and is left alone`() {
+        for other in [(1000, 8), (1001, 7)] as [(UInt32, UInt64)] {
+            var registry = running()
+            #expect(registry.observe(.on([20_000: other])).notes == ["forward dead"])
+            #expect(registry.forwards[1]?.reason.contains("another process") == true)
+            #expect(registry.drain(.on([20_000: other])).notes == ["forward closed"])
+            #expect(registry.isEmpty)
+        }
+    }
+
+    @Test func `a master that did not answer and opens the port later: the port is reaped`() {
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        #expect(
+            say(.forwardFailed(forward: 1, .unknown), &registry).refusal?.contains("did not answer in time") == true)
+        #expect(registry.observe(.none) == [])
+        var late = registry
+        #expect(late.observe(.on([20_000: ours])) == [.reap(1)])
+        // Until then the master is asked in any case: it takes one request after the other.
+        var cancelled = registry
+        let order = close(registry)
+        #expect(say(.cancelForward(forward: 1, localPort: 0, host: ""), &cancelled).answers == [order])
+        #expect(registry.drain(.none) == [.reap(1)])
+    }
+
+    // MARK: Closing
+
+    private func close(_ registry: ForwardRegistry) -> ToWorker {
+        .closeForward(forward: 1, route: registry.forwards[1]?.route ?? ForwardStateFileTests.forward().route)
+    }
+
+    @Test func `a cancel is proved by the listener's end, not by what ssh says`() {
+        var registry = running()
+        let open = Listeners.on([20_000: ours])
+        let order = close(registry)
+        #expect(say(.cancelForward(forward: 0, localPort: 20_000, host: "box"), &registry, open) == [.answer(order)])
+        #expect(
+            say(.forwardCancelled(forward: 1, said: ""), &registry, open) == [.answer(order)], "retried once")
+        let refused = say(.forwardCancelled(forward: 1, said: "no"), &registry, open)
+        #expect(refused.refusal?.contains("ssh -O cancel -S '/run/box' -L '127.0.0.1:20000:db:5432' 'u@h'") == true)
+        #expect(registry.forwards[1]?.phase == .running)
+        #expect(say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry, open) == [.answer(order)])
+        let closed = say(.forwardCancelled(forward: 1, said: ""), &registry)
+        #expect(closed.notes == ["forward closed"] && closed.contains(.record))
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `an unknown port, number or host, and a second cancel, are refused`() {
+        var registry = running()
+        let open = Listeners.on([20_000: ours])
+        for message in [
+            ToSupervisor.cancelForward(forward: 0, localPort: 20_001, host: ""),
+            .cancelForward(forward: 2, localPort: 0, host: ""), .cancelForward(forward: 1, localPort: 0, host: "other"),
+            .cancelForward(forward: 0, localPort: 0, host: ""),
+        ] {
+            #expect(say(message, &registry, open).refusal?.contains("There is no forward with") == true)
+        }
+        _ = say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry, open)
+        let second = say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry, open, from: 9)
+        #expect(second.refusal?.contains("just being made or closed") == true)
+    }
+
+    @Test func `a dead forward is cancelled without asking a master`() {
+        var registry = running()
+        _ = registry.observe(.none)
+        let actions = say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry)
+        guard case .forwardClosed? = actions.answers.first else {
+            Issue.record("not closed: \(actions)")
+            return
+        }
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `a worker may speak of its own forwards only, and only in their turn`() {
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        let open = Listeners.on([20_000: ours])
+        for message in [
+            ToSupervisor.forwardEstablished(forward: 1, masterPID: 0), .forwardFailed(forward: 1, .refused),
+            .forwardCancelled(forward: 1, said: ""),
+        ] {
+            #expect(say(message, &registry, open, from: 9).refusal == "This forward is not being worked on by you.")
+        }
+        #expect(say(.forwardCancelled(forward: 1, said: ""), &registry, open).refusal != nil)
+        #expect(registry.forwards[1]?.phase == .establishing)
+        _ = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, open)
+        #expect(say(.forwardFailed(forward: 1, .masterDead), &registry, open).refusal != nil)
+        #expect(registry.forwards[1]?.phase == .running)
+    }
+
+    @Test func `what a worker was at when it ended is reaped`() {
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        #expect(registry.ended(9) == [])
+        #expect(registry.ended(worker) == [.reap(1)])
+        #expect(registry.handOver(to: reaper) == [close(registry)])
+        #expect(registry.handOver(to: reaper) == [], "once")
+        // It had not come to it.
+        #expect(say(.forwardCancelled(forward: 1, said: ""), &registry, from: reaper).notes == ["forward closed"])
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `a reaper tries twice, then the line for a person is logged and the daemon goes on`() {
+        var registry = running()
+        let open = Listeners.on([20_000: ours])
+        #expect(registry.drain(open) == [.reap(1)])
+        let order = close(registry)
+        #expect(registry.handOver(to: reaper) == [order])
+        #expect(say(.forwardCancelled(forward: 1, said: ""), &registry, open, from: reaper) == [.reap(1)])
+        #expect(registry.handOver(to: reaper) == [order])
+        let actions = say(.forwardCancelled(forward: 1, said: ""), &registry, open, from: reaper)
+        #expect(actions.notes == ["forward not released"])
+        #expect(registry.toReap == [])
+        #expect(registry.forwards[1]?.reason.contains("ssh -O cancel -S '/run/box'") == true)
+        #expect(registry.observe(open) == [], "and is not begun again by itself")
+    }
+
+    @Test func `reapers that end are followed by one more, and where none can be had that is said`() {
+        var registry = running()
+        let open = Listeners.on([20_000: ours])
+        _ = registry.drain(open)
+        _ = registry.handOver(to: reaper)
+        #expect(registry.ended(reaper) == [.reap(1)])
+        _ = registry.handOver(to: 5)
+        #expect(registry.ended(5).notes == ["forward not released"])
+        var other = running()
+        _ = other.drain(open)
+        #expect(other.noReaper().notes == ["forward not released"])
+        #expect(other.toReap == [])
+    }
+
+    @Test func `a config without the host, or with another master for it, reaps its forwards; the same config none`() {
+        let open = Listeners.on([20_000: ours])
+        for masters in [
+            [:], ["other": Self.master], ["box": ForwardMaster(socket: "/run/new", user: "u", address: "h")],
+        ] {
+            var registry = running()
+            #expect(registry.configure(["box": Self.master], open) == [])
+            #expect(registry.configure(masters, open) == [.reap(1)])
+        }
+        // One that is just being made follows as soon as its worker speaks.
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        #expect(registry.configure([:], open) == [])
+        let actions = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, open)
+        #expect(actions.contains(.reap(1)) && actions.refusal != nil)
+    }
+
+    @Test func `once the daemon stops nothing is made any more`() {
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        #expect(registry.drain(.none) == [])
+        #expect(request(&registry).refusal == "The daemon stops; nothing was forwarded.")
+        let actions = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, .on([20_000: ours]))
+        #expect(actions.contains(.reap(1)))
+    }
+
+    // MARK: What an earlier daemon left
+
+    private func left(_ phase: ForwardRegistry.Phase, inode: UInt64? = 7) -> [UInt32: ForwardRegistry.Forward] {
+        var forward = running().forwards[1]
+        forward?.phase = phase
+        forward?.inode = inode
+        return forward.map { [9: $0] } ?? [:]
+    }
+
+    private func adopt(
+        _ left: [UInt32: ForwardRegistry.Forward], _ listeners: Listeners, masters: [String: ForwardMaster]? = nil
+    ) -> (actions: [ForwardRegistry.Action], phase: ForwardRegistry.Phase?) {
+        var registry = ForwardRegistry(uid: 1000)
+        let actions = registry.adopt(left, masters: masters ?? ["box": Self.master], listeners)
+        return (actions, registry.forwards[9]?.phase)
+    }
+
+    @Test func `what an earlier daemon left is adopted, reaped or forgotten by what listens`() {
+        let open = Listeners.on([20_000: ours])
+        let adopted = adopt(left(.running), open)
+        #expect(adopted.phase == .running && adopted.actions.notes == ["forward adopted"])
+        #expect(adopt(left(.running), .none).phase == nil)
+        #expect(adopt(left(.running), .on([20_000: (1000, 8)])).phase == nil, "another socket")
+        #expect(adopt(left(.running), .on([20_000: (1001, 7)])).phase == nil, "another user")
+        #expect(adopt(left(.running), open, masters: [:]).phase == .reaping)
+        #expect(adopt(left(.dead), open).phase == .reaping, "could not be closed then")
+        #expect(adopt(left(.dead), .none).phase == nil)
+        #expect(adopt(left(.dead, inode: nil), .none).phase == .reaping, "may be opened yet")
+        for phase in [ForwardRegistry.Phase.requested, .establishing, .cancelling, .reaping] {
+            for listeners in [open, .none] { #expect(adopt(left(phase, inode: nil), listeners).phase == .reaping) }
+        }
+    }
+
+    @Test func `numbers are not given twice, also after a start with the largest one`() {
+        var registry = ForwardRegistry(uid: 1000)
+        let forward = ForwardStateFileTests.forward()
+        _ = registry.adopt([UInt32.max: forward], masters: ["box": Self.master], .on([20_000: (1000, 77)]))
+        #expect(request(&registry, ports: [20_001]).answers == [.forwardAssigned(forward: 1, localPort: 20_001)])
+    }
+}

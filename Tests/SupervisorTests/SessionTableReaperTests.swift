@@ -1,0 +1,96 @@
+import IPC
+import Testing
+
+@testable import Supervisor
+
+@Suite("Session table: reapers")
+struct SessionTableReaperTests {
+    private func reaping() -> (SessionTable, SessionTable.ID)? {
+        var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 20_000)
+        guard let (id, actions) = table.startReaper(now: 0) else { return nil }
+        #expect(actions == [.start(id, .reap)])
+        #expect(table.reaper?.ready == false)
+        #expect(table.received(.ready(landlockABI: 6), from: id, now: 10) == [])
+        #expect(table.reaper?.ready == true)
+        return (table, id)
+    }
+
+    @Test func `a reaper takes nobody's place`() throws {
+        var (table, reaper) = try #require(reaping())
+        let client = table.arrived(pid: 1, now: 20)
+        #expect(client.actions == [.start(client.id, .serve)])
+        #expect(table.ended(reaper, now: 30) == [])
+        #expect(table.reaper == nil)
+    }
+
+    @Test func `it speaks of cancelled forwards and of nothing else`() throws {
+        let (table, reaper) = try #require(reaping())
+        for message in ToSupervisor.oneOfEach {
+            var table = table
+            let actions = table.received(message, from: reaper, now: 20)
+            if case .forwardCancelled = message {
+                #expect(actions == [.forward(reaper)])
+            } else {
+                #expect(actions == [.kill(reaper, reason: "it sent a message out of turn")], "\(message)")
+            }
+        }
+    }
+
+    @Test func `forwards are spoken of by who serves, or has served, and by nobody who starts or refuses`() {
+        let forwarding: [ToSupervisor] = [
+            .requestForward(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .listForwards,
+            .forwardEstablished(forward: 1, masterPID: 0), .forwardFailed(forward: 1, .refused),
+            .cancelForward(forward: 1, localPort: 0, host: ""), .forwardCancelled(forward: 1, said: ""),
+        ]
+        for message in forwarding {
+            var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
+            let first = table.arrived(pid: 1, now: 0).id
+            let early = table.received(message, from: first, now: 1)
+            #expect(early == [.kill(first, reason: "it sent a message out of turn")])
+            _ = table.received(.ready(landlockABI: 6), from: first, now: 2)
+            #expect(table.received(message, from: first, now: 3) == [.forward(first)])
+            let second = table.arrived(pid: 2, now: 4).id
+            _ = table.received(.ready(landlockABI: 6), from: second, now: 5)
+            let refusing = table.received(message, from: second, now: 6)
+            #expect(refusing == [.kill(second, reason: "it sent a message out of turn")])
+            _ = table.received(.clientGone, from: first, now: 7)
+            #expect(table.received(message, from: first, now: 8) == [.forward(first)])
+        }
+    }
+
+    @Test func `it is told to end when there is no more to do, and has an end in any case`() throws {
+        var (table, reaper) = try #require(reaping())
+        #expect(table.nextDeadline == 10 + SessionTable.Bound.reaping)
+        #expect(table.reaped(now: 20) == [.drain(reaper)])
+        #expect(table.reaper == nil, "what comes later is another one's")
+        #expect(table.nextDeadline == 20 + SessionTable.Bound.drain)
+        var (slow, other) = try #require(reaping())
+        let killed = slow.advance(now: 10 + SessionTable.Bound.reaping)
+        #expect(killed == [.kill(other, reason: "it did not cancel the forwards in time")])
+    }
+
+    @Test func `while the daemon stops it has the time that is left, and none is started after it`() throws {
+        var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
+        _ = table.drain(now: 100)
+        let started = table.startReaper(now: 5_099)
+        let reaper = try #require(started?.id)
+        #expect(table.received(.ready(landlockABI: 6), from: reaper, now: 5_099) == [])
+        #expect(table.nextDeadline == 5_100)
+        let late = table.startReaper(now: 5_100)
+        #expect(late?.id == nil)
+        #expect(table.advance(now: 5_100) == [.kill(reaper, reason: "it did not cancel the forwards in time")])
+        var running = try #require(reaping()).0
+        _ = running.drain(now: 200)
+        #expect(running.nextDeadline == 5_200)
+    }
+}
+
+extension ToSupervisor {
+    fileprivate static let oneOfEach: [ToSupervisor] = [
+        .ready(landlockABI: 6), .clientGone, .clientDropped(reason: ""), .openLocal(path: "/a"),
+        .createLocal(path: "/a"),
+        .commitLocal(handle: 1), .abandonLocal(handle: 1), .listForwards, .forwardEstablished(forward: 1, masterPID: 0),
+        .requestForward(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .forwardFailed(forward: 1, .refused),
+        .cancelForward(forward: 1, localPort: 0, host: ""), .forwardCancelled(forward: 1, said: ""),
+    ]
+}
