@@ -45,10 +45,11 @@ let package = Package(
         .systemLibrary(
             name: "CSeccomp", path: "Sources/Worker/CSeccomp", pkgConfig: "libseccomp",
             providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("MCP"),
         workerModule("SSH", ["CLinux", "IPC"]),
-        workerModule("SFTP", ["IPC", "SSH"]),
+        workerModule("SFTP", ["CLibMD", "IPC", "SSH"]),
         workerModule("Policy", ["IPC"]),
         workerModule("Tools", ["IPC", "MCP", "SSH", "SFTP", "Policy"]),
 

@@ -263,9 +263,11 @@ final class Daemon {
     }
 
     private var localFiles: LocalFiles {
-        LocalFiles(
-            roots: config.localRoots, home: PathExpansion(environment: environment).home,
-            allowOverwrite: config.allowOverwrite)
+        let expansion = PathExpansion(environment: environment)
+        // Its config, and units that the user's service manager would take from there.
+        let own = [configPath] + (expansion.runtimeDirectory.map { ["\($0)/systemd"] } ?? [])
+        return LocalFiles(
+            roots: config.localRoots, home: expansion.home, own: own, allowOverwrite: config.allowOverwrite)
     }
 
     private func note(_ message: ToSupervisor, _ id: SessionTable.ID, _ peer: MCPSocket.Peer, pid: Int32) {

@@ -10,13 +10,16 @@ struct LocalRefusal: Error, Equatable {
 /// Opens local files for workers, which have no file system: the source of an upload, the target of a download.
 ///
 /// A path is resolved once, by the kernel, to a descriptor; everything is judged on that descriptor, so that no symlink
-/// and no rename in between can lead elsewhere.
+/// and no rename in between can lead elsewhere. Paths are taken apart by their bytes, as the kernel does it: to Swift a
+/// slash with a combining mark behind it is no slash.
 struct LocalFiles {
     /// A new file that has no name yet, or a temporary one where the file system knows no unnamed files.
     struct Pending: ~Copyable {
         let file: OwnedFD
         let directory: OwnedFD
         let name: String
+        /// As it was asked for.
+        let path: String
         var temporaryName: String?
 
         deinit {
@@ -29,85 +32,109 @@ struct LocalFiles {
     private static let maximumPath = 4096
 
     private let roots: [String]?
-    /// Without symlinks, as the paths that it is compared with.
-    private let home: String?
+    private let protected: [ProtectedPath]
     private let allowOverwrite: Bool
 
-    /// - Parameter roots: absolute directories or files; nil leaves all but the protected paths open.
-    init(roots: [String]?, home: String?, allowOverwrite: Bool) {
+    /// - Parameters:
+    ///   - roots: absolute directories or files; nil leaves all but the protected paths open.
+    ///   - own: what the daemon itself lives on, protected as well.
+    init(roots: [String]?, home: String?, own: [String] = [], allowOverwrite: Bool) {
         self.roots = roots
-        self.home = home.flatMap { home in
-            guard let real = realpath(home, nil) else { return home }
-            defer { free(real) }
-            return String(cString: real)
-        }
+        protected = ProtectedPath.all(home: home) + own.map { ProtectedPath(text: $0) }
         self.allowOverwrite = allowOverwrite
     }
 
     /// Opens a regular file for reading.
     func open(_ path: String) throws(LocalRefusal) -> (file: Int32, size: UInt64) {
-        let found = try resolve(path, flags: UInt64(CSD_O_PATH | O_CLOEXEC))
-        try judge(real: realPath(found), asked: path)
-        var status = stat()
-        guard fstat(found.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw LocalRefusal(sentence: "The local path \(path) is not a regular file. Name a regular file.")
-        }
-        let file = Glibc.open("/proc/self/fd/\(found.rawValue)", O_RDONLY | O_CLOEXEC | O_NOCTTY)
-        guard file >= 0 else { throw refusal(path, errno) }
-        return (file, UInt64(status.st_size))
+        try checkForm(path)
+        let found = try resolve(path, in: roots, flags: UInt64(CSD_O_PATH | O_CLOEXEC), asked: path)
+        try judge(real: try realPath(found, path), asked: path)
+        // What is no regular file is not opened: a FIFO or a device would do something.
+        _ = try regular(found.rawValue, path)
+        // Without O_NONBLOCK somebody else's lease, fcntl(2) F_SETLEASE, would hold up the daemon for 45 s.
+        let number = Glibc.open("/proc/self/fd/\(found.rawValue)", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard number >= 0 else { throw refusal(path, errno) }
+        let file = OwnedFD(taking: number)
+        let size = try regular(file.rawValue, path)
+        return (file.release(), size)
     }
 
     /// Makes a file of mode 0600 in the directory of `path`, without the name.
     func create(_ path: String) throws(LocalRefusal) -> Pending {
-        guard let slash = path.lastIndex(of: "/"), path.hasPrefix("/") else { throw absolute(path) }
-        let name = String(path[path.index(after: slash)...])
+        try checkForm(path)
+        let (parent, name) = PathComponents.split(path)
         guard !name.isEmpty, name != ".", name != ".." else {
             throw LocalRefusal(sentence: "The local path \(path) names a directory. Name the file to write.")
         }
-        let parent = slash == path.startIndex ? "/" : String(path[..<slash])
-        let directory = try resolve(parent, flags: UInt64(CSD_O_PATH | O_DIRECTORY | O_CLOEXEC), asked: path)
-        let realParent = realPath(directory)
+        // A root may name the file itself, whose directory is in none.
+        let isRoot = roots?.contains { PathComponents.of($0) == PathComponents.of(path) } ?? false
+        let directory = try resolve(
+            parent, in: isRoot ? nil : roots, flags: UInt64(CSD_O_PATH | O_DIRECTORY | O_CLOEXEC), asked: path)
+        let realParent = try realPath(directory, path)
         try judge(real: realParent == "/" ? "/\(name)" : "\(realParent)/\(name)", asked: path)
         try checkTarget(directory, name, path)
         let here = "/proc/self/fd/\(directory.rawValue)"
         let unnamed = Glibc.open(here, CSD_O_TMPFILE | O_WRONLY | O_CLOEXEC, 0o600)
         if unnamed >= 0 {
-            return Pending(file: OwnedFD(taking: unnamed), directory: directory, name: name, temporaryName: nil)
+            return Pending(
+                file: OwnedFD(taking: unnamed), directory: directory, name: name, path: path, temporaryName: nil)
         }
         // NFS and some others have no unnamed files.
         guard errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT else { throw refusal(path, errno) }
-        let temporary = ".claude-ssh-\(UInt64.random(in: .min ... .max)).part"
+        let temporary = Self.temporaryName
         let named = openat(
             directory.rawValue, temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0o600)
         guard named >= 0 else { throw refusal(path, errno) }
-        return Pending(file: OwnedFD(taking: named), directory: directory, name: name, temporaryName: temporary)
+        return Pending(
+            file: OwnedFD(taking: named), directory: directory, name: name, path: path, temporaryName: temporary)
     }
 
     /// Gives the file its name; an existing file is replaced only where that is allowed, and then in one step.
     func commit(_ pending: consuming Pending) throws(LocalRefusal) {
-        try checkTarget(pending.directory, pending.name, pending.name)
+        try checkTarget(pending.directory, pending.name, pending.path)
         let directory = pending.directory.rawValue
         if !allowOverwrite {
             guard link(pending, as: pending.name) else {
-                throw errno == EEXIST ? Self.exists(pending.name) : refusal(pending.name, errno)
+                throw errno == EEXIST ? Self.exists(pending.path) : refusal(pending.path, errno)
             }
             return
         }
         if pending.temporaryName == nil {
-            let temporary = ".claude-ssh-\(UInt64.random(in: .min ... .max)).part"
-            guard link(pending, as: temporary) else { throw refusal(pending.name, errno) }
+            let temporary = Self.temporaryName
+            guard link(pending, as: temporary) else { throw refusal(pending.path, errno) }
             pending.temporaryName = temporary
         }
         guard let temporary = pending.temporaryName, renameat(directory, temporary, directory, pending.name) == 0 else {
-            throw refusal(pending.name, errno)
+            throw refusal(pending.path, errno)
         }
         pending.temporaryName = nil
     }
+
+    private static var temporaryName: String { ".claude-ssh-\(UInt64.random(in: .min ... .max)).part" }
 
     private func link(_ pending: borrowing Pending, as name: String) -> Bool {
         linkat(
             AT_FDCWD, "/proc/self/fd/\(pending.file.rawValue)", pending.directory.rawValue, name, AT_SYMLINK_FOLLOW)
             == 0
+    }
+
+    private func checkForm(_ path: String) throws(LocalRefusal) {
+        guard path.utf8.count < Self.maximumPath, !path.utf8.contains(0) else {
+            throw LocalRefusal(
+                sentence: "The local path is longer than \(Self.maximumPath - 1) bytes or contains a NUL.")
+        }
+        guard path.utf8.first == PathComponents.slash else {
+            throw LocalRefusal(sentence: "The local path \"\(path)\" is not absolute. Pass an absolute path.")
+        }
+    }
+
+    /// The size of a regular file.
+    private func regular(_ descriptor: Int32, _ path: String) throws(LocalRefusal) -> UInt64 {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw LocalRefusal(sentence: "The local path \(path) is not a regular file. Name a regular file.")
+        }
+        return UInt64(status.st_size)
     }
 
     /// What stands at the target now: nothing, or a regular file that may be replaced.
@@ -130,13 +157,9 @@ struct LocalFiles {
                 "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path.")
     }
 
-    private func resolve(_ path: String, flags: UInt64, asked: String? = nil) throws(LocalRefusal) -> OwnedFD {
-        let asked = asked ?? path
-        guard path.hasPrefix("/") else { throw absolute(asked) }
-        guard path.utf8.count < Self.maximumPath, !path.utf8.contains(0) else {
-            throw LocalRefusal(
-                sentence: "The local path is longer than \(Self.maximumPath - 1) bytes or contains a NUL.")
-        }
+    private func resolve(
+        _ path: String, in roots: [String]?, flags: UInt64, asked: String
+    ) throws(LocalRefusal) -> OwnedFD {
         guard let roots else {
             let number = csd_openat2(AT_FDCWD, path, flags, UInt64(CSD_RESOLVE_NO_MAGICLINKS))
             guard number >= 0 else { throw refusal(asked, errno) }
@@ -147,33 +170,47 @@ struct LocalFiles {
         guard top >= 0 else { throw refusal(root, errno) }
         let rootDescriptor = OwnedFD(taking: top)
         // A root may be a file itself.
-        let rest = PathComponents.of(path).dropFirst(PathComponents.of(root).count).joined(separator: "/")
+        let rest = PathComponents.of(path).dropFirst(PathComponents.of(root).count)
         if rest.isEmpty { return rootDescriptor }
         let number = csd_openat2(
-            rootDescriptor.rawValue, rest, flags, UInt64(CSD_RESOLVE_BENEATH | CSD_RESOLVE_NO_MAGICLINKS))
+            rootDescriptor.rawValue,
+            String(decoding: Array(rest.joined(separator: [PathComponents.slash])), as: UTF8.self),
+            flags, UInt64(CSD_RESOLVE_BENEATH | CSD_RESOLVE_NO_MAGICLINKS))
         guard number >= 0 else { throw errno == EXDEV ? outside(asked, roots) : refusal(asked, errno) }
         return OwnedFD(taking: number)
     }
 
-    /// Refuses what is protected, unless a root names the protected path itself.
+    /// Refuses what is protected, unless a root names the protected path itself. Protected is what lies there by its path,
+    /// and what is the same file or directory under another one: behind a symlink, by a hard link, a bind mount.
     private func judge(real: String, asked: String) throws(LocalRefusal) {
-        for protected in ProtectedPaths.all(home: home) where PathComponents.isInside(real, protected) {
-            if roots?.contains(where: { PathComponents.of($0) == PathComponents.of(protected) }) == true { continue }
+        let above = Set(PathComponents.prefixes(real).compactMap { FileIdentity(path: $0) })
+        for path in protected {
+            let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
+            guard isSame || path.names.contains(where: { PathComponents.isInside(real, $0) }) else { continue }
+            let isNamed =
+                roots?.contains { root in
+                    path.names.contains { PathComponents.of($0) == PathComponents.of(root) }
+                } ?? false
+            if isNamed { continue }
             throw LocalRefusal(
                 sentence:
-                    "The local path \(asked) is protected (\(protected)): it may hold secrets or is run by itself. "
-                    + "Use another path, or ask the user to name exactly \(protected) in local_roots.")
+                    "The local path \(asked) is protected (\(path.text)): it may hold secrets or is run by itself. "
+                    + "Use another path, or ask the user to name exactly \(path.text) in local_roots.")
         }
     }
 
-    private func realPath(_ descriptor: borrowing OwnedFD) -> String {
+    /// The path of what is open, as long as it is there: one that was removed or replaced has none.
+    private func realPath(_ descriptor: borrowing OwnedFD, _ asked: String) throws(LocalRefusal) -> String {
         var buffer = [UInt8](repeating: 0, count: Self.maximumPath)
         let count = readlink("/proc/self/fd/\(descriptor.rawValue)", &buffer, buffer.count)
-        return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-    }
-
-    private func absolute(_ path: String) -> LocalRefusal {
-        LocalRefusal(sentence: "The local path \"\(path)\" is not absolute. Pass an absolute path.")
+        guard count > 0, count < buffer.count, let path = String(validating: buffer[..<count], as: UTF8.self),
+            let identity = FileIdentity(path: path), identity == FileIdentity(descriptor: descriptor.rawValue)
+        else {
+            throw LocalRefusal(
+                sentence: "The local path \(asked) cannot be used: its real path cannot be told, because it is too "
+                    + "long, no UTF-8, or just being replaced. Try again, or use another path.")
+        }
+        return path
     }
 
     private func outside(_ path: String, _ roots: [String]) -> LocalRefusal {
@@ -183,33 +220,15 @@ struct LocalFiles {
     }
 
     private func refusal(_ path: String, _ code: Int32) -> LocalRefusal {
-        LocalRefusal(sentence: "The local path \(path) cannot be used: \(String(cString: strerror(code))).")
-    }
-}
-
-/// Paths by their components.
-enum PathComponents {
-    static func of(_ path: String) -> [Substring] { path.split(separator: "/").filter { $0 != "." } }
-
-    /// Whether `path` is `directory` or lies in it, by the text. `..` is judged by the kernel.
-    static func isInside(_ path: String, _ directory: String) -> Bool { of(path).starts(with: of(directory)) }
-}
-
-/// What no agent should read or write on the user's machine by accident: credentials, and what is run by itself.
-enum ProtectedPaths {
-    private static let inHome = [
-        ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass", ".my.cnf",
-        ".npmrc", ".pypirc", ".password-store", ".mozilla", ".local/share/keyrings", ".config/gcloud", ".config/gh",
-        ".config/claude-ssh-daemon", ".config/systemd", ".config/autostart", ".config/fish", ".config/environment.d",
-        ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile", ".zshrc", ".zshenv",
-        ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login", ".logout", ".pam_environment",
-        ".xprofile", ".xsession", ".xinitrc", ".forward", ".rhosts", ".shosts", ".gitconfig", ".config/git", ".claude",
-        ".claude.json", ".vimrc", ".vim", ".config/nvim", ".emacs", ".emacs.d", ".tmux.conf", ".screenrc", ".inputrc",
-        ".local/bin", ".local/share/applications", ".cargo/credentials.toml", ".cargo/config.toml", ".gradle", ".m2",
-    ]
-    private static let anywhere = ["/proc", "/sys", "/dev"]
-
-    static func all(home: String?) -> [String] {
-        anywhere + (home.map { home in inHome.map { "\(home)/\($0)" } } ?? [])
+        let advice =
+            switch code {
+            case ENOENT: "Check that it, or for a download its directory, exists."
+            case EACCES, EPERM, EROFS: "Use a path that the user may use, or ask the user to change that."
+            case ENOSPC, EDQUOT: "Free space there or use another path."
+            case EAGAIN: "Another process holds it; try again."
+            default: "Use another path."
+            }
+        return LocalRefusal(
+            sentence: "The local path \(path) cannot be used: \(String(cString: strerror(code))). \(advice)")
     }
 }

@@ -28,14 +28,11 @@ import Testing
         }
 
         deinit {
-            for name in [
-                "home/.ssh/id", "home/.sshx/f", "home/notes", "home/.bashrc", "home/keys", "root/in", "root/out",
-            ]
-                + ["root/inside", "root/updir", "root/loop", "root/fifo", "root/new", "root/sub/new", "home/new"]
-            {
-                unlink(directory.file(name))
-            }
-            for name in nested { rmdir(directory.file(name)) }
+            // Paths in it may be longer than system calls take.
+            let words = ["/bin/rm", "-rf", directory.path].map { (word: String) in strdup(word) }
+            var pid: pid_t = 0
+            if posix_spawn(&pid, "/bin/rm", nil, nil, words + [nil], nil) == 0 { waitpid(pid, nil, 0) }
+            for word in words { free(word) }
         }
 
         func files(roots: [String]? = nil, overwrite: Bool = false) -> LocalFiles {
@@ -201,5 +198,137 @@ import Testing
         #expect(LocalFilesTests.committed(files, second) == nil)
         #expect(LocalFilesTests.committed(files, first)?.sentence.contains("exists already") == true)
         #expect(tree.text("root/new") == "second")
+    }
+
+    @Test("a slash before a combining mark is a slash: no name hides one, no directory loses its protection")
+    func combiningMarks() throws {
+        let tree = try Tree()
+        let mark = "\u{301}"
+        try tree.directory.write("home/.ssh/\(mark)id", "secret")
+        #expect(
+            LocalFilesTests.refused(tree.files(), tree.directory.file("home/.ssh/\(mark)id"), "protected"))
+        mkdir(tree.directory.file("home/.local"), 0o700)
+        mkdir(tree.directory.file("home/.local/bin"), 0o700)
+        #expect(throws: LocalRefusal.self) {
+            try LocalFilesTests.write(tree.files(), tree.directory.file("home/.local/bin/\(mark)ls"), "x")
+        }
+        // Through a link out of the root.
+        #expect(throws: LocalRefusal.self) {
+            try LocalFilesTests.write(tree.files(roots: ["root"]), tree.directory.file("root/updir/\(mark)new"), "x")
+        }
+        #expect(access(tree.directory.file("home/\(mark)new"), F_OK) != 0)
+        try LocalFilesTests.write(tree.files(roots: ["root"]), tree.directory.file("root/sub/\(mark)new"), "x")
+        #expect(tree.text("root/sub/\(mark)new") == "x")
+    }
+
+    @Test("what is protected stays so under its other names: behind a link of its own, by a hard link")
+    func otherNames() throws {
+        let tree = try Tree()
+        try tree.directory.write("root/sub/key", "secret")
+        symlink("../root/sub", tree.directory.file("home/.gnupg"))
+        try tree.directory.write("home/.netrc", "secret")
+        link(tree.directory.file("home/.netrc"), tree.directory.file("root/hard"))
+        for files in [tree.files(), tree.files(roots: ["root", "home"])] {
+            for name in ["root/sub/key", "home/.gnupg/key", "root/hard"] {
+                #expect(LocalFilesTests.refused(files, tree.directory.file(name), ""), "\(name)")
+            }
+            #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/sub/new")) }
+        }
+        #expect(LocalFilesTests.opened(tree.files(), tree.directory.file("root/in")) == .success("root/in"))
+    }
+
+    @Test("a home that is a link protects the same, and a root may name what is protected through it")
+    func linkedHome() throws {
+        let tree = try Tree()
+        symlink("home", tree.directory.file("me"))
+        func files(_ roots: [String]?) -> LocalFiles {
+            LocalFiles(
+                roots: roots.map { $0.map { tree.directory.file($0) } }, home: tree.directory.file("me"),
+                allowOverwrite: false)
+        }
+        for name in ["me/.ssh/id", "home/.ssh/id"] {
+            #expect(LocalFilesTests.refused(files(nil), tree.directory.file(name), "protected"), "\(name)")
+        }
+        for name in ["me", "home"] {
+            let key = tree.directory.file("\(name)/.ssh/id")
+            #expect(LocalFilesTests.opened(files(["\(name)/.ssh"]), key) == .success("home/.ssh/id"), "\(name)")
+        }
+    }
+
+    @Test("a root may be a link, end in slashes, or name one file, for reading and for writing")
+    func oddRoots() throws {
+        let tree = try Tree()
+        symlink("root", tree.directory.file("way"))
+        #expect(
+            LocalFilesTests.opened(tree.files(roots: ["way//"]), tree.directory.file("way//in")) == .success("root/in"))
+        #expect(LocalFilesTests.refused(tree.files(roots: ["way"]), tree.directory.file("root/in"), "local_roots"))
+        #expect(LocalFilesTests.refused(tree.files(roots: ["way"]), tree.directory.file("way/out"), "local_roots"))
+        let single = tree.files(roots: ["root/new"])
+        try LocalFilesTests.write(single, tree.directory.file("root/new"), "x")
+        #expect(LocalFilesTests.opened(single, tree.directory.file("root/new")) == .success("x"))
+        for name in ["root/in", "root/new/x", "root/newer"] {
+            #expect(LocalFilesTests.refused(single, tree.directory.file(name), "local path"), "\(name)")
+            #expect(throws: LocalRefusal.self) { _ = try single.create(tree.directory.file(name)) }
+        }
+    }
+
+    @Test("where the real path cannot be told, nothing is opened")
+    func unknownRealPath() throws {
+        let tree = try Tree()
+        // Two halves of a path longer than PATH_MAX, the second one reached through a link to the first.
+        let half = String(repeating: String(repeating: "d", count: 200) + "/", count: 12)
+        for start in ["home/.ssh", "home/deep"] {
+            if start == "home/deep" { symlink(".ssh/\(half)", tree.directory.file(start)) }
+            var path = tree.directory.file(start)
+            for name in half.split(separator: "/") {
+                path += "/\(name)"
+                #expect(mkdir(path, 0o700) == 0)
+            }
+        }
+        let path = tree.directory.file("home/deep/\(half)id")
+        let file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        #expect(file >= 0)
+        close(file)
+        #expect(LocalFilesTests.refused(tree.files(), path, "real path"))
+    }
+
+    @Test("a file that somebody holds a lease on does not block the daemon")
+    func lease() throws {
+        let tree = try Tree()
+        signal(SIGIO, SIG_IGN)
+        let path = tree.directory.file("root/in")
+        let holder = OwnedFD(taking: open(path, O_RDWR | O_CLOEXEC))
+        try #require(fcntl(holder.rawValue, 1024, F_WRLCK) == 0, "F_SETLEASE")
+        #expect(LocalFilesTests.refused(tree.files(), path, "cannot be used"))
+    }
+
+    @Test("a path that is much too long is refused in a few words")
+    func shortSentences() throws {
+        let tree = try Tree()
+        for path in ["/" + String(repeating: "a", count: 65_000), String(repeating: "a", count: 65_000)] {
+            guard case .failure(let opening) = LocalFilesTests.opened(tree.files(), path) else {
+                Issue.record("it was opened")
+                continue
+            }
+            #expect(opening.sentence.utf8.count < 1000)
+            do throws(LocalRefusal) {
+                _ = try tree.files().create(path)
+                Issue.record("it was created")
+            } catch {
+                #expect(error.sentence.utf8.count < 1000)
+            }
+        }
+    }
+
+    @Test("what the daemon itself lives on is protected, and a directory that has gone takes no file")
+    func own() throws {
+        let tree = try Tree()
+        let files = LocalFiles(
+            roots: nil, home: nil, own: [tree.directory.file("root/in")], allowOverwrite: true)
+        #expect(LocalFilesTests.refused(files, tree.directory.file("root/inside"), "protected"))
+        #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/in")) }
+        let pending = try files.create(tree.directory.file("root/sub/new"))
+        #expect(rmdir(tree.directory.file("root/sub")) == 0)
+        #expect(LocalFilesTests.committed(files, pending)?.sentence.contains("root/sub/new") == true)
     }
 }

@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import IPC
+import Synchronization
 
 /// A shell of this machine.
 struct LocalShell: Sendable, CustomStringConvertible {
@@ -74,8 +75,12 @@ struct LocalRun: Sendable {
         let basic = ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/dev/null", "LANG": "C.UTF-8"]
         let variables = basic.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }
         let program = try Program(path, [path] + arguments, variables, input: input)
-        return await withCheckedContinuation { continuation in
-            DispatchQueue(label: "local run").async { continuation.resume(returning: program.finish(whileRunning)) }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                DispatchQueue(label: "local run").async { continuation.resume(returning: program.finish(whileRunning)) }
+            }
+        } onCancel: {
+            program.abandon()
         }
     }
 }
@@ -85,6 +90,13 @@ private final class Program: Sendable {
     private let pid: pid_t
     private let output: OwnedFD
     private let error: OwnedFD
+    private let abandoned = Atomic<Bool>(false)
+
+    /// A test that is over does not wait for it: what it started may hold its streams open for ever.
+    func abandon() {
+        abandoned.store(true, ordering: .relaxed)
+        kill(-pid, SIGKILL)
+    }
 
     init(_ path: String, _ arguments: [String], _ environment: [String], input: [UInt8]) throws {
         var inputs = try Pipe()
@@ -131,7 +143,8 @@ private final class Program: Sendable {
         var waiting = [output.rawValue, error.rawValue].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while waiting.contains(where: { $0.fd >= 0 }) {
-            guard poll(&waiting, 2, -1) > 0 else { continue }
+            if abandoned.load(ordering: .relaxed) { break }
+            guard poll(&waiting, 2, 500) > 0 else { continue }
             for index in 0..<2 where waiting[index].fd >= 0 && waiting[index].revents != 0 {
                 let count = read(waiting[index].fd, &chunk, chunk.count)
                 if count > 0 { kept[index] += chunk[..<count] } else { waiting[index].fd = -1 }

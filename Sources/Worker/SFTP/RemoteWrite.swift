@@ -24,6 +24,8 @@ public struct WriteResult: Equatable, Sendable {
     public let path: [UInt8]
     /// Its size.
     public let size: UInt64
+    /// Hexadecimal, where it was asked for.
+    public var sha256: String? = nil
 }
 
 /// How to write.
@@ -36,7 +38,10 @@ public struct WriteOptions: Sendable {
     public var createDirectories: Bool
     /// Fail with `.changed` unless this is what the file contains just before it is replaced.
     public var expected: [UInt8]?
-    /// Called with the bytes that the host has taken so far, on no particular thread.
+    /// Read back what was written before it takes its place, and fail with `.differs` unless its SHA-256 is that of what
+    /// was sent.
+    public var verifies = false
+    /// Called with the bytes that the host has taken so far and those that were read back, on no particular thread.
     public var progress: @Sendable (UInt64) -> Void = { _ in }
 
     /// Options of a write.
@@ -60,11 +65,14 @@ extension RemoteFiles {
         }
     }
 
-    /// Writes what `source` gives, in constant memory, so that nothing is lost on the way: a new file is made with
-    /// CREAT|EXCL and removed again where it cannot be completed; an existing one is replaced by a temporary sibling of the
-    /// same mode and owner, which is removed where that fails. Where no sibling can take its place the file is overwritten
-    /// as it lies, and the result says so. Hard links, ACLs and extended attributes of a replaced file stay behind: version
-    /// 3 does not show them.
+    /// Writes what `source` gives, in constant memory, so that nothing is lost on the way. The content goes into a
+    /// temporary sibling, made with CREAT|EXCL, and its size is compared with what was sent. Then it gets the name of a new
+    /// file by a hard link, which never takes the place of anything, or with its mode and owner replaces an existing one.
+    /// Whatever fails before that removes the sibling; where the connection is gone for good it stays behind, whole or not.
+    ///
+    /// Where no sibling can take its place, a file that exists is overwritten as it lies, and the result says so; a new one
+    /// is made with CREAT|EXCL under its own name. Hard links, ACLs and extended attributes of a replaced file stay behind:
+    /// version 3 does not show them.
     public func upload(
         to path: [UInt8], _ options: WriteOptions, from source: @escaping ByteSource
     ) async throws(SFTPError) -> WriteResult {
@@ -83,8 +91,8 @@ extension RemoteFiles {
     }
 }
 
-/// One write.
-private struct Writer {
+/// One write; how content gets its name is in RemoteStage.swift.
+struct Writer {
     /// Where it goes.
     private struct Spot {
         let target: [UInt8]
@@ -141,109 +149,10 @@ private struct Writer {
         }
     }
 
-    // MARK: New files
+    // MARK: In place
 
-    private func create(_ target: [UInt8]) async throws(SFTPError) -> WriteResult {
-        let opening = client.send(
-            .open(target, [.write, .create, .exclusive], SFTPAttributes(permissions: options.mode)), about: asked)
-        let handle: SFTPHandle
-        do throws(SFTPError) {
-            handle = try await opening.handle()
-        } catch .refused(.failure, let call, let path, let message) {
-            // OpenSSH has no code of its own for a file that exists.
-            if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }
-            throw await diagnosed(.refused(.failure, call: call, path: path, message: message), target)
-        }
-        do throws(SFTPError) {
-            var pump = WritePump(client, handle, source: source, progress: options.progress)
-            let size = try await pump.send(from: 0, to: .max)
-            let mode = options.mode.map {
-                client.send(.fsetstat(handle.bytes, SFTPAttributes(permissions: $0)), about: asked)
-            }
-            let sync = synchronize(handle)
-            let closing = handle.close()
-            try await pump.drain()
-            try await mode?.done()
-            try await settled(sync)
-            try await closing.done()
-            return WriteResult(method: .created, path: target, size: size)
-        } catch {
-            let error = await diagnosed(error, target)
-            await remove(target)
-            throw error
-        }
-    }
-
-    // MARK: Existing files
-
-    private func replace(_ target: [UInt8], _ existing: SFTPAttributes) async throws(SFTPError) -> WriteResult {
-        guard client.offers(.posixRename) else {
-            return try await overwrite(target, reason: "the server does not offer posix-rename@openssh.com")
-        }
-        guard let temporary = RemotePath.temporary(beside: target) else { throw .notRegular(.directory, path: asked) }
-        let handle: SFTPHandle
-        do throws(SFTPError) {
-            let mine = SFTPAttributes(permissions: 0o600)
-            handle = try await client.send(.open(temporary, [.write, .create, .exclusive], mine), about: asked).handle()
-        } catch .refused(let status, let call, let path, let message) {
-            let error = await diagnosed(.refused(status, call: call, path: path, message: message), target)
-            guard case .refused = error else { throw error }
-            return try await overwrite(target, reason: "no file can be made beside it")
-        }
-        let reason: String
-        do throws(SFTPError) {
-            switch try await fill(handle, as: existing, target, temporary) {
-            case .success(let size): return WriteResult(method: .replaced, path: target, size: size)
-            case .failure(let obstacle): reason = obstacle.reason
-            }
-        } catch {
-            let error = await diagnosed(error, target)
-            await remove(temporary)
-            throw error
-        }
-        await remove(temporary)
-        return try await overwrite(target, reason: reason)
-    }
-
-    /// Why no other file can take the place of one.
-    private struct Obstacle: Error {
-        let reason: String
-    }
-
-    /// Writes the temporary file and puts it in the target's place.
-    private func fill(
-        _ handle: SFTPHandle, as existing: SFTPAttributes, _ target: [UInt8], _ temporary: [UInt8]
-    ) async throws(SFTPError) -> Result<UInt64, Obstacle> {
-        let mode = SFTPAttributes(permissions: options.mode ?? existing.permissions.map { $0 & 0o7777 })
-        let fstat = client.send(.fstat(handle.bytes), about: asked)
-        var pump = WritePump(client, handle, source: source, progress: options.progress)
-        let size = try await pump.send(from: 0, to: .max)
-        let modeSet = client.send(.fsetstat(handle.bytes, mode), about: asked)
-        let sync = synchronize(handle)
-        let own = try await fstat.attributes()
-        try await pump.drain()
-        try await modeSet.done()
-        if let wanted = existing.owner, own.owner != wanted {
-            do throws(SFTPError) {
-                try await client.send(.fsetstat(handle.bytes, SFTPAttributes(owner: wanted)), about: asked).done()
-                // A change of the owner takes the set-id bits away.
-                try await client.send(.fsetstat(handle.bytes, mode), about: asked).done()
-            } catch .refused {
-                return .failure(Obstacle(reason: "a new file in its place would not belong to its owner and group"))
-            }
-        }
-        try await settled(sync)
-        try await handle.close().done()
-        try await expectUnchanged(target)
-        do throws(SFTPError) {
-            try await client.send(.posixRename(temporary, to: target), about: asked).done()
-        } catch .refused {
-            return .failure(Obstacle(reason: "no other file can be put in its place"))
-        }
-        return .success(size)
-    }
-
-    private func expectUnchanged(_ target: [UInt8]) async throws(SFTPError) {
+    /// Between this and what follows it, another writer can still come: version 3 has no lock.
+    func expectUnchanged(_ target: [UInt8]) async throws(SFTPError) {
         guard let expected = options.expected else { return }
         let files = RemoteFiles(channel: files.channel)
         guard try await files.read(target, .head(expected.count + 1)).bytes == expected else {
@@ -253,9 +162,10 @@ private struct Writer {
 
     /// Writes over the file as it lies. What goes beyond its present end is written first: where the disk is full, that is
     /// taken back and nothing is lost.
-    private func overwrite(_ target: [UInt8], reason: String) async throws(SFTPError) -> WriteResult {
+    func overwrite(_ target: [UInt8], reason: String) async throws(SFTPError) -> WriteResult {
         try await expectUnchanged(target)
-        let handle = try await client.send(.open(target, .write, SFTPAttributes()), about: asked).handle()
+        let flags: SFTPRequest.OpenFlags = options.verifies ? [.read, .write] : .write
+        let handle = try await client.send(.open(target, flags, SFTPAttributes()), about: asked).handle()
         let existing = try await client.send(.fstat(handle.bytes), about: asked).attributes()
         guard existing.type == .regular else { throw .notRegular(existing.type, path: asked) }
         let old = existing.size ?? 0
@@ -270,27 +180,67 @@ private struct Writer {
             _ = await Task { try? await restoring.done() }.value
             throw error
         }
-        let reached = try await pump.send(from: 0, to: old)
-        if end == old { end = reached }
-        var attributes = SFTPAttributes(size: end)
+        do throws(SFTPError) {
+            let reached = try await pump.send(from: 0, to: old)
+            if end == old { end = reached }
+            let sha256 = try await finish(handle, &pump, end)
+            return WriteResult(method: .inPlace(reason: reason), path: target, size: end, sha256: sha256)
+        } catch .refused(let status, let call, _, let message) {
+            throw .damaged(path: asked, detail: "\(call): \(message.isEmpty ? "\(status)" : message)")
+        } catch .local(let detail) {
+            throw .damaged(path: asked, detail: detail)
+        } catch .differs {
+            throw .damaged(path: asked, detail: "what was read back is not what was sent")
+        }
+    }
+
+    /// Cuts the file to its new size and judges what the host has of it.
+    private func finish(
+        _ handle: SFTPHandle, _ pump: inout WritePump, _ size: UInt64
+    ) async throws(SFTPError) -> String? {
+        var attributes = SFTPAttributes(size: size)
         attributes.permissions = options.mode
         let setting = client.send(.fsetstat(handle.bytes, attributes), about: asked)
         let sync = synchronize(handle)
-        let closing = handle.close()
+        let fstat = client.send(.fstat(handle.bytes), about: asked)
         try await pump.drain()
         try await setting.done()
         try await settled(sync)
-        try await closing.done()
-        return WriteResult(method: .inPlace(reason: reason), path: target, size: end)
+        // It was not sent from its beginning to its end, so the source is read once more.
+        let sha256 = options.verifies ? try await digestOfSource() : nil
+        try await check(handle, try await fstat.attributes(), size: size, sha256: sha256)
+        try await handle.close().done()
+        return sha256
     }
 
-    // MARK: Parts of both
+    private func digestOfSource() async throws(SFTPError) -> String {
+        var digest = SHA256()
+        var offset: UInt64 = 0
+        while true {
+            let bytes = try await source(offset, SFTPClient.Limits.longest)
+            if bytes.isEmpty { return digest.finish() }
+            digest.update(bytes)
+            offset += UInt64(bytes.count)
+        }
+    }
 
-    private func synchronize(_ handle: SFTPHandle) -> PendingReply? {
+    // MARK: Parts of all
+
+    /// Throws unless the host's file is what was sent, as far as it tells.
+    func check(
+        _ handle: SFTPHandle, _ attributes: SFTPAttributes, size: UInt64, sha256: String?
+    ) async throws(SFTPError) {
+        guard attributes.size ?? size == size else { throw .differs(path: asked) }
+        guard let sha256 else { return }
+        let back = try await client.sha256(of: handle, size: size) { options.progress(size + $0) }
+        guard back == sha256 else { throw .differs(path: asked) }
+    }
+
+    func synchronize(_ handle: SFTPHandle) -> PendingReply? {
         client.offers(.fsync) ? client.send(.fsync(handle.bytes), about: asked) : nil
     }
 
-    private func settled(_ sync: PendingReply?) async throws(SFTPError) {
+    func settled(_ sync: PendingReply?) async throws(SFTPError) {
         do throws(SFTPError) {
             try await sync?.done()
         } catch .refused(.unsupported, _, _, _), .refused(.badMessage, _, _, _) {
@@ -300,7 +250,7 @@ private struct Writer {
     }
 
     /// OpenSSH has no code of its own for a full disk, so the file system is asked.
-    private func diagnosed(_ error: SFTPError, _ target: [UInt8]) async -> SFTPError {
+    func diagnosed(_ error: SFTPError, _ target: [UInt8]) async -> SFTPError {
         guard case .refused(.failure, _, _, _) = error, client.offers(.statvfs),
             let directory = RemotePath.split(target)?.directory,
             let reply = try? await client.send(.statvfs(directory)).extended()
@@ -315,7 +265,7 @@ private struct Writer {
     }
 
     /// Removes what this write made, also when its task is cancelled, and over a new connection where this one is lost.
-    private func remove(_ path: [UInt8]) async {
+    func remove(_ path: [UInt8]) async {
         let removing = client.send(.remove(path))
         let channel = files.channel
         await Task {

@@ -312,7 +312,7 @@ extension SFTPRequest {
             .mkdir(let path, _), .rmdir(let path), .realpath(let path), .stat(let path), .rename(let path, _),
             .readlink(let path),
             .symlink(let path, _), .posixRename(let path, _), .lsetstat(let path, _), .expandPath(let path),
-            .statvfs(let path):
+            .statvfs(let path), .hardlink(let path, _):
             path
         case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: []
         }

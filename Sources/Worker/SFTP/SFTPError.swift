@@ -32,6 +32,10 @@ public enum SFTPError: Error, Equatable, Sendable {
     case noSpace(path: [UInt8])
     /// The host's server lacks what the call needs.
     case unsupported(String)
-    /// The local side of a transfer failed.
+    /// The local side of a transfer failed, as this sentence tells.
     case local(detail: String)
+    /// What was read back of a transfer differs in size or SHA-256 from what was transferred. Nothing was changed.
+    case differs(path: [UInt8])
+    /// The file was being overwritten as it lies when this happened: it may be half of both.
+    case damaged(path: [UInt8], detail: String)
 }

@@ -48,6 +48,7 @@ enum SFTPRequest: Equatable, Sendable {
     case lsetstat([UInt8], SFTPAttributes)
     case expandPath([UInt8])
     case statvfs([UInt8])
+    case hardlink([UInt8], to: [UInt8])
 
     /// The packet's type, and the name for messages.
     var call: (type: UInt8, name: String) {
@@ -76,6 +77,7 @@ enum SFTPRequest: Equatable, Sendable {
         case .lsetstat: (200, SFTPExtension.lsetstat.rawValue)
         case .expandPath: (200, SFTPExtension.expandPath.rawValue)
         case .statvfs: (200, SFTPExtension.statvfs.rawValue)
+        case .hardlink: (200, SFTPExtension.hardlink.rawValue)
         }
     }
 
@@ -88,7 +90,7 @@ enum SFTPRequest: Equatable, Sendable {
         case .lstat, .fstat, .stat: .attributes
         case .limits, .statvfs: .extended
         case .close, .write, .setstat, .fsetstat, .remove, .mkdir, .rmdir, .rename, .symlink, .posixRename, .fsync,
-            .lsetstat:
+            .lsetstat, .hardlink:
             .status
         }
     }
@@ -135,7 +137,7 @@ enum SFTPRequest: Equatable, Sendable {
             .lsetstat(let bytes, let attributes):
             writer.string(bytes)
             attributes.encode(into: &writer)
-        case .rename(let old, let new), .posixRename(let old, let new):
+        case .rename(let old, let new), .posixRename(let old, let new), .hardlink(let old, let new):
             writer.string(old)
             writer.string(new)
         case .symlink(let path, let target):
@@ -159,4 +161,5 @@ enum SFTPExtension: String, CaseIterable, Sendable {
     case lsetstat = "lsetstat@openssh.com"
     case expandPath = "expand-path@openssh.com"
     case statvfs = "statvfs@openssh.com"
+    case hardlink = "hardlink@openssh.com"
 }

@@ -14,11 +14,14 @@ struct WritePump {
     private var queue: [(reply: PendingReply, length: Int)] = []
     private var underWay = 0
     private var written: UInt64 = 0
+    /// Of what was sent, where that is wanted.
+    private(set) var digest: SHA256?
 
     init(
-        _ client: SFTPClient, _ handle: SFTPHandle, source: @escaping ByteSource,
+        _ client: SFTPClient, _ handle: SFTPHandle, source: @escaping ByteSource, digests: Bool = false,
         progress: @escaping @Sendable (UInt64) -> Void
     ) {
+        digest = digests ? SHA256() : nil
         self.client = client
         self.handle = handle
         self.source = source
@@ -34,6 +37,7 @@ struct WritePump {
             let bytes = try await source(offset, Int(min(UInt64(chunk), end - offset)))
             if Task.isCancelled { throw .cancelled }
             if bytes.isEmpty { break }
+            digest?.update(bytes)
             while underWay + bytes.count > Self.window, !queue.isEmpty { try await settle() }
             let request = SFTPRequest.write(handle.bytes, offset: offset, data: bytes)
             queue.append((client.send(request, about: handle.path), bytes.count))

@@ -30,6 +30,8 @@ enum Observer {
             + #" for e do shift; u "$e"; set -- "$@" "$v"; done; exec env "$@" "${SHELL:-/bin/sh}" -c "$c");"#
             + #" printf =%s "$?")"#,
         #"s=${m##*=}; m=${m%=*}"#,
+        // ksh93 counts 256 + n after signal n.
+        #"[ "${s:-0}" -le 256 ] || { s=$((s-128)); m=1; }"#,
         #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s\n" "$n" "$s" "${m:+1}" >&2"#,
         #"exit "${s:-255}""#,
     ].joined(separator: "; ")

@@ -18,7 +18,7 @@ enum TreeStop {
         #"l() { if [ -r /proc/self/stat ]; then for f in /proc/[0-9]*/stat; do"#
             // A process may put newlines and parentheses into its name; the fields follow the last one.
             + #" x=; { while read -r y; do x="$x $y"; done <"$f"; } 2>/dev/null; case $x in *") "*) ;; *) continue;; esac;"#
-            + #" q=${f#/proc/}; set -- ${x##*) };"#
+            + #" q=${f#/proc/}; set -- ${x##*\) };"#
             + #" echo "${q%/stat},$2,$3,$4,$1"; done;"#
             + #" else ps -A -o pid= -o ppid= -o pgid= -o stat= | while read -r i j g z; do echo "$i,$j,$g,$g,$z"; done; fi; }"#,
         // Leaves the living processes of the command in t, those but the observer's own two in u, and remembers t in k.

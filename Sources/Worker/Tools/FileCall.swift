@@ -32,7 +32,7 @@ struct FileCall {
         _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"
     ) throws {
         text = try arguments.requiredString(name)
-        guard text.hasPrefix("/") else {
+        guard text.utf8.first == UInt8(ascii: "/") else {
             throw Arguments.Mistake(
                 sentence: "Argument \"\(name)\" must be an absolute path, not \"\(text.prefix(200))\".")
         }

@@ -24,8 +24,11 @@ enum FileFailures {
         case .cancelled: return "The call was cancelled."
         case .refused(let status, let call, _, let message): return refused(status, call, message, place)
         case .notRegular(let type, _):
-            return "\(place) is not a regular file but: \(type.rawValue). "
-                + (type == .directory ? "Use ssh_list_dir for it." : "Use ssh_exec for it.")
+            switch type {
+            case .regular: return "\(place) is a regular file and no directory. Use ssh_read_file for it."
+            case .directory: return "\(place) is not a regular file but: directory. Use ssh_list_dir for it."
+            default: return "\(place) is not a regular file but: \(type.rawValue). Use ssh_exec for it."
+            }
         case .exists(let type, _):
             return "\(place) exists already (\(type.rawValue)), and safeguards.allow_overwrite is false. "
                 + "Choose another path, or ask the user to allow overwriting."
@@ -40,15 +43,26 @@ enum FileFailures {
         case .noSpace:
             return "There is no space left for \(place). The file is as it was; free space there, then try again."
         case .unsupported(let what): return "\"\(host.name)\" cannot do this over SFTP: \(what). Use ssh_exec."
-        case .local(let detail): return "The local file failed: \(detail)."
+        case .local(let detail): return detail
+        case .differs:
+            return "\(place) reads back with another size or SHA-256 than what was transferred. Nothing was changed; "
+                + "try again."
+        case .damaged(_, let detail):
+            return
+                "\(place) was overwritten as it lies and may be half old and half new, because writing failed (\(detail)). "
+                + "Write the whole file again."
         }
     }
 
     private static func refused(_ status: SFTPStatus, _ call: String, _ message: String, _ place: String) -> String {
         switch status {
-        case .noSuchFile: "\(place) does not exist, or a directory above it does not. Check the path with ssh_list_dir."
+        case .noSuchFile:
+            "\(place) does not exist: it, a directory above it or what a symlink there leads to is missing. "
+                + "Check the path with ssh_list_dir."
         case .permissionDenied: "Permission denied for \(place). The remote user may not do this; choose another path."
-        default: "\(place) cannot be used: \(message.isEmpty ? "\(status)" : String(message.prefix(200))) (\(call))."
+        default:
+            "\(place) cannot be used: \(message.isEmpty ? "\(status)" : String(message.prefix(200))) (\(call)). "
+                + "Look at it and its directory with ssh_list_dir, or choose another path."
         }
     }
 

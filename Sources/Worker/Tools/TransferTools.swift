@@ -20,6 +20,7 @@ enum UploadFileTool: Tool {
                 [
                     "local_path": Schema.string("Absolute path on this machine"),
                     "remote_path": Schema.string("Absolute path on the host"), "host": Schema.host(),
+                    "sha256": LocalTransfer.checksum,
                 ], required: ["local_path", "remote_path"]),
             outputSchema: Schema.result(
                 [
@@ -31,26 +32,26 @@ enum UploadFileTool: Tool {
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
         await FileCall.run(context) {
-            let arguments = try Arguments(values, tool: name, known: ["local_path", "remote_path", "host"])
-            let local = try arguments.requiredString("local_path")
+            let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
+            let local = try LocalTransfer.path(arguments)
+            let verifies = try arguments.boolean("sha256") ?? false
             let call = try FileCall(arguments, context, needs: .write, path: "remote_path")
             guard case .opened(let file, let size) = try await context.ask(.openLocal(path: local)) else {
                 throw FileFailure(sentence: "The local file \(local) could not be opened.")
             }
-            let options = WriteOptions(policy: context.policy.allowOverwrite ? .replace : .createOnly)
-            let written = try await call.sftp { () async throws(SFTPError) in
-                try await call.files.upload(to: call.path, options) { offset, most async throws(SFTPError) in
-                    try LocalTransfer.read(file, at: offset, most)
-                }
+            let source = try LocalTransfer.Source(file, local, size: size)
+            var options = WriteOptions(policy: context.policy.allowOverwrite ? .replace : .createOnly)
+            options.verifies = verifies
+            options.progress = { done in
+                // What is read back counts as well.
+                context.progress.report(Int64(clamping: done), total: Int64(clamping: verifies ? 2 * size : size))
             }
-            guard written.size == size else {
-                throw FileFailure(
-                    sentence:
-                        "The local file \(local) changed its size during the upload, from \(size) to \(written.size) bytes. "
-                        + "Upload it again when nothing writes to it.")
+            let written = try await call.sftp { [options] () async throws(SFTPError) in
+                try await call.files.upload(to: call.path, options, from: source.read)
             }
             var result: JSONObject = ["uploaded": true, "remote_path": .string(call.text)]
             WriteFileTool.describe(written, in: &result)
+            if let sha256 = written.sha256 { result["sha256"] = .string(sha256) }
             return result
         }
     }
@@ -73,6 +74,7 @@ enum DownloadFileTool: Tool {
                 [
                     "remote_path": Schema.string("Absolute path on the host"),
                     "local_path": Schema.string("Absolute path on this machine"), "host": Schema.host(),
+                    "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
                 ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()]),
@@ -84,64 +86,131 @@ enum DownloadFileTool: Tool {
     }
 
     private static func download(_ values: JSONObject, _ context: ToolContext) async throws -> JSONObject {
-        let arguments = try Arguments(values, tool: name, known: ["local_path", "remote_path", "host"])
-        let local = try arguments.requiredString("local_path")
+        let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
+        let local = try LocalTransfer.path(arguments)
+        let verifies = try arguments.boolean("sha256") ?? false
         let call = try FileCall(arguments, context, needs: .write, path: "remote_path")
         guard case .created(let file, let handle) = try await context.ask(.createLocal(path: local)) else {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }
-        switch await fetch(call, into: file, local) {
-        case .failure(let failure):
+        let fetched: DownloadResult
+        do throws(FileFailure) {
+            fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context.progress)
+        } catch {
             context.broker.abandon(handle: handle)
-            throw failure
-        case .success(let size):
-            _ = try await context.ask(.commitLocal(handle: handle))
-            return ["downloaded": true, "local_path": .string(local), "size": .integer(Int64(clamping: size))]
+            throw error
         }
+        _ = try await context.ask(.commitLocal(handle: handle))
+        var result: JSONObject = [
+            "downloaded": true, "local_path": .string(local), "size": .integer(Int64(clamping: fetched.size)),
+        ]
+        if let sha256 = fetched.sha256 { result["sha256"] = .string(sha256) }
+        return result
     }
 
     /// Reads the remote file into the local one, down to the disk.
     private static func fetch(
-        _ call: FileCall, into file: SharedFD, _ local: String
-    ) async -> Result<UInt64, FileFailure> {
-        let target = LocalTransfer.Sink(file)
-        let size: UInt64
-        do throws(SFTPError) {
-            size = try await call.files.download(call.path, to: target.take).size
-        } catch {
-            return .failure(FileFailure(sentence: FileFailures.sentence(error, call.host, path: call.text)))
+        _ call: FileCall, into target: LocalTransfer.Sink, _ verifies: Bool, _ progress: Progress
+    ) async throws(FileFailure) -> DownloadResult {
+        try await call.sftp { () async throws(SFTPError) in
+            let fetched = try await call.files.download(call.path, verifies: verifies, to: target.take) { done, total in
+                progress.report(Int64(clamping: done), total: total.map { Int64(clamping: $0) })
+            }
+            try target.synchronize()
+            if Task.isCancelled { throw .cancelled }
+            return fetched
         }
-        guard fsync(file.rawValue) == 0 else {
-            let why = String(cString: strerror(errno))
-            return .failure(FileFailure(sentence: "The local file \(local) could not be written: \(why)."))
-        }
-        return .success(size)
     }
 }
 
 /// The local side of a transfer: descriptors from the supervisor.
 enum LocalTransfer {
-    static func read(_ file: SharedFD, at offset: UInt64, _ most: Int) throws(SFTPError) -> ArraySlice<UInt8> {
-        var bytes = [UInt8](repeating: 0, count: most)
-        var count = 0
-        while count < most {
-            let read = bytes.withUnsafeMutableBytes {
-                pread(file.rawValue, $0.baseAddress.map { $0 + count }, most - count, off_t(clamping: offset) + count)
-            }
-            if read < 0 && errno == EINTR { continue }
-            guard read >= 0 else { throw .local(detail: String(cString: strerror(errno))) }
-            if read == 0 { break }
-            count += read
+    /// Longest path in bytes, PATH_MAX less its NUL.
+    private static let maximumPath = 4095
+
+    static let arguments = ["local_path", "remote_path", "host", "sha256"]
+    static let checksum = Schema.boolean("Verify by SHA-256, returned")
+
+    /// The argument `local_path`; which files it may name is judged by the supervisor.
+    static func path(_ arguments: Arguments) throws(Arguments.Mistake) -> String {
+        let path = try arguments.requiredString("local_path")
+        guard path.utf8.first == UInt8(ascii: "/") else {
+            throw Arguments.Mistake(
+                sentence: "Argument \"local_path\" must be an absolute path, not \"\(path.prefix(200))\".")
         }
-        return bytes[..<count]
+        guard path.utf8.count <= maximumPath else {
+            throw Arguments.Mistake(
+                sentence:
+                    "Argument \"local_path\" is \(path.utf8.count) bytes long; paths have at most \(maximumPath).")
+        }
+        return path
     }
 
-    /// Writes what comes, in order.
+    private static var reason: String { String(cString: strerror(errno)) }
+
+    /// What is uploaded. That it changes meanwhile is an error.
+    struct Source: Sendable {
+        private let file: SharedFD
+        private let path: String
+        private let size: UInt64
+        private let before: stat
+
+        init(_ file: SharedFD, _ path: String, size: UInt64) throws(FileFailure) {
+            self.file = file
+            self.path = path
+            self.size = size
+            var status = stat()
+            guard fstat(file.rawValue, &status) == 0 else {
+                throw FileFailure(sentence: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
+            }
+            before = status
+        }
+
+        /// The bytes at an offset; none at the end.
+        @Sendable func read(_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8> {
+            try bytes(at: offset, most)
+        }
+
+        private func bytes(at offset: UInt64, _ most: Int) throws(SFTPError) -> ArraySlice<UInt8> {
+            var bytes = [UInt8](repeating: 0, count: most)
+            var count = 0
+            while count < most {
+                let read = bytes.withUnsafeMutableBytes {
+                    pread(
+                        file.rawValue, $0.baseAddress.map { $0 + count }, most - count, off_t(clamping: offset) + count)
+                }
+                if read < 0 && errno == EINTR { continue }
+                guard read >= 0 else {
+                    throw .local(detail: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
+                }
+                if read == 0 { break }
+                count += read
+            }
+            let end = offset + UInt64(count)
+            // One that grows as fast as it is sent would never end.
+            guard count == 0 ? offset >= size && isUnchanged : end <= size else {
+                throw .local(
+                    detail: "The local file \(path) changed during the upload. "
+                        + "Upload it again when nothing writes to it.")
+            }
+            return bytes[..<count]
+        }
+
+        private var isUnchanged: Bool {
+            var now = stat()
+            return fstat(file.rawValue, &now) == 0 && now.st_size == before.st_size && now.st_size == size
+                && now.st_mtim.tv_sec == before.st_mtim.tv_sec && now.st_mtim.tv_nsec == before.st_mtim.tv_nsec
+        }
+    }
+
+    /// What a download goes into, in order.
     struct Sink: Sendable {
         private let file: SharedFD
+        private let path: String
 
-        init(_ file: SharedFD) {
+        init(_ file: SharedFD, _ path: String) {
             self.file = file
+            self.path = path
         }
 
         @Sendable func take(_ bytes: ArraySlice<UInt8>) async throws(SFTPError) { try write(bytes) }
@@ -151,9 +220,20 @@ enum LocalTransfer {
             while !rest.isEmpty {
                 let count = rest.withUnsafeBytes { Glibc.write(file.rawValue, $0.baseAddress, $0.count) }
                 if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { throw .local(detail: String(cString: strerror(errno))) }
+                guard count > 0 else { throw failure }
                 rest = rest.dropFirst(count)
             }
+        }
+
+        /// Returns when all of it is on the disk.
+        func synchronize() throws(SFTPError) {
+            guard fsync(file.rawValue) == 0 else { throw failure }
+        }
+
+        private var failure: SFTPError {
+            .local(
+                detail: "The local file \(path) could not be written: \(LocalTransfer.reason). Nothing of it was kept; "
+                    + "free space there or choose another path.")
         }
     }
 }

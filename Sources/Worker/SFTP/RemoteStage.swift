@@ -1,0 +1,166 @@
+/// How content gets its name: complete, or not at all.
+extension Writer {
+    /// Why no other file can take the place of one.
+    private struct Obstacle: Error {
+        let reason: String
+    }
+
+    /// A file without its name yet.
+    private struct Staged {
+        let size: UInt64
+        let sha256: String?
+        let attributes: SFTPAttributes
+    }
+
+    private var creating: SFTPRequest.OpenFlags {
+        options.verifies ? [.read, .write, .create, .exclusive] : [.write, .create, .exclusive]
+    }
+
+    // MARK: New files
+
+    /// Makes a file where there is none.
+    func create(_ target: [UInt8]) async throws(SFTPError) -> WriteResult {
+        guard client.offers(.hardlink), client.offers(.posixRename),
+            let temporary = RemotePath.temporary(beside: target)
+        else { return try await createDirectly(target) }
+        let handle: SFTPHandle
+        do throws(SFTPError) {
+            let attributes = SFTPAttributes(permissions: options.mode)
+            handle = try await client.send(.open(temporary, creating, attributes), about: asked).handle()
+        } catch .refused {
+            // Its own name may be allowed, and otherwise tells better why not.
+            return try await createDirectly(target)
+        }
+        do throws(SFTPError) {
+            let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
+            try await handle.close().done()
+            try await name(temporary, target)
+            return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
+        } catch {
+            let error = await diagnosed(error, target)
+            await remove(temporary)
+            throw error
+        }
+    }
+
+    /// Gives a finished file its name, unless something else has it.
+    private func name(_ temporary: [UInt8], _ target: [UInt8]) async throws(SFTPError) {
+        do throws(SFTPError) {
+            try await client.send(.hardlink(temporary, to: target), about: asked).done()
+            return await remove(temporary)
+        } catch .refused {
+            if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }
+        }
+        // A file system without hard links: an empty file takes the name, and what has taken it is replaced.
+        try await reserve(target).close().done()
+        do throws(SFTPError) {
+            try await client.send(.posixRename(temporary, to: target), about: asked).done()
+        } catch {
+            await remove(target)
+            throw error
+        }
+    }
+
+    private func reserve(_ target: [UInt8]) async throws(SFTPError) -> SFTPHandle {
+        let attributes = SFTPAttributes(permissions: options.mode)
+        do throws(SFTPError) {
+            return try await client.send(.open(target, creating, attributes), about: asked).handle()
+        } catch .refused(.failure, let call, let path, let message) {
+            // OpenSSH has no code of its own for a file that exists.
+            if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }
+            throw await diagnosed(.refused(.failure, call: call, path: path, message: message), target)
+        }
+    }
+
+    private func createDirectly(_ target: [UInt8]) async throws(SFTPError) -> WriteResult {
+        let handle = try await reserve(target)
+        do throws(SFTPError) {
+            let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
+            try await handle.close().done()
+            return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
+        } catch {
+            let error = await diagnosed(error, target)
+            await remove(target)
+            throw error
+        }
+    }
+
+    // MARK: Existing files
+
+    /// Puts another file in the place of one.
+    func replace(_ target: [UInt8], _ existing: SFTPAttributes) async throws(SFTPError) -> WriteResult {
+        guard client.offers(.posixRename) else {
+            return try await overwrite(target, reason: "the server does not offer posix-rename@openssh.com")
+        }
+        guard let temporary = RemotePath.temporary(beside: target) else { throw .notRegular(.directory, path: asked) }
+        let handle: SFTPHandle
+        do throws(SFTPError) {
+            let mine = SFTPAttributes(permissions: 0o600)
+            handle = try await client.send(.open(temporary, creating, mine), about: asked).handle()
+        } catch .refused(let status, let call, let path, let message) {
+            let error = await diagnosed(.refused(status, call: call, path: path, message: message), target)
+            guard case .refused = error else { throw error }
+            return try await overwrite(target, reason: "no file can be made beside it")
+        }
+        let obstacle: Obstacle
+        do throws(SFTPError) {
+            switch try await exchange(handle, temporary, target, existing) {
+            case .success(let result): return result
+            case .failure(let found): obstacle = found
+            }
+        } catch {
+            let error = await diagnosed(error, target)
+            await remove(temporary)
+            throw error
+        }
+        await remove(temporary)
+        return try await overwrite(target, reason: obstacle.reason)
+    }
+
+    private func exchange(
+        _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes
+    ) async throws(SFTPError) -> Result<WriteResult, Obstacle> {
+        let mode = SFTPAttributes(permissions: options.mode ?? existing.permissions.map { $0 & 0o7777 })
+        let staged = try await stage(handle, mode)
+        if let wanted = existing.owner, staged.attributes.owner != wanted {
+            do throws(SFTPError) {
+                try await client.send(.fsetstat(handle.bytes, SFTPAttributes(owner: wanted)), about: asked).done()
+                // A change of the owner takes the set-id bits away.
+                try await client.send(.fsetstat(handle.bytes, mode), about: asked).done()
+            } catch .refused {
+                return .failure(Obstacle(reason: "a new file in its place would not belong to its owner and group"))
+            }
+        }
+        try await handle.close().done()
+        try await expectUnchanged(target)
+        do throws(SFTPError) {
+            try await client.send(.posixRename(temporary, to: target), about: asked).done()
+        } catch .refused {
+            return .failure(Obstacle(reason: "no other file can be put in its place"))
+        }
+        return .success(
+            WriteResult(method: .replaced, path: target, size: staged.size, sha256: staged.sha256))
+    }
+
+    // MARK: Content
+
+    /// Writes all of the source, down to the disk, and judges what the host has of it.
+    private func stage(
+        _ handle: SFTPHandle, _ mode: SFTPAttributes
+    ) async throws(SFTPError) -> Staged {
+        var pump = WritePump(
+            client, handle, source: source, digests: options.verifies, progress: options.progress)
+        let size = try await pump.send(from: 0, to: .max)
+        let modeSet = mode.permissions.map { _ in client.send(.fsetstat(handle.bytes, mode), about: asked) }
+        let sync = synchronize(handle)
+        let fstat = client.send(.fstat(handle.bytes), about: asked)
+        try await pump.drain()
+        try await modeSet?.done()
+        try await settled(sync)
+        let attributes = try await fstat.attributes()
+        var digest = pump.digest
+        let sha256 = digest?.finish()
+        try await check(handle, attributes, size: size, sha256: sha256)
+        return Staged(size: size, sha256: sha256, attributes: attributes)
+    }
+}
