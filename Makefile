@@ -9,7 +9,7 @@ release       = $(SCRATCH)/release
 shell_scripts = scripts/prepare scripts/demo .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint demo install clean
+.PHONY: help build test lint demo bench install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
@@ -27,12 +27,18 @@ test: ## install what is missing, build, run every test: unit, sandbox, end to e
 lint: ## check the format of the Swift sources and the syntax of the scripts
 	swift format lint --strict --parallel --recursive Sources Tests Package.swift
 	for script in $(shell_scripts); do bash -n $$script || exit 1; done
+	if command -v python3 >/dev/null; then python3 -c 'import ast; ast.parse(open("scripts/bench").read())'; fi
 	if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); fi
 
 demo: ## install what is missing, build, show the whole way once on a private sshd
 	scripts/prepare demo
 	$(MAKE) --no-print-directory build
 	scripts/demo $(release)
+
+bench: ## install what is missing, build, measure the daemon beside the raw tools on a private sshd
+	scripts/prepare bench
+	$(MAKE) --no-print-directory build
+	scripts/bench $(release)
 
 install: ## copy what `make build` built to PREFIX
 	@test -x $(release)/claude-ssh-daemon -a -x $(release)/claude-ssh-worker || \

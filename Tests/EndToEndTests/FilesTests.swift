@@ -6,38 +6,11 @@ import Testing
 @Suite struct FilesTests {
     private static let writing: JSON = ["safeguards": ["allow_overwrite": true]]
 
-    /// A directory on the "remote" host, which is this one, for whoever logs in there.
-    private final class Place {
-        let directory: TemporaryDirectory
-
-        init() throws {
-            directory = try TemporaryDirectory()
-            try runSuccessfully("/bin/chmod", ["777", directory.path])
-        }
-
-        func file(_ name: String) -> String { directory.file(name) }
-
-        @discardableResult
-        func write(_ name: String, _ content: String) throws -> String {
-            try Data(content.utf8).write(to: URL(filePath: file(name)))
-            try runSuccessfully("/bin/chmod", ["666", file(name)])
-            return file(name)
-        }
-
-        func content(_ name: String) throws -> String {
-            String(decoding: try Data(contentsOf: URL(filePath: file(name))), as: UTF8.self)
-        }
-
-        var names: [String] {
-            get throws { try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() }
-        }
-    }
-
-    @Test("a file is read whole, from an offset, by lines and from its end")
-    func read() throws {
+    @Test("a file is read whole, from an offset, by lines and from its end", arguments: FileTransport.all)
+    func read(over transport: FileTransport) throws {
         let place = try Place()
         let path = try place.write("f", "one\ntwo\nthree\nfour")
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             func read(_ more: JSON) throws -> ToolResult {
                 try client.callTool("ssh_read_file", (["path": .string(path)] as JSON).merging(more))
             }
@@ -59,12 +32,12 @@ import Testing
         }
     }
 
-    @Test("reading on at next_offset gives the whole file, characters unbroken")
-    func parts() throws {
+    @Test("reading on at next_offset gives the whole file, characters unbroken", arguments: FileTransport.all)
+    func parts(over transport: FileTransport) throws {
         let place = try Place()
         let text = String(repeating: "a日é\u{1F600}\n", count: 300)
         let path = try place.write("f", text)
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             var offset = 0
             var collected = ""
             while true {
@@ -80,12 +53,12 @@ import Testing
         }
     }
 
-    @Test("what is no text comes as base64, what is no file is refused with advice")
-    func kinds() throws {
+    @Test("what is no text comes as base64, what is no file is refused with advice", arguments: FileTransport.all)
+    func kinds(over transport: FileTransport) throws {
         let place = try Place()
         try Data([0xFF, 0x00, 0x80]).write(to: URL(filePath: place.file("binary")))
         try runSuccessfully("/usr/bin/mkfifo", [place.file("fifo")])
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             let binary = try client.callTool("ssh_read_file", ["path": .string(place.file("binary"))])
             #expect(binary["encoding"] == "base64")
             #expect(binary["content"] == "/wCA")
@@ -103,8 +76,8 @@ import Testing
         }
     }
 
-    @Test("the last lines of a huge log cost little")
-    func tailOfHugeFile() throws {
+    @Test("the last lines of a huge log cost little", arguments: FileTransport.all)
+    func tailOfHugeFile(over transport: FileTransport) throws {
         let place = try Place()
         let path = place.file("log")
         let descriptor = open(path, O_CREAT | O_WRONLY, 0o644)
@@ -112,7 +85,7 @@ import Testing
         let tail = "\n" + (1...200).map { "line \($0)\n" }.joined()
         #expect(pwrite(descriptor, tail, tail.utf8.count, 5 << 30) == tail.utf8.count)
         close(descriptor)
-        try withDaemon { daemon, client in
+        try withDaemon(on: transport.remote()) { daemon, client in
             let worker = try #require(daemon.workers().first)
             let result = try client.callTool("ssh_read_file", ["path": .string(path), "tail_lines": 100])
             let lines = result["content"]?.string?.split(separator: "\n")
@@ -123,14 +96,14 @@ import Testing
         }
     }
 
-    @Test("a directory is listed with any names, in pages, symlinks with their targets")
-    func list() throws {
+    @Test("a directory is listed with any names, in pages, symlinks with their targets", arguments: FileTransport.all)
+    func list(over transport: FileTransport) throws {
         let place = try Place()
         let names = ["a b", "new\nline", "x -> y", "é", ".hidden"]
         for name in names { try place.write(name, name) }
         try FileManager.default.createDirectory(atPath: place.file("dir"), withIntermediateDirectories: false)
         symlink("a b", place.file("link"))
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             let whole = try client.callTool("ssh_list_dir", ["path": .string(place.directory.path)])
             let entries = try #require(whole["entries"]?.array)
             let listed = entries.compactMap { $0["name"]?.string }
@@ -156,11 +129,11 @@ import Testing
         }
     }
 
-    @Test("a new file is written, an existing one is safe unless overwriting is allowed")
-    func write() throws {
+    @Test("a new file is written, an existing one is safe unless overwriting is allowed", arguments: FileTransport.all)
+    func write(over transport: FileTransport) throws {
         let place = try Place()
         try place.write("old", "precious")
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             let created = try client.callTool(
                 "ssh_write_file", ["path": .string(place.file("new")), "content": "text\0é", "mode": "0640"])
             #expect(created["written"] == true, "\(created)")
@@ -179,7 +152,7 @@ import Testing
             #expect(deep["written"] == true, "\(deep)")
             #expect(try place.names == ["a", "new", "old"])
         }
-        try withDaemon(FilesTests.writing) { _, client in
+        try withDaemon(FilesTests.writing, on: transport.remote()) { _, client in
             let replaced = try client.callTool(
                 "ssh_write_file", ["path": .string(place.file("new")), "content": "next"])
             #expect(replaced["method"] == "replaced", "\(replaced)")
@@ -191,10 +164,10 @@ import Testing
         }
     }
 
-    @Test("of twenty writers of one new file exactly one wins, and its content is whole")
-    func race() throws {
+    @Test("of twenty writers of one new file exactly one wins, and its content is whole", arguments: FileTransport.all)
+    func race(over transport: FileTransport) throws {
         let place = try Place()
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             let calls = try (0..<20).map { number in
                 try client.beginTool(
                     "ssh_write_file",
@@ -215,11 +188,11 @@ import Testing
         }
     }
 
-    @Test("edits are exact, all or nothing, with a diff; a dry run changes nothing")
-    func edit() throws {
+    @Test("edits are exact, all or nothing, with a diff; a dry run changes nothing", arguments: FileTransport.all)
+    func edit(over transport: FileTransport) throws {
         let place = try Place()
         let path = JSON.string(try place.write("f", "alpha\nbeta\ngamma\nbeta\n"))
-        try withDaemon(FilesTests.writing) { _, client in
+        try withDaemon(FilesTests.writing, on: transport.remote()) { _, client in
             func edit(_ edits: JSON, _ more: JSON = [:]) throws -> ToolResult {
                 try client.callTool("ssh_edit_file", (["path": path, "edits": edits] as JSON).merging(more))
             }
@@ -242,15 +215,15 @@ import Testing
             #expect(try place.content("f") == "first\nb\ngamma\nb\n")
             #expect(try place.names == ["f"])
         }
-        try withDaemon { _, client in
+        try withDaemon(on: transport.remote()) { _, client in
             let refused = try client.callTool(
                 "ssh_edit_file", ["path": path, "edits": [["old_text": "first", "new_text": "x"]]])
             #expect(refused.text.contains("allow_overwrite"), "\(refused)")
         }
     }
 
-    @Test("base_dir holds against .. and against symlinks that lead out")
-    func baseDirectory() throws {
+    @Test("base_dir holds against .. and against symlinks that lead out", arguments: FileTransport.all)
+    func baseDirectory(over transport: FileTransport) throws {
         let place = try Place()
         let outside = try Place()
         try outside.write("secret", "secret")
@@ -263,7 +236,7 @@ import Testing
         let config: JSON = [
             "hosts": ["box": ["base_dir": .string(place.directory.path)]], "safeguards": ["allow_overwrite": true],
         ]
-        try withDaemon(config) { _, client in
+        try withDaemon(config, on: transport.remote()) { _, client in
             for name in ["in", "fine", "sub/../in"] {
                 let result = try client.callTool("ssh_read_file", ["path": .string(place.file(name))])
                 #expect(result["content"] == "inside", "\(name): \(result)")
@@ -285,13 +258,15 @@ import Testing
         }
     }
 
-    @Test("a file goes there and back unchanged; what exists is safe, protected paths are refused")
-    func transfers() throws {
+    @Test(
+        "a file goes there and back unchanged; what exists is safe, protected paths are refused",
+        arguments: FileTransport.all)
+    func transfers(over transport: FileTransport) throws {
         let place = try Place()
         let local = try TemporaryDirectory()
         let content = Data((0..<20_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) })
         try content.write(to: URL(filePath: local.file("source")))
-        try withDaemon { daemon, client in
+        try withDaemon(on: transport.remote()) { daemon, client in
             let worker = try #require(daemon.workers().first)
             let up = try client.callTool(
                 "ssh_upload_file",
@@ -326,14 +301,14 @@ import Testing
         }
     }
 
-    @Test("local_roots confines transfers")
-    func localRoots() throws {
+    @Test("local_roots confines transfers", arguments: FileTransport.all)
+    func localRoots(over transport: FileTransport) throws {
         let place = try Place()
         let local = try TemporaryDirectory()
         let other = try TemporaryDirectory()
         for directory in [local, other] { try Data("data".utf8).write(to: URL(filePath: directory.file("f"))) }
         symlink(other.file("f"), local.file("link"))
-        try withDaemon(["local_roots": [.string(local.path)]]) { _, client in
+        try withDaemon(["local_roots": [.string(local.path)]], on: transport.remote()) { _, client in
             func upload(_ path: String, _ name: String) throws -> ToolResult {
                 try client.callTool(
                     "ssh_upload_file", ["local_path": .string(path), "remote_path": .string(place.file(name))])
@@ -349,15 +324,16 @@ import Testing
         }
     }
 
-    @Test("a capability that is off hides its tools; a dead master is said as for ssh_exec")
-    func capabilities() throws {
-        try withDaemon(["capabilities": ["file_write": false]]) { _, client in
+    @Test(
+        "a capability that is off hides its tools; a dead master is said as for ssh_exec", arguments: FileTransport.all)
+    func capabilities(over transport: FileTransport) throws {
+        try withDaemon(["capabilities": ["file_write": false]], on: transport.remote()) { _, client in
             let tools = try client.request("tools/list")["result"]?["tools"]?.array?.compactMap { $0["name"]?.string }
             #expect(tools == ["ssh_connection_status", "ssh_exec", "ssh_read_file", "ssh_list_dir"])
             let call = try client.request("tools/call", ["name": "ssh_write_file", "arguments": [:]])
             #expect(call["error"]?["code"] == -32602)
         }
-        try withRemote(PrivateSSHD.Options()) { remote in
+        try withRemote(transport.options) { remote in
             try withDaemon(on: remote) { _, client in
                 let path: JSON = ["path": "/etc/hostname"]
                 #expect(try client.callTool("ssh_read_file", path)["encoding"] == "utf-8")

@@ -60,7 +60,7 @@ struct SFTPHostileServerTests {
     }
 
     @Test func `the first reason of an end is told, not the one that closing brings`() async {
-        struct Mute: SFTPTransport {
+        struct Mute: SFTPPacketTransport {
             let client: SFTPClient
 
             func send(_ bytes: [UInt8]) {}
@@ -333,13 +333,18 @@ struct SFTPHostileServerTests {
     }
 
     @Test func `the ends before the first packet are told apart`() {
-        for reason in ["subsystem request failed on channel 0", "exited(127)", "sh: /usr/lib/sftp-server: not found"] {
-            #expect(SFTPClient.earlyEnd(reason) == .noSubsystem(detail: reason))
+        for reason in [
+            "subsystem request failed on channel 0", "exited(127)", "sh: sftp-server: not found", "exited(255)",
+        ] {
+            #expect(SFTPClient.earlyEnd(reason, .sftp) == .noSubsystem(detail: reason))
         }
-        for reason in ["Control socket connect(/run/x): No such file or directory", "exited(255)", "signalled(9)"] {
-            #expect(SFTPClient.earlyEnd(reason) == .unreachable(detail: reason))
+        for reason in [
+            "Control socket connect(/run/x): No such file or directory", "exited(255)", "signalled(9)",
+            "kex_exchange_identification: Connection closed by remote host",
+        ] {
+            #expect(SFTPClient.earlyEnd(reason, .shell) == .unreachable(detail: reason))
         }
         let refused = "mux_client_request_session: session request failed: Session open refused by peer"
-        #expect(SFTPClient.earlyEnd(refused) == .noSession)
+        #expect(SFTPClient.earlyEnd(refused, .sftp) == .noSession)
     }
 }

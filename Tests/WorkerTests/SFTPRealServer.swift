@@ -5,7 +5,7 @@ import Synchronization
 @testable import SSH
 
 /// OpenSSH's sftp-server as a child, and what went through its pipes.
-final class SFTPRealServer: SFTPTransport {
+final class SFTPRealServer: SFTPPacketTransport {
     static let path = "/usr/lib/openssh/sftp-server"
     /// As in the worker: writing to a server that was killed is an error and no end.
     private static let ignoresPipeSignal: Void = { _ = signal(SIGPIPE, SIG_IGN) }()

@@ -4,7 +4,7 @@ import Synchronization
 @testable import SFTP
 
 /// An SFTP server in memory that says what a test wants it to say.
-final class SFTPScriptedServer: SFTPTransport {
+final class SFTPScriptedServer: SFTPPacketTransport {
     /// A request, cut into its parts.
     struct Request: Sendable {
         let type: UInt8

@@ -9,7 +9,7 @@ import Testing
 @Suite("SFTP: transfers with sftp-server", .enabled(if: access(SFTPRealServer.path, X_OK) == 0))
 struct SFTPTransferTests {
     /// An sftp-server whose file system knows no hard links.
-    private final class WithoutLinks: SFTPTransport {
+    private final class WithoutLinks: SFTPPacketTransport {
         private let client: SFTPClient
         private let server: SFTPRealServer
 

@@ -134,7 +134,10 @@ struct Resolution {
         } catch .refused(let status, let call, _, let message) {
             throw .refused(status, call: call, path: asked, message: message)
         }
-        guard RemotePath.isInside(resolved, resolvedBase) else { throw .outside(path: resolved) }
+        // The base itself is inside, and its parent is not: that it is a directory is the better answer then.
+        guard RemotePath.isInside(resolved, resolvedBase) || (name != nil && joined(resolved) == resolvedBase) else {
+            throw .outside(path: resolved)
+        }
         if !client.offers(.limits) { try await expectNoSymlinks(resolved, below: resolvedBase) }
         return joined(resolved)
     }

@@ -174,6 +174,8 @@ struct Writer {
         do throws(SFTPError) {
             end = try await pump.send(from: old, to: .max)
             try await pump.drain()
+            // A shell takes bytes before they are written; what it answers next tells whether they are.
+            _ = try await client.send(.fstat(handle.bytes), about: asked).attributes()
         } catch {
             let error = await diagnosed(error, target)
             let restoring = client.send(.fsetstat(handle.bytes, SFTPAttributes(size: old)), about: asked)

@@ -21,9 +21,12 @@ public final class SFTPChannel: Sendable {
         var watching = false
         /// Another call waits for a session.
         var wanted = false
+        /// The way that was open last: the only one from then on.
+        var way: FileTransport?
     }
 
-    private let opener: Opener
+    /// Where the first way is not there, the second is tried.
+    private let openers: [(way: FileTransport, open: Opener)]
     private let idle: Duration
     private let deadline: Duration
     private let state = Mutex(State())
@@ -38,15 +41,17 @@ public final class SFTPChannel: Sendable {
     ) {
         let listens = Mutex(false)
         let channel = Mutex(WeakChannel())
-        self.init(deadline: deadline, idle: idle) { client async throws(SFTPError) in
+        @Sendable func open(
+            _ peer: HostSessions.Peer, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+            _ ended: @escaping @Sendable (String) -> Void
+        ) async throws(SFTPError) -> SSHChannel {
             let first = listens.withLock { listens in
                 defer { listens = true }
                 return !listens
             }
             if first { await sessions.onShortage { channel.withLock { $0.channel }?.closeIfIdle() } }
             do throws(ExecFailure) {
-                return try await sessions.openSubsystem(
-                    "sftp", receive: { client.receive($0) }, ended: { client.transportEnded($0) })
+                return try await sessions.open(peer, receive: receive, ended: ended)
             } catch {
                 switch error {
                 case .cancelled, .noSession: throw .noSession
@@ -55,13 +60,22 @@ public final class SFTPChannel: Sendable {
                 }
             }
         }
+        let packets: Opener = { client async throws(SFTPError) in
+            try await open(.subsystem("sftp"), { client.receive($0) }, { client.transportEnded($0) })
+        }
+        let shell: Opener = { client async throws(SFTPError) in
+            try await ShellTransport.open(client) { line, receive, ended async throws(SFTPError) in
+                try await open(.command(line), receive, ended)
+            }
+        }
+        self.init(deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)])
         channel.withLock { $0.channel = self }
     }
 
-    init(deadline: Duration, idle: Duration, opener: @escaping Opener) {
+    init(deadline: Duration, idle: Duration, openers: [(way: FileTransport, open: Opener)]) {
         self.deadline = deadline
         self.idle = idle
-        self.opener = opener
+        self.openers = openers
     }
 
     deinit {
@@ -100,6 +114,13 @@ public final class SFTPChannel: Sendable {
             if case .open(let client) = state.phase { return client.end == nil }
             return false
         }
+    }
+
+    /// The way to the host's files, found by opening it where it is not known yet.
+    public func transport() async throws(SFTPError) -> FileTransport? {
+        if let known = state.withLock({ $0.way }) { return known }
+        try await use { _ async throws(SFTPError) in }
+        return state.withLock { $0.way }
     }
 
     private func leave() {
@@ -159,7 +180,27 @@ public final class SFTPChannel: Sendable {
 
     /// Opens in a task of its own: it serves all who wait, whoever of them is cancelled.
     private func open() {
-        let client = SFTPClient(deadline: deadline)
+        Task {
+            let known = state.withLock { $0.way }
+            var missing: [String] = []
+            for (way, opener) in openers where known == nil || way == known {
+                do throws(SFTPError) {
+                    let client = try await open(way, opener)
+                    state.withLock { $0.way = way }
+                    return finish(client, .success(client))
+                } catch .noSubsystem(let detail) {
+                    missing.append(detail)
+                } catch {
+                    return finish(nil, .failure(error))
+                }
+            }
+            finish(nil, .failure(.noSubsystem(detail: missing.joined(separator: "; "))))
+        }
+    }
+
+    private func open(_ way: FileTransport, _ opener: @escaping Opener) async throws(SFTPError) -> SFTPClient {
+        // A shell tells of bytes only when all of them are written, over a slow line long after they were sent.
+        let client = SFTPClient(deadline: way == .shell ? deadline * 4 : deadline, way: way)
         let opening = Task { () -> Result<any SFTPTransport, SFTPError> in
             do throws(SFTPError) {
                 return .success(try await opener(client))
@@ -169,18 +210,14 @@ public final class SFTPChannel: Sendable {
         }
         // From there on the client itself bounds the waiting.
         let limit = Timer(deadline) { opening.cancel() }
-        Task {
-            do throws(SFTPError) {
-                let transport = try await opening.value.get()
-                limit.cancel()
-                client.start(transport)
-                try await client.ready()
-                finish(client, .success(client))
-            } catch {
-                limit.cancel()
-                client.close()
-                finish(nil, .failure(error))
-            }
+        defer { limit.cancel() }
+        do throws(SFTPError) {
+            client.start(try await opening.value.get())
+            try await client.ready()
+            return client
+        } catch {
+            client.close()
+            throw error
         }
     }
 

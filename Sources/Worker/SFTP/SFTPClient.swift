@@ -47,12 +47,14 @@ final class SFTPClient: Sendable {
 
     /// How long all requests under way may stay without any answer.
     private let deadline: Duration
+    private let way: FileTransport
     private let state = Mutex(State())
     private let opened = Slot<Void>()
 
     /// A client without a connection yet.
-    init(deadline: Duration) {
+    init(deadline: Duration, way: FileTransport = .sftp) {
         self.deadline = deadline
+        self.way = way
     }
 
     /// Begins the conversation. What the server sends goes to `receive`, also before this call.
@@ -65,7 +67,7 @@ final class SFTPClient: Sendable {
             return false
         }
         if ended { return transport.close() }
-        transport.send(SFTPRequest.initialize)
+        transport.begin()
         watch(after: deadline)
     }
 
@@ -114,7 +116,7 @@ final class SFTPClient: Sendable {
             return (state.transport, id, !state.watching)
         }
         if let transport {
-            transport.send(request.encode(id: id))
+            transport.send(request, id: id)
             if watches { watch(after: deadline) }
         }
         return PendingReply(slot: slot, client: self, call: call, path: path ?? request.path)
@@ -151,16 +153,42 @@ final class SFTPClient: Sendable {
             do throws(Malformed) {
                 guard try next(&rest, &arrived) else { return }
             } catch {
-                return fail(
-                    state.withLock { state in
-                        if case .connecting = state.phase {
-                            return .noSubsystem(detail: "it answers with \(error.detail)")
-                        }
-                        return .broken(detail: error.detail)
-                    })
+                return broken(error.detail)
             }
             if let arrived, let unwanted = arrived.slot.fill(.success(arrived.reply)) { discard(unwanted, path: []) }
         }
+    }
+
+    /// Takes a reply of a transport without packets.
+    func receive(_ reply: SFTPReply, id: UInt32) {
+        let matched = state.withLock { state -> Result<Slot<SFTPReply>?, Malformed> in
+            guard case .ready = state.phase else { return .success(nil) }
+            do throws(Malformed) {
+                return .success(try Self.match(id, reply, &state))
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch matched {
+        case .success(let slot):
+            if let slot, let unwanted = slot.fill(.success(reply)) { discard(unwanted, path: []) }
+        case .failure(let error): broken(error.detail)
+        }
+    }
+
+    /// A transport without packets is ready.
+    func opened(_ version: SFTPVersion, _ limits: Limits) {
+        state.withLock { $0.limits = limits }
+        begin(version)
+    }
+
+    /// The other side sent what it may not send.
+    func broken(_ detail: String) {
+        let connecting = state.withLock { state in
+            if case .connecting = state.phase { return true }
+            return false
+        }
+        fail(connecting ? .noSubsystem(detail: "it answers with \(detail)") : .broken(detail: detail))
     }
 
     /// Works off one packet.
@@ -194,6 +222,12 @@ final class SFTPClient: Sendable {
         _ packet: ArraySlice<UInt8>, _ state: inout State
     ) throws(Malformed) -> (Slot<SFTPReply>, SFTPReply) {
         let (id, reply) = try SFTPReply.decode(packet)
+        return (try match(id, reply, &state), reply)
+    }
+
+    private static func match(
+        _ id: UInt32, _ reply: SFTPReply, _ state: inout State
+    ) throws(Malformed) -> Slot<SFTPReply> {
         guard let entry = state.inFlight.removeValue(forKey: id) else { throw Malformed("an answer to nothing") }
         do throws(Malformed) {
             try reply.check(answers: entry.answer)
@@ -208,7 +242,7 @@ final class SFTPClient: Sendable {
             state.handles -= 1
             state.lastClosed = handle
         }
-        return (entry.slot, reply)
+        return entry.slot
     }
 
     private func begin(_ version: SFTPVersion) {
@@ -247,16 +281,18 @@ final class SFTPClient: Sendable {
             if case .connecting = state.phase { return true }
             return false
         }
-        fail(connecting ? Self.earlyEnd(reason) : .lost(detail: reason))
+        fail(connecting ? Self.earlyEnd(reason, way) : .lost(detail: reason))
     }
 
     /// An end before VERSION: ssh's own words tell whether the host was reached, and anything else is the host's answer.
-    static func earlyEnd(_ reason: String) -> SFTPError {
-        if reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
+    static func earlyEnd(_ reason: String, _ way: FileTransport) -> SFTPError {
+        // Of a subsystem that is refused only the ControlMaster is told why: the ssh that uses it says nothing.
+        let silent = reason == "exited(255)" && way == .sftp
+        if silent || reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
         if reason.contains("refused by peer") { return .noSession }
         let ours = [
             "Control socket", "mux_client", "ControlPath", "exited(255)", "signalled(", "Broken pipe",
-            "closed by remote host",
+            "closed by remote host", "kex_exchange_identification", "/nonexistent",
         ]
         return ours.contains { reason.contains($0) } ? .unreachable(detail: reason) : .noSubsystem(detail: reason)
     }

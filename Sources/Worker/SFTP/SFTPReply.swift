@@ -76,7 +76,12 @@ struct SFTPVersion: Equatable, Sendable {
     let version: UInt32
     let extensions: Set<SFTPExtension>
 
-    /// The whole of the first packet behind its length; nil where it is none of SFTP.
+    init(version: UInt32, extensions: Set<SFTPExtension>) {
+        self.version = version
+        self.extensions = extensions
+    }
+
+    /// The whole of the first packet behind its length.
     init(_ packet: ArraySlice<UInt8>) throws(Malformed) {
         var reader = WireReader(packet)
         guard try reader.byte() == 2 else { throw Malformed("a first packet that is no VERSION") }

@@ -14,8 +14,10 @@ final class Child: Sendable {
     private struct State: ~Copyable {
         /// The child's standard input; nil once it is closed.
         var input: OwnedFD?
-        /// Bytes for it that the pipe has not taken yet.
-        var pending: ArraySlice<UInt8> = []
+        /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
+        var pending: [(rest: ArraySlice<UInt8>, then: (@Sendable () -> Void)?)] = []
+        /// Who is to be told that the pipe has taken theirs.
+        var due: [@Sendable () -> Void] = []
         /// Close it when they are written.
         var finishing = false
         var watchingInput = false
@@ -135,27 +137,42 @@ final class Child: Sendable {
                 // Nobody reads it any more.
                 _ = state.input.take()
             }
+            self.tell { _ in }
             return .finished
         }
         if !watched { kill() }
     }
 
     /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
-    /// The caller bounds what it queues.
-    func write(_ bytes: [UInt8]) {
-        state.withLock { state in
-            guard state.input != nil, !state.finishing else { return }
-            if state.pending.isEmpty { state.pending = bytes[...] } else { state.pending += bytes }
+    /// The caller bounds what it queues; `then` is called once the pipe has taken these, or takes none any more.
+    func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
+        tell { state in
+            guard !state.finishing else { return then.map { state.due.append($0) } ?? () }
+            state.pending.append((bytes[...], then))
             pump(&state)
         }
     }
 
     /// Closes the child's standard input when all that is queued is written.
     func finishInput() {
-        state.withLock { state in
+        tell { state in
             state.finishing = true
             pump(&state)
         }
+    }
+
+    /// Changes the state and tells those whose bytes are gone by then.
+    private func tell(_ update: (inout State) -> Void) {
+        let due = state.withLock { state in
+            update(&state)
+            if state.input == nil {
+                state.due += state.pending.compactMap(\.then)
+                state.pending = []
+            }
+            defer { state.due = [] }
+            return state.due
+        }
+        for then in due { then() }
     }
 
     /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
@@ -163,32 +180,36 @@ final class Child: Sendable {
         guard let descriptor = state.input?.rawValue, !state.watchingInput else { return }
         guard Self.drain(&state, into: descriptor) else { return }
         state.watchingInput = Reactor.shared.watch(descriptor, for: CSD_EPOLL_WRITABLE) {
-            self.state.withLock { state in
+            var goesOn = false
+            self.tell { state in
                 // Closed meanwhile, by the end of the child.
-                guard state.input != nil else { return .finished }
-                if Self.drain(&state, into: descriptor) { return .more }
+                guard state.input != nil else { return }
+                goesOn = Self.drain(&state, into: descriptor)
+                guard !goesOn else { return }
                 state.watchingInput = false
                 if state.input != nil { Reactor.shared.unwatch(descriptor) }
-                return .finished
             }
+            return goesOn ? .more : .finished
         }
         if !state.watchingInput { _ = state.input.take() }
     }
 
     /// - Returns: whether bytes are left that the pipe does not take now.
     private static func drain(_ state: inout State, into descriptor: Int32) -> Bool {
-        while !state.pending.isEmpty {
-            let count = state.pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        while let next = state.pending.first {
+            guard !next.rest.isEmpty else {
+                if let then = state.pending.removeFirst().then { state.due.append(then) }
+                continue
+            }
+            let count = next.rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             if count < 0 && errno == EAGAIN { return true }
             guard count > 0 else {
-                state.pending = []
                 _ = state.input.take()
                 return false
             }
-            state.pending = state.pending.dropFirst(count)
+            state.pending[0].rest = next.rest.dropFirst(count)
         }
-        state.pending = []
         if state.finishing { _ = state.input.take() }
         return false
     }

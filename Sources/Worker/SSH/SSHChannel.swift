@@ -1,6 +1,6 @@
 internal import IPC
 
-/// A session that stays open with a subsystem at its other end, ssh(1) `-s`: bytes in, bytes out.
+/// A session that stays open with a subsystem, ssh(1) `-s`, or a command at its other end: bytes in, bytes out.
 public final class SSHChannel: Sendable {
     private let child: Child
 
@@ -8,23 +8,38 @@ public final class SSHChannel: Sendable {
         self.child = child
     }
 
-    /// Queues bytes for the subsystem. The caller bounds what is under way.
-    public func send(_ bytes: [UInt8]) { child.write(bytes) }
+    /// Queues bytes for the other end. The caller bounds what is under way; `then` is called when `ssh` has taken these,
+    /// or takes none any more.
+    public func send(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) { child.write(bytes, then: then) }
+
+    /// Nothing more will be sent: the other end reads its end of file.
+    public func finishInput() { child.finishInput() }
 
     /// Ends the session; `ended` is called as for every end.
     public func close() { child.abandon() }
 }
 
 extension HostSessions {
-    /// Opens a session with a subsystem and keeps its place in the budget until it ends. Waits for that place at most
-    /// `limit`.
+    /// What a session that stays open runs.
+    public enum Peer: Sendable {
+        /// A subsystem of the host's sshd. That it does not exist shows as an early end.
+        case subsystem(String)
+        /// A line for the login shell.
+        case command(String)
+    }
+
+    /// Opens a session and keeps its place in the budget until it ends. Waits for that place at most `limit`.
     ///
-    /// `receive` gets what the subsystem sends and `ended` the reason of the end, once, both on the reactor's thread.
-    /// That the subsystem does not exist shows as an early end.
-    public func openSubsystem(
-        _ name: String, within limit: Duration = .seconds(30), receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+    /// `receive` gets what the other end sends and `ended` the reason of the end, once, both on the reactor's thread.
+    public func open(
+        _ peer: Peer, within limit: Duration = .seconds(30), receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (String) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
+        let arguments =
+            switch peer {
+            case .subsystem(let name): SSHInvocation.subsystem(host, name: name)
+            case .command(let line): SSHInvocation.session(host, line: line)
+            }
         do throws(SessionBudget.NoPlace) {
             try await budget.acquire(within: limit)
         } catch {
@@ -33,7 +48,7 @@ extension HostSessions {
         let said = StreamBox(OutputWindow(limit: 4096))
         do throws(IPCError) {
             let child = try Child.start(
-                path: sshPath, arguments: SSHInvocation.subsystem(host, name: name),
+                path: sshPath, arguments: arguments,
                 environment: SSHInvocation.environment, stdout: receive,
                 stderr: { chunk in said.with { $0.append(chunk) } },
                 ended: { end in

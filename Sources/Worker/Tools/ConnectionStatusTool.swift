@@ -1,5 +1,6 @@
 internal import IPC
 internal import MCP
+internal import SFTP
 internal import SSH
 
 /// `ssh_connection_status`: which hosts can be reached, and what the user must type where one cannot.
@@ -29,6 +30,7 @@ enum ConnectionStatusTool: Tool {
                             "properties": [
                                 "name": ["type": "string"], "connected": ["type": "boolean"],
                                 "socket": ["type": "string"], "hint": ["type": "string"],
+                                "file_transport": ["type": "string"],
                             ],
                             "required": ["name", "connected", "socket"],
                         ],
@@ -57,13 +59,25 @@ enum ConnectionStatusTool: Tool {
         return .success(["default_host": .string(context.policy.defaultHost), "hosts": .array(entries)])
     }
 
+    /// How files are reached there; nil where that cannot be told in a few seconds.
+    private static func fileTransport(of host: PolicySnapshot.Host, _ context: ToolContext) async -> FileTransport? {
+        guard let files = context.access[host.name]?.files else { return nil }
+        let finding = Task { try? await files.transport() }
+        let limit = Timer(.seconds(5)) { finding.cancel() }
+        defer { limit.cancel() }
+        return await finding.value
+    }
+
     private static func status(of host: PolicySnapshot.Host, _ context: ToolContext) async -> JSONValue {
         let state = await context.access[host.name]?.sessions.check() ?? .dead(detail: "")
         var entry: JSONObject = [
             "name": .string(host.name), "connected": .bool(state == .alive), "socket": .string(host.socket),
         ]
         switch state {
-        case .alive: break
+        case .alive:
+            if host.capabilities.fileRead || host.capabilities.fileWrite {
+                entry["file_transport"] = await fileTransport(of: host, context).map { .string($0.rawValue) }
+            }
         case .dead(let detail): entry["hint"] = .string(Failures.masterDead(host, detail: detail))
         case .unusable(let detail): entry["hint"] = .string(Failures.spawn(detail: detail))
         }

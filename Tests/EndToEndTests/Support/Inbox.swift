@@ -12,12 +12,15 @@ final class Inbox: @unchecked Sendable {
 
     private enum Slot {
         case open
-        case answered(JSON)
+        /// With the number of other lines that had come before it.
+        case answered(JSON, after: Int)
     }
 
     private let condition = NSCondition()
     private var slots: [JSON: Slot] = [:]
     private var unmatched: [Message] = []
+    /// What `unmatched` ever held.
+    private var others: [Message] = []
     private var lastID = 0
     private var end: (error: Int32, partial: Data)?
 
@@ -36,10 +39,11 @@ final class Inbox: @unchecked Sendable {
         let json = try? JSON(parsing: line)
         condition.withLock {
             if let json, let id = json["id"], json["method"] == nil, case .open? = slots[id] {
-                slots[id] = .answered(json)
+                slots[id] = .answered(json, after: others.count)
             } else {
                 // A second answer to one request also comes here.
                 unmatched.append(Message(raw: line, json: json))
+                others.append(Message(raw: line, json: json))
             }
             condition.broadcast()
         }
@@ -55,6 +59,14 @@ final class Inbox: @unchecked Sendable {
     var hasEnded: Bool { condition.withLock { end != nil } }
 
     var unmatchedCount: Int { condition.withLock { unmatched.count } }
+
+    /// All lines so far that answered no open request, also those that were taken.
+    var allUnmatched: [Message] { condition.withLock { others } }
+
+    /// How many of them had come before this answer.
+    func countBefore(_ id: JSON) -> Int? {
+        condition.withLock { if case .answered(_, let count)? = slots[id] { count } else { nil } }
+    }
 
     func response(_ id: JSON) -> JSON? { condition.withLock { answer(id) } }
 
@@ -72,7 +84,7 @@ final class Inbox: @unchecked Sendable {
 
     /// Only under the lock.
     private func answer(_ id: JSON) -> JSON? {
-        if case .answered(let json)? = slots[id] { json } else { nil }
+        if case .answered(let json, _)? = slots[id] { json } else { nil }
     }
 
     private func wait<Value>(

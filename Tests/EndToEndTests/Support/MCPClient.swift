@@ -120,6 +120,19 @@ final class MCPClient: Sendable {
     /// Lines that `readLine` would give without waiting.
     var unmatchedCount: Int { inbox.unmatchedCount }
 
+    /// The reports on the request that asked for them with this token, `_meta: ["progressToken": token]`, so far.
+    func progress(_ token: JSON) -> [(progress: Int, total: Int?)] {
+        inbox.allUnmatched.compactMap { message in
+            guard let params = message.json?["params"], params["progressToken"] == token,
+                let progress = params["progress"]?.int
+            else { return nil }
+            return (progress, params["total"]?.int)
+        }
+    }
+
+    /// All lines so far that answered no open request.
+    var otherCount: Int { inbox.allUnmatched.count }
+
     // MARK: The end
 
     /// Waits until the daemon has closed its side; returns what came after the last newline.
@@ -150,6 +163,9 @@ struct PendingResponse: Sendable {
     fileprivate let inbox: Inbox
 
     var isAnswered: Bool { inbox.response(id) != nil }
+
+    /// How many lines that answer no open request had come before this answer; nil before it has come.
+    var othersBefore: Int? { inbox.countBefore(id) }
 
     /// The whole response object. May be called again, also after it has thrown.
     func wait(

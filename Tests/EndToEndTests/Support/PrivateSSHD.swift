@@ -68,6 +68,11 @@ final class PrivateSSHD: Sendable {
         directory.remove()
     }
 
+    /// Stops what serves the connections to it where it is, or lets it go on.
+    func pause(_ paused: Bool) {
+        for process in ProcessTable().descendants(of: server.pid) { kill(process.pid, paused ? SIGSTOP : SIGCONT) }
+    }
+
     func logText() -> String { (try? String(contentsOfFile: logFile, encoding: .utf8)) ?? "" }
 
     /// TCP connections so far, refused logins included.

@@ -1,0 +1,74 @@
+internal import Glibc
+
+/// An answer of the shell, or a part of one.
+struct ShellAnswer {
+    /// The number of its call.
+    let number: Int
+    /// nil where more of the same call follows.
+    let status: SFTPStatus?
+    /// The result; what the system said where it failed.
+    let payload: ArraySlice<UInt8>
+
+    /// What the system said, for a person.
+    var text: String {
+        String(decoding: payload.prefix(500), as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: "; ")
+    }
+}
+
+/// Cuts what the shell prints into answers: each is followed by a line of the nonce, its number and its status.
+struct ShellFramer {
+    /// Longest answer in bytes: a part of a file as long as it is asked for, and the blocks that it touches.
+    static let longestAnswer = 1 << 20
+
+    private let mark: [UInt8]
+    private var kept: [UInt8] = []
+    private var searched = 0
+
+    init(nonce: String) {
+        mark = Array("\n\(nonce) ".utf8)
+    }
+
+    mutating func append(_ bytes: ArraySlice<UInt8>) { kept += bytes }
+
+    /// The next whole answer; nil where more must come.
+    mutating func next() throws(Malformed) -> ShellAnswer? {
+        guard let start = findMark() else {
+            guard kept.count <= Self.longestAnswer else { throw Malformed("an answer without end") }
+            return nil
+        }
+        let line = kept[(start + mark.count)...].prefix(40)
+        guard let end = line.firstIndex(of: UInt8(ascii: "\n")) else {
+            guard line.count < 40 else { throw Malformed("an answer that ends badly") }
+            return nil
+        }
+        let words = String(decoding: line[..<end], as: UTF8.self).split(separator: " ")
+        guard words.count == 2, let number = Int(words[0]) else { throw Malformed("an answer that ends badly") }
+        var status: SFTPStatus?
+        if words[1] != "+" {
+            guard let code = UInt32(words[1]) else { throw Malformed("an answer that ends badly") }
+            status = SFTPStatus(code: code)
+        }
+        let answer = ShellAnswer(number: number, status: status, payload: kept[..<start])
+        kept = Array(kept[(end + 1)...])
+        searched = 0
+        return answer
+    }
+
+    /// Where the mark begins. What was looked through once is not looked through again.
+    private mutating func findMark() -> Int? {
+        let found = kept.withUnsafeBytes { bytes -> Int? in
+            guard let base = bytes.baseAddress else { return nil }
+            var from = searched
+            while bytes.count - from >= mark.count,
+                let feed = memchr(base + from, 0x0A, bytes.count - from - mark.count + 1)
+            {
+                from = base.distance(to: UnsafeRawPointer(feed))
+                if memcmp(base + from, mark, mark.count) == 0 { return from }
+                from += 1
+            }
+            return nil
+        }
+        searched = found ?? max(searched, kept.count - mark.count + 1)
+        return found
+    }
+}

@@ -1,0 +1,57 @@
+internal import Synchronization
+
+/// A directory that the shell lists: it comes in parts, each of which answers one READDIR.
+final class ShellListing: Sendable {
+    /// Bytes of parts that nobody has asked for yet.
+    private static let longestBacklog = 64 << 20
+
+    private struct State {
+        var begun = false
+        var parts: [[SFTPName]] = []
+        var backlog = 0
+        var waiting: [UInt32] = []
+        var end: (status: SFTPStatus, text: String)?
+    }
+
+    let path: [UInt8]
+    private let state = Mutex(State())
+
+    init(path: [UInt8]) {
+        self.path = path
+    }
+
+    /// A READDIR: what answers it now, and whether the shell must be asked.
+    func ask(_ id: UInt32) -> (answer: SFTPReply?, begins: Bool) {
+        state.withLock { state in
+            if !state.parts.isEmpty {
+                if state.parts.count == 1 { state.backlog = 0 }
+                return (.names(state.parts.removeFirst()), false)
+            }
+            if let end = state.end { return (.status(end.status, end.text), false) }
+            state.waiting.append(id)
+            defer { state.begun = true }
+            return (nil, !state.begun)
+        }
+    }
+
+    /// A part, or the end: the READDIRs that it answers.
+    func take(_ answer: ShellAnswer) throws(Malformed) -> [(UInt32, SFTPReply)] {
+        guard let status = answer.status else {
+            let names = try ShellResult.names(answer.payload)
+            let outcome = state.withLock { state -> (UInt32?, Bool) in
+                if !state.waiting.isEmpty { return (state.waiting.removeFirst(), true) }
+                state.parts.append(names)
+                state.backlog += answer.payload.count
+                return (nil, state.backlog <= Self.longestBacklog)
+            }
+            guard outcome.1 else { throw Malformed("a directory faster than it is read") }
+            return outcome.0.map { [($0, .names(names))] } ?? []
+        }
+        let end = status == .ok ? (SFTPStatus.endOfFile, "") : (status, answer.text)
+        return state.withLock { state in
+            state.end = end
+            defer { state.waiting = [] }
+            return state.waiting.map { ($0, .status(end.0, end.1)) }
+        }
+    }
+}

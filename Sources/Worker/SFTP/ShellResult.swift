@@ -1,0 +1,94 @@
+/// What the functions of `ShellScript` print, as the replies of an SFTP server.
+enum ShellResult {
+    /// `x MODE SIZE UID GID ATIME MTIME` of stat(1), the mode in hexadecimal, or `l ` and a line of `ls -nd`, which has
+    /// no time that could be read.
+    static func attributes(_ line: Substring) -> SFTPAttributes? {
+        let words = line.split(separator: " ", omittingEmptySubsequences: true)
+        switch words.first {
+        case "x":
+            guard words.count >= 5, let mode = UInt32(words[1], radix: 16), let size = UInt64(words[2]) else {
+                return nil
+            }
+            var attributes = SFTPAttributes(size: size, permissions: mode)
+            if let user = UInt32(words[3]), let group = UInt32(words[4]) {
+                attributes.owner = .init(user: user, group: group)
+            }
+            if words.count >= 7, let access = UInt32(words[5]), let modification = UInt32(words[6]) {
+                attributes.times = .init(access: access, modification: modification)
+            }
+            return attributes
+        case "l":
+            guard words.count >= 6, let mode = mode(letters: words[1]) else { return nil }
+            var attributes = SFTPAttributes(permissions: mode)
+            // Devices have two numbers with a comma in its place.
+            attributes.size = UInt64(words[5])
+            if let user = UInt32(words[3]), let group = UInt32(words[4]) {
+                attributes.owner = .init(user: user, group: group)
+            }
+            return attributes
+        default: return nil
+        }
+    }
+
+    /// The mode as ls(1) writes it, POSIX; a letter behind the ten tells of further access control.
+    private static func mode(letters: Substring) -> UInt32? {
+        let letters = Array(letters.utf8)
+        guard letters.count >= 10 else { return nil }
+        let types: [UInt8: UInt32] = [
+            UInt8(ascii: "-"): 0o100000, UInt8(ascii: "d"): 0o040000, UInt8(ascii: "l"): 0o120000,
+            UInt8(ascii: "p"): 0o010000, UInt8(ascii: "s"): 0o140000, UInt8(ascii: "c"): 0o020000,
+            UInt8(ascii: "b"): 0o060000,
+        ]
+        guard var mode = types[letters[0]] else { return nil }
+        for (index, letter) in letters[1..<10].enumerated() {
+            let bit = UInt32(0o400) >> UInt32(index)
+            let special = UInt32(0o4000) >> UInt32(index / 3)
+            switch letter {
+            case UInt8(ascii: "-"): break
+            case UInt8(ascii: "s"), UInt8(ascii: "t"): mode |= bit | special
+            case UInt8(ascii: "S"), UInt8(ascii: "T"): mode |= special
+            default: mode |= bit
+            }
+        }
+        return mode
+    }
+
+    /// A part of a directory: names that end in a NUL, one more NUL, then a line of attributes for each. Where a name
+    /// vanished in between the lines do not tell which is whose, and are left out.
+    static func names(_ payload: ArraySlice<UInt8>) throws(Malformed) -> [SFTPName] {
+        var names: [[UInt8]] = []
+        var rest = payload
+        while true {
+            guard let end = rest.firstIndex(of: 0) else { throw Malformed("a list that ends early") }
+            defer { rest = rest[(end + 1)...] }
+            if end == rest.startIndex { break }
+            names.append(Array(rest[..<end]))
+        }
+        guard !names.isEmpty else { throw Malformed("no names and no end") }
+        let lines = String(decoding: rest, as: UTF8.self).split(separator: "\n")
+        let attributes = lines.count == names.count ? lines.map { Self.attributes($0) } : []
+        return names.enumerated().map { index, name in
+            let known = index < attributes.count ? attributes[index] : nil
+            return SFTPName(name: name, attributes: known ?? SFTPAttributes())
+        }
+    }
+
+    /// The reply of statvfs@openssh.com, as far as the last line of `df -P -k`, POSIX, tells: blocks and those that are
+    /// free.
+    static func space(_ text: String) -> SFTPReply? {
+        let words = text.split(whereSeparator: \.isNewline).last?.split(separator: " ") ?? []
+        // The name of the file system may have spaces, and so may that of its directory.
+        guard let percent = words.firstIndex(where: { $0.hasSuffix("%") }), percent >= 3,
+            let blocks = UInt64(words[percent - 3]), let free = UInt64(words[percent - 1])
+        else { return nil }
+        var writer = WireWriter()
+        for value in [1024, 1024, blocks, free, free, 0, 0, 0, 0, 0, 0] as [UInt64] { writer.number(value) }
+        return .extended(writer.packet()[4...])
+    }
+
+    /// The status for what the system said of a write.
+    static func status(ofWriting said: String) -> SFTPStatus {
+        if said.contains("ermission denied") || said.contains("not permitted") { return .permissionDenied }
+        return said.contains("o such file") ? .noSuchFile : .failure
+    }
+}

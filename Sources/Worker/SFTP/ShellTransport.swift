@@ -1,0 +1,335 @@
+internal import SSH
+internal import Synchronization
+
+/// The streams of a shell on the host.
+protocol ShellPipe: Sendable {
+    /// Queues bytes, in order; `then` is called when they are on their way, or cannot be any more.
+    func send(_ bytes: [UInt8], then: (@Sendable () -> Void)?)
+    /// Nothing more will be sent.
+    func finishInput()
+    /// Ends it at once.
+    func close()
+}
+
+extension SSHChannel: ShellPipe {}
+
+/// The files of a host without an SFTP subsystem: the same requests, carried out by one POSIX shell that stays open, one
+/// after the other. What is written goes through a session of its own for each file, because only the end of its input
+/// tells a shell where content ends.
+///
+/// Files have no handles here: what stands at the path when a request comes is what it is about.
+final class ShellTransport: SFTPTransport {
+    /// Runs a line in the login shell; `ended` gets what it said.
+    typealias Opener =
+        @Sendable (
+            _ line: String, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+            _ ended: @escaping @Sendable (String) -> Void
+        ) async throws(SFTPError) -> any ShellPipe
+
+    private typealias Take = @Sendable (ShellAnswer) -> Void
+
+    private enum Handle {
+        case reading([UInt8])
+        case writing(AsyncStream<(SFTPRequest, UInt32)>.Continuation)
+        case directory(ShellListing)
+    }
+
+    private struct State {
+        var pipe: (any ShellPipe)?
+        var framer: ShellFramer
+        /// Calls that are not answered yet, in their order.
+        var calls: [(number: Int, hasParts: Bool, take: Take)] = []
+        var nextNumber = 0
+        var handles: [[UInt8]: Handle] = [:]
+        var nextHandle: UInt32 = 1
+        var writers: [UInt32: ShellWriter] = [:]
+        var ended = false
+    }
+
+    /// Extensions of SFTP that the shell can do.
+    private static let version = SFTPVersion(version: 3, extensions: [.posixRename, .hardlink, .statvfs])
+    /// A READ costs a process there, a WRITE nothing.
+    private static let limits = SFTPClient.Limits(readLength: 512 << 10, writeLength: 128 << 10)
+
+    private let client: SFTPClient
+    private let opener: Opener
+    private let nonce = ShellTransport.makeNonce()
+    private let state: Mutex<State>
+
+    static func makeNonce() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+
+    /// Starts the shell.
+    static func open(_ client: SFTPClient, _ opener: @escaping Opener) async throws(SFTPError) -> ShellTransport {
+        let transport = ShellTransport(client, opener)
+        let pipe = try await opener(
+            ShellScript.line, { transport.receive($0) }, { transport.end($0) })
+        transport.state.withLock { $0.pipe = pipe }
+        return transport
+    }
+
+    private init(_ client: SFTPClient, _ opener: @escaping Opener) {
+        self.client = client
+        self.opener = opener
+        state = Mutex(State(framer: ShellFramer(nonce: nonce)))
+    }
+
+    func begin() {
+        call({ _ in Array(ShellScript.functions(nonce: self.nonce).utf8) }) { _ in
+            self.client.opened(Self.version, Self.limits)
+        }
+    }
+
+    func close() { state.withLock { $0.pipe }?.close() }
+
+    // MARK: Calls
+
+    /// Queues a call under the next number.
+    private func call(_ line: (Int) -> [UInt8]?, hasParts: Bool = false, _ take: @escaping Take) {
+        let done = state.withLock { state -> Bool in
+            guard !state.ended, let pipe = state.pipe, let line = line(state.nextNumber) else { return false }
+            state.calls.append((state.nextNumber, hasParts, take))
+            state.nextNumber += 1
+            // In the lock, so that the order of numbers is that of the lines.
+            pipe.send(line, then: nil)
+            return true
+        }
+        if !done { take(ShellAnswer(number: 0, status: .unsupported, payload: [])) }
+    }
+
+    private func receive(_ chunk: ArraySlice<UInt8>) {
+        state.withLock { $0.framer.append(chunk) }
+        while true {
+            let next = state.withLock { state -> Result<(ShellAnswer, Take)?, Malformed> in
+                do throws(Malformed) {
+                    guard !state.ended, let answer = try state.framer.next() else { return .success(nil) }
+                    guard let call = state.calls.first, call.number == answer.number,
+                        answer.status != nil || call.hasParts
+                    else {
+                        throw Malformed("an answer out of turn")
+                    }
+                    if answer.status != nil { state.calls.removeFirst() }
+                    return .success((answer, call.take))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            switch next {
+            case .success(.none): return
+            case .success(.some(let (answer, take))): take(answer)
+            case .failure(let error): return client.broken(error.detail)
+            }
+        }
+    }
+
+    private func end(_ reason: String) {
+        client.transportEnded(reason)
+        let (calls, handles, writers) = state.withLock { state in
+            defer { (state.calls, state.handles, state.writers, state.ended) = ([], [:], [:], true) }
+            return (state.calls, state.handles.values, state.writers.values)
+        }
+        for writer in writers { writer.close() }
+        for case .writing(let operations) in handles { operations.finish() }
+        for call in calls { call.take(ShellAnswer(number: call.number, status: .connectionLost, payload: [])) }
+    }
+
+    // MARK: Requests
+
+    func send(_ request: SFTPRequest, id: UInt32) {
+        switch request {
+        case .read(let handle, _, _), .write(let handle, _, _), .fstat(let handle), .fsetstat(let handle, _),
+            .readdir(let handle), .close(let handle):
+            let found = state.withLock { state -> Handle? in
+                if case .close = request { return state.handles.removeValue(forKey: handle) }
+                return state.handles[handle]
+            }
+            switch found {
+            case .none: reply(.status(.failure, "no such handle"), id)
+            case .some(.reading(let path)): perform(request, path, id) {}
+            case .some(.directory(let listing)): list(request, listing, id)
+            case .some(.writing(let operations)):
+                operations.yield((request, id))
+                if case .close = request { operations.finish() }
+            }
+        case .open(let path, let flags, _):
+            call({ ShellScript.call($0, request) }) { answer in
+                guard self.isDone(answer, id) else { return }
+                self.reply(.handle(flags.contains(.write) ? self.write(path) : self.keep(.reading(path))), id)
+            }
+        case .opendir(let path):
+            call({ ShellScript.call($0, request) }) { answer in
+                guard self.isDone(answer, id) else { return }
+                self.reply(.handle(self.keep(.directory(ShellListing(path: path)))), id)
+            }
+        default: perform(request, request.path, id) {}
+        }
+    }
+
+    private func reply(_ reply: SFTPReply, _ id: UInt32) { client.receive(reply, id: id) }
+
+    /// Answers a call that failed.
+    private func isDone(_ answer: ShellAnswer, _ id: UInt32) -> Bool {
+        if answer.status == .ok { return true }
+        reply(.status(answer.status ?? .failure, answer.text), id)
+        return false
+    }
+
+    private func keep(_ handle: Handle) -> [UInt8] {
+        state.withLock { state in
+            let bytes = withUnsafeBytes(of: state.nextHandle.bigEndian) { Array($0) }
+            state.nextHandle &+= 1
+            state.handles[bytes] = handle
+            return bytes
+        }
+    }
+
+    /// A request that one call, or some calls one by one, answer.
+    private func perform(_ request: SFTPRequest, _ path: [UInt8], _ id: UInt32, then: @escaping @Sendable () -> Void) {
+        switch request {
+        case .close:
+            reply(.status(.ok, ""), id)
+            then()
+        case .read(_, let offset, let length): read(path, offset, length, id, then)
+        case .fsetstat(_, let attributes): set(ShellScript.settings(attributes, of: path)[...], id, then)
+        default:
+            var question = request
+            if case .fstat = request { question = .stat(path) }
+            call({ [question] in ShellScript.call($0, question) }) { answer in
+                if self.isDone(answer, id) { self.reply(Self.result(answer, of: request), id) }
+                then()
+            }
+        }
+    }
+
+    private static func result(_ answer: ShellAnswer, of request: SFTPRequest) -> SFTPReply {
+        switch request.answer {
+        case .attributes:
+            let text = String(decoding: answer.payload, as: UTF8.self)
+            let line = text.split(whereSeparator: \.isNewline).first ?? ""
+            return ShellResult.attributes(line).map { .attributes($0) }
+                ?? .status(.failure, "no attributes: \(answer.text)")
+        case .name: return .names([SFTPName(name: Array(answer.payload), attributes: SFTPAttributes())])
+        case .extended:
+            return ShellResult.space(String(decoding: answer.payload, as: UTF8.self)) ?? .status(.failure, answer.text)
+        case .status, .handle, .data, .names: return .status(.ok, "")
+        }
+    }
+
+    private func read(
+        _ path: [UInt8], _ offset: UInt64, _ length: Int, _ id: UInt32, _ then: @escaping @Sendable () -> Void
+    ) {
+        let first = offset / ShellScript.block
+        let skip = Int(offset % ShellScript.block)
+        let blocks = (UInt64(skip + length) + ShellScript.block - 1) / ShellScript.block
+        call({ ShellScript.read($0, path, firstBlock: first, blocks: blocks) }) { answer in
+            if answer.status == .ok {
+                let data = answer.payload.dropFirst(skip).prefix(length)
+                self.reply(data.isEmpty ? .status(.endOfFile, "") : .data(data), id)
+            } else {
+                // What came before the error is content and no message.
+                self.reply(.status(answer.status ?? .failure, ""), id)
+            }
+            then()
+        }
+    }
+
+    private func set(_ rest: ArraySlice<ShellScript.Line>, _ id: UInt32, _ then: @escaping @Sendable () -> Void) {
+        var rest = rest
+        guard let step = rest.popFirst() else {
+            reply(.status(.ok, ""), id)
+            return then()
+        }
+        call({ step($0) }) { [rest] answer in
+            guard self.isDone(answer, id) else { return then() }
+            self.set(rest, id, then)
+        }
+    }
+
+    // MARK: Directories
+
+    private func list(_ request: SFTPRequest, _ listing: ShellListing, _ id: UInt32) {
+        guard case .readdir = request else { return reply(.status(.ok, ""), id) }
+        let (answer, begins) = listing.ask(id)
+        if let answer { reply(answer, id) }
+        guard begins else { return }
+        call({ ShellScript.list($0, listing.path) }, hasParts: true) { answer in
+            do throws(Malformed) {
+                for (id, reply) in try listing.take(answer) { self.reply(reply, id) }
+            } catch {
+                self.client.broken(error.detail)
+            }
+        }
+    }
+
+    // MARK: Writing
+
+    private func write(_ path: [UInt8]) -> [UInt8] {
+        let (operations, continuation) = AsyncStream.makeStream(of: (SFTPRequest, UInt32).self)
+        let handle = keep(.writing(continuation))
+        Task { await write(path, operations) }
+        return handle
+    }
+
+    /// Works off what is asked of a file that is open for writing, in order. Content that follows on what came before goes
+    /// the same way; anything else waits until that is written.
+    private func write(_ path: [UInt8], _ operations: AsyncStream<(SFTPRequest, UInt32)>) async {
+        var writer: ShellWriter?
+        var failure: ShellWriter.Failure?
+        for await (request, id) in operations {
+            guard case .write(_, let offset, let data) = request else {
+                if failure == nil { failure = await writer?.finish() } else { writer?.close() }
+                writer = nil
+                if let told = failure {
+                    failure = nil
+                    if !told.isTold {
+                        reply(.status(told.status, told.text), id)
+                        continue
+                    }
+                }
+                await withCheckedContinuation { continuation in
+                    perform(request, path, id) { continuation.resume() }
+                }
+                continue
+            }
+            if failure == nil, writer?.position != offset {
+                failure = await writer?.finish()
+                writer = nil
+                if failure == nil {
+                    switch await open(path, offset) {
+                    case .success(let opened): writer = opened
+                    case .failure(let error): failure = error
+                    }
+                }
+            }
+            guard let writer, failure == nil else {
+                failure?.isTold = true
+                reply(.status(failure?.status ?? .failure, failure?.text ?? ""), id)
+                continue
+            }
+            await writer.send(Array(data))
+            reply(.status(.ok, ""), id)
+        }
+        writer?.close()
+    }
+
+    private func open(_ path: [UInt8], _ offset: UInt64) async -> Result<ShellWriter, ShellWriter.Failure> {
+        do throws(SFTPError) {
+            let writer = try await ShellWriter.open(path, offset: offset, opener)
+            let ended = state.withLock { state -> Bool in
+                if !state.ended { state.writers[state.nextHandle] = writer }
+                state.nextHandle &+= 1
+                state.writers = state.writers.filter { !$0.value.isOver }
+                return state.ended
+            }
+            if ended { writer.close() }
+            return .success(writer)
+        } catch {
+            let text =
+                error == .noSession
+                ? "no session was free for its content; limits.sessions_per_host must be 2 or more"
+                : "no session for it: \(error)"
+            return .failure(ShellWriter.Failure(status: .failure, text: text))
+        }
+    }
+}

@@ -1,0 +1,10 @@
+@testable import SFTP
+
+extension SFTPChannel {
+    /// A channel with one way to the files.
+    convenience init(
+        deadline: Duration, idle: Duration, way: FileTransport = .sftp, opener: @escaping Opener
+    ) {
+        self.init(deadline: deadline, idle: idle, openers: [(way, opener)])
+    }
+}
