@@ -30,7 +30,7 @@ let package = Package(
         .executableTarget(
             name: "Supervisor",
             dependencies: [
-                "CLinux", "IPC",
+                "CLibMD", "CLinux", "IPC",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -170,6 +170,8 @@ int csd_pipe(int *read_end, int *write_end) {
     return 0;
 }
 
+int csd_start_writeback(int descriptor) { return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[], const int *descriptors,
               size_t count, int own_group) {
     posix_spawn_file_actions_t actions;

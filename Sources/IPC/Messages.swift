@@ -30,14 +30,16 @@ public enum ToWorker: IPCMessage {
     case localCreated(handle: UInt32)
     /// The new file has its name.
     case localCommitted
-    /// The request of this id is refused or has failed, for this reason.
-    case localRefused(reason: String)
+    /// The request of this id is refused by this rule, or has failed where that is empty, for this reason.
+    case localRefused(rule: String, reason: String)
+    /// That the call of this id begins is known.
+    case auditBegun
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
         case .setup, .policy, .localOpened, .localCreated: true
-        case .drain, .localCommitted, .localRefused: false
+        case .drain, .localCommitted, .localRefused, .auditBegun: false
         }
     }
 
@@ -67,9 +69,12 @@ public enum ToWorker: IPCMessage {
             writer.put(handle)
         case .localCommitted:
             writer = FrameWriter(tag: 6, requestID: requestID)
-        case .localRefused(let reason):
+        case .localRefused(let rule, let reason):
             writer = FrameWriter(tag: 7, requestID: requestID)
+            writer.put(rule)
             writer.put(reason)
+        case .auditBegun:
+            writer = FrameWriter(tag: 20, requestID: requestID)
         }
         return writer.bytes
     }
@@ -90,7 +95,8 @@ public enum ToWorker: IPCMessage {
         case 4: message = .localOpened(size: try reader.take(UInt64.self))
         case 5: message = .localCreated(handle: try reader.take(UInt32.self))
         case 6: message = .localCommitted
-        case 7: message = .localRefused(reason: try reader.takeText())
+        case 7: message = .localRefused(rule: try reader.takeText(), reason: try reader.takeText())
+        case 20: message = .auditBegun
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()
@@ -114,11 +120,16 @@ public enum ToSupervisor: IPCMessage {
     case commitLocal(handle: UInt32)
     /// Drop the new file of this handle.
     case abandonLocal(handle: UInt32)
+    /// A call begins, under this request id; nothing of it is done before the answer.
+    case auditBegin(AuditCall)
+    /// The call that began under this request id has ended.
+    case auditEnd(AuditOutcome)
 
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
         case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal: false
+        case .auditBegin, .auditEnd: false
         }
     }
 
@@ -146,6 +157,12 @@ public enum ToSupervisor: IPCMessage {
         case .abandonLocal(let handle):
             writer = FrameWriter(tag: 7, requestID: requestID)
             writer.put(handle)
+        case .auditBegin(let call):
+            writer = FrameWriter(tag: 20, requestID: requestID)
+            writer.put(call)
+        case .auditEnd(let outcome):
+            writer = FrameWriter(tag: 21, requestID: requestID)
+            writer.put(outcome)
         }
         return writer.bytes
     }
@@ -162,6 +179,8 @@ public enum ToSupervisor: IPCMessage {
         case 5: message = .createLocal(path: try reader.takeText())
         case 6: message = .commitLocal(handle: try reader.take(UInt32.self))
         case 7: message = .abandonLocal(handle: try reader.take(UInt32.self))
+        case 20: message = .auditBegin(try reader.takeAuditCall())
+        case 21: message = .auditEnd(try reader.takeAuditOutcome())
         default: throw .unknownTag(reader.tag)
         }
         try reader.finish()

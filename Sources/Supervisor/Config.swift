@@ -6,6 +6,14 @@ internal import IPC
 struct ConfigError: Error {
     let path: String
     let mistakes: [String]
+    /// Keys that mean nothing, which may be what a required one was meant to be.
+    var warnings: [String] = []
+
+    /// Puts all of it into the log, each line with what follows from it.
+    func log(_ consequence: String) {
+        for mistake in mistakes { Log.write(.error, consequence, ["path": .text(path), "error": .text(mistake)]) }
+        for warning in warnings { Log.write(.warning, "config", ["warning": .text(warning)]) }
+    }
 }
 
 /// A loaded config.
@@ -18,6 +26,8 @@ struct Config: Equatable {
     var localRoots: [String]?
     /// Downloads may replace local files.
     var allowOverwrite: Bool
+    /// Absolute path of the audit log; nil for none.
+    var auditLog: String?
     /// What the worker gets.
     var policy: PolicySnapshot
     /// Keys that mean nothing here.
@@ -26,8 +36,10 @@ struct Config: Equatable {
     /// Longest socket path, sockaddr_un in unix(7), less its NUL.
     private static let maximumSocketPath = 107
 
-    /// Reads and checks a config text. `environment` is for `~/` and `$XDG_RUNTIME_DIR`.
-    init(json: [UInt8], environment: [String: String], path: String) throws(ConfigError) {
+    /// Reads and checks a config text. `environment` is for `~/` and `$XDG_RUNTIME_DIR`; `notes` gathers what is found.
+    init(
+        json: [UInt8], environment: [String: String], path: String, notes: ConfigReader.Notes = ConfigReader.Notes()
+    ) throws(ConfigError) {
         let value: ConfigValue
         do {
             value = try JSONDecoder().decode(ConfigValue.self, from: Data(json))
@@ -37,12 +49,14 @@ struct Config: Equatable {
         guard case .object(let members) = value else {
             throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.typeName)"])
         }
-        let notes = ConfigReader.Notes()
+        notes.errors = RepeatedKeys.find(in: json).map { "\($0): is given twice" }
         let top = ConfigReader(members, path: "", notes: notes)
         let expand = PathExpansion(environment: environment)
+        _ = top.has("$schema")  // for editors, see contrib/config.schema.json
         mcpSocket = Self.mcpSocket(top, expand)
         clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
         localRoots = expand.paths(top, "local_roots")
+        auditLog = expand.path(top, "audit_log")
         let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.object("capabilities")))
         policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
@@ -62,7 +76,9 @@ struct Config: Equatable {
         }
         top.finish()
         warnings = notes.warnings
-        guard notes.errors.isEmpty else { throw ConfigError(path: path, mistakes: notes.errors) }
+        guard notes.errors.isEmpty else {
+            throw ConfigError(path: path, mistakes: notes.errors, warnings: warnings)
+        }
     }
 
     private static func mcpSocket(_ top: ConfigReader, _ expand: PathExpansion) -> String {

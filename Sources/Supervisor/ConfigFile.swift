@@ -23,6 +23,11 @@ enum ConfigFile {
         guard status.st_mode & 0o022 == 0 else {
             throw ConfigError(path: path, mistakes: ["must not be writable by others; run: chmod go-w '\(path)'"])
         }
+        // Nor may others put another file of the user's in its place, also not behind a symlink.
+        for name in Set([path, RealPath.of(path)]).sorted() {
+            guard let problem = DirectoryOwner.problem(of: name) else { continue }
+            throw ConfigError(path: path, mistakes: ["its directory, \(problem)"])
+        }
         guard status.st_size <= maximumSize else {
             throw ConfigError(path: path, mistakes: ["is larger than \(maximumSize) bytes"])
         }

@@ -62,6 +62,8 @@ final class ConfigReader {
     final class Notes {
         var errors: [String] = []
         var warnings: [String] = []
+        /// The path of every key that was asked for: all that the reader knows of the objects that it met.
+        var asked: Set<String> = []
     }
 
     let notes: Notes
@@ -81,6 +83,7 @@ final class ConfigReader {
 
     private func value(_ key: String) -> ConfigValue? {
         known.insert(key)
+        notes.asked.insert(path(of: key))
         guard let value = members[key] else { return nil }
         if case .null = value { return nil }
         return value
@@ -162,7 +165,31 @@ final class ConfigReader {
     /// Warns of the members that nothing asked for. Call when the object is read.
     func finish() {
         for name in names where !known.contains(name) {
-            notes.warnings.append("\(path(of: name)): unknown key, ignored")
+            let meant = Self.nearest(to: name, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
+            notes.warnings.append("\(path(of: name)): unknown key, ignored\(meant)")
         }
+    }
+
+    /// The name that at most two edits lead to, the nearest and of equals the first.
+    static func nearest(to name: String, among names: Set<String>) -> String? {
+        names.sorted().map { (distance($0, name), $0) }.filter { $0.0 <= 2 && $0.0 < $0.1.utf8.count }
+            .min { $0.0 < $1.0 }?.1
+    }
+
+    /// Letters to insert, delete or replace (Levenshtein); 3 stands for all that is more than 2.
+    private static func distance(_ first: String, _ second: String) -> Int {
+        let (first, second) = (Array(first.utf8), Array(second.utf8))
+        guard abs(first.count - second.count) <= 2 else { return 3 }
+        var row = Array(0...second.count)
+        for (index, letter) in first.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for column in second.indices {
+                let replaced = diagonal + (second[column] == letter ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+            }
+        }
+        return row[second.count]
     }
 }

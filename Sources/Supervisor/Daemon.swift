@@ -21,9 +21,13 @@ final class Daemon {
         var log = WorkerLog()
         var killedBecause: String?
         let pending = PendingFiles()
+        var calls: OpenCalls
 
-        init(peer: MCPSocket.Peer, client: consuming OwnedFD) {
+        init(_ id: SessionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD) {
             self.peer = peer
+            let executable = AuditClient.executable(of: peer.pid)
+            calls = OpenCalls(
+                client: AuditClient(session: id, pid: peer.pid, uid: peer.uid, executable: executable))
             self.client = consume client
         }
     }
@@ -34,6 +38,7 @@ final class Daemon {
     private let socket: MCPSocket
     private let epoll: OwnedFD
     private let signals: OwnedFD
+    private let audit = AuditLog()
     private var config: Config
     private var policy: OwnedFD
     private var table: SessionTable
@@ -51,6 +56,7 @@ final class Daemon {
         self.environment = environment
         self.workerProgram = workerProgram
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)  // an audit log at the limit of file sizes is a write that fails, not the end
         let wanted = [SIGTERM, SIGINT, SIGHUP]
         epoll = OwnedFD(taking: csd_epoll_create())
         signals = OwnedFD(taking: csd_signal_descriptor(wanted, wanted.count))
@@ -59,6 +65,12 @@ final class Daemon {
         }
         policy = try Self.seal(config.policy)
         socket = try MCPSocket(path: config.mcpSocket)
+        do throws(StartError) {
+            try audit.open(config.auditLog)
+        } catch {
+            socket.unlinkOwn()
+            throw error
+        }
         table = SessionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
         watch(socket.rawValue, Source.listener.token())
         watch(signals.rawValue, Source.signals.token())
@@ -82,6 +94,7 @@ final class Daemon {
             if let giveUp, giveUp <= now() {
                 Log.write(
                     .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
+                for connection in connections.values { abandonCalls(connection, "the daemon stopped") }
                 break
             }
             let next = [table.nextDeadline, giveUp, retryAccept].compactMap { $0 }.min()
@@ -126,7 +139,7 @@ final class Daemon {
                 let (id, actions) = table.accepted(pid: peer.pid, now: now())
                 // That it has sent something, and that it has hung up: not a byte of it is read in this process.
                 watch(descriptor, Source.client.token(id))
-                connections[id] = Connection(peer: peer, client: consume client)
+                connections[id] = Connection(id, peer: peer, client: consume client)
                 Log.write(.info, "client connected", fields(peer, id))
                 perform(actions)
             }
@@ -161,6 +174,7 @@ final class Daemon {
     private func endNow() {
         for connection in connections.values {
             connection.worker?.killGroup()
+            abandonCalls(connection, "the daemon was stopped at once")
         }
         socket.unlinkOwn()
         Log.write(.warning, "stopped at once by a second signal")
@@ -174,8 +188,8 @@ final class Daemon {
             case .close(let id, let reason): close(id, reason)
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
-            // Only a message leads to this one, and `readChannel` does it.
-            case .local: break
+            // Only a message leads to these, and `readChannel` does them.
+            case .local, .audit: break
             }
         }
     }
@@ -229,8 +243,12 @@ final class Daemon {
         }
     }
 
-    private func readChannel(_ id: SessionTable.ID) {
-        while let connection = connections[id], connection.killedBecause == nil {
+    /// Messages taken from a worker in one turn: the others have theirs, however much it says.
+    private static let messagesATurn = 64
+
+    private func readChannel(_ id: SessionTable.ID, most: Int = messagesATurn) {
+        for _ in 0..<most {
+            guard let connection = connections[id], connection.killedBecause == nil else { return }
             guard let worker = connection.worker else { return }
             let message: ToSupervisor
             let requestID: UInt32
@@ -247,6 +265,7 @@ final class Daemon {
             note(message, id, connection.peer, pid: worker.pid)
             let actions = table.received(message, from: id, now: now())
             if actions == [.local(id)] { answer(message, requestID, id, connection) }
+            if actions == [.audit(id)] { record(message, requestID, id, connection) }
             perform(actions)
         }
     }
@@ -265,9 +284,41 @@ final class Daemon {
     private var localFiles: LocalFiles {
         let expansion = PathExpansion(environment: environment)
         // Its config, and units that the user's service manager would take from there.
-        let own = [configPath] + (expansion.runtimeDirectory.map { ["\($0)/systemd"] } ?? [])
+        let units = expansion.runtimeDirectory.map { "\($0)/systemd" }
+        let own = [configPath, audit.realPath, units].compactMap { $0 }
         return LocalFiles(
-            roots: config.localRoots, home: expansion.home, own: own, allowOverwrite: config.allowOverwrite)
+            roots: config.localRoots, home: expansion.home, own: own, auditLog: audit.realPath,
+            allowOverwrite: config.allowOverwrite)
+    }
+
+    /// Keeps that a call begins, and lets it; or writes down how it ended. Only the log tells of the beginning: the one
+    /// line in the file comes with the end.
+    private func record(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
+        if case .auditBegin(let call) = message, let members = connection.calls.begin(requestID, call, now: now()) {
+            Log.write(.info, "call begins", members: members)
+            send(id, connection) { worker throws(IPCError) in
+                try worker.channel.send(ToWorker.auditBegun, requestID: requestID)
+            }
+        } else if case .auditEnd(let outcome) = message,
+            let members = connection.calls.end(requestID, outcome, now: now())
+        {
+            writeDown(members, .info)
+        } else {
+            kill(id, "it spoke of a call out of turn")
+        }
+    }
+
+    /// Writes down the calls whose worker will say no more.
+    private func abandonCalls(_ connection: Connection, _ how: String) {
+        for members in connection.calls.abandon(how, now: now()) {
+            writeDown(members, .warning)
+        }
+    }
+
+    /// In the log a call also has the hash of its line in the file: who cuts lines off there cannot cut this.
+    private func writeDown(_ members: String, _ level: LogLevel) {
+        let hash = audit.write(members)
+        Log.write(level, "call", members: members + (hash.map { ",\"hash\":\"\($0)\"" } ?? ""))
     }
 
     private func note(_ message: ToSupervisor, _ id: SessionTable.ID, _ peer: MCPSocket.Peer, pid: Int32) {
@@ -282,6 +333,7 @@ final class Daemon {
         case .clientDropped(let reason):
             Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
         case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
+        case .auditBegin, .auditEnd: break
         }
     }
 
@@ -307,11 +359,12 @@ final class Daemon {
         let pid = worker.pid
         guard let end = worker.reap() else { return }
         // What it still had to say, before its descriptors close.
-        readChannel(id)
+        readChannel(id, most: .max)
         readLog(id)
         let served = table.sessions[id].map { $0.phase == .serving || $0.phase == .starting(.serve) } ?? false
         let reason = connection.killedBecause
         let (level, how) = Self.describe(end, killedBecause: reason)
+        abandonCalls(connection, "the worker ended: \(how)")
         if served {
             Log.write(
                 level, "client disconnected",
@@ -339,6 +392,7 @@ final class Daemon {
             let new = try ConfigFile.load(configPath, environment: environment)
             try Startup.check(new)
             let sealed = try Self.seal(new.policy)
+            try audit.open(new.auditLog)
             Startup.warn(new)
             if new.mcpSocket != config.mcpSocket {
                 Log.write(
@@ -354,13 +408,22 @@ final class Daemon {
             }
             Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
         } catch let error as ConfigError {
-            for mistake in error.mistakes {
-                Log.write(.error, "config not reloaded", ["path": .text(error.path), "error": .text(mistake)])
-            }
+            error.log("config not reloaded")
+            rotateAudit()
         } catch let error as StartError {
             Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text(error.sentence)])
+            rotateAudit()
         } catch {
             Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text("\(error)")])
+        }
+    }
+
+    /// Follows a rotation under a config that stays: that must not wait for a better one.
+    private func rotateAudit() {
+        do throws(StartError) {
+            try audit.open(config.auditLog)
+        } catch {
+            Log.write(.error, "audit log not reopened", ["error": .text(error.sentence)])
         }
     }
 
@@ -387,9 +450,5 @@ final class Daemon {
         ["session": .number(Int(id)), "client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))]
     }
 
-    private func now() -> Int {
-        var clock = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &clock)
-        return Int(clock.tv_sec) * 1000 + Int(clock.tv_nsec) / 1_000_000
-    }
+    private func now() -> Int { Clock.milliseconds() }
 }

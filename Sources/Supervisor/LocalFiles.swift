@@ -5,6 +5,8 @@ internal import IPC
 /// Why a local file is not opened, as a sentence for the model.
 struct LocalRefusal: Error, Equatable {
     let sentence: String
+    /// The rule that refuses; empty where something failed.
+    var rule = ""
 }
 
 /// Opens local files for workers, which have no file system: the source of an upload, the target of a download.
@@ -33,13 +35,17 @@ struct LocalFiles {
 
     private let roots: [String]?
     private let protected: [ProtectedPath]
+    private let auditLog: String?
     private let allowOverwrite: Bool
 
     /// - Parameters:
     ///   - roots: absolute directories or files; nil leaves all but the protected paths open.
     ///   - own: what the daemon itself lives on, protected as well.
-    init(roots: [String]?, home: String?, own: [String] = [], allowOverwrite: Bool) {
+    ///   - auditLog: without symlinks. It is out of reach whatever `roots` says, and so is what lies beside it under a
+    ///     longer name: what a rotation leaves.
+    init(roots: [String]?, home: String?, own: [String] = [], auditLog: String? = nil, allowOverwrite: Bool) {
         self.roots = roots
+        self.auditLog = auditLog
         protected = ProtectedPath.all(home: home) + own.map { ProtectedPath(text: $0) }
         self.allowOverwrite = allowOverwrite
     }
@@ -154,7 +160,9 @@ struct LocalFiles {
     private static func exists(_ path: String) -> LocalRefusal {
         LocalRefusal(
             sentence:
-                "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path.")
+                "The local file \(path) exists already, and safeguards.allow_overwrite is false. Choose another path, "
+                + "or ask the user to set safeguards.allow_overwrite to true.",
+            rule: "allow_overwrite")
     }
 
     private func resolve(
@@ -183,6 +191,13 @@ struct LocalFiles {
     /// Refuses what is protected, unless a root names the protected path itself. Protected is what lies there by its path,
     /// and what is the same file or directory under another one: behind a symlink, by a hard link, a bind mount.
     private func judge(real: String, asked: String) throws(LocalRefusal) {
+        if let auditLog, real.utf8.starts(with: auditLog.utf8),
+            !real.utf8.dropFirst(auditLog.utf8.count).contains(PathComponents.slash)
+        {
+            throw LocalRefusal(
+                sentence: "The local path \(asked) is the daemon's audit log (audit_log). Use another path.",
+                rule: "local_roots")
+        }
         let above = Set(PathComponents.prefixes(real).compactMap { FileIdentity(path: $0) })
         for path in protected {
             let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
@@ -195,7 +210,8 @@ struct LocalFiles {
             throw LocalRefusal(
                 sentence:
                     "The local path \(asked) is protected (\(path.text)): it may hold secrets or is run by itself. "
-                    + "Use another path, or ask the user to name exactly \(path.text) in local_roots.")
+                    + "Use another path, or ask the user to name exactly \(path.text) in local_roots.",
+                rule: "local_roots")
         }
     }
 
@@ -216,7 +232,9 @@ struct LocalFiles {
     private func outside(_ path: String, _ roots: [String]) -> LocalRefusal {
         LocalRefusal(
             sentence:
-                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")).")
+                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")). "
+                + "Use one of those, or ask the user to add its directory to local_roots.",
+            rule: "local_roots")
     }
 
     private func refusal(_ path: String, _ code: Int32) -> LocalRefusal {

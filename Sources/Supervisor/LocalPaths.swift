@@ -29,6 +29,16 @@ enum PathComponents {
     }
 }
 
+/// A path as the kernel has it, realpath(3).
+enum RealPath {
+    /// Without symlinks; as it is where nothing lies there.
+    static func of(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}
+
 /// Which file or directory it is, whatever its names.
 struct FileIdentity: Hashable {
     private let device: dev_t
@@ -83,12 +93,7 @@ struct ProtectedPath {
     static func all(home: String?) -> [ProtectedPath] {
         let fixed = anywhere.map { ProtectedPath(text: $0) }
         guard let home else { return fixed }
-        var real: String?
-        if let resolved = realpath(home, nil) {
-            real = String(cString: resolved)
-            free(resolved)
-        }
-        return fixed
-            + inHome.map { name in ProtectedPath(text: "\(home)/\(name)", real: real.map { "\($0)/\(name)" }) }
+        let real = RealPath.of(home)
+        return fixed + inHome.map { name in ProtectedPath(text: "\(home)/\(name)", real: "\(real)/\(name)") }
     }
 }

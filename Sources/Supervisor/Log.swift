@@ -1,5 +1,4 @@
 internal import CLinux
-internal import FoundationEssentials
 internal import Glibc
 
 /// Severity of a log line.
@@ -9,26 +8,59 @@ enum LogLevel: String {
     case error = "ERROR"
 }
 
+/// Time for measuring.
+enum Clock {
+    /// Milliseconds of a steady clock.
+    static func milliseconds() -> Int {
+        var clock = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &clock)
+        return Int(clock.tv_sec) * 1000 + Int(clock.tv_nsec) / 1_000_000
+    }
+}
+
 /// JSON lines on stderr, for the journal: `time` (RFC 3339, UTC), `level`, `msg`, then what the line is about.
 enum Log {
     static func write(_ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        var line = "{\"time\":\"\(now())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message))"
+        var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message))"
         for (name, value) in fields { line += ",\(quoted(name)):\(value.json)" }
         line += "}\n"
         LogSink.write(line)
     }
 
-    private static let encoder: JSONEncoder = {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        return encoder
-    }()
-
-    fileprivate static func quoted(_ text: String) -> String {
-        (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
+    /// As `write`, with fields that are JSON already: `"name":value,…`.
+    static func write(_ level: LogLevel, _ message: String, members: String) {
+        LogSink.write(
+            "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message)),\(members)}\n")
     }
 
-    private static func now() -> String {
+    /// A JSON string. Whatever could move a terminal's cursor or change the order of what is shown is escaped: logs are
+    /// read on terminals, and some of their text is hostile.
+    static func quoted(_ text: String) -> String {
+        var json = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": json += "\\\(scalar)"
+            case "\n": json += "\\n"
+            case "\t": json += "\\t"
+            case " "..."~": json.unicodeScalars.append(scalar)
+            default:
+                switch scalar.properties.generalCategory {
+                case .control, .format, .lineSeparator, .paragraphSeparator:
+                    for unit in String(scalar).utf16 { json += "\\u" + padded(unit) }
+                default: json.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return json + "\""
+    }
+
+    private static func padded(_ unit: UInt16) -> String {
+        let digits = String(unit, radix: 16)
+        return String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
+    /// Now, RFC 3339 in UTC with milliseconds.
+    static func timestamp() -> String {
         var clock = timespec()
         clock_gettime(CLOCK_REALTIME, &clock)
         var parts = tm()

@@ -36,7 +36,9 @@ struct MCPSocket: ~Copyable {
 
     /// Takes the lock, replaces the socket of a dead daemon, and listens.
     init(path: String) throws(StartError) {
-        try Self.checkDirectory(of: path)
+        if let problem = DirectoryOwner.problem(of: path) {
+            throw StartError(sentence: "the directory of mcp_socket, \(problem)")
+        }
         let lock = try Self.takeLock(path + ".lock", socket: path)
         try Self.removeStale(path)
         let number = Glibc.socket(
@@ -86,27 +88,6 @@ struct MCPSocket: ~Copyable {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
         unlink(path)
-    }
-
-    /// Another user who can rename in this directory could put their own socket in our place.
-    private static func checkDirectory(of path: String) throws(StartError) {
-        let directory = path.lastIndex(of: "/").map { path[..<$0] }.map { $0.isEmpty ? "/" : String($0) } ?? "."
-        var status = stat()
-        guard stat(directory, &status) == 0 else {
-            throw StartError(
-                sentence:
-                    "the directory of mcp_socket, \(directory), cannot be used: \(String(cString: strerror(errno)))")
-        }
-        guard status.st_uid == geteuid() || status.st_uid == 0 else {
-            throw StartError(
-                sentence: "the directory of mcp_socket, \(directory), belongs to uid \(status.st_uid); "
-                    + "choose one of your own or of root")
-        }
-        guard status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 else {
-            throw StartError(
-                sentence: "the directory of mcp_socket, \(directory), can be written by others and is not sticky; "
-                    + "choose another one, or run: chmod go-w '\(directory)'")
-        }
     }
 
     private static func takeLock(_ path: String, socket: String) throws(StartError) -> OwnedFD {

@@ -27,11 +27,13 @@ final class PendingFiles {
         let reply: Reply?
         do throws(LocalRefusal) {
             guard allowed else {
-                throw LocalRefusal(sentence: "Local files are closed: capabilities.file_write is off for every host.")
+                throw LocalRefusal(
+                    sentence: "Local files are closed: capabilities.file_write is off for every host.",
+                    rule: "capability")
             }
             reply = try self.reply(to: message, local)
         } catch {
-            reply = Reply(message: .localRefused(reason: error.sentence), descriptor: nil)
+            reply = Reply(message: .localRefused(rule: error.rule, reason: error.sentence), descriptor: nil)
         }
         guard let reply else { return }
         try channel.send(reply.message, requestID: requestID, descriptor: reply.descriptor)
@@ -62,7 +64,7 @@ final class PendingFiles {
         case .abandonLocal(let handle):
             files[handle] = nil
             return nil
-        case .ready, .clientGone, .clientDropped:
+        case .ready, .clientGone, .clientDropped, .auditBegin, .auditEnd:
             return nil
         }
     }

@@ -17,6 +17,8 @@ struct SessionTable {
         case drain(ID)
         /// Do what the message asks for with local files, and answer it.
         case local(ID)
+        /// Write down what the message says of a call.
+        case audit(ID)
     }
 
     enum Phase: Equatable {
@@ -121,10 +123,13 @@ struct SessionTable {
         case (.serving, .openLocal), (.serving, .createLocal), (.serving, .commitLocal), (.serving, .abandonLocal),
             (.releasing, .abandonLocal):
             return [.local(id)]
+        case (.serving, .auditBegin), (.serving, .auditEnd), (.releasing, .auditBegin), (.releasing, .auditEnd):
+            return [.audit(id)]
         case (.releasing, .openLocal), (.releasing, .createLocal), (.releasing, .commitLocal):
             // Sent before the worker saw its client go: it finds no answer any more, and needs none.
             return []
         case (.starting, .openLocal), (.starting, .createLocal), (.starting, .commitLocal), (.starting, .abandonLocal),
+            (.starting, .auditBegin), (.starting, .auditEnd), (.refusing, .auditBegin), (.refusing, .auditEnd),
             (.refusing, .openLocal), (.refusing, .createLocal), (.refusing, .commitLocal), (.refusing, .abandonLocal),
             (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
             (.starting, .clientGone), (.starting, .clientDropped), (.serving, .ready),

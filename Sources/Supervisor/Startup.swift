@@ -26,24 +26,36 @@ enum Startup {
         return found
     }
 
-    /// The kernel can confine the workers, and there is an ssh to start.
+    /// Throws where `problems` finds any.
     static func check(_ config: Config) throws(StartError) {
+        let problems = problems(config)
+        guard problems.isEmpty else { throw StartError(sentence: problems.joined(separator: "; ")) }
+    }
+
+    /// What this machine has against a config: a kernel that cannot confine the workers, no ssh to start, no place for the
+    /// audit log.
+    static func problems(_ config: Config) -> [String] {
+        var problems: [String] = []
         if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
-            throw StartError(
-                sentence:
-                    "this kernel has no Landlock (Linux 5.13 or newer, with landlock among its security modules), "
+            problems.append(
+                "this kernel has no Landlock (Linux 5.13 or newer, with landlock among its security modules), "
                     + "so the workers cannot be confined; to serve without it, set \"sandbox\": {\"require_landlock\": false}"
             )
         }
-        guard access(config.policy.sshPath, X_OK) == 0 else {
-            throw StartError(
-                sentence: "ssh_path: \(config.policy.sshPath) cannot be executed: \(String(cString: strerror(errno)))")
+        let ssh = config.policy.sshPath
+        if access(ssh, X_OK) != 0 {
+            problems.append("ssh_path: \(ssh) cannot be executed: \(String(cString: strerror(errno)))")
+        } else if !isProgram(ssh) {
+            problems.append("ssh_path: \(ssh) is not an ELF program; name the ssh binary, not a script")
         }
-        guard isProgram(config.policy.sshPath) else {
-            throw StartError(
-                sentence:
-                    "ssh_path: \(config.policy.sshPath) is not an ELF program; name the ssh binary, not a script")
+        if let log = config.auditLog {
+            do throws(StartError) {
+                try AuditLog.judge(log)
+            } catch {
+                problems.append(error.sentence)
+            }
         }
+        return problems
     }
 
     /// A worker may execute ssh and its loader, and no interpreter of a script.

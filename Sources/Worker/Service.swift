@@ -18,12 +18,12 @@ enum Service {
     }
 
     private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
-        let toolbox = Toolbox(policy: policy, broker: supervisor)
+        let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
         let connection = Connection(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: version, tools: toolbox, writer: connection)
         supervisor.follow { message in
             switch message {
-            case .policy(let new): toolbox.update(new)
+            case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
             case .drain(let milliseconds):
                 Task {
                     // The bound on stopping remote commands; the supervisor kills what is left a little later.

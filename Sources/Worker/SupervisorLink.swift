@@ -14,6 +14,7 @@ final class SupervisorLink: Sendable {
 
     private struct Requests {
         var waiting: [UInt32: CheckedContinuation<LocalAnswer, Never>] = [:]
+        var beginning: [UInt32: CheckedContinuation<UInt32?, Never>] = [:]
         var nextID: UInt32 = 1
     }
 
@@ -53,7 +54,11 @@ final class SupervisorLink: Sendable {
                         guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
                         self.settle(incoming.requestID, .created(SharedFD(file), handle: handle))
                     case .localCommitted: self.settle(incoming.requestID, .committed)
-                    case .localRefused(let reason): self.settle(incoming.requestID, .refused(reason))
+                    case .localRefused(let rule, let reason):
+                        self.settle(incoming.requestID, .refused(reason, rule: rule))
+                    case .auditBegun:
+                        let id = incoming.requestID
+                        self.requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: id)
                     }
                 } catch {
                     kill(0, SIGKILL)
@@ -79,7 +84,7 @@ extension SupervisorLink: LocalFileBroker {
             do throws(IPCError) {
                 try channel.send(request, requestID: id)
             } catch {
-                settle(id, .refused("The supervisor does not answer (\(error))."))
+                settle(id, .refused("The supervisor does not answer (\(error)).", rule: ""))
             }
         }
     }
@@ -90,4 +95,23 @@ extension SupervisorLink: LocalFileBroker {
         let waiting = requests.withLock { $0.waiting.removeValue(forKey: id) }
         waiting?.resume(returning: answer)
     }
+}
+
+extension SupervisorLink: AuditTrail {
+    func begin(_ call: AuditCall) async -> UInt32? {
+        await withCheckedContinuation { continuation in
+            let id = requests.withLock { requests in
+                defer { requests.nextID &+= 1 }
+                requests.beginning[requests.nextID] = continuation
+                return requests.nextID
+            }
+            do throws(IPCError) {
+                try channel.send(ToSupervisor.auditBegin(call), requestID: id)
+            } catch {
+                requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: nil)
+            }
+        }
+    }
+
+    func end(_ id: UInt32, _ outcome: AuditOutcome) { try? channel.send(ToSupervisor.auditEnd(outcome), requestID: id) }
 }

@@ -35,13 +35,13 @@ import Testing
         #expect(try client.initialize(version: "1999-01-01")["protocolVersion"] == "2025-11-25")
     }
 
-    @Test("what Claude Code sends first is an unknown method, and initialize works after it")
+    @Test("what Claude Code sends first is answered, and initialize works after it")
     func probe() throws {
         let daemon = try Remote.shared().startDaemon()
         defer { daemon.stop() }
         let client = try daemon.connect(.socat, initialize: false)
         let probe = try client.request("server/discover", [:])
-        #expect(probe["error"] != nil)
+        #expect(probe["result"]?["supportedVersions"]?.array?.count == 5)
         #expect(try client.initialize()["protocolVersion"] == "2025-11-25")
     }
 

@@ -75,6 +75,26 @@ struct ConfigFileTests {
         #expect(refusal(directory.file("dangling")).first?.contains("No such file") == true)
     }
 
+    @Test func `a directory in which others could put another file there is refused, also behind a link`() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("config.json", Self.good)
+        let elsewhere = try TemporaryDirectory()
+        #expect(symlink(path, elsewhere.file("link.json")) == 0)
+        for (mode, isGood) in [(0o700, true), (0o755, true), (0o1777, true), (0o770, false), (0o777, false)]
+            as [(mode_t, Bool)]
+        {
+            chmod(directory.path, mode)
+            for found in [refusal(path), refusal(elsewhere.file("link.json"))] {
+                #expect(found.isEmpty == isGood, "\(String(mode, radix: 8))")
+                if !isGood {
+                    #expect(
+                        found.first?.hasPrefix("its directory, \(directory.path), can be written by others") == true)
+                    #expect(found.first?.hasSuffix("run: chmod go-w '\(directory.path)'") == true)
+                }
+            }
+        }
+    }
+
     @Test func `an empty file and a broken one are told from each other by their text`() throws {
         let directory = try TemporaryDirectory()
         #expect(refusal(try directory.write("empty", "")).first?.hasPrefix("not valid JSON: ") == true)

@@ -26,14 +26,14 @@ struct ConfigMistakesTests {
     }
 
     /// A config with `@` where the value goes, the value's path, values of wrong types, and what it must be.
-    private struct Entry: Sendable {
+    struct Entry: Sendable {
         let json: String
         let path: String
         let wrong: [String]
         let wanted: String
     }
 
-    private static let types = [
+    static let types = [
         Entry(
             json: multi("", top: #""client_wait_seconds": @"#), path: "client_wait_seconds",
             wrong: ["\"5\"", "1.5", "true", "[]", "{}"], wanted: "a whole number from 0 to 3600"),
@@ -150,6 +150,20 @@ struct ConfigMistakesTests {
         ]
         #expect(found.count == starts.count, "\(found)")
         for (mistake, start) in zip(found, starts) { #expect(mistake.hasPrefix(start)) }
+    }
+
+    @Test func `a key that is given twice is named with its path, however it is written`() {
+        #expect(
+            mistakes(multi(#""exec_allowlist": ["git "], "exec_allowlist": null"#)) == [
+                "hosts.a.exec_allowlist: is given twice"
+            ])
+        #expect(mistakes(single(#""limits": {}, "\u006cimits": {}"#)) == ["limits: is given twice"])
+        #expect(mistakes(single(#""x": [0, {"y": {"z": 1, "z": 2}}]"#)) == ["x[1].y.z: is given twice"])
+        #expect(mistakes(single(#""a\"b": 1, "a\"b": "}{,\"""#)) == ["a\"b: is given twice"])
+        #expect(
+            mistakes(multi(#""capabilities": {"exec": true}"#, top: #""capabilities": {"exec": true}"#)) == [],
+            "the same name in different objects")
+        #expect(mistakes(single(#""x": ["a", "a"], "y": "x""#)) == [], "values are no keys")
     }
 
     @Test func `what must be there is named`() {

@@ -123,6 +123,40 @@ struct ConfigTests {
         #expect(try config(single(#""safeguards": {"allow_delete": true}"#)).policy.allowDelete)
     }
 
+    @Test func `audit_log is a path like the others`() throws {
+        #expect(try config(single(#""audit_log": "~/audit.log""#)).auditLog == "/home/ann/audit.log")
+        #expect(try config(multi("", top: #""audit_log": "/var/log/a""#)).auditLog == "/var/log/a")
+        #expect(try config(single(#""audit_log": null"#)).auditLog == nil)
+        #expect(
+            mistakes(single(#""audit_log": "audit.log""#)).first?.hasPrefix("audit_log: must be an absolute") == true)
+        #expect(mistakes(single(#""audit_log": 1"#)) == ["audit_log: must be a string, got a number"])
+    }
+
+    @Test(arguments: [
+        ("mcp_sockt", "mcp_socket"), ("ssh_sokcet", "ssh_socket"), ("defaulthost", "default_host"), ("limit", "limits"),
+        ("Hosts", "hosts"), ("audit_logs", "audit_log"),
+    ])
+    func `an unknown key is warned of with the name that it may be meant to be`(key: String, meant: String) throws {
+        let warnings = try config(multi("", top: #""\#(key)": null"#)).warnings
+        #expect(warnings == [#"\#(key): unknown key, ignored; did you mean "\#(meant)"?"#])
+    }
+
+    @Test(arguments: ["colour", "hots_list", "x", "auditlogfile", ""])
+    func `a key that is like none gets no guess`(key: String) throws {
+        #expect(try config(multi("", top: #""\#(key)": 1"#)).warnings == ["\(key): unknown key, ignored"])
+    }
+
+    @Test func `a mistake comes with the warnings that may explain it`() {
+        do throws(ConfigError) {
+            let json = #"{"mcp_socket": "/m", "ssh_sokcet": "/s", "ssh_user": "u", "ssh_host": "h"}"#
+            _ = try Config(json: Array(json.utf8), environment: environment, path: "p")
+            Issue.record("loaded")
+        } catch {
+            #expect(error.mistakes == ["ssh_socket: is required"])
+            #expect(error.warnings == [#"ssh_sokcet: unknown key, ignored; did you mean "ssh_socket"?"#])
+        }
+    }
+
     @Test(arguments: ["config.single-host.json", "config.multi-host.json"])
     func `the examples that we ship load without a warning`(name: String) throws {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
@@ -164,7 +198,8 @@ struct ConfigTests {
             ))
         #expect(
             loaded.warnings.sorted() == [
-                "capabilities.run: unknown key, ignored", "hosts.a.capabilities.exce: unknown key, ignored",
+                "capabilities.run: unknown key, ignored",
+                #"hosts.a.capabilities.exce: unknown key, ignored; did you mean "exec"?"#,
                 "hosts.a.colour: unknown key, ignored", "limits.max: unknown key, ignored",
                 "safeguards.y: unknown key, ignored", "sandbox.z: unknown key, ignored", "x: unknown key, ignored",
             ])

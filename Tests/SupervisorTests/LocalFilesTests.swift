@@ -35,10 +35,10 @@ import Testing
             for word in words { free(word) }
         }
 
-        func files(roots: [String]? = nil, overwrite: Bool = false) -> LocalFiles {
+        func files(roots: [String]? = nil, overwrite: Bool = false, auditLog: String? = nil) -> LocalFiles {
             LocalFiles(
                 roots: roots.map { $0.map { directory.file($0) } }, home: directory.file("home"),
-                allowOverwrite: overwrite)
+                auditLog: auditLog.map { RealPath.of(directory.path) + "/\($0)" }, allowOverwrite: overwrite)
         }
 
         func text(_ name: String) -> String? {
@@ -117,6 +117,26 @@ import Testing
         #expect(LocalFilesTests.refused(tree.files(roots: ["home"]), key, "protected"))
     }
 
+    @Test("the audit log is out of reach whatever the roots say, with what a rotation leaves beside it")
+    func auditLog() throws {
+        let tree = try Tree()
+        for roots in [nil, ["root"], ["root/in"]] as [[String]?] {
+            let files = tree.files(roots: roots, overwrite: true, auditLog: "root/in")
+            #expect(LocalFilesTests.refused(files, tree.directory.file("root/in"), "audit_log"))
+            for name in roots == ["root/in"] ? ["root/in"] : ["root/in", "root/in.1", "root/sub/../in"] {
+                #expect(throws: LocalRefusal.self, "\(name)") { _ = try files.create(tree.directory.file(name)) }
+            }
+        }
+        let files = tree.files(overwrite: true, auditLog: "root/in")
+        #expect(
+            LocalFilesTests.refused(files, tree.directory.file("root/inside"), "audit_log"), "through a link")
+        mkdir(tree.directory.file("root/in.d"), 0o700)
+        try tree.directory.write("root/in.d/f", "f")
+        #expect(
+            LocalFilesTests.opened(files, tree.directory.file("root/in.d/f")) == .success("f"), "a directory beside it")
+        #expect(LocalFilesTests.opened(files, tree.directory.file("home/notes")) == .success("home/notes"))
+    }
+
     @Test("with roots, only their trees are open, and no link or .. leads out")
     func roots() throws {
         let tree = try Tree()
@@ -126,6 +146,10 @@ import Testing
         #expect(LocalFilesTests.opened(files, tree.directory.file("root/sub/../in")) == .success("root/in"))
         for name in ["home/notes", "root/out", "root/updir/notes", "root/../home/notes", "rootx/in"] {
             #expect(LocalFilesTests.refused(files, tree.directory.file(name), "local_roots"), "\(name)")
+            guard case .failure(let refusal) = LocalFilesTests.opened(files, tree.directory.file(name)) else {
+                continue
+            }
+            #expect(refusal.rule == "local_roots", "\(name)")
         }
         #expect(LocalFilesTests.refused(tree.files(roots: []), tree.directory.file("root/in"), "local_roots"))
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/updir/new")) }
@@ -196,7 +220,8 @@ import Testing
         _ = Glibc.write(first.file.rawValue, "first", 5)
         _ = Glibc.write(second.file.rawValue, "second", 6)
         #expect(LocalFilesTests.committed(files, second) == nil)
-        #expect(LocalFilesTests.committed(files, first)?.sentence.contains("exists already") == true)
+        let refusal = LocalFilesTests.committed(files, first)
+        #expect(refusal?.sentence.contains("exists already") == true && refusal?.rule == "allow_overwrite")
         #expect(tree.text("root/new") == "second")
     }
 

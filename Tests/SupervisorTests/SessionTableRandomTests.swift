@@ -47,6 +47,7 @@ private struct Loop {
                     continue
                 }
                 if case .kill = action { holding[id] = .worker(role, killed: true) }
+            case .audit(let id): mistakes.append("a call of \(id), which began none")
             case .local(let id): mistakes.append("local files for \(id), which did not ask")
             }
         }

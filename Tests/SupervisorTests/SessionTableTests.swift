@@ -242,6 +242,25 @@ struct SessionTableTests {
         }
     }
 
+    @Test("calls are written down for a worker that serves, also while it only stops its work")
+    func audit() {
+        let call = AuditCall(tool: "ssh_exec", host: "box", fields: [])
+        let outcome = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
+        for message in [ToSupervisor.auditBegin(call), .auditEnd(outcome)] {
+            for name in ["releasing", "serving", "refusing", "startingRefusal", "toRefuse", "waiting"] {
+                var (table, ids) = everyPhase()
+                let id = ids[name] ?? 0
+                let isServed = name == "serving" || name == "releasing"
+                #expect(
+                    table.received(message, from: id, now: 20_001)
+                        == [isServed ? .audit(id) : .kill(id, reason: outOfTurn)], "\(message) while \(name)")
+            }
+            var table = SessionTable(socket: socket, waitMilliseconds: 1)
+            let starting = table.arrived(pid: 1, now: 0).id
+            #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
+        }
+    }
+
     @Test("a client that has sent nothing takes no refusing worker from one that asks, and is closed in the end")
     func silentClients() {
         var (table, _) = serving(0, wait: 1_000)

@@ -69,6 +69,7 @@ struct BaseDirectoryTests {
     @Test func `a capability that is off names its host and key`() {
         #expect(
             Refusal(host: "prod", capability: "exec").description
-                == "hosts.prod.capabilities.exec is off: this tool cannot be used on \"prod\".")
+                == "hosts.prod.capabilities.exec is false: this tool is switched off on \"prod\". Use another host, or ask "
+                + "the user to set hosts.prod.capabilities.exec to true.")
     }
 }

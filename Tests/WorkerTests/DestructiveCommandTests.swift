@@ -6,7 +6,7 @@ import Testing
 struct DestructiveCommandTests {
     private func refusal(_ command: String, allowed: Bool = false) -> String? {
         do throws(Refusal) {
-            try DestructiveCommand.judge(command, allowed: allowed)
+            try DestructiveCommand.judge(command, allowed: allowed, host: "prod")
             return nil
         } catch {
             return error.description
@@ -20,7 +20,8 @@ struct DestructiveCommandTests {
         ] {
             #expect(
                 refusal(command)?.hasPrefix(
-                    "\"\(program)\" deletes data and is refused while safeguards.allow_delete is false") == true)
+                    "\"\(program)\" deletes data and is refused on \"prod\" while safeguards.allow_delete is false")
+                    == true)
             #expect(refusal(command, allowed: true) == nil)
         }
     }

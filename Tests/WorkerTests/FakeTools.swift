@@ -99,10 +99,12 @@ final class RecordingWriter: LineWriter {
 
     func whileWriting(_ body: @escaping @Sendable (JSONValue) -> Void) { during.withLock { $0 = body } }
 
-    func write(_ message: [UInt8]) {
+    func post(_ message: [UInt8]) {
         lines.withLock { $0.append(message) }
         continuation.yield(JSONValue.parse(message) ?? "unparsable")
     }
+
+    func settle() {}
 
     func offer(_ message: [UInt8]) { write(message) }
 
@@ -125,6 +127,13 @@ struct Conversation {
         if let revision {
             say(#"{"jsonrpc":"2.0","id":"open","method":"initialize","params":{"protocolVersion":"\#(revision)"}}"#)
         }
+    }
+
+    /// A request of 2026-07-28.
+    func ask(_ id: String, _ method: String, _ params: String = "", meta: String = "") {
+        say(
+            #"{"jsonrpc":"2.0","id":\#(id),"method":"\#(method)","params":{\#(params)\#(params.isEmpty ? "" : ",")"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}\#(meta)}}}"#
+        )
     }
 
     func say(_ line: String) { server.receive(Array(line.utf8)) }
@@ -159,6 +168,6 @@ extension JSONValue {
 
 /// A supervisor that opens nothing.
 struct NoLocalFiles: LocalFileBroker {
-    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here") }
+    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here", rule: "") }
     func abandon(handle: UInt32) {}
 }

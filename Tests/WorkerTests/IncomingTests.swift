@@ -78,7 +78,7 @@ struct IncomingTests {
     }
 
     @Test func `an error without an id has the id null`() {
-        let error = Outgoing.error(nil, .parseError())
+        let error = Outgoing.error(nil, .parseError(JSONMistake(offset: 3, what: "a digit was expected")))
         #expect(error["id"] == .null && error.names == ["error", "id", "jsonrpc"])
         #expect(error.errorCode == -32700)
         #expect(Outgoing.result(.string("a"), ["x": 1]) == ["jsonrpc": "2.0", "id": "a", "result": ["x": 1]])

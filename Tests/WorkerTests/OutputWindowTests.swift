@@ -84,4 +84,27 @@ struct OutputWindowTests {
         cut.append([UInt8](repeating: 0x80, count: 50))
         #expect(cut.output().bytes == 50 && cut.output().truncated)
     }
+
+    @Test(arguments: [
+        ("", ""), ("\n\n", ""), ("one", "one"), ("one\ntwo\n", "two"), ("one\r\ntwo\r\n\r\n", "two"),
+        ("10%\r20%\r", "20%"), ("a\n  \n", "a"), ("\u{1B}[31mred\u{1B}[0m\u{7}\n", "[31mred[0m"), ("é漢🙂", "é漢🙂"),
+    ])
+    func `the last line is the last that says something`(output: String, line: String) {
+        var window = OutputWindow(limit: 1000)
+        window.append(Array(output.utf8))
+        #expect(window.lastLine == line)
+    }
+
+    @Test func `the last line is bounded, whole characters, and the newest where the middle was left out`() {
+        for padding in ["", "x", "xx"] {
+            var window = OutputWindow(limit: 10_000)
+            window.append(Array((padding + String(repeating: "漢", count: 1000)).utf8))
+            #expect(!window.lastLine.isEmpty && window.lastLine.allSatisfy { $0 == "漢" })
+            #expect(window.lastLine.utf8.count <= 400)
+        }
+        var window = OutputWindow(limit: 10)
+        window.append(Array("first line\n".utf8))
+        for number in 0..<100 { window.append(Array("\(number)\n".utf8)) }
+        #expect(window.lastLine == "99")
+    }
 }

@@ -49,26 +49,49 @@ struct ToolboxTests {
 
     @Test func `a new policy is in force for the next call`() async {
         let toolbox = Toolbox(policy: policy([host("a")]), broker: NoLocalFiles())
-        toolbox.update(policy([host("a", exec: false)]))
+        #expect(toolbox.update(policy([host("a", exec: false)])))
         #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
         #expect(await toolbox.call("ssh_exec", arguments: ["command": "true"]) == nil)
-        toolbox.update(policy([host("z")]))
+        #expect(toolbox.update(policy([host("z")])))
         #expect(toolbox.instructions.contains("z (default)"))
         #expect(toolbox.tools.count == 2)
+    }
+
+    @Test func `an update tells whether clients see a change`() {
+        var many = (0..<30).map { host("h\($0 + 10)") }
+        let toolbox = Toolbox(policy: policy(many), broker: NoLocalFiles())
+        #expect(!toolbox.update(policy(many)))
+        var quiet = policy(many)
+        quiet.limits.sessionsPerHost = 3
+        #expect(!toolbox.update(quiet), "nothing that is described")
+        quiet.limits.maxTimeoutSeconds = 5
+        #expect(toolbox.update(quiet), "a description")
+        many.append(host("h99"))
+        #expect(toolbox.update(policy(many)), "a host, although the instructions name the first 20 only")
+        many[29].execAllowlist = ["git "]
+        #expect(toolbox.update(policy(many)))
+        many[0].baseDir = "/srv"
+        #expect(toolbox.update(policy(many)))
+        #expect(!toolbox.update(policy(many)))
     }
 
     @Test func `a host may be without a capability that others have`() async {
         let policy = policy([host("a", exec: false), host("b")])
         #expect(
             await failure(policy, ["command": "true"])
-                == #"hosts.a.capabilities.exec is off: this tool cannot be used on "a"."#)
+                == #"hosts.a.capabilities.exec is false: this tool is switched off on "a". Use another host, or ask the "#
+                + "user to set hosts.a.capabilities.exec to true.")
         // The other host gets as far as ssh, which is not there.
         #expect(await failure(policy, ["command": "true", "host": "b"])?.contains("/nonexistent/ssh") == true)
     }
 
     @Test func `an unknown host is told, with those that there are`() async {
         let sentence = await failure(policy([host("b"), host("a")]), ["command": "true", "host": "c"])
-        #expect(sentence == #"There is no host "c". The configured hosts are: "a", "b"."#)
+        #expect(
+            sentence == #"There is no host "c". The configured hosts are: "a", "b". Name one of them, or ask the "#
+                + #"user to add this one under "hosts" in the config."#)
+        let many = await failure(policy((0..<30).map { host("h\($0)") }), ["command": "true", "host": "c"])
+        #expect(many?.contains(#""h26", and 10 more."#) == true, "\(many ?? "")")
         #expect(
             await failure(policy([host("a")]), ["command": "true", "host": ""])?.contains("There is no host \"\"")
                 == true)
@@ -147,6 +170,7 @@ struct ToolboxTests {
         let lines = writer.bytes
         #expect(lines.count == 2)
         #expect(lines[1].count < 9 * 1024)
+        #expect(lines[1].count < 6_650, "eight tools leave room for three more, and for what 2026-07-28 adds")
         #expect(lines[0].count < 9 * 1024, "and so do the instructions")
     }
 
@@ -171,7 +195,15 @@ struct ToolboxTests {
         #expect(text.contains("No commands may run on b."))
         #expect(text.contains(#"On c only commands that begin with "git ", "make " may run."#))
         #expect(text.contains("c is confined to /srv/app."))
-        #expect(!text.contains("switched off"))
+        #expect(!text.contains("Running commands is switched off"))
+        #expect(text.contains("Reading files is switched off. Writing and transferring files is switched off."))
+        #expect(text.contains("Commands that delete are refused."))
+        var mixed = policy([host("a", exec: false), host("b")])
+        mixed.hosts[1].capabilities.fileRead = true
+        mixed.allowDelete = true
+        let others = Toolbox(policy: mixed, broker: NoLocalFiles()).instructions
+        #expect(others.contains("Running commands is switched off on a. Reading files is switched off on a."))
+        #expect(!others.contains("delete"))
         #expect(
             Toolbox(policy: policy([host("a", exec: false)]), broker: NoLocalFiles()).instructions.contains(
                 "Running commands is switched off.")

@@ -56,6 +56,9 @@ int csd_epoll_wait(int epoll, struct csd_epoll_ready *ready, size_t capacity, in
 // pipe2(2), both ends close-on-exec.
 int csd_pipe(int *read_end, int *write_end);
 
+// sync_file_range(2) SYNC_FILE_RANGE_WRITE over the whole file: starts writing to the disk what is not under way yet.
+int csd_start_writeback(int descriptor);
+
 // posix_spawn(3): descriptors[i] becomes i in the child and nothing else is open there; default signals, none blocked;
 // a process group of its own where `own_group` is 1. Returns 0 or an errno. The descriptors must lie above the numbers
 // that they become.

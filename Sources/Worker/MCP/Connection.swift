@@ -60,14 +60,17 @@ public final class Connection: LineWriter {
     }
 
     /// See `LineWriter`.
-    public func write(_ message: [UInt8]) {
-        let waiting = queued.wrappingAdd(message.count, ordering: .relaxed).newValue
-        let work = DispatchWorkItem {
+    public func post(_ message: [UInt8]) {
+        queued.wrappingAdd(message.count, ordering: .relaxed)
+        writing.async {
             self.put(message)
             self.queued.wrappingSubtract(message.count, ordering: .relaxed)
         }
-        writing.async(execute: work)
-        if waiting > Self.maximumQueued { work.wait() }
+    }
+
+    /// See `LineWriter`.
+    public func settle() {
+        if queued.load(ordering: .relaxed) > Self.maximumQueued { writing.sync {} }
     }
 
     /// See `LineWriter`.
@@ -82,12 +85,7 @@ public final class Connection: LineWriter {
 
     /// See `LineWriter`.
     public func offer(_ message: [UInt8]) {
-        guard queued.load(ordering: .relaxed) < Self.maximumOffered else { return }
-        queued.wrappingAdd(message.count, ordering: .relaxed)
-        writing.async {
-            self.put(message)
-            self.queued.wrappingSubtract(message.count, ordering: .relaxed)
-        }
+        if queued.load(ordering: .relaxed) < Self.maximumOffered { post(message) }
     }
 
     /// Returns when all that was queued before has been taken, or the client has gone.

@@ -25,15 +25,18 @@ public struct RPCError: Error, Equatable, Sendable {
     public let code: Int64
     /// One sentence.
     public let message: String
+    /// What the code's definition adds.
+    public var data: JSONObject?
 
-    static func parseError() -> RPCError {
-        RPCError(code: -32700, message: "Parse error: the line is not one JSON value in UTF-8")
+    static func parseError(_ mistake: JSONMistake) -> RPCError {
+        RPCError(code: -32700, message: "Parse error: \(mistake.what), at byte \(mistake.offset) of the line")
     }
     static func invalidRequest(_ why: String) -> RPCError { RPCError(code: -32600, message: "Invalid request: \(why)") }
     static func methodNotFound(_ method: String) -> RPCError {
         RPCError(code: -32601, message: "Method not found: \(method.prefix(200))")
     }
     static func invalidParams(_ why: String) -> RPCError { RPCError(code: -32602, message: "Invalid params: \(why)") }
+    static func unknownTool(_ name: String) -> RPCError { .invalidParams("unknown tool \"\(name.prefix(200))\"") }
     static func busy(_ why: String) -> RPCError { RPCError(code: -32000, message: why) }
 }
 
@@ -87,8 +90,10 @@ enum Incoming: Equatable {
 
 /// Builds the messages that go out.
 enum Outgoing {
-    static func notification(_ method: String, _ params: JSONObject) -> JSONValue {
-        ["jsonrpc": "2.0", "method": .string(method), "params": .object(params)]
+    static func notification(_ method: String, _ params: JSONObject?) -> JSONValue {
+        var message: JSONObject = ["jsonrpc": "2.0", "method": .string(method)]
+        if let params { message["params"] = .object(params) }
+        return .object(message)
     }
 
     static func result(_ id: RequestID, _ result: JSONObject) -> JSONValue {
@@ -96,9 +101,8 @@ enum Outgoing {
     }
 
     static func error(_ id: RequestID?, _ error: RPCError) -> JSONValue {
-        [
-            "jsonrpc": "2.0", "id": id?.json ?? .null,
-            "error": ["code": .integer(error.code), "message": .string(error.message)],
-        ]
+        var object: JSONObject = ["code": .integer(error.code), "message": .string(error.message)]
+        if let data = error.data { object["data"] = .object(data) }
+        return ["jsonrpc": "2.0", "id": id?.json ?? .null, "error": .object(object)]
     }
 }

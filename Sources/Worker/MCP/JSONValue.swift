@@ -1,5 +1,3 @@
-internal import FoundationEssentials
-
 /// A JSON value, RFC 8259. Objects keep the order in which their members were given.
 public enum JSONValue: Equatable, Sendable {
     case null
@@ -36,13 +34,9 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// Parses one text. Depth is bounded by the parser (512), length by the framing.
+    /// Parses one text; see `JSONReader` for what it takes.
     /// - Returns: nil for anything that is not one JSON value in UTF-8.
-    public static func parse(_ bytes: [UInt8]) -> JSONValue? {
-        // The decoder would take UTF-16 and UTF-32 as well, which it tells by bytes at the start that UTF-8 does not have there.
-        guard !bytes.prefix(4).contains(where: { $0 == 0 || $0 >= 0xFE }) else { return nil }
-        return try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-    }
+    public static func parse(_ bytes: [UInt8]) -> JSONValue? { try? JSONReader.read(bytes) }
 }
 
 /// The members of a JSON object, in order. Lookup is linear: the objects of this protocol are small.
@@ -66,7 +60,7 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         members = elements.map { Member(name: $0.0, value: $0.1) }
     }
 
-    init(unordered members: [Member]) {
+    init(members: [Member]) {
         self.members = members
     }
 
@@ -85,45 +79,6 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
     }
 }
 
-extension JSONValue: Decodable {
-    private struct Name: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    /// Reads any JSON value.
-    public init(from decoder: any Decoder) throws {
-        // The likeliest type first: a mismatch costs a thrown error.
-        if let members = try? decoder.container(keyedBy: Name.self) {
-            self = .object(
-                JSONObject(
-                    unordered: try members.allKeys.map {
-                        JSONObject.Member(name: $0.stringValue, value: try members.decode(JSONValue.self, forKey: $0))
-                    }))
-            return
-        }
-        let single = try decoder.singleValueContainer()
-        if single.decodeNil() {
-            self = .null
-        } else if let text = try? single.decode(String.self) {
-            self = .string(text)
-        } else if let integer = try? single.decode(Int64.self) {
-            self = .integer(integer)
-        } else if let truth = try? single.decode(Bool.self) {
-            self = .bool(truth)
-        } else if let number = try? single.decode(Double.self) {
-            self = .number(number)
-        } else {
-            var elements = try decoder.unkeyedContainer()
-            var values: [JSONValue] = []
-            while !elements.isAtEnd { values.append(try elements.decode(JSONValue.self)) }
-            self = .array(values)
-        }
-    }
-}
-
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
@@ -137,6 +92,6 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, Ex
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     /// An object, members in the order of the literal.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
-        self = .object(JSONObject(unordered: elements.map { JSONObject.Member(name: $0.0, value: $0.1) }))
+        self = .object(JSONObject(members: elements.map { JSONObject.Member(name: $0.0, value: $0.1) }))
     }
 }

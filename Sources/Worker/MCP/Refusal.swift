@@ -2,8 +2,11 @@
 public enum Refusal {
     /// The line that answers this one, nil where it asks for nothing (a notification, a response).
     public static func answer(to line: [UInt8], reason: String) -> [UInt8]? {
-        guard let value = JSONValue.parse(line) else {
-            return JSONWriter.bytes(of: Outgoing.error(nil, .parseError()))
+        let value: JSONValue
+        do throws(JSONMistake) {
+            value = try JSONReader.read(line)
+        } catch {
+            return JSONWriter.bytes(of: Outgoing.error(nil, .parseError(error)))
         }
         switch Incoming(value) {
         case .request(let id, _, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))

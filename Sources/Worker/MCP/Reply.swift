@@ -2,13 +2,23 @@ internal import Synchronization
 
 /// Where whole messages go, one a line. The newline is the writer's.
 public protocol LineWriter: Sendable {
-    /// Queues the message; where too much is queued already, returns only when the client has taken it, or has gone.
-    func write(_ message: [UInt8])
+    /// Queues the message and returns at once. What is posted is bounded by who posts it.
+    func post(_ message: [UInt8])
+    /// Where too much is queued, returns only when the client has taken it, or has gone.
+    func settle()
     /// Returns when the client has taken the message, or has gone; does not block the caller's thread. The message is
     /// made when its turn has come, so that only one large answer at a time stands in memory as JSON.
     func writeLater(_ message: @escaping @Sendable () -> [UInt8]) async
     /// Queues a message that may be lost, and drops it where others wait already. Never blocks.
     func offer(_ message: [UInt8])
+}
+
+extension LineWriter {
+    /// Queues the message, and waits where too much is queued.
+    func write(_ message: [UInt8]) {
+        post(message)
+        settle()
+    }
 }
 
 /// The way back for one request.

@@ -17,4 +17,7 @@ enum Revision: String, CaseIterable, Comparable {
     var hasStructuredContent: Bool { self >= .june2025 }
     /// JSON-RPC batches were in one revision only.
     var hasBatches: Bool { self == .march2025 }
+
+    /// How results of tools are written.
+    var shape: ResultShape { hasStructuredContent ? .structured : .text }
 }

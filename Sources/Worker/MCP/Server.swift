@@ -10,7 +10,9 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     private struct State {
-        var era: LegacyEra
+        var legacy: LegacyEra
+        /// Open `subscriptions/listen` requests, and whether they want to know of changed tools.
+        var subscriptions: [RequestID: Bool] = [:]
         var calls: [RequestID: Call] = [:]
         /// Calls that have ended and whose answers are being written: a client that has read one may use its id again.
         var answering = 0
@@ -21,6 +23,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         var gate: [CheckedContinuation<Void, Never>] = []
 
         var underWay: Int { calls.count + answering }
+
+        func isUnderWay(_ id: RequestID) -> Bool { calls[id] != nil || subscriptions[id] != nil }
     }
 
     /// Calls under way at once; one more is told to wait.
@@ -30,11 +34,14 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     /// Answers that may wait for the client before further calls begin: a client that does not read holds itself up.
     public static var maximumUnread: Int { 16 }
+    /// Subscriptions open at once.
+    public static var maximumSubscriptions: Int { 64 }
     /// Messages in a batch.
     public static var maximumBatch: Int { 1000 }
 
     private let tools: Tools
     private let writer: any LineWriter
+    private let modern: ModernEra
     private let state: Mutex<State>
 
     /// A server over these tools that answers through `writer`.
@@ -42,16 +49,20 @@ public final class Server<Tools: ToolSet>: Sendable {
         self.tools = tools
         self.writer = writer
         let info: JSONObject = ["name": .string(name), "version": .string(version)]
-        state = Mutex(State(era: LegacyEra(serverInfo: info)))
+        modern = ModernEra(serverInfo: info)
+        state = Mutex(State(legacy: LegacyEra(serverInfo: info)))
     }
 
     /// Handles one line. Short answers are written before this returns, which slows a client down that does not read.
     public func receive(_ line: [UInt8]) {
-        guard let value = JSONValue.parse(line) else {
-            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, .parseError())))
+        let value: JSONValue
+        do throws(JSONMistake) {
+            value = try JSONReader.read(line)
+        } catch {
+            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, .parseError(error))))
             return
         }
-        if case .array(let elements) = value, state.withLock({ $0.era.revision?.hasBatches == true }) {
+        if case .array(let elements) = value, state.withLock({ $0.legacy.revision?.hasBatches == true }) {
             receive(batch: elements, size: line.count)
             return
         }
@@ -87,41 +98,87 @@ public final class Server<Tools: ToolSet>: Sendable {
         case .notification("notifications/cancelled", let params): cancel(RequestID(params["requestId"]), reply)
         case .notification: break
         case .request(let id, let method, let params):
-            let action = state.withLock { state -> LegacyEra.Action in
-                guard state.calls[id] == nil else {
-                    return .refuse(.invalidRequest("a request with this id is still under way"))
-                }
-                return state.era.handle(method, params, tools: tools)
-            }
-            switch action {
+            switch judge(id, method, params, inBatch: reply is BatchReply) {
             case .answer(let result): reply.now(Outgoing.result(id, result))
             case .refuse(let error): reply.now(Outgoing.error(id, error))
-            case .call(let tool, let arguments, let token):
-                start(id, tool, arguments, progress(of: id, token), size, reply)
+            case .call(let call): start(id, call, size, reply)
+            case .listen(let toolsListChanged): listen(id, toolsListChanged, reply)
             }
         }
     }
 
-    /// Reports on a call until it is answered: none may follow its answer, so both go the same way in order.
-    private func progress(of id: RequestID, _ token: RequestID?) -> Progress {
-        Progress(token: token) { params in
-            let message = JSONWriter.bytes(of: Outgoing.notification("notifications/progress", params))
-            self.state.withLock { state in
-                guard state.calls[id]?.cancelled == false else { return }
-                self.writer.offer(message)
+    /// The era is the request's own, and one connection may mix them.
+    private func judge(_ id: RequestID, _ method: String, _ params: JSONObject, inBatch: Bool) -> EraAction {
+        do throws(RPCError) {
+            guard !state.withLock({ $0.isUnderWay(id) }) else {
+                throw .invalidRequest("a request with this id is still under way")
+            }
+            switch try modern.era(method, params) {
+            case .modern where inBatch: throw .invalidRequest("revision \(ModernEra.version) has no batches")
+            case .modern(let level): return modern.handle(method, params, logLevel: level, tools: tools)
+            case .legacy: return state.withLock { $0.legacy.handle(method, params, tools: tools) }
+            }
+        } catch {
+            return .refuse(error)
+        }
+    }
+
+    // MARK: Subscriptions
+
+    private func listen(_ id: RequestID, _ toolsListChanged: Bool, _ reply: some Reply) {
+        let refusal = state.withLock { state -> RPCError? in
+            guard !state.closed else { return .busy("The connection is closing.") }
+            guard state.subscriptions.count < Self.maximumSubscriptions else {
+                return .busy("\(state.subscriptions.count) subscriptions are open; cancel one, then try again.")
+            }
+            state.subscriptions[id] = toolsListChanged
+            // Under the lock, so that nothing on the subscription comes before its acknowledgement.
+            writer.post(
+                JSONWriter.bytes(of: ModernEra.acknowledgement(id, toolsListChanged: toolsListChanged)))
+            return nil
+        }
+        if let refusal { reply.now(Outgoing.error(id, refusal)) }
+        writer.settle()
+    }
+
+    /// Tells the client that `tools/list` or `instructions` would be answered differently from now on. Does not block.
+    public func toolsChanged() {
+        state.withLock { state in
+            guard !state.closed else { return }
+            if state.legacy.revision != nil {
+                writer.post(JSONWriter.bytes(of: Outgoing.notification("notifications/tools/list_changed", nil)))
+            }
+            for (id, wanted) in state.subscriptions where wanted {
+                writer.post(JSONWriter.bytes(of: ModernEra.toolsListChanged(id)))
             }
         }
     }
 
-    private func start(
-        _ id: RequestID, _ tool: String, _ arguments: JSONObject, _ progress: Progress, _ size: Int, _ reply: some Reply
-    ) {
+    // MARK: Calls
+
+    /// Sends what belongs to a call, until it is answered: nothing may follow its answer, so both go the same way in order.
+    private func notify(_ id: RequestID, _ method: String, _ params: JSONObject) {
+        let message = JSONWriter.bytes(of: Outgoing.notification(method, params))
+        state.withLock { state in
+            guard state.calls[id]?.cancelled == false else { return }
+            writer.offer(message)
+        }
+    }
+
+    private func log(_ id: RequestID, _ call: ToolCall, _ level: LogLevel, _ data: @autoclosure () -> JSONObject) {
+        guard let least = call.logLevel, level >= least else { return }
+        notify(
+            id, "notifications/message",
+            ["level": .string(level.rawValue), "logger": .string(call.tool), "data": .object(data())])
+    }
+
+    private func start(_ id: RequestID, _ call: ToolCall, _ size: Int, _ reply: some Reply) {
         let refusal = state.withLock { state -> RPCError? in
             guard !state.closed else { return .busy("The connection is closing.") }
             guard state.underWay < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
                 return .busy("\(state.underWay) calls are under way; wait for one to end, then try again.")
             }
-            let task = Task { await self.run(id, tool, arguments, progress, reply) }
+            let task = Task { await self.run(id, call, reply) }
             state.calls[id] = Call(task: task, size: size)
             state.bytesInFlight += size
             return nil
@@ -129,26 +186,34 @@ public final class Server<Tools: ToolSet>: Sendable {
         if let refusal { reply.now(Outgoing.error(id, refusal)) }
     }
 
-    private func run(
-        _ id: RequestID, _ tool: String, _ arguments: JSONObject, _ progress: Progress, _ reply: some Reply
-    ) async {
+    private func run(_ id: RequestID, _ call: ToolCall, _ reply: some Reply) async {
         await waitForReader()
-        let result = await tools.call(tool, arguments: arguments, progress: progress)
-        let (call, era) = state.withLock { state in
+        let progress = Progress(token: call.progressToken) { self.notify(id, "notifications/progress", $0) }
+        log(id, call, .debug, ["event": "started"])
+        let started = ContinuousClock.now
+        let result = await tools.call(call.tool, arguments: call.arguments, progress: progress)
+        let isFailure = if case .success = result { false } else { true }
+        log(
+            id, call, isFailure ? .warning : .info,
+            [
+                "event": isFailure ? "failed" : "ended",
+                "duration_ms": .integer(Int64((ContinuousClock.now - started) / .milliseconds(1))),
+            ])
+        let ended = state.withLock { state in
             state.answering += 1
-            return (state.calls.removeValue(forKey: id), state.era)
+            return state.calls.removeValue(forKey: id)
         }
         // A cancelled request gets no answer, basic/utilities/cancellation.
-        if call?.cancelled ?? true {
+        if ended?.cancelled ?? true {
             await reply.nothing()
         } else if let result {
-            await reply.later { Outgoing.result(id, era.shape(result)) }
+            await reply.later { Outgoing.result(id, call.shape.result(result)) }
         } else {
-            await reply.later { Outgoing.error(id, LegacyEra.unknownTool(tool)) }
+            await reply.later { Outgoing.error(id, .unknownTool(call.tool)) }
         }
         let idle = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.answering -= 1
-            state.bytesInFlight -= call?.size ?? 0
+            state.bytesInFlight -= ended?.size ?? 0
             if !state.gate.isEmpty { state.gate.removeFirst().resume() }
             guard state.closed, state.underWay == 0 else { return [] }
             defer { state.idle = [] }
@@ -172,16 +237,20 @@ public final class Server<Tools: ToolSet>: Sendable {
     private func cancel(_ id: RequestID?, _ reply: some Reply) {
         guard let id else { return }
         let task = state.withLock { state -> Task<Void, Never>? in
+            state.subscriptions[id] = nil
             state.calls[id]?.cancelled = true
             return state.calls[id]?.task
         }
         task?.cancel()
     }
 
-    /// Stops every call and returns when all of them have ended. Nothing is accepted afterwards.
+    /// Ends every subscription, stops every call, and returns when all of them have ended. Nothing is accepted afterwards.
     public func close() async {
         let (tasks, gate) = state.withLock { state -> ([Task<Void, Never>], [CheckedContinuation<Void, Never>]) in
             state.closed = true
+            // The graceful end of a subscription is the result of its request.
+            for id in state.subscriptions.keys { writer.post(JSONWriter.bytes(of: modern.subscriptionEnd(id))) }
+            state.subscriptions = [:]
             for id in state.calls.keys { state.calls[id]?.cancelled = true }
             defer { state.gate = [] }
             return (state.calls.values.map(\.task), state.gate)

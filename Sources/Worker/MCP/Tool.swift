@@ -1,5 +1,5 @@
 /// A tool as `tools/list` shows it.
-public struct ToolDescription: Sendable {
+public struct ToolDescription: Equatable, Sendable {
     /// Its name.
     public let name: String
     /// A title for people.

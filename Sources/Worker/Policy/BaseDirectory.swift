@@ -16,7 +16,8 @@ public struct BaseDirectory: Sendable {
         guard root != nil else { return }
         guard !workingDirectory.isEmpty else {
             throw Refusal(
-                description: "hosts.\(host).base_dir is \"\(text)\": pass \"cwd\", a directory in that tree.")
+                description: "hosts.\(host).base_dir is \"\(text)\": pass \"cwd\", a directory in that tree.",
+                rule: "base_dir")
         }
         try judge(path: workingDirectory)
     }
@@ -27,7 +28,8 @@ public struct BaseDirectory: Sendable {
         guard path.utf8.first == UInt8(ascii: "/"), Self.components(path).starts(with: root) else {
             throw Refusal(
                 description: "hosts.\(host).base_dir is \"\(text)\", and \"\(path.prefix(200))\" is not in it. "
-                    + "Pass an absolute path in that tree.")
+                    + "Pass an absolute path in that tree, or ask the user to change hosts.\(host).base_dir.",
+                rule: "base_dir")
         }
     }
 

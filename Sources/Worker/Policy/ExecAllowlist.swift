@@ -21,20 +21,24 @@ public struct ExecAllowlist: Sendable {
     public func judge(command: String, environment: [String: String]) throws(Refusal) {
         guard let entries else { return }
         guard !entries.isEmpty else {
-            throw Refusal(description: "hosts.\(host).exec_allowlist is empty: no command may run on \"\(host)\".")
+            throw Refusal(
+                description: "hosts.\(host).exec_allowlist is empty: no command may run on \"\(host)\".",
+                rule: "exec_allowlist")
         }
         let names = entries.map { "\"\($0)\"" }.joined(separator: ", ")
         if let scalar = command.unicodeScalars.first(where: Self.forbidden.contains) {
             let shown = scalar.properties.isWhitespace ? "a newline" : "\"\(scalar)\""
             throw Refusal(
                 description: "hosts.\(host).exec_allowlist lets only single simple commands run on \"\(host)\", and "
-                    + "this one contains \(shown). Send each command in a call of its own, without shell operators.")
+                    + "this one contains \(shown). Send each command in a call of its own, without shell operators.",
+                rule: "exec_allowlist")
         }
         // Variables can turn an allowed program into another one (PATH, LD_PRELOAD, GIT_SSH_COMMAND, PAGER…).
         guard environment.isEmpty else {
             throw Refusal(
                 description: "hosts.\(host).exec_allowlist is set, so \"env\" cannot be used on \"\(host)\". "
-                    + "Call again without \"env\".")
+                    + "Call again without \"env\".",
+                rule: "exec_allowlist")
         }
         let words = Self.words(command)
         let allowed = entries.contains { entry in
@@ -44,7 +48,8 @@ public struct ExecAllowlist: Sendable {
         guard allowed else {
             throw Refusal(
                 description: "hosts.\(host).exec_allowlist does not cover this command on \"\(host)\"; "
-                    + "allowed are commands that begin with: \(names).")
+                    + "allowed are commands that begin with: \(names).",
+                rule: "exec_allowlist")
         }
     }
 

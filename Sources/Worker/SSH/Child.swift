@@ -29,6 +29,9 @@ final class Child: Sendable {
         var outputs: [Int32] = []
     }
 
+    /// What a pipe holds, pipe(7).
+    private static let longestRead = 65_536
+
     private let pidfdNumber: Int32
     private let ended: @Sendable (ChildEnd) -> Void
     private let state: Mutex<State>
@@ -108,10 +111,13 @@ final class Child: Sendable {
         let watched = Reactor.shared.watch(descriptor, for: CSD_EPOLL_READABLE) {
             // An event from before `abandon`.
             guard self.state.withLock({ $0.outputs.contains(descriptor) }) else { return .finished }
-            var chunk = [UInt8](repeating: 0, count: 65_536)
-            let count = read(descriptor, &chunk, chunk.count)
+            var count = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: Self.longestRead) { buffer, filled in
+                count = read(descriptor, buffer.baseAddress, buffer.count)
+                filled = max(0, count)
+            }
             if count > 0 {
-                take(chunk[..<count])
+                take(chunk[...])
                 return .more
             }
             if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }

@@ -12,6 +12,8 @@ public struct ExecRequest: Sendable {
     public let timeout: Duration
     /// Bytes kept of each stream.
     public let outputLimit: Int
+    /// Gets the time since the start and the last line of output, twice a second while the command runs; it must not block.
+    public var report: (@Sendable (Duration, String) -> Void)?
 
     /// A command, checked by the caller.
     public init(

@@ -15,7 +15,11 @@ public final class HostSessions: Sendable {
         var out: MarkedStream
         var err: MarkedStream
 
+        /// The command's last output went to stderr.
+        var endsInError = false
+
         var ended: Bool { out.marks.ended && err.marks.ended }
+        var lastLine: String { (endsInError ? err : out).window.lastLine }
     }
 
     /// One attempt's end.
@@ -147,11 +151,19 @@ public final class HostSessions: Sendable {
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async throws(SSHProcess.SpawnFailure) -> Attempt {
         let attempt = StreamBox(Attempt())
+        let started = ContinuousClock.now
+        let ticker = request.report.map { report in
+            Ticker(.milliseconds(500)) { report(ContinuousClock.now - started, streams.with(\.lastLine)) }
+        }
+        defer { ticker?.cancel() }
         let process = SSHProcess(path: sshPath, arguments: SSHInvocation.session(host, line: line))
         @Sendable func take(_ update: (inout Streams) -> Void) {
             let (started, ended) = streams.with { streams in
                 let before = (streams.err.marks.started, streams.ended)
+                let (out, err) = (streams.out.window.total, streams.err.window.total)
                 update(&streams)
+                if streams.out.window.total > out { streams.endsInError = false }
+                if streams.err.window.total > err { streams.endsInError = true }
                 return (streams.err.marks.started && !before.0, streams.ended && !before.1)
             }
             if started { events.continuation.yield(.commandStarted) }

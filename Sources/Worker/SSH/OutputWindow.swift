@@ -1,5 +1,7 @@
 /// Keeps the head and the tail of a stream within a limit, and counts all of it.
 struct OutputWindow {
+    private static let longestLine = 400
+
     private let headLimit: Int
     private let tailLimit: Int
     private var head: [UInt8] = []
@@ -20,6 +22,17 @@ struct OutputWindow {
         guard !rest.isEmpty else { return }
         tail.append(contentsOf: rest.suffix(tailLimit))
         if tail.count > 2 * tailLimit { tail.removeFirst(tail.count - tailLimit) }
+    }
+
+    /// The last line that is not blank, or its last 400 bytes, without what would move a terminal's cursor.
+    var lastLine: String {
+        let end = tail.isEmpty ? head.suffix(Self.longestLine) : tail.suffix(Self.longestLine)
+        let lines = end.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+        guard let line = lines.last(where: { line in line.contains { $0 > 0x20 } }) else { return "" }
+        // The stretch may begin within a character.
+        let text = String(decoding: Self.withoutPartialStart(line), as: UTF8.self)
+        return String(
+            String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
     }
 
     /// What was kept, with a line in between that says how much was left out.

@@ -67,7 +67,7 @@ enum SyscallTable {
     ]
 
     static let descriptors: [SyscallRule] = [
-        SyscallRule("fsync", "a download, before it gets its name"),
+        SyscallRule("fsync sync_file_range", "a download, before it gets its name"),
         SyscallRule("read write readv writev pread64 pwrite64 lseek", "all input and output"),
         SyscallRule("close close_range dup dup2 dup3 pipe pipe2 fcntl", "pipes to ssh"),
         SyscallRule("poll ppoll select pselect6", "ssh's loop"),

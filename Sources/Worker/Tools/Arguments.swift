@@ -5,6 +5,8 @@ struct Arguments {
     /// A sentence for the model.
     struct Mistake: Error, Equatable {
         let sentence: String
+        /// What was wrong, for the audit: the arguments, or the host that they name.
+        var rule = "arguments"
     }
 
     private let tool: String
@@ -109,7 +111,7 @@ struct Arguments {
         Mistake(sentence: "\(tool): argument \"\(name)\" \(what).")
     }
 
-    private static func isShellName(_ name: String) -> Bool {
+    static func isShellName(_ name: String) -> Bool {
         guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
             return false
         }

@@ -10,43 +10,40 @@ enum ConnectionStatusTool: Tool {
     /// Hosts asked at once: each takes one short-lived `ssh`.
     private static let atOnce = 8
 
+    static let hasHost = false
+
     static func isOn(_ policy: PolicySnapshot) -> Bool { true }
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "SSH connection status",
+            name: name, title: "SSH sessions",
             description:
-                "Shows for every configured host whether the user's SSH session to it is alive. Where it is not, "
-                + "\"hint\" holds the command with which the user brings it back; give it to the user, you cannot run it.",
-            inputSchema: ["type": "object", "properties": [:], "additionalProperties": false],
-            outputSchema: [
-                "type": "object",
-                "properties": [
-                    "default_host": ["type": "string"],
+                "Shows for every host whether the user's SSH session to it is alive. Where it is not, give the user "
+                + "the command in \"hint\"; you cannot run it.",
+            inputSchema: ["type": "object", "additionalProperties": false],
+            outputSchema: Schema.result(
+                [
+                    "default_host": Schema.string(),
                     "hosts": [
                         "type": "array",
-                        "items": [
-                            "type": "object",
-                            "properties": [
-                                "name": ["type": "string"], "connected": ["type": "boolean"],
-                                "socket": ["type": "string"], "hint": ["type": "string"],
-                                "file_transport": ["type": "string"],
-                            ],
-                            "required": ["name", "connected", "socket"],
-                        ],
+                        "items": .object(
+                            Schema.result(
+                                [
+                                    "name": Schema.string(), "connected": Schema.boolean(), "hint": Schema.string(),
+                                ])),
                     ],
-                ],
-                "required": ["default_host", "hosts"],
-            ],
+                ]),
             readOnly: true, destructive: false, idempotent: true)
     }
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
-        do {
+        await context.result {
             _ = try Arguments(arguments, tool: name, known: [])
-        } catch {
-            return .failure(error.sentence)
+            return await statuses(context)
         }
+    }
+
+    private static func statuses(_ context: ToolContext) async -> JSONObject {
         let hosts = context.policy.hosts
         var entries: [JSONValue] = Array(repeating: .null, count: hosts.count)
         await withTaskGroup(of: (Int, JSONValue).self) { group in
@@ -56,7 +53,7 @@ enum ConnectionStatusTool: Tool {
             }
             for await done in group { entries[done.0] = done.1 }
         }
-        return .success(["default_host": .string(context.policy.defaultHost), "hosts": .array(entries)])
+        return ["default_host": .string(context.policy.defaultHost), "hosts": .array(entries)]
     }
 
     /// How files are reached there; nil where that cannot be told in a few seconds.

@@ -16,16 +16,16 @@ enum EditFileTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "Edit a remote file",
+            name: name, title: "Edit a file",
             description:
-                "Replaces exact pieces of text in a remote file, all edits or none, and returns a unified diff. "
-                + "Each old_text must occur exactly once unless replace_all is set. "
+                "Replaces exact texts in a remote file, all or none, and returns a diff. "
+                + "Each old_text must occur exactly once, unless replace_all. "
                 + (policy.allowOverwrite ? "" : "Overwriting is switched off: only dry_run works."),
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute path"),
+                    "path": Schema.string("Absolute"),
                     "edits": [
-                        "type": "array", "minItems": 1,
+                        "type": "array",
                         "items": .object(
                             Schema.object(
                                 [
@@ -33,18 +33,18 @@ enum EditFileTool: Tool {
                                     "replace_all": Schema.boolean(),
                                 ], required: ["old_text", "new_text"])),
                     ],
-                    "host": Schema.host(), "dry_run": Schema.boolean("Only show the diff; default false"),
+                    "host": Schema.host(), "dry_run": Schema.boolean(),
                 ], required: ["path", "edits"]),
             outputSchema: Schema.result(
                 [
-                    "edited": Schema.boolean(), "path": Schema.string(), "replacements": Schema.integer(),
+                    "edited": Schema.boolean(), "replacements": Schema.integer(),
                     "diff": Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: false)
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: ["path", "edits", "host", "dry_run"])
             let edits = try edits(arguments)
             let dryRun = try arguments.boolean("dry_run") ?? false
@@ -52,12 +52,15 @@ enum EditFileTool: Tool {
             guard call.host.capabilities.fileRead else { throw Refusal(host: call.host.name, capability: "file_read") }
             guard dryRun || context.policy.allowOverwrite else {
                 throw FileFailure(
-                    sentence: "safeguards.allow_overwrite is false, so files that exist cannot be edited. "
-                        + "Pass \"dry_run\": true for the diff alone, or ask the user to allow overwriting.")
+                    sentence:
+                        "safeguards.allow_overwrite is false, so files on \"\(call.host.name)\" cannot be edited. Pass \"dry_run\": "
+                        + "true for the diff alone, or ask the user to set safeguards.allow_overwrite to true.",
+                    rule: "allow_overwrite")
             }
             let old = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.read(call.path, .head(maximumSize))
             }
+            context.notes.received(old.bytes.count)
             guard old.reachedEnd, let text = String(validating: old.bytes, as: UTF8.self) else {
                 let what = old.reachedEnd ? "is not UTF-8 text" : "is larger than \(maximumSize) bytes"
                 throw FileFailure(
@@ -74,6 +77,7 @@ enum EditFileTool: Tool {
                 try await call.files.write(
                     call.path, Array(new.utf8), WriteOptions(policy: .replace, expected: old.bytes))
             }
+            context.notes.sent(new.utf8.count)
             WriteFileTool.describe(written, in: &result)
             return result
         }

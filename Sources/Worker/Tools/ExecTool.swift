@@ -14,21 +14,21 @@ enum ExecTool: Tool {
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         let longest = policy.limits.maxTimeoutSeconds
         return ToolDescription(
-            name: name, title: "Run a command over SSH",
-            description: "Runs a shell command on a remote host and returns stdout, stderr and the exit code. "
-                + "On timeout the remote processes are stopped; \"stopped\" says how surely. Very long output keeps its head and "
-                + "tail. To leave a process running, redirect all its output and put it in the background.",
+            name: name, title: "Run a command",
+            description:
+                "Runs a command in the login shell of a host (default: the default host). On timeout its processes are "
+                + "stopped; \"stopped\" says how surely. Long output keeps head and tail. To leave a process running, "
+                + "redirect all its output and put it in the background.",
             inputSchema: [
                 "type": "object",
                 "properties": [
-                    "command": ["type": "string", "description": "Shell command, run by the login shell"],
+                    "command": Schema.string(),
                     "host": Schema.host(),
-                    "cwd": ["type": "string", "description": "Directory to run in; default the login directory"],
+                    "cwd": Schema.string(),
                     "env": [
                         "type": "object", "additionalProperties": ["type": "string"],
-                        "description": "Environment variables for the command",
                     ],
-                    "stdin": ["type": "string", "description": "Text for standard input; default empty"],
+                    "stdin": Schema.string(),
                     "timeout_seconds": [
                         "type": "integer", "minimum": 1, "maximum": .integer(Int64(longest)),
                         "description": .string("Default \(min(defaultTimeout, longest))"),
@@ -36,31 +36,37 @@ enum ExecTool: Tool {
                 ],
                 "required": ["command"], "additionalProperties": false,
             ],
-            // Keys that come only sometimes explain themselves; the schema allows them.
+            // Keys that come only sometimes, and those that repeat arguments, explain themselves; the schema allows them.
             outputSchema: Schema.result(
                 [
-                    "exit_code": Schema.integer("128 + n after signal n; -1 if unknown"), "stdout": Schema.string(),
-                    "stderr": Schema.string(), "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
-                    "command": Schema.string(), "cwd": Schema.string(),
+                    "exit_code": Schema.integer("-1 if unknown"), "stdout": Schema.string(), "stderr": Schema.string(),
+                    "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
                 ]),
             readOnly: false, destructive: true, idempotent: false)
     }
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
-        do {
-            let (host, request) = try judge(arguments, context)
+        await context.result {
+            let (host, judged) = try judge(arguments, context)
+            var request = judged
             guard let sessions = context.access[host.name]?.sessions else {
-                return .failure("There is no host \"\(host.name)\".")
+                throw FileFailure(sentence: "There is no host \"\(host.name)\".")
+            }
+            if context.progress.isWanted {
+                request.report = { [progress = context.progress] elapsed, line in
+                    let seconds = "\(elapsed.components.seconds) s"
+                    progress.report(
+                        Int64(elapsed / .milliseconds(1)), message: line.isEmpty ? seconds : "\(seconds): \(line)")
+                }
             }
             do throws(ExecFailure) {
-                return .success(shape(try await sessions.run(request), of: request))
+                let output = try await sessions.run(request)
+                context.notes.sent(request.input.count)
+                context.notes.received(output.stdout.bytes + output.stderr.bytes)
+                return shape(output, of: request)
             } catch {
-                return .failure(Failures.sentence(error, host, directory: request.directory))
+                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory))
             }
-        } catch let mistake as Arguments.Mistake {
-            return .failure(mistake.sentence)
-        } catch {
-            return .failure("\(error)")
         }
     }
 
@@ -83,7 +89,7 @@ enum ExecTool: Tool {
             throw Refusal(host: host.name, capability: "exec")
         }
         try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete)
+        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete, host: host.name)
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
             command: command, directory: directory, environment: environment, input: Array(input.utf8),

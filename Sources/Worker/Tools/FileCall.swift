@@ -50,27 +50,12 @@ struct FileCall {
         path = Array(text.utf8)
     }
 
-    /// Runs the work of a tool and turns what goes wrong into a sentence.
-    static func run(
-        _ context: ToolContext, _ work: () async throws -> (JSONObject)
-    ) async -> ToolResult {
-        do {
-            return .success(try await work())
-        } catch let mistake as Arguments.Mistake {
-            return .failure(mistake.sentence)
-        } catch let failure as FileFailure {
-            return .failure(failure.sentence)
-        } catch {
-            return .failure("\(error)")
-        }
-    }
-
     /// Calls SFTP, with this call's host in what it fails with.
     func sftp<Result>(_ body: () async throws(SFTPError) -> Result) async throws(FileFailure) -> Result {
         do throws(SFTPError) {
             return try await body()
         } catch {
-            throw FileFailure(sentence: FileFailures.sentence(error, host, path: text))
+            throw FileFailure(error, host, path: text)
         }
     }
 }
@@ -78,4 +63,19 @@ struct FileCall {
 /// A sentence about what went wrong with a file.
 struct FileFailure: Error {
     let sentence: String
+    /// The rule that refused; empty where something failed.
+    var rule = ""
+}
+
+extension FileFailure {
+    /// What SFTP says about a file of a host.
+    init(_ error: SFTPError, _ host: PolicySnapshot.Host, path: String) {
+        let rule =
+            switch error {
+            case .exists: "allow_overwrite"
+            case .outside: "base_dir"
+            default: ""
+            }
+        self.init(sentence: FileFailures.sentence(error, host, path: path), rule: rule)
+    }
 }

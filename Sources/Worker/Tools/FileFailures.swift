@@ -31,11 +31,11 @@ enum FileFailures {
             }
         case .exists(let type, _):
             return "\(place) exists already (\(type.rawValue)), and safeguards.allow_overwrite is false. "
-                + "Choose another path, or ask the user to allow overwriting."
+                + "Choose another path, or ask the user to set safeguards.allow_overwrite to true."
         case .outside:
             return
                 "hosts.\(host.name).base_dir is \"\(host.baseDir ?? "")\", and \(place) leads out of it through a symlink. "
-                + "Choose a path in that tree."
+                + "Choose a path in that tree, or ask the user to change hosts.\(host.name).base_dir."
         case .tooManyEntries(let limit):
             return "\(place) has more than \(limit) entries, too many to list. Use ssh_exec with find."
         case .changed:

@@ -24,8 +24,25 @@ enum Instructions {
                 )
             }
         }
-        if !policy.hosts.contains(where: \.capabilities.exec) { sentences.append("Running commands is switched off.") }
+        sentences += off("Running commands", policy, \.exec)
+        sentences += off("Reading files", policy, \.fileRead)
+        sentences += off("Writing and transferring files", policy, \.fileWrite)
+        if !policy.allowDelete, policy.hosts.contains(where: \.capabilities.exec) {
+            sentences.append("Commands that delete are refused.")
+        }
         sentences.append("If a host is not connected, tell the user the command from the hint; you cannot bring it up.")
         return sentences.joined(separator: " ")
+    }
+
+    /// The sentence on what is switched off on some hosts, or on all.
+    private static func off(
+        _ what: String, _ policy: PolicySnapshot, _ isOn: (PolicySnapshot.Capabilities) -> Bool
+    ) -> [String] {
+        let hosts = policy.hosts.filter { !isOn($0.capabilities) }
+        if hosts.isEmpty { return [] }
+        if hosts.count == policy.hosts.count { return ["\(what) is switched off."] }
+        // Where many are left out, a refusal says so when it matters.
+        guard hosts.count <= namedHosts else { return ["\(what) is switched off on \(hosts.count) hosts."] }
+        return ["\(what) is switched off on \(hosts.map(\.name).joined(separator: ", "))."]
     }
 }

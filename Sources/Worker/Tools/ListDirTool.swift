@@ -14,16 +14,16 @@ enum ListDirTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "List a remote directory",
+            name: name, title: "List a directory",
             description:
-                "Lists the entries of a remote directory in the order of their names, symlinks with their targets. "
-                + "Large directories come in pages: pass \"next_cursor\" as \"cursor\" for the next one.",
+                "Lists a remote directory in the order of names. Large ones come in pages: pass \"next_cursor\" as "
+                + "\"cursor\" for the next.",
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute path"), "host": Schema.host(),
+                    "path": Schema.string("Absolute"), "host": Schema.host(),
                     "limit": Schema.integer(
-                        "Entries in a page; default \(defaultLimit), at most \(maximumLimit)", from: 1),
-                    "cursor": Schema.string("next_cursor of the page before"),
+                        "Default \(defaultLimit), at most \(maximumLimit)", from: 1),
+                    "cursor": Schema.string(),
                 ], required: ["path"]),
             outputSchema: Schema.result(
                 [
@@ -32,10 +32,8 @@ enum ListDirTool: Tool {
                         "items": .object(
                             Schema.result(
                                 [
-                                    "name": Schema.string(), "type": Schema.string("file, dir, symlink or other"),
-                                    "size": Schema.integer(), "permissions": Schema.string(),
-                                    "mtime": Schema.string("RFC 3339"), "target": Schema.string(),
-                                    "name_base64": Schema.string(),
+                                    "name": Schema.string(), "type": Schema.string(), "size": Schema.integer(),
+                                    "mtime": Schema.string(),
                                 ])),
                     ],
                     "total": Schema.integer(), "next_cursor": Schema.string(),
@@ -44,7 +42,7 @@ enum ListDirTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: ["path", "host", "limit", "cursor"])
             let limit = try arguments.integer("limit", in: 1...maximumLimit, unit: "entries") ?? defaultLimit
             var after: [UInt8]?
@@ -59,6 +57,7 @@ enum ListDirTool: Tool {
             let page = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.list(call.path, after: after, limit: limit)
             }
+            context.notes.received(page.entries.reduce(0) { $0 + $1.name.count })
             var result: JSONObject = [
                 "entries": .array(page.entries.map(shape)), "total": .integer(Int64(page.total)),
             ]

@@ -16,6 +16,6 @@ public enum LocalAnswer: Sendable {
     case created(SharedFD, handle: UInt32)
     /// The new file has its name.
     case committed
-    /// A sentence that says why not, and what to do.
-    case refused(String)
+    /// A sentence that says why not, and what to do; `rule` is empty where something failed rather than being refused.
+    case refused(String, rule: String)
 }

@@ -11,23 +11,23 @@ enum ReadFileTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "Read a remote file",
+            name: name, title: "Read a file",
             description:
-                "Reads a remote file, or a part of it: from a byte offset, some lines, or the last lines of a log. "
-                + "Text comes as it is, anything else as base64. Large files come in parts: go on at \"next_offset\".",
+                "Reads a remote file or a part of it: from a byte offset, from a line, or the last lines. What is not "
+                + "UTF-8 comes as base64. Large files come in parts: go on at \"next_offset\".",
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute path"), "host": Schema.host(),
-                    "offset": Schema.integer("First byte to read; default 0", from: 0),
-                    "max_bytes": Schema.integer("Default and limit \(policy.limits.maxReadBytes)", from: 1),
-                    "tail_lines": Schema.integer("Read only the last lines", from: 1),
-                    "start_line": Schema.integer("First line to read, counted from 1", from: 1),
-                    "line_count": Schema.integer("How many lines to read", from: 1),
+                    "path": Schema.string("Absolute"), "host": Schema.host(),
+                    "offset": Schema.integer(from: 0),
+                    "max_bytes": Schema.integer("Default and most: \(policy.limits.maxReadBytes)", from: 1),
+                    "tail_lines": Schema.integer(from: 1),
+                    "start_line": Schema.integer("Counted from 1", from: 1),
+                    "line_count": Schema.integer(from: 1),
                 ], required: ["path"]),
             outputSchema: Schema.result(
                 [
-                    "content": Schema.string(), "encoding": Schema.string("utf-8 or base64"), "size": Schema.integer(),
-                    "offset": Schema.integer(), "truncated": Schema.boolean(), "next_offset": Schema.integer(),
+                    "content": Schema.string(), "encoding": Schema.string(), "size": Schema.integer(),
+                    "truncated": Schema.boolean(), "next_offset": Schema.integer(),
                 ]),
             readOnly: true, destructive: false, idempotent: true)
     }
@@ -46,7 +46,7 @@ enum ReadFileTool: Tool {
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(
                 values, tool: name,
                 known: ["path", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count"])
@@ -81,6 +81,7 @@ enum ReadFileTool: Tool {
                     bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd,
                     truncated: !read.reachedEnd)
             }
+            context.notes.received(part.bytes.count)
             return shape(part)
         }
     }

@@ -24,10 +24,9 @@ enum Schema {
         return .object(schema)
     }
 
-    /// Names stand in the server's instructions, not in each tool: with many hosts they would fill the model's view.
-    static func host() -> JSONValue {
-        string("Configured host; omit for the default")
-    }
+    /// Names, and which is the default, stand in the server's instructions, not in each tool: with many hosts they would
+    /// fill the model's view.
+    static func host() -> JSONValue { string() }
 
     private static func typed(_ type: String, _ description: String?) -> JSONValue {
         var schema: JSONObject = ["type": .string(type)]

@@ -1,5 +1,6 @@
 public import IPC
 public import MCP
+internal import Policy
 internal import SFTP
 internal import SSH
 internal import Synchronization
@@ -11,6 +12,12 @@ protocol Tool: Sendable {
     static func isOn(_ policy: PolicySnapshot) -> Bool
     static func description(_ policy: PolicySnapshot) -> ToolDescription
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
+    /// Whether a call goes to one host.
+    static var hasHost: Bool { get }
+}
+
+extension Tool {
+    static var hasHost: Bool { true }
 }
 
 /// The ways to one host.
@@ -26,21 +33,47 @@ struct ToolContext: Sendable {
     let broker: any LocalFileBroker
     /// Where the call says how far it has come.
     var progress = Progress.none
+    /// Where the call notes what the audit tells of it.
+    var notes = CallNotes()
 
     /// Asks the supervisor for a local file.
     func ask(_ request: ToSupervisor) async throws(FileFailure) -> LocalAnswer {
         let answer = await broker.ask(request)
-        if case .refused(let sentence) = answer { throw FileFailure(sentence: sentence) }
+        if case .refused(let sentence, let rule) = answer { throw FileFailure(sentence: sentence, rule: rule) }
         return answer
     }
+
+    /// Does a call's work. Whatever goes wrong becomes a sentence here, and a refusal's rule a note for the audit.
+    func result(of work: () async throws -> JSONObject) async -> ToolResult {
+        do {
+            return .success(try await work())
+        } catch let mistake as Arguments.Mistake {
+            notes.refused(by: mistake.rule)
+            return .failure(mistake.sentence)
+        } catch let refusal as Policy.Refusal {
+            notes.refused(by: refusal.rule)
+            return .failure(refusal.description)
+        } catch let failure as FileFailure {
+            notes.refused(by: failure.rule)
+            return .failure(failure.sentence)
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    /// Hosts named one by one in a sentence; more are only counted.
+    private static let namedHosts = 20
 
     /// The host that the argument `host` names, or the default.
     func host(_ name: String?) throws(Arguments.Mistake) -> PolicySnapshot.Host {
         let wanted = name ?? policy.defaultHost
         guard let host = policy.hosts.first(where: { $0.name == wanted }) else {
-            let names = policy.hosts.map { "\"\($0.name)\"" }.joined(separator: ", ")
+            let names = policy.hosts.prefix(Self.namedHosts).map { "\"\($0.name)\"" }.joined(separator: ", ")
+            let more = policy.hosts.count > Self.namedHosts ? ", and \(policy.hosts.count - Self.namedHosts) more" : ""
             throw Arguments.Mistake(
-                sentence: "There is no host \"\(wanted.prefix(100))\". The configured hosts are: \(names).")
+                sentence: "There is no host \"\(wanted.prefix(100))\". The configured hosts are: \(names)\(more). "
+                    + "Name one of them, or ask the user to add this one under \"hosts\" in the config.",
+                rule: "host")
         }
         return host
     }
@@ -54,15 +87,23 @@ public final class Toolbox: ToolSet {
     ]
 
     private let context: Mutex<ToolContext>
+    private let audit: (any AuditTrail)?
 
-    /// The tools that `policy` turns on, with local files by way of `broker`.
-    public init(policy: PolicySnapshot, broker: any LocalFileBroker) {
+    /// The tools that `policy` turns on, with local files by way of `broker` and calls written down in `audit`.
+    public init(policy: PolicySnapshot, broker: any LocalFileBroker, audit: (any AuditTrail)? = nil) {
+        self.audit = audit
         context = Mutex(Self.context(policy, keeping: nil, broker))
     }
 
-    /// Puts a new policy in force for every call that starts from now on.
-    public func update(_ policy: PolicySnapshot) {
-        context.withLock { $0 = Self.context(policy, keeping: $0, $0.broker) }
+    /// Puts a new policy in force for every call that starts from now on; those under way end under the old one.
+    /// - Returns: whether clients see other tools, hosts or instructions than before.
+    public func update(_ policy: PolicySnapshot) -> Bool {
+        let old = context.withLock { context in
+            defer { context = Self.context(policy, keeping: context, context.broker) }
+            return context.policy
+        }
+        return old.hosts != policy.hosts || Instructions.text(old) != Instructions.text(policy)
+            || Self.tools(old) != Self.tools(policy)
     }
 
     /// The ways to a host that stays the same are kept, with what they count.
@@ -83,19 +124,40 @@ public final class Toolbox: ToolSet {
     private var policy: PolicySnapshot { context.withLock(\.policy) }
 
     /// See `ToolSet`.
-    public var tools: [ToolDescription] {
-        let policy = policy
-        return Self.all.filter { $0.isOn(policy) }.map { $0.description(policy) }
+    public var tools: [ToolDescription] { Self.tools(policy) }
+
+    private static func tools(_ policy: PolicySnapshot) -> [ToolDescription] {
+        all.filter { $0.isOn(policy) }.map { $0.description(policy) }
     }
 
     /// See `ToolSet`.
     public var instructions: String { Instructions.text(policy) }
 
-    /// See `ToolSet`.
+    /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         var context = context.withLock { $0 }
         context.progress = progress
-        guard let tool = Self.all.first(where: { $0.name == name && $0.isOn(context.policy) }) else { return nil }
+        context.notes = CallNotes()
+        let tool = Self.all.first { $0.name == name }
+        guard let audit else { return await call(tool, arguments, in: context) }
+        let host = tool?.hasHost == true ? arguments["host"]?.string ?? context.policy.defaultHost : ""
+        guard let number = await audit.begin(AuditCall(tool: name, host: host, arguments)) else {
+            return .failure("The call was not made: the supervisor, which writes down every call, does not answer.")
+        }
+        let result = await call(tool, arguments, in: context)
+        audit.end(number, context.notes.outcome(result, cancelled: Task.isCancelled))
+        return result
+    }
+
+    private func call(_ tool: (any Tool.Type)?, _ arguments: JSONObject, in context: ToolContext) async -> ToolResult? {
+        guard let tool else {
+            context.notes.refused(by: "tool")
+            return nil
+        }
+        guard tool.isOn(context.policy) else {
+            context.notes.refused(by: "capability")
+            return nil
+        }
         return await tool.call(arguments, in: context)
     }
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import IPC
 internal import MCP
@@ -13,25 +14,25 @@ enum UploadFileTool: Tool {
         ToolDescription(
             name: name, title: "Upload a file",
             description:
-                "Copies a file of this machine to a remote host, whole or not at all. Credentials and start-up files "
-                + "of the user are refused"
+                "Copies a file of this machine to a host, whole or not at all; paths are absolute. The user's credentials and start-up "
+                + "files are refused"
                 + (policy.allowOverwrite ? "." : ", and so is a remote file that exists: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "local_path": Schema.string("Absolute path on this machine"),
-                    "remote_path": Schema.string("Absolute path on the host"), "host": Schema.host(),
+                    "local_path": Schema.string(),
+                    "remote_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["local_path", "remote_path"]),
             outputSchema: Schema.result(
                 [
-                    "uploaded": Schema.boolean(), "remote_path": Schema.string(), "size": Schema.integer(),
-                    "method": Schema.string("created, replaced or in_place"),
+                    "uploaded": Schema.boolean(), "size": Schema.integer(),
+                    "method": Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
@@ -47,7 +48,11 @@ enum UploadFileTool: Tool {
                 context.progress.report(Int64(clamping: done), total: Int64(clamping: verifies ? 2 * size : size))
             }
             let written = try await call.sftp { [options] () async throws(SFTPError) in
-                try await call.files.upload(to: call.path, options, from: source.read)
+                try await call.files.upload(to: call.path, options) { offset, most async throws(SFTPError) in
+                    let bytes = try await source.read(offset, most)
+                    context.notes.sent(bytes.count)
+                    return bytes
+                }
             }
             var result: JSONObject = ["uploaded": true, "remote_path": .string(call.text)]
             WriteFileTool.describe(written, in: &result)
@@ -66,23 +71,24 @@ enum DownloadFileTool: Tool {
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
             name: name, title: "Download a file",
-            description: "Copies a file of a remote host to this machine, whole or not at all, with mode 0600. "
+            description:
+                "Copies a file of a host to this machine, whole or not at all, with mode 0600; paths are absolute. "
                 + (policy.allowOverwrite
-                    ? "A local file that exists is replaced."
+                    ? "One that exists is replaced."
                     : "A local file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "remote_path": Schema.string("Absolute path on the host"),
-                    "local_path": Schema.string("Absolute path on this machine"), "host": Schema.host(),
+                    "remote_path": Schema.string(),
+                    "local_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "local_path": Schema.string(), "size": Schema.integer()]),
+                ["downloaded": Schema.boolean(), "size": Schema.integer()]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) { try await download(values, context) }
+        await context.result { try await download(values, context) }
     }
 
     private static func download(_ values: JSONObject, _ context: ToolContext) async throws -> JSONObject {
@@ -95,7 +101,7 @@ enum DownloadFileTool: Tool {
         }
         let fetched: DownloadResult
         do throws(FileFailure) {
-            fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context.progress)
+            fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context)
         } catch {
             context.broker.abandon(handle: handle)
             throw error
@@ -110,11 +116,15 @@ enum DownloadFileTool: Tool {
 
     /// Reads the remote file into the local one, down to the disk.
     private static func fetch(
-        _ call: FileCall, into target: LocalTransfer.Sink, _ verifies: Bool, _ progress: Progress
+        _ call: FileCall, into target: LocalTransfer.Sink, _ verifies: Bool, _ context: ToolContext
     ) async throws(FileFailure) -> DownloadResult {
         try await call.sftp { () async throws(SFTPError) in
-            let fetched = try await call.files.download(call.path, verifies: verifies, to: target.take) { done, total in
-                progress.report(Int64(clamping: done), total: total.map { Int64(clamping: $0) })
+            let fetched = try await call.files.download(call.path, verifies: verifies) {
+                bytes async throws(SFTPError) in
+                context.notes.received(bytes.count)
+                try await target.take(bytes)
+            } progress: { done, total in
+                context.progress.report(Int64(clamping: done), total: total.map { Int64(clamping: $0) })
             }
             try target.synchronize()
             if Task.isCancelled { throw .cancelled }
@@ -129,7 +139,7 @@ enum LocalTransfer {
     private static let maximumPath = 4095
 
     static let arguments = ["local_path", "remote_path", "host", "sha256"]
-    static let checksum = Schema.boolean("Verify by SHA-256, returned")
+    static let checksum = Schema.boolean("Verify")
 
     /// The argument `local_path`; which files it may name is judged by the supervisor.
     static func path(_ arguments: Arguments) throws(Arguments.Mistake) -> String {
@@ -172,20 +182,22 @@ enum LocalTransfer {
         }
 
         private func bytes(at offset: UInt64, _ most: Int) throws(SFTPError) -> ArraySlice<UInt8> {
-            var bytes = [UInt8](repeating: 0, count: most)
-            var count = 0
-            while count < most {
-                let read = bytes.withUnsafeMutableBytes {
-                    pread(
-                        file.rawValue, $0.baseAddress.map { $0 + count }, most - count, off_t(clamping: offset) + count)
+            var failed = false
+            let bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
+                while count < most {
+                    let read = pread(
+                        file.rawValue, buffer.baseAddress.map { $0 + count }, most - count,
+                        off_t(clamping: offset) + count)
+                    if read < 0 && errno == EINTR { continue }
+                    failed = read < 0
+                    if read <= 0 { break }
+                    count += read
                 }
-                if read < 0 && errno == EINTR { continue }
-                guard read >= 0 else {
-                    throw .local(detail: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
-                }
-                if read == 0 { break }
-                count += read
             }
+            guard !failed else {
+                throw .local(detail: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
+            }
+            let count = bytes.count
             let end = offset + UInt64(count)
             // One that grows as fast as it is sent would never end.
             guard count == 0 ? offset >= size && isUnchanged : end <= size else {
@@ -193,7 +205,7 @@ enum LocalTransfer {
                     detail: "The local file \(path) changed during the upload. "
                         + "Upload it again when nothing writes to it.")
             }
-            return bytes[..<count]
+            return bytes[...]
         }
 
         private var isUnchanged: Bool {
@@ -223,6 +235,8 @@ enum LocalTransfer {
                 guard count > 0 else { throw failure }
                 rest = rest.dropFirst(count)
             }
+            // The disk works beside the network, so that little is left for fsync(2) at the end.
+            _ = csd_start_writeback(file.rawValue)
         }
 
         /// Returns when all of it is on the disk.

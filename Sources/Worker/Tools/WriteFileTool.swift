@@ -11,30 +11,28 @@ enum WriteFileTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
-            name: name, title: "Write a remote file",
-            description: "Writes a remote file with the given content, whole or not at all. "
+            name: name, title: "Write a file",
+            description: "Writes a remote file, whole or not at all. "
                 + (policy.allowOverwrite
-                    ? "A file that exists is replaced; to change parts of one, ssh_edit_file is safer."
+                    ? "One that exists is replaced; to change parts, ssh_edit_file is safer."
                     : "A file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute path"), "content": Schema.string("The whole content"),
-                    "encoding": [
-                        "type": "string", "enum": ["utf-8", "base64"], "description": "Of content; default utf-8",
-                    ],
-                    "host": Schema.host(), "mode": Schema.string("Octal permissions, as \"0644\""),
-                    "create_dirs": Schema.boolean("Make missing directories above it; default false"),
+                    "path": Schema.string("Absolute"), "content": Schema.string(),
+                    "encoding": ["type": "string", "enum": ["utf-8", "base64"]],
+                    "host": Schema.host(), "mode": Schema.string("Octal, as \"0644\""),
+                    "create_dirs": Schema.boolean(),
                 ], required: ["path", "content"]),
             outputSchema: Schema.result(
                 [
-                    "written": Schema.boolean(), "path": Schema.string(), "size": Schema.integer(),
-                    "method": Schema.string("created, replaced or in_place"),
+                    "written": Schema.boolean(), "size": Schema.integer(),
+                    "method": Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
-        await FileCall.run(context) {
+        await context.result {
             let arguments = try Arguments(
                 values, tool: name, known: ["path", "content", "encoding", "host", "mode", "create_dirs"])
             let content = try content(arguments)
@@ -47,6 +45,7 @@ enum WriteFileTool: Tool {
             let written = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.write(call.path, content, options)
             }
+            context.notes.sent(content.count)
             var result: JSONObject = ["written": true, "path": .string(call.text)]
             describe(written, in: &result)
             return result

@@ -1,0 +1,183 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// The audit log: a file of chained JSON lines that only grows, and the same records in the daemon's log.
+///
+/// Every record goes out in one write(2) and is not synced: a crash of the daemon loses none, a power cut may lose the
+/// last seconds. A record that cannot be written never holds up a call; the gap is counted in the file and told in the log.
+final class AuditLog {
+    /// Which file is open.
+    private struct Identity: Equatable {
+        let path: String
+        let device: UInt
+        let inode: UInt
+    }
+
+    /// Bytes of a file's end in which its last line is looked for.
+    private static let tail = 4 * AuditChain.maximumLine
+    /// Least milliseconds between two complaints.
+    private static let complaintPause = 60_000
+
+    private var file: OwnedFD?
+    private var identity: Identity?
+    private var last = AuditChain.beginning
+    private var lost = 0
+    /// A line went in only in part, and stays there.
+    private var isTorn = false
+    private var nextComplaint = 0
+
+    /// Where the file lies, without symlinks; nil where there is none.
+    private(set) var realPath: String?
+
+    /// Opens the file, or keeps what is open where it is still that file: after a rotation another one lies at the path.
+    /// The chain goes on: after the last line of a file that has lines, else after the last line that was written here.
+    /// nil for no file.
+    func open(_ path: String?) throws(StartError) {
+        guard let path else {
+            file = nil
+            identity = nil
+            realPath = nil
+            return
+        }
+        try Self.checkDirectory(path)
+        let number = Glibc.open(
+            path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o600)
+        let new = try Self.opened(number, path)
+        let status = try Self.check(new, path)
+        let found = Identity(path: path, device: status.st_dev, inode: status.st_ino)
+        if found == identity { return }
+        guard flock(new.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            throw StartError(sentence: "audit_log: another claude-ssh-daemon writes to \(path); give each its own")
+        }
+        let end = Self.lastLine(new, size: Int(status.st_size))
+        switch end {
+        case .none: break
+        case .line(let hash): last = hash
+        case .broken: last = AuditChain.beginning
+        }
+        file = consume new
+        identity = found
+        realPath = RealPath.of(path)
+        isTorn = false
+        if case .broken(let endsInLine) = end {
+            isTorn = endsInLine
+            Log.write(.warning, "audit log: its last line is broken, the chain begins anew", ["path": .text(path)])
+        }
+        var members = #""event":"open","version":\#(Log.quoted(Version.text)),"pid":\#(getpid())"#
+        if case .broken = end { members += #","broken_line":true"# }
+        write(members)
+    }
+
+    /// Writes one record, `members` being what follows its time.
+    /// - Returns: the line's hash; nil where there is no file, or it could not be written.
+    @discardableResult
+    func write(_ members: String) -> String? {
+        guard identity != nil else { return nil }
+        if lost > 0 {
+            let count = lost
+            guard append(#""event":"lost","records":\#(count)"#) else { return missed() }
+            lost = 0
+        }
+        return append(members) ? last : missed()
+    }
+
+    private func missed() -> String? {
+        let code = errno
+        lost += 1
+        let now = Clock.milliseconds()
+        if now >= nextComplaint {
+            nextComplaint = now + Self.complaintPause
+            Log.write(
+                .error, "audit log: a record could not be written; calls go on",
+                [
+                    "path": .text(identity?.path ?? ""), "error": .text(String(cString: strerror(code))),
+                    "lost": .number(lost),
+                ])
+        }
+        return nil
+    }
+
+    private func append(_ members: String) -> Bool {
+        guard let descriptor = file?.rawValue else { return false }
+        let line = AuditChain.line(after: last, #""time":"\#(Log.timestamp())",\#(members)"#)
+        let bytes = (isTorn ? [UInt8(ascii: "\n")] : []) + line + [UInt8(ascii: "\n")]
+        let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        guard count == bytes.count else {
+            if count > 0 {
+                isTorn = !Self.takeBack(count, from: descriptor)
+                errno = ENOSPC
+            }
+            return false
+        }
+        isTorn = false
+        last = AuditChain.hash(line[...])
+        return true
+    }
+
+    /// Cuts off the last bytes of a file: what went in of a line, which nobody else writes. Where the file system lets it
+    /// only grow (`chattr +a`), that stays.
+    private static func takeBack(_ count: Int, from descriptor: Int32) -> Bool {
+        let end = lseek(descriptor, 0, SEEK_END)
+        return end >= count && ftruncate(descriptor, end - count) == 0
+    }
+
+    private static func check(_ file: borrowing OwnedFD, _ path: String) throws(StartError) -> stat {
+        var status = stat()
+        guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw StartError(sentence: "audit_log: \(path) is not a regular file")
+        }
+        guard status.st_uid == geteuid() else {
+            throw StartError(
+                sentence: "audit_log: \(path) belongs to uid \(status.st_uid); it must belong to uid \(geteuid())")
+        }
+        // A group may be let read it, as collectors of logs are.
+        guard status.st_mode & 0o026 == 0 else {
+            throw StartError(
+                sentence: "audit_log: \(path) must not be writable by its group, nor open to others; "
+                    + "run: chmod g-w,o-rw '\(path)'")
+        }
+        return status
+    }
+
+    /// What `open` would refuse a path for, without making or opening for writing what lies there.
+    static func judge(_ path: String) throws(StartError) {
+        try checkDirectory(path)
+        let number = Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        if number < 0 && errno == ENOENT { return }
+        _ = try check(try opened(number, path), path)
+    }
+
+    private static func checkDirectory(_ path: String) throws(StartError) {
+        if let problem = DirectoryOwner.problem(of: path) {
+            throw StartError(sentence: "audit_log: the directory of \(path), \(problem)")
+        }
+    }
+
+    private static func opened(_ number: Int32, _ path: String) throws(StartError) -> OwnedFD {
+        guard number >= 0 else {
+            let why = errno == ELOOP ? "it is a symlink; name the file itself" : String(cString: strerror(errno))
+            throw StartError(sentence: "audit_log: \(path) cannot be opened: \(why)")
+        }
+        return OwnedFD(taking: number)
+    }
+
+    /// What stands at the end of a file.
+    private enum End {
+        /// Nothing: the file is empty.
+        case none
+        case line(hash: String)
+        /// No record; `endsInLine` where not even a newline ends it.
+        case broken(endsInLine: Bool)
+    }
+
+    private static func lastLine(_ file: borrowing OwnedFD, size: Int) -> End {
+        guard size > 0 else { return .none }
+        var bytes = [UInt8](repeating: 0, count: min(size, tail))
+        let count = pread(file.rawValue, &bytes, bytes.count, off_t(size - bytes.count))
+        guard count == bytes.count, bytes.last == UInt8(ascii: "\n") else { return .broken(endsInLine: true) }
+        let whole = bytes.dropLast()
+        let line = whole.suffix(from: whole.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? whole.startIndex)
+        return AuditChain.previous(of: line) == nil ? .broken(endsInLine: false) : .line(hash: AuditChain.hash(line))
+    }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import Glibc
+import Testing
+
+/// The config as a user meets it: what a start, a reload and `check` say of it, and what it switches off.
+@Suite struct ConfigTests {
+    /// Runs `claude-ssh-daemon check` on a config of this text.
+    private static func check(_ text: String, mode: mode_t = 0o644) throws -> CommandResult {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("config.json", text, mode: mode)
+        return try runDaemonCommand(["check", "--config", path], environment: ["XDG_RUNTIME_DIR": directory.path])
+    }
+
+    private static let broken = """
+        {"mcp_socket": "relative", "default_host": "nobody", "client_wait_seconds": -1,
+         "hosts": {"prod": {"socket": "/s", "user": "u", "host": "h", "base_dir": "srv", "exec_alowlist": []}},
+         "capabilities": {"exec": "yes"}, "limits": {"max_output_bytes": 1}}
+        """
+    private static let mistakes = [
+        "mcp_socket: ", "client_wait_seconds: ", "capabilities.exec: ",
+        "hosts.prod.base_dir: must be absolute, got \"srv\"", "default_host: ", "limits.max_output_bytes: ",
+    ]
+
+    @Test("check, a start and a reload tell all mistakes at once, each with its path, and of the key that may be meant")
+    func allAtOnce() throws {
+        let checked = try Self.check(Self.broken)
+        #expect(checked.status == .exited(2))
+        let (status, log) = try runDaemonExpectingFailure(config: Self.broken)
+        #expect(status == .exited(2))
+        let hint = "hosts.prod.exec_alowlist: unknown key, ignored; did you mean \"exec_allowlist\"?"
+        #expect(checked.outputText.contains(hint) && log.contains(hint.replacing("\"", with: "\\\"")))
+        for mistake in Self.mistakes {
+            #expect(checked.outputText.contains("error: " + mistake), "\(checked.outputText)")
+            #expect(log.contains(mistake.replacing("\"", with: "\\\"")), "\(log)")
+        }
+        #expect(checked.outputText.split(separator: "\n").filter { $0.hasPrefix("error: ") }.count == 6)
+
+        try withDaemon { daemon, client in
+            try daemon.rewriteConfig(JSON(parsing: Data(Self.broken.utf8)))
+            let start = daemon.logRecords().count
+            daemon.signal(SIGHUP)
+            for mistake in Self.mistakes {
+                try daemon.waitForLog("config not reloaded", from: start) {
+                    $0["error"]?.string?.hasPrefix(mistake) == true
+                }
+            }
+            #expect(try client.callTool("ssh_exec", ["command": "echo old"])["stdout"] == "old\n")
+        }
+    }
+
+    @Test("check takes the configs of version 2.1 as they are, without a warning")
+    func reference() throws {
+        let single = """
+            {
+              "ssh_socket": "/tmp/ssh-ctrl-user@host.sock",
+              "mcp_socket": "/tmp/claude-ssh-daemon.sock",
+              "ssh_user": "ubuntu",
+              "ssh_host": "my.server.com",
+              "capabilities": {"exec": true, "file_read": true, "file_write": true, "port_forward": false}
+            }
+            """
+        let several = """
+            {
+              "mcp_socket": "/tmp/claude-ssh-daemon.sock",
+              "default_host": "prod",
+              "hosts": {
+                "prod": {
+                  "socket": "/tmp/ssh-ctrl-ubuntu@prod.sock", "user": "ubuntu", "host": "prod.example.com",
+                  "base_dir": "/srv/app", "exec_allowlist": ["git ", "make ", "npm "]
+                },
+                "staging": {
+                  "socket": "/tmp/ssh-ctrl-ubuntu@staging.sock", "user": "ubuntu", "host": "staging.example.com"
+                }
+              },
+              "capabilities": {"exec": true, "file_read": true, "file_write": true, "port_forward": false},
+              "safeguards": {
+                "guard_disabled": false, "allow_overwrite": false, "allow_delete": false, "patterns": []
+              }
+            }
+            """
+        for (text, count) in [(single, "1 host\n"), (several, "2 hosts\n")] {
+            let result = try Self.check(text)
+            #expect(result.succeeded && result.outputText.hasSuffix("usable, \(count)"), "\(result.outputText)")
+            #expect(!result.outputText.contains("warning") && result.stderr.isEmpty)
+        }
+        let forms = [try Remote.shared().singleHostConfig(), try Remote.shared().config()]
+        for form in forms {
+            let daemon = try RunningDaemon(config: form)
+            defer { daemon.stop() }
+            #expect(try daemon.connect().callTool("ssh_exec", ["command": "echo hi"])["stdout"] == "hi\n")
+        }
+    }
+
+    @Test("check tells of a file that others can write, and of an audit log that a start would refuse")
+    func files() throws {
+        let open = try Self.check("{}", mode: 0o666)
+        #expect(open.status == .exited(2) && open.outputText.contains("chmod go-w"))
+        let text = #"{"ssh_socket": "/s", "ssh_user": "u", "ssh_host": "h", "audit_log": "/dev/null"}"#
+        let audit = try Self.check(text)
+        #expect(audit.status == .exited(2) && audit.outputText.contains("error: audit_log: "), "\(audit.outputText)")
+        let both = try Self.check(text.replacing("}", with: #", "ssh_path": "/nonexistent/ssh"}"#))
+        #expect(both.outputText.contains("error: ssh_path: ") && both.outputText.contains("error: audit_log: "))
+    }
+
+    @Test("a tool that one host has switched off is listed, refuses there and works elsewhere; a host cannot switch on")
+    func narrowing() throws {
+        let remote = try Remote.shared()
+        let place = try Place()
+        try place.write("f", "x")
+        let narrow: JSON = ["exec": false, "file_read": false, "file_write": false, "port_forward": false]
+        let hosts: JSON = ["narrow": remote.hostEntry.merging(["capabilities": narrow])]
+        let path = JSON.string(place.file("f"))
+        let calls: [(tool: String, arguments: JSON, key: String)] = [
+            ("ssh_exec", ["command": "true"], "exec"), ("ssh_read_file", ["path": path], "file_read"),
+            ("ssh_list_dir", ["path": .string(place.directory.path)], "file_read"),
+            ("ssh_write_file", ["path": path, "content": "y"], "file_write"),
+        ]
+        let safeguards: JSON = ["safeguards": ["allow_overwrite": true]]
+        try withDaemon(safeguards.merging(["hosts": hosts])) { _, client in
+            let listed = try client.request("tools/list")["result"]?["tools"]?.array ?? []
+            let names = Set(listed.compactMap { $0["name"]?.string })
+            for (tool, arguments, key) in calls {
+                #expect(names.contains(tool))
+                #expect(try client.callTool(tool, arguments).isError == false)
+                let refused = try client.callTool(tool, arguments.merging(["host": "narrow"]))
+                #expect(refused.isError && refused.text.contains("hosts.narrow.capabilities.\(key)"), "\(refused)")
+            }
+        }
+        let wide: JSON = ["box": ["capabilities": ["exec": true]]]
+        try withDaemon(["capabilities": ["exec": false], "hosts": wide]) { _, client in
+            let listed = try client.request("tools/list")["result"]?["tools"]?.array ?? []
+            #expect(!listed.contains { $0["name"] == "ssh_exec" })
+        }
+    }
+}
