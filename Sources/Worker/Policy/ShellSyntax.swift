@@ -7,26 +7,28 @@ struct Word: Equatable, Sendable {
     var value: [UInt8] = []
     /// Some of it is quoted or escaped, so it is no reserved word.
     var isQuoted = false
-    /// A shell may make other words of it: a file name pattern, braces, a tilde or `=` in front.
+    /// A shell may make other words of it: `*`, `?`, `[` or a brace that is not quoted.
     var isPattern = false
-    /// It has a brace that is not quoted.
-    var hasBrace = false
+    /// It has an `=`.
+    var hasEquals = false
     /// Length of the name, where it reads `NAME=value`.
     var nameLength: Int?
 
-    /// Every shell takes it for exactly `value`.
+    /// The shell takes it for exactly `value`.
     var isLiteral: Bool { !isPattern && !value.contains(Self.unknown) }
-
-    /// It was written as it is, without quotes.
+    /// It is written as it is, without quotes.
     var isBare: Bool { isLiteral && !isQuoted }
-
-    /// For messages.
+    /// The variable that it sets, where it is an assignment.
+    var name: String? { nameLength.map { String(decoding: value.prefix($0), as: UTF8.self) } }
+    /// For messages and for looking names up.
     var text: String { String(decoding: value.map { $0 == Self.unknown ? .question : $0 }, as: UTF8.self) }
+    /// What follows the last slash: the name of a program.
+    var lastComponent: ArraySlice<UInt8> { value[(value.lastIndex(of: .slash).map { $0 + 1 } ?? 0)...] }
 }
 
 /// `2>file`, `<<EOF` and the like.
 struct Redirection: Equatable, Sendable {
-    enum Operation: String {
+    enum Operation: String, CaseIterable {
         case input = "<"
         case output = ">"
         case append = ">>"
@@ -39,6 +41,9 @@ struct Redirection: Equatable, Sendable {
         case hereDocument = "<<"
         case hereDocumentLessTabs = "<<-"
         case hereString = "<<<"
+
+        /// The longest first, as a shell reads them.
+        static let bySize = allCases.sorted { $0.rawValue.utf8.count > $1.rawValue.utf8.count }
     }
 
     var operation: Operation
@@ -48,21 +53,21 @@ struct Redirection: Equatable, Sendable {
     var document: Int?
 }
 
-/// A simple command: what a shell runs as one program or builtin.
+/// A simple command: what a shell runs as one program or builtin. The name that a `for` sets counts as its assignment.
 struct ShellCommand: Equatable, Sendable {
     var assignments: [Word] = []
     var words: [Word] = []
     var redirections: [Redirection] = []
+    /// Index of the command whose output it reads.
+    var source: Int?
+    /// It stands behind `)`, `}`, `done`, `fi` or `esac`: its redirections are those of the group.
+    var isTail = false
 
     var isEmpty: Bool { assignments.isEmpty && words.isEmpty && redirections.isEmpty }
-}
-
-/// Something in a command line that not every shell reads alike, or that hides what would run.
-struct Doubt: Equatable, Sendable {
-    /// What it is, to follow "it contains".
-    var found: String
-    /// What to do instead, a sentence.
-    var advice: String
+    /// For messages.
+    var text: String {
+        (assignments + words).map(\.text).joined(separator: " ")
+    }
 }
 
 extension UInt8 {
@@ -79,6 +84,7 @@ extension UInt8 {
     static let close = UInt8(ascii: ")")
     static let star = UInt8(ascii: "*")
     static let plus = UInt8(ascii: "+")
+    static let comma = UInt8(ascii: ",")
     static let hyphen = UInt8(ascii: "-")
     static let slash = UInt8(ascii: "/")
     static let semicolon = UInt8(ascii: ";")
@@ -90,12 +96,10 @@ extension UInt8 {
     static let openBracket = UInt8(ascii: "[")
     static let backslash = UInt8(ascii: "\\")
     static let closeBracket = UInt8(ascii: "]")
-    static let caret = UInt8(ascii: "^")
     static let backtick = UInt8(ascii: "`")
     static let openBrace = UInt8(ascii: "{")
     static let pipe = UInt8(ascii: "|")
     static let closeBrace = UInt8(ascii: "}")
-    static let tilde = UInt8(ascii: "~")
 
     var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
     var isLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) }
@@ -111,7 +115,7 @@ extension UInt8 {
     }
 }
 
-extension [UInt8] {
+extension Collection<UInt8> {
     /// A shell's name of a variable.
     var isName: Bool { first.map { !$0.isDigit } == true && allSatisfy(\.isNameByte) }
 }

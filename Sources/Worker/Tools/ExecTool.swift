@@ -65,7 +65,9 @@ enum ExecTool: Tool {
                 context.notes.received(output.stdout.bytes + output.stderr.bytes)
                 return shape(output, of: request)
             } catch {
-                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory))
+                var rule = ""
+                if case .outside = error { rule = "base_dir" }
+                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory), rule: rule)
             }
         }
     }
@@ -89,11 +91,12 @@ enum ExecTool: Tool {
             throw Refusal(host: host.name, capability: "exec")
         }
         try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete, host: host.name)
+        try DestructiveCommand.judge(
+            command, input: input, allowed: context.policy.allowDelete, host: host.name)
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
-            command: command, directory: directory, environment: environment, input: Array(input.utf8),
-            timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
+            command: command, directory: directory, tree: host.baseDir ?? "", inPOSIXShell: host.execAllowlist != nil,
+            environment: environment, input: Array(input.utf8), timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
         return (host, request)
     }
 
