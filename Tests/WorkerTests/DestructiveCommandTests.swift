@@ -16,12 +16,14 @@ struct DestructiveCommandTests {
 
     @Test(arguments: [
         ("ls; sudo rm -rf x", "\"rm\""), ("/sbin/mkfs.ext4 x", "\"mkfs.ext4\""), ("find . -delete", "\"find -delete\""),
-        ("git clean -fd", "\"git clean\""), ("> log", "\"> log\""), ("sh -c 'dd of=x'", "\"dd\""), ("/bin/r?", "\"rm\""),
+        ("git clean -fd", "\"git clean\""), ("> log", "\"> log\""), ("sh -c 'dd of=x'", "\"dd\""),
+        ("/bin/r?", "\"rm\""),
     ])
     func `the refusal names what deletes`(command: String, name: String) {
         #expect(
             refusal(command)?.hasPrefix(
-                "\(name) deletes data and is refused on \"prod\" while safeguards.allow_delete is false. If this is") == true)
+                "\(name) deletes data and is refused on \"prod\" while safeguards.allow_delete is false. If this is")
+                == true)
         #expect(refusal(command, allowed: true) == nil)
     }
 

@@ -32,15 +32,19 @@ struct ExecAllowlistTests {
     @Test func `of a list of commands the refusal names the one that is not covered, and what to ask for`() {
         let text = refusal("git status && curl -s example.com | git apply")
         #expect(
-            text == "hosts.prod.exec_allowlist does not cover \"curl -s example.com\" on \"prod\"; covered are commands that "
+            text
+                == "hosts.prod.exec_allowlist does not cover \"curl -s example.com\" on \"prod\"; covered are commands that "
                 + "begin with: \"git \", \"make test\", \"systemctl status \", written without quotes. Use one of these, or "
                 + "ask the user to add \"curl -s\" to hosts.prod.exec_allowlist.")
     }
 
     @Test(arguments: [
-        ("git log $(id)", "a command substitution"), ("git log `id`", "backticks"), ("git log <(id)", "a process substitution"),
-        ("git log 'x", "a quote that is not closed"), ("git status\r\n", "a carriage return"), ("f() { id; }", "a function"),
-        ("git log > x", "the redirection \"> x\" of \"git log\""), ("PATH=/x git log", "the variable \"PATH\" in \"PATH=/x git log\""),
+        ("git log $(id)", "a command substitution"), ("git log `id`", "backticks"),
+        ("git log <(id)", "a process substitution"),
+        ("git log 'x", "a quote that is not closed"), ("git status\r\n", "a carriage return"),
+        ("f() { id; }", "a function"),
+        ("git log > x", "the redirection \"> x\" of \"git log\""),
+        ("PATH=/x git log", "the variable \"PATH\" in \"PATH=/x git log\""),
         ("eval git log", "covers no \"eval\""), ("git log $'x'", "$'…'"), ("((1))", "((…))"),
     ])
     func `a refusal says what it stumbled over`(command: String, words: String) {
@@ -54,7 +58,8 @@ struct ExecAllowlistTests {
     }
 
     @Test func `a variable is refused by its name, and can be allowed in front of a command`() {
-        #expect(refusal("git status", Self.entries, ["GIT_PAGER": "id"])?.contains("the variable \"GIT_PAGER\"") == true)
+        #expect(
+            refusal("git status", Self.entries, ["GIT_PAGER": "id"])?.contains("the variable \"GIT_PAGER\"") == true)
         #expect(refusal("git status", Self.entries, ["LANG": "C", "TZ": "UTC"]) == nil)
         #expect(refusal("FOO=1 git status", ["FOO=1 git"]) == nil)
         #expect(refusal("FOO=2 git status", ["FOO=1 git"])?.contains("ask the user to add \"FOO=2 git\"") == true)

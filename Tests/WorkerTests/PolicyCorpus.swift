@@ -28,7 +28,8 @@ enum PolicyCorpus {
 
     static func cases() throws -> [Case] {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "PolicyCorpus.tsv")
-        let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = try String(contentsOf: file, encoding: .utf8).split(
+            separator: "\n", omittingEmptySubsequences: false)
         return try lines.enumerated().compactMap { index, line in
             if line.isEmpty || line.hasPrefix("#") { return nil }
             // By scalars: a mark that combines is no part of the tab or the backslash before it.

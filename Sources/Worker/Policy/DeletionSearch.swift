@@ -7,12 +7,15 @@ struct DeletionSearch {
     private(set) var found: String?
     /// Some of the line could not be read.
     private(set) var isUnreadable = false
-    /// What the tool passes as standard input.
-    private let input: [UInt8]
+    /// What the tool passes as standard input, until somebody reads it.
+    private var input: [UInt8]
+    /// Bytes that may still be scanned: lines within lines could else be scanned again and again.
+    private var budget = 4 * ShellScanner.maximumLength
 
     /// What a command reads, for shells that take it for commands.
-    private struct Input {
-        var texts: [[UInt8]]
+    private enum Input {
+        case texts([[UInt8]])
+        case tool
     }
 
     /// Searches a command line that gets `input`.
@@ -23,13 +26,18 @@ struct DeletionSearch {
     }
 
     private mutating func scan(_ line: [UInt8], depth: Int) {
+        budget -= line.count
+        guard budget >= 0 else {
+            isUnreadable = true
+            return
+        }
         let scanner = ShellScanner(line, depth: depth)
         isUnreadable = isUnreadable || scanner.isUnreadable
         for command in scanner.commands where found == nil {
             if let truncation = Self.truncation(command) {
                 found = truncation
             } else if !command.words.isEmpty {
-                look(at: command.words[...], Input(texts: texts(for: command, of: scanner)), depth: depth)
+                look(at: command.words[...], Self.input(of: command, in: scanner), depth: depth)
             }
         }
     }
@@ -49,18 +57,19 @@ struct DeletionSearch {
 
     /// Its here-documents and here-strings; else what is piped into it, as far as the line itself holds that; else what
     /// the tool passes.
-    private func texts(for command: ShellCommand, of scanner: ShellScanner) -> [[UInt8]] {
-        let own = Self.documents(command, of: scanner)
-        if !own.isEmpty { return own }
-        guard let source = command.source else { return [input] }
+    private static func input(of command: ShellCommand, in scanner: ShellScanner) -> Input {
+        let own = documents(command, of: scanner)
+        if !own.isEmpty { return .texts(own) }
+        guard let source = command.source else { return .tool }
         let writer = scanner.commands[source]
-        let documents = Self.documents(writer, of: scanner)
-        guard let program = writer.words.first, [Array("echo".utf8), Array("printf".utf8)].contains(Array(program.lastComponent))
-        else { return documents }
+        let documents = documents(writer, of: scanner)
+        guard let program = writer.words.first,
+            [Array("echo".utf8), Array("printf".utf8)].contains(Array(program.lastComponent))
+        else { return .texts(documents) }
         var text: [UInt8] = []
         for word in writer.words.dropFirst() where word.value.first != .hyphen { text += word.value + [.space] }
         let lines = String(decoding: text, as: UTF8.self).split(separator: #"\n"#, omittingEmptySubsequences: true)
-        return documents + lines.map { Array($0.utf8) }
+        return .texts(documents + lines.map { Array($0.utf8) })
     }
 
     private static func documents(_ command: ShellCommand, of scanner: ShellScanner) -> [[UInt8]] {
@@ -87,7 +96,8 @@ struct DeletionSearch {
             case "git": return git(rest, depth: depth)
             case "trap": return scan(rest.first { $0.value.first != .hyphen }?.value ?? [], depth: depth + 1)
             // Only tells where a program is.
-            case "command" where rest.first?.text.hasPrefix("-") == true && rest.first?.text.lowercased().contains("v") == true:
+            case "command"
+            where rest.first?.text.hasPrefix("-") == true && rest.first?.text.lowercased().contains("v") == true:
                 return
             case "env": splitStrings(rest, depth: depth)
             default: break
@@ -97,8 +107,10 @@ struct DeletionSearch {
             guard let runner = ProgramRunner.named[isUnknown ? "sudo" : name] else { return }
             if runner.takesLine { lines(rest, depth: depth) }
             rest = runner.program(in: rest)
-            if name == "parallel", rest.first?.text.hasPrefix(":::") == true { return each(rest.dropFirst(), depth: depth) }
-            if rest.isEmpty, runner.startsShell || name == "parallel" { return all(input.texts, depth: depth) }
+            if name == "parallel", rest.first?.text.hasPrefix(":::") == true {
+                return each(rest.dropFirst(), depth: depth)
+            }
+            if rest.isEmpty, runner.startsShell || name == "parallel" { return read(input, depth: depth) }
             if runner.joins { return scan(Array(rest.map(\.value).joined(separator: [.space])), depth: depth + 1) }
         }
         isUnreadable = true
@@ -122,12 +134,18 @@ struct DeletionSearch {
         if takesLine {
             if let line = rest.first { scan(line.value, depth: depth + 1) }
         } else if takesInput || rest.isEmpty || rest.first?.text == "/dev/stdin" || rest.first?.text == "-" {
-            all(input.texts, depth: depth)
+            read(input, depth: depth)
         }
     }
 
-    private mutating func all(_ texts: [[UInt8]], depth: Int) {
-        for text in texts where found == nil { scan(text, depth: depth + 1) }
+    private mutating func read(_ commands: Input, depth: Int) {
+        switch commands {
+        case .texts(let texts): for text in texts where found == nil { scan(text, depth: depth + 1) }
+        case .tool:
+            let text = input
+            input = []
+            scan(text, depth: depth + 1)
+        }
     }
 
     private mutating func each(_ words: ArraySlice<Word>, depth: Int) {
@@ -225,7 +243,8 @@ extension DeletionSearch {
             case .openBracket where rest.contains(.closeBracket):
                 rest = rest[(rest.firstIndex(of: .closeBracket) ?? rest.startIndex)...].dropFirst()
                 ends = Set(ends.filter { $0 < name.count }.map { $0 + 1 })
-            default: ends = Set(ends.filter { $0 < name.count && (next == .question || name[$0] == next) }.map { $0 + 1 })
+            default:
+                ends = Set(ends.filter { $0 < name.count && (next == .question || name[$0] == next) }.map { $0 + 1 })
             }
         }
         return ends.contains(name.count)

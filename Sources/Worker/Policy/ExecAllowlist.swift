@@ -14,13 +14,15 @@ public struct ExecAllowlist: Sendable {
 
     /// Builtins that change what the words of later commands mean, or read commands: no entry covers them.
     private static let builtins: Set<String> = [
-        "eval", ".", "source", "alias", "unalias", "trap", "hash", "enable", "set", "shopt", "export", "readonly", "declare",
+        "eval", ".", "source", "alias", "unalias", "trap", "hash", "enable", "set", "shopt", "export", "readonly",
+        "declare",
         "typeset", "local", "unset", "read", "mapfile", "readarray", "getopts", "let", "emulate", "function",
     ]
 
     /// Variables in which no program looks for code, paths or options.
     private static let harmless: Set<String> = [
-        "LANG", "TZ", "TERM", "COLUMNS", "LINES", "CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "DEBUG", "VERBOSE", "NODE_ENV",
+        "LANG", "TZ", "TERM", "COLUMNS", "LINES", "CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "DEBUG", "VERBOSE",
+        "NODE_ENV",
         "RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV",
     ]
 
@@ -72,9 +74,12 @@ public struct ExecAllowlist: Sendable {
                 "is set, and on \"\(host)\" the variable \"\(name)\" in \(shown) could turn an allowed command into another "
                     + "one. Leave it out, or \(Self.advice(command.text, host)).")
         }
-        let isPlain = command.words.isEmpty || prefixes.contains { prefix in
-            prefix.count <= command.words.count && zip(prefix, command.words).allSatisfy { $1.isBare && $1.value == $0 }
-        }
+        let isPlain =
+            command.words.isEmpty
+            || prefixes.contains { prefix in
+                prefix.count <= command.words.count
+                    && zip(prefix, command.words).allSatisfy { $1.isBare && $1.value == $0 }
+            }
         if isPlain { return }
         let names = entries.prefix(Self.shownEntries).map { "\"\($0)\"" }.joined(separator: ", ")
         let more = entries.count > Self.shownEntries ? " and \(entries.count - Self.shownEntries) more" : ""
@@ -107,7 +112,8 @@ public struct ExecAllowlist: Sendable {
         case .input: return target.isLiteral && !["/dev/tcp/", "/dev/udp/"].contains { target.text.hasPrefix($0) }
         case .duplicateInput, .duplicateOutput:
             return target.isBare
-                && (["-", "/dev/null"].contains(target.text) || !target.value.isEmpty && target.value.allSatisfy(\.isDigit))
+                && (["-", "/dev/null"].contains(target.text)
+                    || !target.value.isEmpty && target.value.allSatisfy(\.isDigit))
         case .output, .append, .overwrite, .both, .bothAppend: return target.isBare && target.text == "/dev/null"
         case .readWrite: return false
         }

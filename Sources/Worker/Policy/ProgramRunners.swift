@@ -14,7 +14,8 @@ struct ProgramRunner {
     let startsShell: Bool
 
     private init(
-        _ valued: String = "", _ long: Set<String> = [], operands: Int = 0, joins: Bool = false, takesLine: Bool = false,
+        _ valued: String = "", _ long: Set<String> = [], operands: Int = 0, joins: Bool = false,
+        takesLine: Bool = false,
         startsShell: Bool = false
     ) {
         self.valued = valued.utf8
@@ -36,18 +37,22 @@ struct ProgramRunner {
         "doas": ProgramRunner("uC", startsShell: true), "pkexec": ProgramRunner("", ["--user"], startsShell: true),
         "su": ProgramRunner("gGsw", operands: .max, takesLine: true, startsShell: true),
         "runuser": ProgramRunner("uggGsw", ["--user", "--group", "--supp-group"], takesLine: true, startsShell: true),
-        "gosu": ProgramRunner(operands: 1), "su-exec": ProgramRunner(operands: 1), "setuidgid": ProgramRunner(operands: 1),
+        "gosu": ProgramRunner(operands: 1), "su-exec": ProgramRunner(operands: 1),
+        "setuidgid": ProgramRunner(operands: 1),
         "env": ProgramRunner("uC", ["--unset", "--chdir"]),
         "nice": ProgramRunner("n", ["--adjustment"]), "nohup": ProgramRunner(), "setsid": ProgramRunner(),
         "ionice": ProgramRunner("cnpPu", ["--class", "--classdata"]), "chrt": ProgramRunner("TPD", operands: 1),
         "taskset": ProgramRunner(operands: 1), "numactl": ProgramRunner("CNmip"), "prlimit": ProgramRunner(),
         "timeout": ProgramRunner("ks", ["--signal", "--kill-after"], operands: 1),
-        "time": ProgramRunner("fo", ["--format", "--output"]), "stdbuf": ProgramRunner("ioe", ["--input", "--output", "--error"]),
+        "time": ProgramRunner("fo", ["--format", "--output"]),
+        "stdbuf": ProgramRunner("ioe", ["--input", "--output", "--error"]),
         "command": ProgramRunner(), "builtin": ProgramRunner(), "exec": ProgramRunner("a"), "coproc": ProgramRunner(),
         "noglob": ProgramRunner(), "nocorrect": ProgramRunner(), "eval": ProgramRunner(joins: true),
         "xargs": ProgramRunner(
-            "adEILnPsRJS", ["--arg-file", "--delimiter", "--max-args", "--max-procs", "--max-chars", "--process-slot-var"]),
-        "parallel": ProgramRunner("jaSNLICPs", ["--jobs", "--arg-file", "--colsep", "--delay", "--timeout"], joins: true),
+            "adEILnPsRJS",
+            ["--arg-file", "--delimiter", "--max-args", "--max-procs", "--max-chars", "--process-slot-var"]),
+        "parallel": ProgramRunner(
+            "jaSNLICPs", ["--jobs", "--arg-file", "--colsep", "--delay", "--timeout"], joins: true),
         "watch": ProgramRunner("nq", ["--interval"], joins: true),
         "ssh": ProgramRunner("BbcDEeFIiJLlmOopQRSWw", operands: 1, joins: true, startsShell: true),
         "busybox": ProgramRunner(), "toybox": ProgramRunner(),
@@ -65,15 +70,18 @@ struct ProgramRunner {
         "systemd-inhibit": ProgramRunner(), "dbus-run-session": ProgramRunner(), "xvfb-run": ProgramRunner("nefs"),
         "caffeinate": ProgramRunner("tw"), "cgexec": ProgramRunner("g"), "firejail": ProgramRunner(),
         // Of zsh and fish.
-        "-": ProgramRunner(), "and": ProgramRunner(), "or": ProgramRunner(), "not": ProgramRunner(), "begin": ProgramRunner(),
+        "-": ProgramRunner(), "and": ProgramRunner(), "or": ProgramRunner(), "not": ProgramRunner(),
+        "begin": ProgramRunner(),
         // Behind `time` or `coproc` stands a pipeline.
-        "{": ProgramRunner(), "!": ProgramRunner(), "if": ProgramRunner(), "while": ProgramRunner(), "until": ProgramRunner(),
+        "{": ProgramRunner(), "!": ProgramRunner(), "if": ProgramRunner(), "while": ProgramRunner(),
+        "until": ProgramRunner(),
         "then": ProgramRunner(), "do": ProgramRunner(), "else": ProgramRunner(),
     ]
 
     /// Shells, whose `-c` is a command line and whose input else is one.
     static let shells: Set<String> = [
-        "sh", "bash", "dash", "ash", "ksh", "ksh93", "mksh", "zsh", "yash", "csh", "tcsh", "fish", "rbash", "hush", "posh",
+        "sh", "bash", "dash", "ash", "ksh", "ksh93", "mksh", "zsh", "yash", "csh", "tcsh", "fish", "rbash", "hush",
+        "posh",
     ]
 
     /// Long options of shells whose value is a word of its own.

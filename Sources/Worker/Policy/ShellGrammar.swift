@@ -186,7 +186,9 @@ extension ShellScanner {
         guard nextWord("in") else { return }
         while true {
             skipBlanks()
-            guard let next = byte(), !next.endsWord || byte(1) == .open && (next == .less || next == .greater) else { return }
+            guard let next = byte(), !next.endsWord || byte(1) == .open && (next == .less || next == .greater) else {
+                return
+            }
             _ = readWord()
         }
     }

@@ -155,7 +155,11 @@ struct ShellScanner {
     }
 
     private mutating func noteControl(_ byte: UInt8) {
-        if byte == 0x0D { doubt("a carriage return") } else if byte < 0x20 || byte == 0x7F { doubt("a control character") }
+        if byte == 0x0D {
+            doubt("a carriage return")
+        } else if byte < 0x20 || byte == 0x7F {
+            doubt("a control character")
+        }
     }
 
     /// The word is an assignment where a name stands before the `=`; bash's `NAME+=` and `NAME[…]=` count, in doubt.

@@ -96,7 +96,8 @@ enum ExecTool: Tool {
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
             command: command, directory: directory, tree: host.baseDir ?? "", inPOSIXShell: host.execAllowlist != nil,
-            environment: environment, input: Array(input.utf8), timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
+            environment: environment, input: Array(input.utf8), timeout: .seconds(timeout),
+            outputLimit: limits.maxOutputBytes)
         return (host, request)
     }
 
