@@ -59,6 +59,7 @@ let package = Package(
             name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
         .testTarget(
             name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            exclude: ["PolicyCorpus.tsv"],
             swiftSettings: settings),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .testTarget(

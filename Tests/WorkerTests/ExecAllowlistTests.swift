@@ -2,6 +2,7 @@ import Testing
 
 @testable import Policy
 
+/// What single cases come to is in `PolicyCorpus.tsv`.
 @Suite("exec_allowlist")
 struct ExecAllowlistTests {
     private static let entries = ["git ", "make test", "systemctl status "]
@@ -17,74 +18,59 @@ struct ExecAllowlistTests {
         }
     }
 
-    @Test(arguments: [
-        "git status", "git", "git  log --oneline -5", "  git\tstatus  ", "make test", "make test VERBOSE=1",
-        "systemctl status nginx", "git log --grep='a b'", "git log \"x\"", "git log -- '*.c' ?.h [a-z]~",
-    ])
-    func `a simple command that begins with the words of an entry passes`(command: String) {
-        #expect(refusal(command) == nil)
-    }
-
-    @Test(arguments: [
-        "id", "gitk", "git-shell", "/usr/bin/git status", "GIT status", "make", "make tests", "make  testx",
-        "systemctl stop nginx",
-        "\"git\" status", "g'i't status", "FOO=1 git status", "sudo git status", "env git status", "!git", "", "   ",
-        // A no-break space is no blank to a shell.
-        "git\u{A0}status", "make\u{A0}test",
-    ])
-    func `what begins with other words does not`(command: String) {
-        #expect(refusal(command)?.contains("does not cover this command on \"prod\"") == true)
-    }
-
-    private static let operators = [
-        ";", "&", "&&", "|", "||", ">", ">>", "<", "<<", "(", ")", "$", "$(", "`", "\\", "\n", "\r", "\r\n", "{", "}",
-        "2>&1", "<(", "|&",
-    ]
-
-    @Test(arguments: operators)
-    func `no operator passes, wherever it stands, quoted or not`(text: String) {
-        for command in [
-            "git status\(text)id", "git status \(text) id", "\(text)git status", "git status\(text)",
-            "git log '\(text)'", "git log \"\(text)\"",
-        ] {
-            #expect(
-                refusal(command)?.contains("lets only single simple commands run on \"prod\"") == true, "\(command)")
-        }
-    }
-
-    @Test(arguments: operators)
-    func `an operator with a combining mark behind it is still an operator`(text: String) {
-        // To Swift each of these is one character with the operator; to a shell it is the operator, then a word.
-        for mark in ["\u{301}", "\u{338}", "\u{200D}", "\u{FE0F}", "\u{20E3}"] {
-            #expect(refusal("git status \(text)\(mark)x/y")?.contains("single simple commands") == true)
-        }
-    }
-
-    @Test func `the refusal names what it stumbled over`() {
-        #expect(refusal("git status; id")?.contains("contains \";\"") == true)
-        #expect(refusal("git status\nid")?.contains("contains a newline") == true)
-        #expect(refusal("git status\r\nid")?.contains("contains a newline") == true)
-        #expect(refusal("id")?.contains("\"git \", \"make test\", \"systemctl status \"") == true)
-    }
-
     @Test func `without a list everything passes, with an empty one nothing`() {
         #expect(refusal("rm -rf / ; id | sh", nil, ["PATH": "/x"]) == nil)
-        #expect(refusal("git status", []) == "hosts.prod.exec_allowlist is empty: no command may run on \"prod\".")
-        #expect(refusal("", []) != nil)
+        for command in ["git status", "", "#"] {
+            #expect(refusal(command, [])?.contains("exec_allowlist is empty: no command may run on \"prod\"") == true)
+        }
     }
 
     @Test func `an entry of nothing allows nothing`() {
         for entries in [[""], ["  "], ["\t"]] { #expect(refusal("id", entries) != nil) }
     }
 
-    @Test func `variables are refused, they can turn one program into another`() {
+    @Test func `of a list of commands the refusal names the one that is not covered, and what to ask for`() {
+        let text = refusal("git status && curl -s example.com | git apply")
         #expect(
-            refusal("git status", Self.entries, ["GIT_PAGER": "id"])?.contains("\"env\" cannot be used on \"prod\"")
-                == true)
-        #expect(refusal("git status", Self.entries, [:]) == nil)
+            text
+                == "hosts.prod.exec_allowlist does not cover \"curl -s example.com\" on \"prod\"; covered are commands that "
+                + "begin with: \"git \", \"make test\", \"systemctl status \", written without quotes. Use one of these, or "
+                + "ask the user to add \"curl -s\" to hosts.prod.exec_allowlist.")
     }
 
-    @Test func `Unicode look-alikes are not operators`() {
-        for text in ["；", "｜", "\u{37E}", "\u{1FEF}", "＄"] { #expect(refusal("git log \(text)") == nil, "\(text)") }
+    @Test(arguments: [
+        ("git log $(id)", "a command substitution"), ("git log `id`", "backticks"),
+        ("git log <(id)", "a process substitution"),
+        ("git log 'x", "a quote that is not closed"), ("git status\r\n", "a carriage return"),
+        ("f() { id; }", "a function"),
+        ("git log > x", "the redirection \"> x\" of \"git log\""),
+        ("PATH=/x git log", "the variable \"PATH\" in \"PATH=/x git log\""),
+        ("eval git log", "covers no \"eval\""), ("git log $'x'", "$'…'"), ("((1))", "((…))"),
+    ])
+    func `a refusal says what it stumbled over`(command: String, words: String) {
+        #expect(refusal(command)?.contains(words) == true, "\(refusal(command) ?? "passed")")
+    }
+
+    @Test func `long lists and long commands are cut in a refusal`() throws {
+        let entries = (0..<1_000).map { "program\($0) " }
+        let text = try #require(refusal("git " + String(repeating: "x", count: 10_000), entries))
+        #expect(text.contains("and 980 more") && text.utf8.count < 1_500)
+    }
+
+    @Test func `a variable is refused by its name, and can be allowed in front of a command`() {
+        #expect(
+            refusal("git status", Self.entries, ["GIT_PAGER": "id"])?.contains("the variable \"GIT_PAGER\"") == true)
+        #expect(refusal("git status", Self.entries, ["LANG": "C", "TZ": "UTC"]) == nil)
+        #expect(refusal("FOO=1 git status", ["FOO=1 git"]) == nil)
+        #expect(refusal("FOO=2 git status", ["FOO=1 git"])?.contains("ask the user to add \"FOO=2 git\"") == true)
+        #expect(refusal("FOO=1 id", ["FOO=1 git"]) != nil)
+    }
+
+    @Test(arguments: [";", "&", "&&", "|", "||", "\n", "|&"])
+    func `an operator with a combining mark behind it is still an operator`(text: String) {
+        // To Swift each of these is one character with the operator; to a shell it is the operator, then a word.
+        for mark in ["\u{301}", "\u{338}", "\u{200D}", "\u{FE0F}", "\u{20E3}"] {
+            #expect(refusal("git status \(text)\(mark)x/y")?.contains("does not cover") == true)
+        }
     }
 }

@@ -14,9 +14,11 @@ struct ObservedRun: Sendable {
     ///   - login: the user's shell: it gets the line, and runs the command as `$SHELL`.
     static func of(
         _ command: String, interpreter: LocalShell? = nil, login: LocalShell? = nil, directory: String = "",
-        variables: [String: String] = [:], input: String = ""
+        tree: String = "", inPOSIXShell: Bool = false, variables: [String: String] = [:], input: String = ""
     ) async throws -> ObservedRun {
-        var line = Observer.line(nonce: "abc123", command: command, directory: directory, environment: variables)
+        var line = Observer.line(
+            nonce: "abc123", command: command, directory: directory, tree: tree, inPOSIXShell: inPOSIXShell,
+            environment: variables)
         if let interpreter { line = interpreter.interpreting(line) }
         let outer = login?.path ?? "/bin/sh"
         let run = try await LocalRun.of(

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -163,6 +164,49 @@ struct ObserverTests {
             #expect(run.stdout == "" && run.stderr == "")
             #expect(run.preamble.contains(directory), "the shell's own words: \(run.preamble)")
         }
+    }
+
+    @Test(arguments: LocalShell.posix)
+    func `a directory must lie in its tree when symlinks are followed, or nothing runs`(interpreter: LocalShell)
+        async throws
+    {
+        let files = FileManager.default
+        let base = "/tmp/csd-tree.\(UInt64.random(in: .min ... .max))"
+        defer { try? files.removeItem(atPath: base) }
+        for name in ["tree/in side\n", "tree2"] {
+            try files.createDirectory(atPath: "\(base)/\(name)", withIntermediateDirectories: true)
+        }
+        for (name, target) in [
+            ("link", "tree"), ("tree/inner", "in side\n"), ("tree/out", "/tmp"), ("tree/beside", "../tree2"),
+            ("tree/up", ".."),
+        ] { try files.createSymbolicLink(atPath: "\(base)/\(name)", withDestinationPath: target) }
+        let cases: [(tree: String, directory: String, isInside: Bool)] = [
+            ("tree", "tree", true), ("tree", "tree/in side\n", true), ("tree", "tree/inner", true),
+            ("link", "tree", true),
+            ("link", "link/inner", true), ("tree", "link", true), ("tree/", "tree/../tree", true),
+            ("tree/inner", "tree/in side\n", true),
+            ("tree", "tree/out", false), ("tree", "tree/beside", false), ("tree", "tree/up", false),
+            ("tree", "tree2", false),
+            ("tree/inner", "tree", false), ("missing", "tree", false), ("tree", "tree/inner/../..", false),
+        ]
+        for (tree, directory, isInside) in cases {
+            let run = try await ObservedRun.of(
+                "echo ran", interpreter: interpreter, directory: "\(base)/\(directory)", tree: "\(base)/\(tree)")
+            #expect(run.stdout == (isInside ? "ran\n" : ""), "\(tree) \(directory): \(run.preamble) \(run.stderr)")
+            if !isInside { #expect(run.marks == .init(directoryOutside: true)) }
+        }
+        for directory in [base, "/"] {
+            #expect(
+                try await ObservedRun.of("echo ran", interpreter: interpreter, directory: directory, tree: "/").stdout
+                    == "ran\n")
+        }
+    }
+
+    @Test(arguments: LocalShell.login)
+    func `where it must, /bin/sh runs the command and not the login shell`(login: LocalShell) async throws {
+        let command = "echo \"$0\"; x=$'a'; echo \"$x\""
+        let run = try await ObservedRun.of(command, login: login, inPOSIXShell: true)
+        #expect(run.stdout == (try await LocalRun.of("/bin/sh", ["-c", command]).text))
     }
 
     @Test func `the longest line is one that the kernel takes as an argument`() async throws {

@@ -1,8 +1,7 @@
 /// A host's `exec_allowlist`: the commands that `ssh_exec` may run there.
 ///
-/// Judged strictly: the command must be one simple command whose first words are those of an entry. Anything by which a
-/// shell would run something else as well (operators, substitutions, redirections, escapes, several lines) is refused
-/// as soon as it occurs, inside quotes too.
+/// Every simple command of the line must begin with the words of an entry, written plainly. What hides what would run, or
+/// what shells read differently, is refused. The line is judged as `/bin/sh` reads it, so that is what must run it.
 public struct ExecAllowlist: Sendable {
     private let entries: [String]?
     private let host: String
@@ -13,45 +12,110 @@ public struct ExecAllowlist: Sendable {
         self.host = host
     }
 
-    /// Scalars, not characters: an operator with a combining mark behind it is one character to Swift, and still an
-    /// operator to a shell.
-    private static let forbidden = Set(";&|<>()$`\\\n\r{}".unicodeScalars)
+    /// Builtins that change what the words of later commands mean, or read commands: no entry covers them.
+    private static let builtins: Set<String> = [
+        "eval", ".", "source", "alias", "unalias", "trap", "hash", "enable", "set", "shopt", "export", "readonly",
+        "declare",
+        "typeset", "local", "unset", "read", "mapfile", "readarray", "getopts", "let", "emulate", "function",
+    ]
 
-    /// Throws where the command, or its variables, are not covered by the list.
+    /// Variables in which no program looks for code, paths or options.
+    private static let harmless: Set<String> = [
+        "LANG", "TZ", "TERM", "COLUMNS", "LINES", "CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "DEBUG", "VERBOSE",
+        "NODE_ENV",
+        "RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV",
+    ]
+
+    /// Entries that a refusal names; more are only counted.
+    private static let shownEntries = 20
+
+    /// Throws where a command of the line, or a variable, is not covered by the list.
     public func judge(command: String, environment: [String: String]) throws(Refusal) {
         guard let entries else { return }
         guard !entries.isEmpty else {
-            throw Refusal(
-                description: "hosts.\(host).exec_allowlist is empty: no command may run on \"\(host)\".",
-                rule: "exec_allowlist")
+            throw refusal("is empty: no command may run on \"\(host)\". Ask the user to add what is needed to it.")
         }
-        let names = entries.map { "\"\($0)\"" }.joined(separator: ", ")
-        if let scalar = command.unicodeScalars.first(where: Self.forbidden.contains) {
-            let shown = scalar.properties.isWhitespace ? "a newline" : "\"\(scalar)\""
-            throw Refusal(
-                description: "hosts.\(host).exec_allowlist lets only single simple commands run on \"\(host)\", and "
-                    + "this one contains \(shown). Send each command in a call of its own, without shell operators.",
-                rule: "exec_allowlist")
+        for name in environment.keys.sorted() where !Self.isHarmless(name) {
+            throw refusal(
+                "is set, and on \"\(host)\" the variable \"\(name)\" could turn an allowed command into another one. "
+                    + "Call again without it in \"env\", or \(Self.advice("\(name)=VALUE COMMAND", host)).")
         }
-        // Variables can turn an allowed program into another one (PATH, LD_PRELOAD, GIT_SSH_COMMAND, PAGER…).
-        guard environment.isEmpty else {
-            throw Refusal(
-                description: "hosts.\(host).exec_allowlist is set, so \"env\" cannot be used on \"\(host)\". "
-                    + "Call again without \"env\".",
-                rule: "exec_allowlist")
+        let scanner = ShellScanner(command.utf8)
+        if let doubt = scanner.doubt {
+            throw refusal(
+                "is set, and on \"\(host)\" this command contains \(doubt), so that what would run is not certain. "
+                    + "Send plain commands, each in a call of its own, and text for them as \"stdin\".")
         }
-        let words = Self.words(command)
-        let allowed = entries.contains { entry in
-            let prefix = Self.words(entry)
-            return !prefix.isEmpty && words.starts(with: prefix)
-        }
-        guard allowed else {
-            throw Refusal(
-                description: "hosts.\(host).exec_allowlist does not cover this command on \"\(host)\"; "
-                    + "allowed are commands that begin with: \(names).",
-                rule: "exec_allowlist")
-        }
+        guard !scanner.commands.isEmpty else { throw refusal("is set, and there is no command to run on \"\(host)\".") }
+        let prefixes = entries.map { $0.utf8.split { $0.isBlank }.map(Array.init) }.filter { !$0.isEmpty }
+        for simple in scanner.commands { try judge(simple, prefixes, entries) }
     }
 
-    private static func words(_ text: String) -> [Substring] { text.split { $0 == " " || $0 == "\t" } }
+    private func judge(_ command: ShellCommand, _ prefixes: [[[UInt8]]], _ entries: [String]) throws(Refusal) {
+        let shown = "\"\(command.text.prefix(200))\""
+        for redirection in command.redirections where !Self.isHarmless(redirection) {
+            throw refusal(
+                "is set, and on \"\(host)\" the redirection \"\(redirection.operation.rawValue) "
+                    + "\(redirection.target.text.prefix(200))\"\(command.text.isEmpty ? "" : " of \(shown)") is refused. "
+                    + "Only input from files, /dev/null and descriptors such as 2>&1 may be redirected.")
+        }
+        if let program = command.words.first?.text, Self.builtins.contains(program) {
+            throw refusal(
+                "covers no \"\(program)\": on \"\(host)\" \(shown) could make other commands run. "
+                    + "Send plain commands, each in a call of its own.")
+        }
+        let words = command.assignments + command.words
+        let isCovered = prefixes.contains { prefix in
+            prefix.count <= words.count && zip(prefix, words).allSatisfy { $1.isBare && $1.value == $0 }
+        }
+        if isCovered { return }
+        if let name = command.assignments.compactMap(\.name).first(where: { !Self.isHarmless($0) }) {
+            throw refusal(
+                "is set, and on \"\(host)\" the variable \"\(name)\" in \(shown) could turn an allowed command into another "
+                    + "one. Leave it out, or \(Self.advice(command.text, host)).")
+        }
+        let isPlain =
+            command.words.isEmpty
+            || prefixes.contains { prefix in
+                prefix.count <= command.words.count
+                    && zip(prefix, command.words).allSatisfy { $1.isBare && $1.value == $0 }
+            }
+        if isPlain { return }
+        let names = entries.prefix(Self.shownEntries).map { "\"\($0)\"" }.joined(separator: ", ")
+        let more = entries.count > Self.shownEntries ? " and \(entries.count - Self.shownEntries) more" : ""
+        throw refusal(
+            "does not cover \(shown) on \"\(host)\"; covered are commands that begin with: \(names)\(more), written without "
+                + "quotes. Use one of these, or \(Self.advice(command.text, host)).")
+    }
+
+    private static func advice(_ command: String, _ host: String) -> String {
+        "ask the user to add \"\(command.split(separator: " ").prefix(2).joined(separator: " ").prefix(100))\" to "
+            + "hosts.\(host).exec_allowlist"
+    }
+
+    private func refusal(_ text: String) -> Refusal {
+        Refusal(description: "hosts.\(host).exec_allowlist \(text)", rule: "exec_allowlist")
+    }
+
+    /// Known to be, or the name of a script's own variable: short, lower case, letters and digits.
+    private static func isHarmless(_ name: String) -> Bool {
+        if harmless.contains(name) || name.hasPrefix("LC_") { return true }
+        return name.utf8.count <= 8 && name != "path"
+            && name.utf8.allSatisfy { $0.isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
+    }
+
+    /// It writes no file, and reads none that is a connection to bash.
+    private static func isHarmless(_ redirection: Redirection) -> Bool {
+        let target = redirection.target
+        switch redirection.operation {
+        case .hereDocument, .hereDocumentLessTabs, .hereString: return true
+        case .input: return target.isLiteral && !["/dev/tcp/", "/dev/udp/"].contains { target.text.hasPrefix($0) }
+        case .duplicateInput, .duplicateOutput:
+            return target.isBare
+                && (["-", "/dev/null"].contains(target.text)
+                    || !target.value.isEmpty && target.value.allSatisfy(\.isDigit))
+        case .output, .append, .overwrite, .both, .bothAppend: return target.isBare && target.text == "/dev/null"
+        case .readWrite: return false
+        }
+    }
 }

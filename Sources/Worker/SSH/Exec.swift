@@ -1,9 +1,13 @@
 /// A command for a host.
 public struct ExecRequest: Sendable {
-    /// For the user's login shell.
+    /// For the user's login shell, or `/bin/sh`.
     public let command: String
     /// Directory to run in; empty for the login directory, a leading `~/` means the same directory.
     public let directory: String
+    /// Absolute path of the tree in which the directory must lie, symlinks followed; empty for any.
+    public let tree: String
+    /// The host's `/bin/sh` runs it instead of the login shell.
+    public let inPOSIXShell: Bool
     /// Variables for the command; the names are valid shell names.
     public let environment: [String: String]
     /// Bytes for its standard input, then end of file.
@@ -17,11 +21,13 @@ public struct ExecRequest: Sendable {
 
     /// A command, checked by the caller.
     public init(
-        command: String, directory: String, environment: [String: String], input: [UInt8], timeout: Duration,
-        outputLimit: Int
+        command: String, directory: String, tree: String = "", inPOSIXShell: Bool = false,
+        environment: [String: String], input: [UInt8], timeout: Duration, outputLimit: Int
     ) {
         self.command = command
         self.directory = directory
+        self.tree = tree
+        self.inPOSIXShell = inPOSIXShell
         self.environment = environment
         self.input = input
         self.timeout = timeout
@@ -65,6 +71,8 @@ public enum ExecFailure: Error, Sendable {
     case masterDead(detail: String)
     /// The working directory cannot be entered; nothing has run.
     case directory(detail: String)
+    /// The working directory leads out of its tree; nothing has run.
+    case outside
     /// The encoded command is longer than an argument may be; nothing has run.
     case tooLong(bytes: Int, limit: Int)
     /// The host has no free session and none became free in time; nothing has run.

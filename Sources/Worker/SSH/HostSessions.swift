@@ -74,7 +74,7 @@ public final class HostSessions: Sendable {
             String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
         let line = Observer.line(
             nonce: nonce, command: request.command, directory: Self.directory(request.directory),
-            environment: request.environment)
+            tree: request.tree, inPOSIXShell: request.inPOSIXShell, environment: request.environment)
         guard line.utf8.count <= Observer.maximumLine else {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
@@ -252,6 +252,7 @@ public final class HostSessions: Sendable {
     ) async -> Result<ExecOutput, ExecFailure> {
         let marks = streams.err.marks
         if !attempt.timedOut && !marks.ended {
+            if marks.directoryOutside { return .failure(.outside) }
             if marks.directoryFailed { return .failure(.directory(detail: Self.lastLine(streams.err.preamble))) }
             let master = await check()
             if !marks.started {

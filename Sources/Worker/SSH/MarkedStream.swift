@@ -5,6 +5,7 @@ struct MarkedStream {
     struct Marks: Equatable {
         var started = false
         var directoryFailed = false
+        var directoryOutside = false
         var ended = false
         /// Digits after the start mark.
         var processID: Int?
@@ -67,6 +68,7 @@ struct MarkedStream {
         case start(processID: Int?)
         case end(exitStatus: Int?, signalled: Bool)
         case directoryFailed
+        case directoryOutside
     }
 
     private enum Match {
@@ -85,6 +87,7 @@ struct MarkedStream {
             marks.exitStatus = exitStatus
             marks.signalled = signalled
         case .directoryFailed: marks.directoryFailed = true
+        case .directoryOutside: marks.directoryOutside = true
         }
     }
 
@@ -107,6 +110,7 @@ struct MarkedStream {
                 exitStatus: number.flatMap { (0...255).contains($0) ? $0 : nil },
                 signalled: words.dropFirst().first == "1")
         case UInt8(ascii: "?"): mark = .directoryFailed
+        case UInt8(ascii: "/"): mark = .directoryOutside
         default: return .none
         }
         return .whole(mark, length: newline - candidate.startIndex + 1)

@@ -4,30 +4,34 @@
 /// Each mark is a record separator (036 octal), the nonce of this call, and:
 /// `+` start (on stderr with the process id of the observer, which leads the session and process group of the command),
 /// `-` end (on stderr with the shell's exit status, and `1` where the shell saw a signal), `?` the directory cannot be
-/// entered. No mark of the start means that nothing of the command has run, unless the connection was lost with it.
+/// entered, `/` the directory is outside the tree that it must lie in. No mark of the start means that nothing of the command has run, unless the connection was lost with it.
 enum Observer {
     static let separator: UInt8 = 0o36
 
     /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less room for sshd's own words.
     static let maximumLine = 128 * 1024 - 1024
 
-    /// Arguments: nonce, command, directory, then `NAME=value` for each variable, all but the nonce `encoded`.
+    /// Arguments: nonce, command, directory, the tree around it, the shell to run it if not the user's, then `NAME=value` for
+    /// each variable, all but nonce and shell `encoded`.
     ///
     /// The variables go through env(1), so that none of them can be one of the script's own.
     ///
     /// The observer outlives TERM by an empty trap, which unlike an ignored signal the command does not inherit. The
     /// shell's remark on a signal ("Killed") is caught in `m`, apart from the command's own output on 3 and 4.
     private static let script = [
-        #"n=$1 c=$2 d=$3; shift 3"#,
+        #"n=$1 c=$2 d=$3 b=$4 h=${5:-${SHELL:-/bin/sh}}; shift 5"#,
         #"u() { v=$(printf %bx "$1"); v=${v%x}; }"#,
         #"trap : HUP INT TERM"#,
         #"u "$d"; [ -z "$v" ] || CDPATH= cd -- "$v" || { printf "\036%s?\n" "$n" >&2; exit 1; }"#,
+        // Both as they are without symlinks; a tree that cannot be entered holds nothing.
+        #"u "$b"; [ -z "$v" ] || { p=$(pwd -P; printf x); b=$(CDPATH= cd -- "$v" && pwd -P; printf x); b=${b%??};"#
+            + #" case "${p%??}/" in "${b%/}/"*) ;; *) printf "\036%s/\n" "$n" >&2; exit 1;; esac; }"#,
         #"u "$c"; c=$v"#,
         #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,
         #"exec 3>&1 4>&2"#,
         #"m=$(trap : HUP INT TERM; exec 2>&1;"#
             + #" for e do shift; u "$e"; set -- "$@" "$v"; done; [ $# -eq 0 ] || set -- env "$@";"#
-            + #" set -- "$@" "${SHELL:-/bin/sh}" -c "$c";"#
+            + #" set -- "$@" "$h" -c "$c";"#
             // ksh93 mixes up a signal to itself with the end of a subshell that it waits for, but not of a program.
             + #" if [ "${KSH_VERSION-}" ]; then /bin/sh -c "exec \"\$@\" >&3 2>&4 3>&- 4>&-" sh "$@" 3>&3 4>&4;"#
             + #" else (exec "$@" >&3 2>&4 3>&- 4>&-); fi; printf =%s "$?")"#,
@@ -39,9 +43,13 @@ enum Observer {
     ].joined(separator: "; ")
 
     /// The line for the login shell: nothing in it but plain words and single quotes.
-    static func line(nonce: String, command: String, directory: String, environment: [String: String]) -> String {
+    static func line(
+        nonce: String, command: String, directory: String, tree: String = "", inPOSIXShell: Bool = false,
+        environment: [String: String]
+    ) -> String {
         let variables = environment.sorted { $0.key < $1.key }.map { ShellWord.encoded("\($0.key)=\($0.value)") }
-        let words = [nonce, ShellWord.encoded(command), ShellWord.encoded(directory)] + variables
+        let shell = inPOSIXShell ? "/bin/sh" : "''"
+        let words = [nonce] + [command, directory, tree].map(ShellWord.encoded) + [shell] + variables
         return "exec /bin/sh -c '\(script)' sh " + words.joined(separator: " ")
     }
 }

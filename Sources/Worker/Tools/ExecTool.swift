@@ -13,6 +13,7 @@ enum ExecTool: Tool {
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         let longest = policy.limits.maxTimeoutSeconds
+        let isRooted = policy.hosts.contains { $0.baseDir != nil && $0.capabilities.exec }
         return ToolDescription(
             name: name, title: "Run a command",
             description:
@@ -24,7 +25,10 @@ enum ExecTool: Tool {
                 "properties": [
                     "command": Schema.string(),
                     "host": Schema.host(),
-                    "cwd": Schema.string(),
+                    "cwd": isRooted
+                        ? Schema.string(
+                            "Required and confined where a host has base_dir; the command itself can leave it")
+                        : Schema.string(),
                     "env": [
                         "type": "object", "additionalProperties": ["type": "string"],
                     ],
@@ -65,9 +69,15 @@ enum ExecTool: Tool {
                 let output = try await sessions.run(request)
                 context.notes.sent(request.input.count)
                 context.notes.received(output.stdout.bytes + output.stderr.bytes)
-                return shape(output, of: request)
+                var result = shape(output, of: request)
+                if host.baseDir != nil {
+                    result["note"] = "base_dir confines cwd; the command itself could leave it."
+                }
+                return result
             } catch {
-                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory))
+                var rule = ""
+                if case .outside = error { rule = "base_dir" }
+                throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory), rule: rule)
             }
         }
     }
@@ -91,11 +101,13 @@ enum ExecTool: Tool {
             throw Refusal(host: host.name, capability: "exec")
         }
         try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-        try DestructiveCommand.judge(command, allowed: context.policy.allowDelete, host: host.name)
+        try DestructiveCommand.judge(
+            command, input: input, allowed: context.policy.allowDelete, host: host.name)
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
-            command: command, directory: directory, environment: environment, input: Array(input.utf8),
-            timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
+            command: command, directory: directory, tree: host.baseDir ?? "", inPOSIXShell: host.execAllowlist != nil,
+            environment: environment, input: Array(input.utf8), timeout: .seconds(timeout),
+            outputLimit: limits.maxOutputBytes)
         return (host, request)
     }
 

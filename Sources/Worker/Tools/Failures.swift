@@ -23,6 +23,10 @@ enum Failures {
         case .directory(let detail):
             return "The working directory \"\(directory.prefix(500))\" cannot be entered on \"\(host.name)\""
                 + (detail.isEmpty ? "." : ": \(detail).") + " The command was not run."
+        case .outside:
+            return "hosts.\(host.name).base_dir is \"\(host.baseDir ?? "")\", and the working directory "
+                + "\"\(directory.prefix(500))\" leads out of it through a symlink. The command was not run. "
+                + "Choose a directory in that tree, or ask the user to change hosts.\(host.name).base_dir."
         case .tooLong(let bytes, let limit):
             return
                 "The command with its directory and variables is \(bytes) bytes long as it is sent, the limit is \(limit). "

@@ -1,0 +1,264 @@
+/// Looks for a program that deletes, in every command of a line and in those that they run.
+struct DeletionSearch {
+    /// Programs that run programs, one in another, that are followed.
+    private static let maximumRunners = 24
+
+    /// What deletes, in its own words; the first one.
+    private(set) var found: String?
+    /// Some of the line could not be read.
+    private(set) var isUnreadable = false
+    /// What the tool passes as standard input, until somebody reads it.
+    private var input: [UInt8]
+    /// Bytes that may still be scanned: lines within lines could else be scanned again and again.
+    private var budget = 4 * ShellScanner.maximumLength
+
+    /// What a command reads, for shells that take it for commands.
+    private enum Input {
+        case texts([[UInt8]])
+        case tool
+    }
+
+    /// Searches a command line that gets `input`.
+    init(_ line: some Collection<UInt8>, input: some Collection<UInt8>) {
+        self.input = Array(input)
+        scan(Array(line), depth: 0)
+        if isUnreadable, found == nil { found = Self.named(in: line) ?? Self.named(in: input) }
+    }
+
+    private mutating func scan(_ line: [UInt8], depth: Int) {
+        budget -= line.count
+        guard budget >= 0 else {
+            isUnreadable = true
+            return
+        }
+        let scanner = ShellScanner(line, depth: depth)
+        isUnreadable = isUnreadable || scanner.isUnreadable
+        for command in scanner.commands where found == nil {
+            if let truncation = Self.truncation(command) {
+                found = truncation
+            } else if !command.words.isEmpty {
+                look(at: command.words[...], Self.input(of: command, in: scanner), depth: depth)
+            }
+        }
+    }
+
+    /// A redirection that empties a file, where there is no program to write it.
+    private static func truncation(_ command: ShellCommand) -> String? {
+        guard !command.isTail, command.words.first.map({ [":", "true"].contains($0.text) }) ?? true else { return nil }
+        let devices = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"]
+        for redirection in command.redirections where !devices.contains(redirection.target.text) {
+            switch redirection.operation {
+            case .output, .overwrite, .both: return "\(redirection.operation.rawValue) \(redirection.target.text)"
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    /// Its here-documents and here-strings; else what is piped into it, as far as the line itself holds that; else what
+    /// the tool passes.
+    private static func input(of command: ShellCommand, in scanner: ShellScanner) -> Input {
+        let own = documents(command, of: scanner)
+        if !own.isEmpty { return .texts(own) }
+        guard let source = command.source else { return .tool }
+        let writer = scanner.commands[source]
+        let documents = documents(writer, of: scanner)
+        guard let program = writer.words.first,
+            [Array("echo".utf8), Array("printf".utf8)].contains(Array(program.lastComponent))
+        else { return .texts(documents) }
+        var text: [UInt8] = []
+        for word in writer.words.dropFirst() where word.value.first != .hyphen { text += word.value + [.space] }
+        let lines = String(decoding: text, as: UTF8.self).split(separator: #"\n"#, omittingEmptySubsequences: true)
+        return .texts(documents + lines.map { Array($0.utf8) })
+    }
+
+    private static func documents(_ command: ShellCommand, of scanner: ShellScanner) -> [[UInt8]] {
+        command.redirections.compactMap { redirection in
+            redirection.operation == .hereString
+                ? redirection.target.value : redirection.document.map { scanner.documents[$0] }
+        }
+    }
+
+    private mutating func look(at words: ArraySlice<Word>, _ input: Input, depth: Int) {
+        var rest = words
+        for _ in 0..<Self.maximumRunners {
+            guard let first = rest.first else { return }
+            if let program = Self.deleting(first) {
+                found = program
+                return
+            }
+            let name = String(decoding: first.lastComponent, as: UTF8.self)
+            rest = rest.dropFirst()
+            if ProgramRunner.shells.contains(name) { return shell(rest, input, depth: depth) }
+            switch name {
+            case "find": return find(rest, ["-exec", "-execdir", "-ok", "-okdir"], input, depth: depth)
+            case "fd", "fdfind": return find(rest, ["-x", "-X", "--exec", "--exec-batch"], input, depth: depth)
+            case "git": return git(rest, depth: depth)
+            case "trap": return scan(rest.first { $0.value.first != .hyphen }?.value ?? [], depth: depth + 1)
+            // Only tells where a program is.
+            case "command"
+            where rest.first?.text.hasPrefix("-") == true && rest.first?.text.lowercased().contains("v") == true:
+                return
+            case "env": splitStrings(rest, depth: depth)
+            default: break
+            }
+            // `$SUDO rm x`: it may stand for nothing, or for something that runs the rest.
+            let isUnknown = !first.isQuoted && first.value.allSatisfy { $0 == Word.unknown }
+            guard let runner = ProgramRunner.named[isUnknown ? "sudo" : name] else { return }
+            if runner.takesLine { lines(rest, depth: depth) }
+            rest = runner.program(in: rest)
+            if name == "parallel", rest.first?.text.hasPrefix(":::") == true {
+                return each(rest.dropFirst(), depth: depth)
+            }
+            if rest.isEmpty, runner.startsShell || name == "parallel" { return read(input, depth: depth) }
+            if runner.joins { return scan(Array(rest.map(\.value).joined(separator: [.space])), depth: depth + 1) }
+        }
+        isUnreadable = true
+    }
+
+    /// `sh -c LINE`, `sh -s`, `sh`: the line or the input; of a script in a file nothing is known.
+    private mutating func shell(_ words: ArraySlice<Word>, _ input: Input, depth: Int) {
+        var rest = words
+        var (takesLine, takesInput) = (false, false)
+        while let option = rest.first?.text, option.count > 1, option.hasPrefix("-") || option.hasPrefix("+") {
+            rest.removeFirst()
+            if option == "--" { break }
+            if option.hasPrefix("--command=") { return scan(Array(option.utf8.dropFirst(10)), depth: depth + 1) }
+            if option == "--command" { takesLine = true }
+            if ProgramRunner.valuedOfShells.contains(option) { rest = rest.dropFirst() }
+            guard !option.hasPrefix("--") else { continue }
+            takesLine = takesLine || option.hasPrefix("-") && option.contains("c")
+            takesInput = takesInput || option.hasPrefix("-") && option.contains("s")
+            if option.hasSuffix("o") || option.hasSuffix("O") { rest = rest.dropFirst() }
+        }
+        if takesLine {
+            if let line = rest.first { scan(line.value, depth: depth + 1) }
+        } else if takesInput || rest.isEmpty || rest.first?.text == "/dev/stdin" || rest.first?.text == "-" {
+            read(input, depth: depth)
+        }
+    }
+
+    private mutating func read(_ commands: Input, depth: Int) {
+        switch commands {
+        case .texts(let texts): for text in texts where found == nil { scan(text, depth: depth + 1) }
+        case .tool:
+            let text = input
+            input = []
+            scan(text, depth: depth + 1)
+        }
+    }
+
+    private mutating func each(_ words: ArraySlice<Word>, depth: Int) {
+        for word in words where found == nil { scan(word.value, depth: depth + 1) }
+    }
+
+    /// Values of `-c` and the like.
+    private mutating func lines(_ words: ArraySlice<Word>, depth: Int) {
+        for (option, line) in zip(words, words.dropFirst()) where found == nil {
+            let text = option.text
+            if text == "--command" || text.hasPrefix("-") && !text.hasPrefix("--") && text.hasSuffix("c") {
+                scan(line.value, depth: depth + 1)
+            }
+        }
+    }
+
+    /// `env -S 'LINE'`, joined or not.
+    private mutating func splitStrings(_ words: ArraySlice<Word>, depth: Int) {
+        for (index, word) in zip(words.indices, words) {
+            guard word.value.first == .hyphen else { return }
+            for option in ["-S", "--split-string=", "--split-string"] where word.text.hasPrefix(option) {
+                let own = word.value.dropFirst(option.utf8.count)
+                let line = own.isEmpty ? words[index...].dropFirst().first?.value ?? [] : Array(own)
+                return scan(line, depth: depth + 1)
+            }
+        }
+    }
+
+    /// `find … -delete`, `find … -exec PROGRAM … ;`.
+    private mutating func find(_ words: ArraySlice<Word>, _ runs: Set<String>, _ input: Input, depth: Int) {
+        var rest = words
+        while found == nil, let word = rest.popFirst() {
+            if word.text == "-delete", runs.contains("-exec") {
+                found = "find -delete"
+            } else if runs.contains(word.text) {
+                let end = rest.firstIndex { $0.text == ";" || $0.text == "+" } ?? rest.endIndex
+                guard depth < ShellScanner.maximumDepth else {
+                    isUnreadable = true
+                    return
+                }
+                look(at: rest[..<end], input, depth: depth + 1)
+                rest = rest[end...].dropFirst()
+            }
+        }
+    }
+
+    /// `git clean`, unless it only tells what it would do.
+    private mutating func git(_ words: ArraySlice<Word>, depth: Int) {
+        var rest = words
+        while let option = rest.first?.text, option.hasPrefix("-") {
+            let isValued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace"].contains(option)
+            rest = rest.dropFirst(isValued ? 2 : 1)
+        }
+        guard rest.popFirst()?.text == "clean" else { return }
+        let isDry = rest.contains { word in
+            let text = word.text
+            return text == "--dry-run" || text.hasPrefix("-") && !text.hasPrefix("--") && text.contains("n")
+        }
+        if !isDry { found = "git clean" }
+    }
+}
+
+/// Names of programs that delete.
+extension DeletionSearch {
+    private static let programs = ["rm", "unlink", "truncate", "shred", "dd", "rmdir", "wipefs", "mkfs"]
+
+    /// The deleting program that a word names or, by a pattern or an expansion with part of the name, can name.
+    private static func deleting(_ word: Word) -> String? {
+        if word.isLiteral { return deleting(named: word.lastComponent) }
+        // Of braces each alternative.
+        for piece in word.value.split(whereSeparator: { [.openBrace, .comma, .closeBrace].contains($0) }) {
+            if let program = deleting(named: piece.split(separator: .slash).last ?? []) { return program }
+        }
+        let name = word.lastComponent
+        guard name.count <= 64, name.contains(where: \.isLetter) else { return nil }
+        return programs.first { matches(name, Array($0.utf8)[...]) }
+    }
+
+    private static func deleting(named name: ArraySlice<UInt8>) -> String? {
+        // Of a line that ends with CR LF.
+        let text = String(decoding: name.last == 0x0D ? name.dropLast() : name, as: UTF8.self)
+        if text.hasPrefix("mkfs.") { return text }
+        return programs.contains(text) ? text : nil
+    }
+
+    /// Whether a file name pattern, or one with expansions in it, matches a name.
+    private static func matches(_ pattern: ArraySlice<UInt8>, _ name: ArraySlice<UInt8>) -> Bool {
+        // Where in the name the pattern so far can end.
+        var ends: Set<Int> = [0]
+        let name = Array(name)
+        var rest = pattern
+        while let next = rest.popFirst(), !ends.isEmpty {
+            switch next {
+            case .star, Word.unknown: ends = Set((ends.min() ?? 0)...name.count)
+            case .openBracket where rest.contains(.closeBracket):
+                rest = rest[(rest.firstIndex(of: .closeBracket) ?? rest.startIndex)...].dropFirst()
+                ends = Set(ends.filter { $0 < name.count }.map { $0 + 1 })
+            default:
+                ends = Set(ends.filter { $0 < name.count && (next == .question || name[$0] == next) }.map { $0 + 1 })
+            }
+        }
+        return ends.contains(name.count)
+    }
+
+    /// For a text that cannot be read: a deleting program that stands in it as a word.
+    private static func named(in text: some Collection<UInt8>) -> String? {
+        let words = text.split { byte in
+            byte.endsWord || byte == .singleQuote || byte == .doubleQuote || byte == .backtick || byte == .slash
+                || byte == .openBrace || byte == .backslash || byte == .dollar || byte == 0x0D
+        }
+        for word in words where word.count <= 64 {
+            if let program = deleting(named: Array(word)[...]) { return program }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,165 @@
+/// Expansions and here-documents.
+extension ShellScanner {
+    /// How far the end of an arithmetic expression is looked for.
+    private static let maximumArithmetic = 1024
+
+    mutating func readDollar(_ word: inout Word, quoted: Bool) {
+        switch byte(1) {
+        case .open:
+            if byte(2) == .open, let end = arithmeticEnd(at + 1) {
+                doubt("an arithmetic expansion")
+                nested { scanner in
+                    scanner.at += 3
+                    var text = Word()
+                    while scanner.at < min(end, scanner.bytes.count) { scanner.quotedByte(&text) }
+                }
+            } else {
+                doubt("a command substitution")
+                at += 2
+                substitution()
+            }
+            word.value.append(Word.unknown)
+        case .openBrace:
+            at += 2
+            let start = at
+            while let next = byte(), next.isNameByte { at += 1 }
+            if byte() == .closeBrace, bytes[start..<at].isName {
+                at += 1
+            } else {
+                // Its pattern, subscript or default may run commands, in bash also those in a variable's value.
+                doubt("an expansion of more than a name")
+                nested { $0.readBraces(quoted: quoted) }
+            }
+            word.value.append(Word.unknown)
+        case .singleQuote where !quoted:
+            doubt("$'…'")
+            readAnsiQuotes(&word)
+        case .doubleQuote where !quoted:
+            doubt("$\"…\"")
+            at += 1
+        case .openBracket:
+            doubt("$[…]")
+            word.value.append(Word.unknown)
+            at += 2
+        case .backslash:
+            doubt("\"$\" before a backslash")
+            word.value.append(.dollar)
+            at += 1
+        case let next? where next.isNameByte && !next.isDigit:
+            at += 1
+            while let next = byte(), next.isNameByte { at += 1 }
+            word.value.append(Word.unknown)
+        case let next? where next.isDigit || [.question, .dollar, .hash, .at, .star, .bang, .hyphen].contains(next):
+            word.value.append(Word.unknown)
+            at += 2
+        default:
+            word.value.append(.dollar)
+            at += 1
+        }
+    }
+
+    /// The rest of `${…}`.
+    private mutating func readBraces(quoted: Bool) {
+        var word = Word()
+        while let next = byte() {
+            if next == .closeBrace {
+                at += 1
+                return
+            }
+            if quoted, next == .singleQuote { at += 1 } else { readByte(&word) }
+        }
+        unreadable("\"${\" that is not closed")
+    }
+
+    /// `$'…'` of bash and ksh; to dash it is `$` and single quotes, which end at another place where an escape hides one.
+    private mutating func readAnsiQuotes(_ word: inout Word) {
+        word.isQuoted = true
+        at += 2
+        while let next = byte(), next != .singleQuote {
+            if next == .backslash, byte(1) == .singleQuote { unreadable("an escaped quote in $'…'") }
+            word.value.append(next == .backslash ? Word.unknown : next)
+            at += next == .backslash ? 2 : 1
+        }
+        if byte() == nil { unreadable("a quote that is not closed") }
+        at += 1
+    }
+
+    /// Commands in backticks, where a backslash hides a backtick, a dollar sign and a backslash, in quotes also a quote.
+    mutating func readBackticks(_ word: inout Word, quoted: Bool) {
+        doubt("backticks")
+        word.value.append(Word.unknown)
+        at += 1
+        var inner: [UInt8] = []
+        while let next = byte(), next != .backtick {
+            if next == .backslash, let escaped = byte(1),
+                [.backtick, .dollar, .backslash].contains(escaped) || quoted && escaped == .doubleQuote
+            {
+                at += 1
+            }
+            inner.append(bytes[at])
+            at += 1
+        }
+        if byte() == nil { unreadable("backticks that are not closed") }
+        at += 1
+        absorb(ShellScanner(inner, depth: depth + 1))
+    }
+
+    /// The index behind an arithmetic expression whose first of two parentheses stands at `start`; nil where it is none.
+    private func arithmeticEnd(_ start: Int) -> Int? {
+        var open = 0
+        for index in start..<min(bytes.count, start + Self.maximumArithmetic) {
+            switch bytes[index] {
+            case .open: open += 1
+            case .close:
+                open -= 1
+                if open == 1 { return index + 1 < bytes.count && bytes[index + 1] == .close ? index + 2 : nil }
+            case .newline, .semicolon: return nil
+            default: break
+            }
+        }
+        return nil
+    }
+
+    // MARK: Here-documents
+
+    /// Reads the delimiter and remembers the document, whose body begins behind this line.
+    mutating func readDelimiter(_ operation: Redirection.Operation) -> Redirection {
+        let word = readWord()
+        if !word.isLiteral || !word.value.isName { doubt("a here-document whose end is no plain name") }
+        documents.append([])
+        pending.append(
+            HereDocument(
+                index: documents.count - 1, delimiter: word.value, stripsTabs: operation == .hereDocumentLessTabs,
+                expands: !word.isQuoted))
+        return Redirection(operation: operation, target: word, document: documents.count - 1)
+    }
+
+    /// Reads the bodies of the line that has just ended.
+    mutating func readHereDocuments() {
+        let documents = pending
+        pending = []
+        for document in documents { read(document) }
+    }
+
+    private mutating func read(_ document: HereDocument) {
+        let start = at
+        while at < bytes.count {
+            let lineStart = at
+            skipComment()
+            let line = bytes[lineStart..<at]
+            at = min(at + 1, bytes.count)
+            let text = document.stripsTabs ? line.drop { $0 == .tab } : line
+            if document.expands, text.last == .backslash, document.delimiter.starts(with: text.dropLast()) {
+                // Joined with the next line it may be the end.
+                unreadable("a continued line")
+            }
+            guard text.elementsEqual(document.delimiter) else { continue }
+            let body = Array(bytes[start..<lineStart])
+            documents[document.index] = body
+            guard document.expands else { return }
+            nested { $0.absorb(ShellScanner(hereDocument: body, depth: $0.depth)) }
+            return
+        }
+        unreadable("a here-document without its end")
+    }
+}

@@ -1,0 +1,293 @@
+/// Reads a command line as a POSIX shell does (XCU chapter 2), as far as to know every simple command in it: those of
+/// lists, pipelines, groups, loops, functions, substitutions and here-documents that expand.
+///
+/// It never fails. What hides what would run, or what shells that can be `/bin/sh` read differently, leaves a `doubt`,
+/// and it reads on in the way that finds most commands; where it can no longer know what is quoted, the line
+/// `isUnreadable`. It works on bytes: to Swift an operator with a combining mark behind it is no operator, to a shell it
+/// is one. Its time grows with the length of the line, its recursion is bounded.
+///
+/// This file has words and quotes, `ShellExpansions.swift` expansions and here-documents, `ShellGrammar.swift` what commands
+/// are made of.
+struct ShellScanner {
+    /// Bytes of the longest line that can run: an argument, MAX_ARG_STRLEN of execve(2).
+    static let maximumLength = 128 * 1024
+    /// Substitutions within substitutions, and command lines within arguments, that are followed.
+    static let maximumDepth = 12
+
+    let bytes: [UInt8]
+    var at = 0
+    var depth: Int
+    var grammar = Grammar()
+
+    /// The simple commands, in the order in which they end.
+    var commands: [ShellCommand] = []
+    /// Bodies of here-documents.
+    var documents: [[UInt8]] = []
+    /// The first thing that a strict reader refuses, to follow "it contains".
+    private(set) var doubt: String?
+    /// Where a word, a quotation or a group ends is unknown.
+    private(set) var isUnreadable = false
+
+    var pending: [HereDocument] = []
+
+    struct HereDocument {
+        var index: Int
+        var delimiter: [UInt8]
+        var stripsTabs: Bool
+        var expands: Bool
+    }
+
+    /// Scans a line that stands `depth` levels deep in another one.
+    init(_ line: some Sequence<UInt8>, depth: Int = 0) {
+        bytes = Array(line)
+        self.depth = depth
+        guard bytes.count <= Self.maximumLength, depth <= Self.maximumDepth else {
+            doubt = depth > 0 ? "too deep a nesting" : "more than \(Self.maximumLength) bytes"
+            isUnreadable = true
+            return
+        }
+        list(inSubstitution: false)
+        if !pending.isEmpty { unreadable("a here-document without its end") }
+    }
+
+    /// Scans the body of a here-document that expands.
+    init(hereDocument body: [UInt8], depth: Int) {
+        bytes = body
+        self.depth = depth
+        var text = Word()
+        while at < bytes.count { quotedByte(&text, inDocument: true) }
+    }
+
+    mutating func doubt(_ found: String) {
+        if doubt == nil { doubt = found }
+    }
+
+    mutating func unreadable(_ found: String) {
+        doubt(found)
+        isUnreadable = true
+    }
+
+    func byte(_ offset: Int = 0) -> UInt8? { at + offset < bytes.count ? bytes[at + offset] : nil }
+
+    /// Goes one level deeper, or gives up on the rest.
+    mutating func nested(_ body: (inout Self) -> Void) {
+        guard depth < Self.maximumDepth else {
+            unreadable("too deep a nesting")
+            at = bytes.count
+            return
+        }
+        depth += 1
+        body(&self)
+        depth -= 1
+    }
+
+    /// A list of commands in parentheses, `at` behind the first of them.
+    mutating func substitution() {
+        nested { scanner in
+            let (outer, waiting) = (scanner.grammar, scanner.pending.count)
+            scanner.grammar = Grammar()
+            scanner.list(inSubstitution: true)
+            scanner.grammar = outer
+            if scanner.pending.count > waiting { scanner.unreadable("a here-document without its end") }
+        }
+    }
+
+    mutating func absorb(_ inner: Self) {
+        let (first, count) = (documents.count, commands.count)
+        commands += inner.commands.map { command in
+            var command = command
+            command.source = command.source.map { $0 + count }
+            for index in command.redirections.indices {
+                command.redirections[index].document = command.redirections[index].document.map { $0 + first }
+            }
+            return command
+        }
+        documents += inner.documents
+        if let found = inner.doubt { doubt(found) }
+        isUnreadable = isUnreadable || inner.isUnreadable
+    }
+
+    // MARK: Words
+
+    /// Reads the word that begins here; an empty one where an operator does.
+    mutating func readWord() -> Word {
+        var word = Word()
+        while let next = byte() {
+            switch next {
+            case .less where byte(1) == .open, .greater where byte(1) == .open:
+                doubt("a process substitution")
+                at += 2
+                word.value.append(Word.unknown)
+                substitution()
+            case .open:
+                guard readParenthesis(&word), word.nameLength == nil else { return word }
+            case _ where next.endsWord: return word
+            default: readByte(&word)
+            }
+        }
+        return word
+    }
+
+    /// One byte, quotation or expansion of a word.
+    mutating func readByte(_ word: inout Word) {
+        let next = bytes[at]
+        switch next {
+        case .singleQuote: readSingleQuotes(&word)
+        case .doubleQuote: readDoubleQuotes(&word)
+        case .backslash: readEscape(&word)
+        case .dollar: readDollar(&word, quoted: false)
+        case .backtick: readBackticks(&word, quoted: false)
+        default:
+            switch next {
+            case .equals where !word.hasEquals: noteName(&word)
+            case .star, .question, .openBrace, .closeBrace: word.isPattern = word.isPattern || !isReservedBrace(word)
+            case .openBracket: word.isPattern = word.isPattern || !word.value.isEmpty || byte(1)?.endsWord != true
+            default: noteControl(next)
+            }
+            word.value.append(next)
+            at += 1
+        }
+    }
+
+    /// `{` and `}` alone are reserved words and no patterns.
+    private func isReservedBrace(_ word: Word) -> Bool {
+        (byte() == .openBrace || byte() == .closeBrace) && word == Word() && byte(1)?.endsWord != false
+    }
+
+    private mutating func noteControl(_ byte: UInt8) {
+        if byte == 0x0D {
+            doubt("a carriage return")
+        } else if byte < 0x20 || byte == 0x7F {
+            doubt("a control character")
+        }
+    }
+
+    /// The word is an assignment where a name stands before the `=`; bash's `NAME+=` and `NAME[…]=` count, in doubt.
+    private mutating func noteName(_ word: inout Word) {
+        word.hasEquals = true
+        guard !word.isQuoted else { return }
+        var name = word.value[...]
+        if name.last == .plus { name.removeLast() }
+        if name.last == .closeBracket, let bracket = name.firstIndex(of: .openBracket) { name = name[..<bracket] }
+        guard name.isName else { return }
+        if name.count != word.value.count { doubt("an assignment of bash") }
+        word.nameLength = name.count
+    }
+
+    /// A parenthesis within a word: the list of an array, a pattern of ksh. Else it is no part of the word: false.
+    private mutating func readParenthesis(_ word: inout Word) -> Bool {
+        if word.value.last == .equals, word.nameLength != nil {
+            doubt("an array")
+            at += 1
+            nested { $0.readArray() }
+        } else if let last = word.value.last, [.question, .star, .plus, .at, .bang].contains(last), byte(1) != .close {
+            doubt("parentheses in a word")
+            word.isPattern = true
+            readGroup(&word)
+        } else {
+            return false
+        }
+        word.value.append(Word.unknown)
+        return true
+    }
+
+    private mutating func readArray() {
+        while let next = byte() {
+            if next == .close {
+                at += 1
+                return
+            }
+            if next == .hash { skipComment() } else if next.endsWord { at += 1 } else { _ = readWord() }
+        }
+        unreadable("an array that is not closed")
+    }
+
+    private mutating func readGroup(_ word: inout Word) {
+        var open = 0
+        while let next = byte() {
+            switch next {
+            case .open: open += 1
+            case .close: open -= 1
+            default:
+                readByte(&word)
+                continue
+            }
+            at += 1
+            if open == 0 { return }
+        }
+        unreadable("parentheses that are not closed")
+    }
+
+    mutating func skipComment() {
+        while let next = byte(), next != .newline { at += 1 }
+    }
+
+    // MARK: Quotes
+
+    private mutating func readSingleQuotes(_ word: inout Word) {
+        word.isQuoted = true
+        at += 1
+        while let next = byte(), next != .singleQuote {
+            noteControl(next == .newline || next == .tab ? .space : next)
+            word.value.append(next)
+            at += 1
+        }
+        if byte() == nil { unreadable("a quote that is not closed") }
+        at += 1
+    }
+
+    private mutating func readDoubleQuotes(_ word: inout Word) {
+        word.isQuoted = true
+        at += 1
+        while let next = byte(), next != .doubleQuote { quotedByte(&word) }
+        if byte() == nil { unreadable("a quote that is not closed") }
+        at += 1
+    }
+
+    /// One byte, escape or expansion between double quotes, or in a here-document.
+    mutating func quotedByte(_ word: inout Word, inDocument: Bool = false) {
+        let next = bytes[at]
+        switch next {
+        case .dollar: readDollar(&word, quoted: true)
+        case .backtick: readBackticks(&word, quoted: !inDocument)
+        case .backslash:
+            noteBackslash()
+            let escaped = byte(1)
+            switch escaped {
+            case .newline:
+                // Joined with the next line, a "$" may become more.
+                doubt("a continued line")
+            case .dollar, .backtick, .backslash, .doubleQuote: word.value.append(escaped ?? next)
+            case let other?: word.value += [next, other]
+            case nil: word.value.append(next)
+            }
+            at += 2
+        default:
+            noteControl(next == .newline || next == .tab ? .space : next)
+            word.value.append(next)
+            at += 1
+        }
+    }
+
+    /// In GBK, Big5 and Shift JIS a backslash can be the second byte of a character.
+    private mutating func noteBackslash() {
+        if at > 0, bytes[at - 1] >= 0x80 { doubt("a backslash behind a letter that is not ASCII") }
+    }
+
+    private mutating func readEscape(_ word: inout Word) {
+        noteBackslash()
+        guard let escaped = byte(1) else {
+            doubt("a backslash at the end")
+            at += 1
+            return
+        }
+        if escaped == .newline {
+            doubt("a continued line within a word")
+        } else {
+            noteControl(escaped)
+            word.isQuoted = true
+            word.value.append(escaped)
+        }
+        at += 2
+    }
+}

@@ -1,0 +1,121 @@
+/// A word of a shell command, its quotes removed.
+struct Word: Equatable, Sendable {
+    /// Stands in `value` for what an expansion would put there; no argument of a program can hold a NUL.
+    static let unknown: UInt8 = 0
+
+    /// Its bytes.
+    var value: [UInt8] = []
+    /// Some of it is quoted or escaped, so it is no reserved word.
+    var isQuoted = false
+    /// A shell may make other words of it: `*`, `?`, `[` or a brace that is not quoted.
+    var isPattern = false
+    /// It has an `=`.
+    var hasEquals = false
+    /// Length of the name, where it reads `NAME=value`.
+    var nameLength: Int?
+
+    /// The shell takes it for exactly `value`.
+    var isLiteral: Bool { !isPattern && !value.contains(Self.unknown) }
+    /// It is written as it is, without quotes.
+    var isBare: Bool { isLiteral && !isQuoted }
+    /// The variable that it sets, where it is an assignment.
+    var name: String? { nameLength.map { String(decoding: value.prefix($0), as: UTF8.self) } }
+    /// For messages and for looking names up.
+    var text: String { String(decoding: value.map { $0 == Self.unknown ? .question : $0 }, as: UTF8.self) }
+    /// What follows the last slash: the name of a program.
+    var lastComponent: ArraySlice<UInt8> { value[(value.lastIndex(of: .slash).map { $0 + 1 } ?? 0)...] }
+}
+
+/// `2>file`, `<<EOF` and the like.
+struct Redirection: Equatable, Sendable {
+    enum Operation: String, CaseIterable {
+        case input = "<"
+        case output = ">"
+        case append = ">>"
+        case overwrite = ">|"
+        case duplicateInput = "<&"
+        case duplicateOutput = ">&"
+        case readWrite = "<>"
+        case both = "&>"
+        case bothAppend = "&>>"
+        case hereDocument = "<<"
+        case hereDocumentLessTabs = "<<-"
+        case hereString = "<<<"
+
+        /// The longest first, as a shell reads them.
+        static let bySize = allCases.sorted { $0.rawValue.utf8.count > $1.rawValue.utf8.count }
+    }
+
+    var operation: Operation
+    /// A file, a descriptor, a delimiter or the text of a here-string.
+    var target: Word
+    /// Index of a here-document's body among the scanner's `documents`.
+    var document: Int?
+}
+
+/// A simple command: what a shell runs as one program or builtin. The name that a `for` sets counts as its assignment.
+struct ShellCommand: Equatable, Sendable {
+    var assignments: [Word] = []
+    var words: [Word] = []
+    var redirections: [Redirection] = []
+    /// Index of the command whose output it reads.
+    var source: Int?
+    /// It stands behind `)`, `}`, `done`, `fi` or `esac`: its redirections are those of the group.
+    var isTail = false
+
+    var isEmpty: Bool { assignments.isEmpty && words.isEmpty && redirections.isEmpty }
+    /// For messages.
+    var text: String {
+        (assignments + words).map(\.text).joined(separator: " ")
+    }
+}
+
+extension UInt8 {
+    static let tab = UInt8(ascii: "\t")
+    static let newline = UInt8(ascii: "\n")
+    static let space = UInt8(ascii: " ")
+    static let bang = UInt8(ascii: "!")
+    static let doubleQuote = UInt8(ascii: "\"")
+    static let hash = UInt8(ascii: "#")
+    static let dollar = UInt8(ascii: "$")
+    static let ampersand = UInt8(ascii: "&")
+    static let singleQuote = UInt8(ascii: "'")
+    static let open = UInt8(ascii: "(")
+    static let close = UInt8(ascii: ")")
+    static let star = UInt8(ascii: "*")
+    static let plus = UInt8(ascii: "+")
+    static let comma = UInt8(ascii: ",")
+    static let hyphen = UInt8(ascii: "-")
+    static let slash = UInt8(ascii: "/")
+    static let semicolon = UInt8(ascii: ";")
+    static let less = UInt8(ascii: "<")
+    static let equals = UInt8(ascii: "=")
+    static let greater = UInt8(ascii: ">")
+    static let question = UInt8(ascii: "?")
+    static let at = UInt8(ascii: "@")
+    static let openBracket = UInt8(ascii: "[")
+    static let backslash = UInt8(ascii: "\\")
+    static let closeBracket = UInt8(ascii: "]")
+    static let backtick = UInt8(ascii: "`")
+    static let openBrace = UInt8(ascii: "{")
+    static let pipe = UInt8(ascii: "|")
+    static let closeBrace = UInt8(ascii: "}")
+
+    var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+    var isLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) }
+    /// Letters, digits and `_`, of which shells make names.
+    var isNameByte: Bool { isLetter || isDigit || self == UInt8(ascii: "_") }
+    var isBlank: Bool { self == .space || self == .tab }
+    /// Ends a word: blanks, newlines and the operators.
+    var endsWord: Bool {
+        switch self {
+        case .space, .tab, .newline, .semicolon, .ampersand, .pipe, .less, .greater, .open, .close: true
+        default: false
+        }
+    }
+}
+
+extension Collection<UInt8> {
+    /// A shell's name of a variable.
+    var isName: Bool { first.map { !$0.isDigit } == true && allSatisfy(\.isNameByte) }
+}
