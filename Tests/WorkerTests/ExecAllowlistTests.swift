@@ -66,6 +66,21 @@ struct ExecAllowlistTests {
         #expect(refusal("FOO=1 id", ["FOO=1 git"]) != nil)
     }
 
+    @Test(arguments: [
+        "printf -v PATH /tmp; git x", "printf -vPATH /tmp", "printf $x PATH", "printf \"$x\" PATH",
+        "printf \"-v\" PATH x",
+    ])
+    func `an entry of printf does not let it set a variable`(command: String) {
+        #expect(refusal(command, ["git ", "printf "])?.contains("\"printf\" with an option or a variable") == true)
+    }
+
+    @Test(arguments: [
+        "printf 'x\\n'", "printf '%s' \"$x\"", "printf -- '-v' a", "printf", "git log; printf '%s -v' x | git apply",
+    ])
+    func `an entry of printf lets it print`(command: String) {
+        #expect(refusal(command, ["git ", "printf "]) == nil)
+    }
+
     @Test(arguments: [";", "&", "&&", "|", "||", "\n", "|&"])
     func `an operator with a combining mark behind it is still an operator`(text: String) {
         // To Swift each of these is one character with the operator; to a shell it is the operator, then a word.
