@@ -51,6 +51,13 @@ struct ExecAllowlistTests {
         #expect(refusal(command)?.contains(words) == true, "\(refusal(command) ?? "passed")")
     }
 
+    @Test func `cd is refused with what stands for it`() {
+        #expect(
+            refusal("cd /srv && git status")?.contains(
+                "Pass the directory as \"cwd\" and leave out \"cd\", or ask the user") == true)
+        #expect(refusal("cd /srv && git status", ["cd ", "git "]) == nil)
+    }
+
     @Test func `long lists and long commands are cut in a refusal`() throws {
         let entries = (0..<1_000).map { "program\($0) " }
         let text = try #require(refusal("git " + String(repeating: "x", count: 10_000), entries))

@@ -90,9 +90,12 @@ public struct ExecAllowlist: Sendable {
         if isPlain { return }
         let names = entries.prefix(Self.shownEntries).map { "\"\($0)\"" }.joined(separator: ", ")
         let more = entries.count > Self.shownEntries ? " and \(entries.count - Self.shownEntries) more" : ""
+        let instead =
+            command.words.first?.text == "cd"
+            ? "Pass the directory as \"cwd\" and leave out \"cd\"" : "Use one of these"
         throw refusal(
             "does not cover \(shown) on \"\(host)\"; covered are commands that begin with: \(names)\(more), written without "
-                + "quotes. Use one of these, or \(Self.advice(command.text, host)).")
+                + "quotes. \(instead), or \(Self.advice(command.text, host)).")
     }
 
     private static func advice(_ command: String, _ host: String) -> String {
