@@ -119,6 +119,8 @@ struct PolicyCorpusTests {
         }
         for round in 0..<Self.rounds {
             let splices = Self.splices(lines, 400, seed: UInt64(round)).filter { $0.contains("rm") }
+                // A cut can make a variable of a name.
+                .filter { !$0.contains(/\$[A-Za-z_]/) }
                 .filter { PolicyCorpus.refusal(.delete, $0) == nil }
             #expect(splices.count > 10)
             for (index, splice) in splices.prefix(100).enumerated() {
