@@ -167,6 +167,11 @@ import Testing
 
     /// The shared remote with a command that outlives its login; writes what must be gone later.
     private static func startEverything(report: String) throws {
+        if Account.canCreate {
+            // The other tests' workers go by the /etc/passwd that was there when they started.
+            try FileManager.default.createDirectory(atPath: etc(beside: report), withIntermediateDirectories: false)
+            try Account.separateEtc(in: etc(beside: report))
+        }
         let remote = try Remote.shared()
         _ = try remote.master.exec("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
         let sleeper = try waitFor("the remote sleep") { remote.sshd.remoteProcesses(running: "sleep 600").first }
@@ -189,6 +194,12 @@ import Testing
             try waitUntil("\(path) gone") { access(path, F_OK) != 0 }
         }
         guard Account.canCreate, let name = listing["account"]?.string else { return }
-        try waitUntil("account \(name) gone") { getpwnam(name) == nil }
+        #expect(getpwnam(name) == nil)
+        let accounts = "\(etc(beside: report))/passwd"
+        try waitUntil("account \(name) gone") {
+            try !String(contentsOfFile: accounts, encoding: .utf8).contains("\(name):")
+        }
     }
+
+    private static func etc(beside report: String) -> String { "\(report).etc" }
 }
