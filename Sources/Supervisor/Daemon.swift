@@ -13,33 +13,15 @@ final class Daemon {
         func token(_ id: SessionTable.ID = 0) -> UInt64 { id << 8 | rawValue }
     }
 
-    /// A connection's descriptors: the client's until its worker has it, then the worker.
-    private final class Connection {
-        let peer: MCPSocket.Peer
-        var client: OwnedFD?
-        var worker: WorkerProcess?
-        var log = WorkerLog()
-        var killedBecause: String?
-        let pending = PendingFiles()
-        var calls: OpenCalls
-
-        init(_ id: SessionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD) {
-            self.peer = peer
-            let executable = AuditClient.executable(of: peer.pid)
-            calls = OpenCalls(
-                client: AuditClient(session: id, pid: peer.pid, uid: peer.uid, executable: executable))
-            self.client = consume client
-        }
-    }
-
     private let configPath: String
     private let environment: [String: String]
     private let workerProgram: String
     private let socket: MCPSocket
     private let epoll: OwnedFD
     private let signals: OwnedFD
-    private let audit = AuditLog()
+    private let audit = AuditTrail()
     private var config: Config
+    private let reload: ConfigReload
     private var policy: OwnedFD
     private var table: SessionTable
     private let forwards: Forwards
@@ -49,13 +31,6 @@ final class Daemon {
     private var giveUp: Int?
     /// When to accept again after descriptors ran out.
     private var retryAccept: Int?
-    /// A worker compiles the patterns of a config that came with SIGHUP.
-    private var check: PatternCheck?
-    private var checked: Result<Config, ConfigError>?
-    /// When that has lasted too long.
-    private var checkDeadline: Int?
-    /// SIGHUP came again meanwhile.
-    private var reloadAgain = false
 
     /// Listens on the configured socket. From here on `run` must be called.
     init(config: Config, configPath: String, environment: [String: String], workerProgram: String) throws(StartError) {
@@ -63,6 +38,7 @@ final class Daemon {
         self.configPath = configPath
         self.environment = environment
         self.workerProgram = workerProgram
+        reload = ConfigReload(path: configPath, environment: environment, workerProgram: workerProgram)
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)  // an audit log at the limit of file sizes is a write that fails, not the end
         let wanted = [SIGTERM, SIGINT, SIGHUP]
@@ -107,23 +83,22 @@ final class Daemon {
             if let giveUp, giveUp <= now() {
                 Log.write(
                     .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
-                for connection in connections.values { abandonCalls(connection, "the daemon stopped") }
+                for connection in connections.values {
+                    audit.abandon(&connection.calls, now: now(), "the daemon stopped")
+                }
                 forwards.noReaper()
                 break
             }
-            let next = [table.nextDeadline, giveUp, retryAccept, checkDeadline, forwards.nextLook].compactMap { $0 }
+            let next = [table.nextDeadline, giveUp, retryAccept, reload.deadline, forwards.nextLook].compactMap { $0 }
                 .min()
             let timeout = next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
             for event in ready.prefix(Int(max(0, count))) { handle(event) }
             perform(table.advance(now: now()))
             updateListening()
-            if let time = checkDeadline, time <= now() {
-                checkDeadline = nil
-                check?.giveUp()
-            }
+            reload.advance(now: now())
         }
-        check?.worker.killGroup()
+        reload.abandon()
         socket.unlinkOwn()
         Log.write(.info, "stopped", ["socket": .text(config.mcpSocket)])
     }
@@ -138,7 +113,9 @@ final class Daemon {
         case .channel: readChannel(id)
         case .log: readLog(id)
         case .process: reap(id)
-        case .check: endCheck()
+        case .check:
+            take(reload.ended())
+            if reload.isWantedAgain { take(reload.begin(current: config, now: now())) }
         }
     }
 
@@ -181,7 +158,7 @@ final class Daemon {
         while true {
             switch csd_signal_next(signals.rawValue) {
             case 0: return
-            case SIGHUP: reload()
+            case SIGHUP: take(reload.begin(current: config, now: now()))
             default:
                 guard !table.draining else { return endNow() }
                 Log.write(.info, "stopping", ["sessions": .number(table.sessions.count)])
@@ -196,7 +173,7 @@ final class Daemon {
     private func endNow() {
         for connection in connections.values {
             connection.worker?.killGroup()
-            abandonCalls(connection, "the daemon was stopped at once")
+            audit.abandon(&connection.calls, now: now(), "the daemon was stopped at once")
         }
         socket.unlinkOwn()
         Log.write(.warning, "stopped at once by a second signal")
@@ -302,7 +279,7 @@ final class Daemon {
             } catch {
                 return kill(id, "it broke the protocol (\(error))")
             }
-            note(message, id, connection.peer, pid: worker.pid)
+            connection.note(message)
             let actions = table.received(message, from: id, now: now())
             if actions == [.local(id)] { answer(message, requestID, id, connection) }
             if actions == [.audit(id)] { record(message, requestID, id, connection) }
@@ -319,86 +296,28 @@ final class Daemon {
         guard let worker = connection.worker else { return }
         do throws(IPCError) {
             try connection.pending.answer(
-                message, requestID, over: worker.channel, files: localFiles,
+                message, requestID, over: worker.channel,
+                files: LocalFiles(config, at: configPath, auditLog: audit.realPath, environment: environment),
                 allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
         } catch {
             kill(id, "it does not take messages (\(error))")
         }
     }
 
-    private var localFiles: LocalFiles {
-        let expansion = PathExpansion(environment: environment)
-        // Its config, and units that the user's service manager would take from there.
-        let units = expansion.runtimeDirectory.map { "\($0)/systemd" }
-        let own = [configPath, audit.realPath, units].compactMap { $0 }
-        return LocalFiles(
-            roots: config.localRoots, home: expansion.home, own: own, auditLog: audit.realPath,
-            allowOverwrite: config.allowOverwrite)
-    }
-
-    /// Keeps that a call begins, and lets it; or writes down how it ended. Only the log tells of the beginning: the one
-    /// line in the file comes with the end.
     private func record(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
-        if case .auditBegin(let call) = message, let members = connection.calls.begin(requestID, call, now: now()) {
-            Log.write(.info, "call begins", members: members)
+        switch audit.record(message, requestID, in: &connection.calls, now: now()) {
+        case .begun:
             send(id, connection) { worker throws(IPCError) in
                 try worker.channel.send(ToWorker.auditBegun, requestID: requestID)
             }
-        } else if case .auditEnd(let outcome) = message,
-            let members = connection.calls.end(requestID, outcome, now: now())
-        {
-            writeDown(members, .info)
-        } else {
-            kill(id, "it spoke of a call out of turn")
-        }
-    }
-
-    /// Writes down the calls whose worker will say no more.
-    private func abandonCalls(_ connection: Connection, _ how: String) {
-        for members in connection.calls.abandon(how, now: now()) {
-            writeDown(members, .warning)
-        }
-    }
-
-    /// In the log a call also has the hash of its line in the file: who cuts lines off there cannot cut this.
-    private func writeDown(_ members: String, _ level: LogLevel) {
-        let hash = audit.write(members)
-        Log.write(level, "call", members: members + (hash.map { ",\"hash\":\"\($0)\"" } ?? ""))
-    }
-
-    private func note(_ message: ToSupervisor, _ id: SessionTable.ID, _ peer: MCPSocket.Peer, pid: Int32) {
-        let session: LogValue = .number(Int(id))
-        switch message {
-        case .ready(let abi):
-            Log.write(
-                .info, "worker ready",
-                ["session": session, "worker_pid": .number(Int(pid)), "landlock_abi": .number(Int(abi))])
-        case .clientGone:
-            Log.write(.info, "client disconnected", ["reason": "the client closed", "session": session])
-        case .clientDropped(let reason):
-            Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
-        case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
-        case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: break
-        case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:
-            break
+        case .written: break
+        case .outOfTurn: kill(id, "it spoke of a call out of turn")
         }
     }
 
     private func readLog(_ id: SessionTable.ID) {
-        guard let connection = connections[id], let worker = connection.worker else { return }
-        var chunk = [UInt8](repeating: 0, count: 16_384)
-        while true {
-            let count = read(worker.log.rawValue, &chunk, chunk.count)
-            if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
-            let lines = count > 0 ? connection.log.append(chunk[..<count]) : nil
-            for line in lines ?? connection.log.flush() {
-                Log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)])
-            }
-            guard lines != nil else {
-                _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue)
-                return
-            }
-        }
+        guard let connection = connections[id], !connection.readLog(), let worker = connection.worker else { return }
+        _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue)
     }
 
     private func reap(_ id: SessionTable.ID) {
@@ -410,8 +329,8 @@ final class Daemon {
         readLog(id)
         let served = table.sessions[id].map { $0.phase == .serving || $0.phase == .starting(.serve) } ?? false
         let reason = connection.killedBecause
-        let (level, how) = Self.describe(end, killedBecause: reason)
-        abandonCalls(connection, "the worker ended: \(how)")
+        let (level, how) = reason.map { (.warning, "killed: \($0)") } ?? end.description
+        audit.abandon(&connection.calls, now: now(), "the worker ended: \(how)")
         if served {
             Log.write(
                 level, "client disconnected",
@@ -426,66 +345,22 @@ final class Daemon {
         perform(table.ended(id, now: now()))
     }
 
-    private static func describe(_ end: WorkerEnd, killedBecause reason: String?) -> (LogLevel, String) {
-        if let reason { return (.warning, "killed: \(reason)") }
-        switch end {
-        case .clean: return (.info, "clean exit")
-        case .exited(let status): return (.error, "failed with exit status \(status)")
-        case .violation: return (.error, "sandbox violation (SIGSYS)")
-        case .signalled(let signal): return (.error, "crashed or killed by signal \(signal)")
-        }
-    }
-
     /// HUP: the new config as a whole, or the old one stays.
-    private func reload() {
-        guard check == nil else {
-            reloadAgain = true
-            return
-        }
+    private func take(_ step: ConfigReload.Step?) {
         do {
-            let new = try ConfigFile.load(configPath, environment: environment)
-            try Startup.check(new)
-            guard !new.policy.patterns.isEmpty, new.policy.patterns != config.policy.patterns else {
-                return try adopt(new)
-            }
-            try begin(PatternCheck(of: new.policy, program: workerProgram), of: .success(new))
-        } catch let error as ConfigError {
-            guard let policy = error.policy, !policy.patterns.isEmpty,
-                let check = try? PatternCheck(of: policy, program: workerProgram)
-            else { return notReloaded(error) }
-            begin(check, of: .failure(error))
-        } catch {
-            notReloaded(error)
-        }
-    }
-
-    private func begin(_ check: PatternCheck, of new: Result<Config, ConfigError>) {
-        watch(check.worker.pidfd.rawValue, Source.check.token())
-        checkDeadline = now() + PatternCheck.bound
-        self.check = check
-        checked = new
-        // A rotation does not wait for that.
-        rotateAudit()
-    }
-
-    /// The worker that compiles the patterns of a new config has ended.
-    private func endCheck() {
-        guard let mistakes = check?.mistakes(), let new = checked else { return }
-        check = nil
-        checked = nil
-        checkDeadline = nil
-        do {
-            switch new {
-            case .success(let new) where mistakes.isEmpty: try adopt(new)
-            case .success: throw ConfigError(path: configPath, mistakes: mistakes)
-            case .failure(let error): throw error.adding(mistakes)
+            switch step {
+            case .none: break
+            case .check(let worker):
+                watch(worker.pidfd.rawValue, Source.check.token())
+                // A rotation does not wait for that.
+                audit.rotate(config.auditLog)
+            case .adopt(let new): try adopt(new)
+            case .refuse(let error): throw error
             }
         } catch {
-            notReloaded(error)
-        }
-        if reloadAgain {
-            reloadAgain = false
-            reload()
+            reload.log(error)
+            // Nor does it wait for a better config.
+            audit.rotate(config.auditLog)
         }
     }
 
@@ -507,26 +382,6 @@ final class Daemon {
             send(id, connection) { worker throws(IPCError) in try worker.send(policy: policy) }
         }
         Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
-    }
-
-    private func notReloaded(_ error: any Error) {
-        switch error {
-        case let error as ConfigError: error.log("config not reloaded")
-        case let error as StartError:
-            Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text(error.sentence)])
-        default:
-            Log.write(.error, "config not reloaded", ["path": .text(configPath), "error": .text("\(error)")])
-        }
-        rotateAudit()
-    }
-
-    /// Follows a rotation under a config that stays: that must not wait for a better one.
-    private func rotateAudit() {
-        do throws(StartError) {
-            try audit.open(config.auditLog)
-        } catch {
-            Log.write(.error, "audit log not reopened", ["error": .text(error.sentence)])
-        }
     }
 
     /// Leaves further connections in the kernel's backlog while there is no room for them.

@@ -50,6 +50,16 @@ struct LocalFiles {
         self.allowOverwrite = allowOverwrite
     }
 
+    /// As the config in a file says.
+    init(_ config: Config, at configPath: String, auditLog: String?, environment: [String: String]) {
+        let expansion = PathExpansion(environment: environment)
+        // Units that the user's service manager would take from there.
+        let units = expansion.runtimeDirectory.map { "\($0)/systemd" }
+        self.init(
+            roots: config.localRoots, home: expansion.home, own: [configPath, auditLog, units].compactMap { $0 },
+            auditLog: auditLog, allowOverwrite: config.allowOverwrite)
+    }
+
     /// Opens a regular file for reading.
     func open(_ path: String) throws(LocalRefusal) -> (file: Int32, size: UInt64) {
         try checkForm(path)

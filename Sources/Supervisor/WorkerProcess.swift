@@ -9,6 +9,16 @@ enum WorkerEnd: Equatable {
     /// seccomp killed it: a system call outside the table.
     case violation
     case signalled(Int)
+
+    /// For the log.
+    var description: (level: LogLevel, how: String) {
+        switch self {
+        case .clean: (.info, "clean exit")
+        case .exited(let status): (.error, "failed with exit status \(status)")
+        case .violation: (.error, "sandbox violation (SIGSYS)")
+        case .signalled(let signal): (.error, "crashed or killed by signal \(signal)")
+        }
+    }
 }
 
 /// A running worker as the supervisor holds it: process, IPC channel and log pipe.

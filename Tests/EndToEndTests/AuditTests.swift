@@ -109,8 +109,8 @@ import Testing
                 ["safeguards.allow_overwrite", "box"]
             ),
             (
-                "ssh_upload_file", ["local_path": "/etc/hostname", "remote_path": .string(place.file("n"))],
-                "local_roots", ["local_roots", "/etc/hostname"]
+                "ssh_upload_file", ["local_path": "/etc/passwd", "remote_path": .string(place.file("n"))],
+                "local_roots", ["local_roots", "/etc/passwd"]
             ),
             (
                 "ssh_download_file", ["local_path": .string(local.file("old")), "remote_path": old], "allow_overwrite",

@@ -250,11 +250,11 @@ import Testing
             up("", ["empty"]), up("file", ["absolute"]), up("/a\0b", ["NUL"]),
             up("/" + String(repeating: "a", count: 5000), ["long"]),
             up(local.file("none"), ["No such file"]), up(local.file("dir"), ["not a regular file"]),
-            up(local.file("fifo"), ["not a regular file"]), up("/etc/hostname", ["local_roots"]),
-            up("\(local.directory.path)/../../etc/hostname", ["local_roots"]), up(local.file("out"), ["local_roots"]),
+            up(local.file("fifo"), ["not a regular file"]), up("/etc/passwd", ["local_roots"]),
+            up("\(local.directory.path)/../../etc/passwd", ["local_roots"]), up(local.file("out"), ["local_roots"]),
             down("", ["empty"]), down("file", ["absolute"]), down(local.file("none/f"), ["No such file"]),
             down(local.file("dir"), ["not a regular file"]), down(local.file("fifo"), ["not a regular file"]),
-            down("\(local.directory.path)/", ["director"]), down("/etc/hostname", ["local_roots"]),
+            down("\(local.directory.path)/", ["director"]), down("/etc/passwd", ["local_roots"]),
             down(local.file("out"), ["not a regular file"]), down("/dev/null", ["local_roots"]),
         ]
         try withDaemon(BadFileInputTests.overwriting.merging(roots)) { _, client in

@@ -339,7 +339,7 @@ import Testing
         }
         try withRemote(transport.options) { remote in
             try withDaemon(on: remote) { _, client in
-                let path: JSON = ["path": "/etc/hostname"]
+                let path: JSON = ["path": "/etc/passwd"]
                 #expect(try client.callTool("ssh_read_file", path)["encoding"] == "utf-8")
                 remote.master.stop()
                 try waitUntil("the dead master being said") {

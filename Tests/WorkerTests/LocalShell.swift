@@ -37,6 +37,9 @@ struct LocalShell: Sendable, CustomStringConvertible {
         return all.filter { seen.insert([$0.program] + $0.applet).inserted }
     }()
 
+    /// Those, and zsh as it behaves under the name sh.
+    static let asSh = posix + [LocalShell("zsh as sh", "/usr/bin/zsh", applet: ["--emulate", "sh"])].compactMap { $0 }
+
     /// Shells that somebody may log in to, those that are installed here.
     static let login: [LocalShell] =
         posix

@@ -53,7 +53,7 @@ struct PolicyCorpusTests {
 
     private static let listed: Set<String> = ["git", "make", "systemctl", "ls", "run.sh", "rake"]
 
-    @Test(arguments: LocalShell.posix)
+    @Test(arguments: LocalShell.asSh)
     func `what an allowlist lets pass runs nothing else in any shell`(shell: LocalShell) async throws {
         let stage = try Stage(Self.listed + ["id"])
         for entry in try PolicyCorpus.cases() where entry.judge == .allow && entry.verdict == .pass {
@@ -84,19 +84,41 @@ struct PolicyCorpusTests {
         }
     }
 
+    /// Lines of random tokens.
+    private static func tokens(_ words: [String], _ count: Int, seed: UInt64) -> [String] {
+        let syntax = [
+            " ", " ", " ", ";", "\n", "\n", "'", "\"", "\\", "$", "$(", "(", ")", "`", "|", "&", "&&", "||", "<", ">",
+            "#", "{ ", "}",
+            "<<E", "<<'E'", "<<-E", "\nE\n", "E", "if ", "then ", "fi", "for i in ", "for i", " do ", "done",
+            "case a in ", "a) ", ";;",
+            "esac", "!", "x=", "2>&1", ">/dev/null", "</dev/null", "<<<", "$'", "${", "a", "$((", "((", "))", "\\\n",
+            "[ ", " ]", "1",
+            "time ", "&>", "|&", "*", "é",
+        ]
+        var random = SeededGenerator(seed: seed &+ 1 << 32)
+        return (0..<count).map { _ in
+            (0..<Int.random(in: 3...14, using: &random)).map { _ in
+                (Int.random(in: 0..<3, using: &random) == 0 ? words : syntax).randomElement(using: &random) ?? ""
+            }.joined()
+        }
+    }
+
     private static let rounds = Int(ProcessInfo.processInfo.environment["POLICY_ROUNDS"] ?? "") ?? 1
 
     @Test func `of random splices too, what an allowlist lets pass runs nothing else`() async throws {
         let stage = try Stage(Self.listed + ["id"])
         let lines = try PolicyCorpus.cases().filter { $0.judge == .allow }.map(\.command)
         for round in 0..<Self.rounds {
-            let splices = Self.splices(lines, 4_000, seed: UInt64(round))
+            var random = SeededGenerator(seed: UInt64(round))
+            let splices =
+                (Self.splices(lines, 4_000, seed: UInt64(round))
+                + Self.tokens(["git ", "git log ", "ls ", "id ", "id"], 4_000, seed: UInt64(round)))
                 // They would not end.
                 .filter { !$0.contains("while") && !$0.contains("until") }
                 .filter { PolicyCorpus.refusal(.allow, $0) == nil }
             #expect(splices.count > 10)
-            for (index, splice) in splices.prefix(100).enumerated() {
-                let shell = LocalShell.posix[index % LocalShell.posix.count]
+            for (index, splice) in splices.shuffled(using: &random).prefix(100).enumerated() {
+                let shell = LocalShell.asSh[index % LocalShell.asSh.count]
                 let (programs, errors) = try await stage.run(splice, shell)
                 #expect(
                     programs.isSubset(of: Self.listed) && !errors.contains("not found"),
@@ -118,12 +140,17 @@ struct PolicyCorpusTests {
             }
         }
         for round in 0..<Self.rounds {
-            let splices = Self.splices(lines, 400, seed: UInt64(round)).filter { $0.contains("rm") }
+            var random = SeededGenerator(seed: UInt64(round))
+            let splices =
+                (Self.splices(lines, 400, seed: UInt64(round))
+                + Self.tokens(["rm ", "rm x", "ls ", "echo ", "sh -c ", "eval ", "cat "], 400, seed: UInt64(round)))
+                // `eval *` runs what a directory holds.
+                .filter { $0.contains("rm") && !$0.contains("*") }
                 // A cut can make a variable of a name.
                 .filter { !$0.contains(/\$[A-Za-z_]/) }
                 .filter { PolicyCorpus.refusal(.delete, $0) == nil }
             #expect(splices.count > 10)
-            for (index, splice) in splices.prefix(100).enumerated() {
+            for (index, splice) in splices.shuffled(using: &random).prefix(100).enumerated() {
                 let shell = shells[index % shells.count]
                 let programs = try await stage.run(splice, shell).programs
                 #expect(!programs.contains("rm"), "seed \(round), \(shell): \(splice.debugDescription)")

@@ -212,6 +212,9 @@ extension DeletionSearch {
 
     /// The deleting program that a word names or, by a pattern or an expansion with part of the name, can name.
     private static func deleting(_ word: Word) -> String? {
+        // To zsh `=rm` is the path of rm; an expansion in front may be empty.
+        let path = word.value.drop { $0 == Word.unknown }
+        if path.first == .equals, !word.isQuoted { return deleting(named: path.dropFirst()) }
         if word.isLiteral { return deleting(named: word.lastComponent) }
         for name in word.programs { if let program = deleting(named: name) { return program } }
         // Of braces each alternative.

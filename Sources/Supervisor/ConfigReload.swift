@@ -1,0 +1,93 @@
+internal import IPC
+
+/// What SIGHUP asks for, up to a config that can be adopted. Its patterns are compiled by a worker, so that may take a while;
+/// a SIGHUP that comes meanwhile is remembered.
+final class ConfigReload {
+    enum Step {
+        /// This worker compiles the patterns; when its pidfd is readable, `ended` tells more.
+        case check(WorkerProcess)
+        case adopt(Config)
+        case refuse(any Error)
+    }
+
+    private let path: String
+    private let environment: [String: String]
+    private let workerProgram: String
+    private var check: PatternCheck?
+    private var checked: Result<Config, ConfigError>?
+    /// SIGHUP came during the check.
+    private(set) var isWantedAgain = false
+    /// When the check has lasted too long.
+    private(set) var deadline: Int?
+
+    init(path: String, environment: [String: String], workerProgram: String) {
+        self.path = path
+        self.environment = environment
+        self.workerProgram = workerProgram
+    }
+
+    /// Reads the file that is to take the place of `current`.
+    func begin(current: Config, now: Int) -> Step? {
+        guard check == nil else {
+            isWantedAgain = true
+            return nil
+        }
+        isWantedAgain = false
+        do {
+            let new = try ConfigFile.load(path, environment: environment)
+            try Startup.check(new)
+            guard !new.policy.patterns.isEmpty, new.policy.patterns != current.policy.patterns else {
+                return .adopt(new)
+            }
+            return begin(try PatternCheck(of: new.policy, program: workerProgram), of: .success(new), now: now)
+        } catch let error as ConfigError {
+            guard let policy = error.policy, !policy.patterns.isEmpty,
+                let check = try? PatternCheck(of: policy, program: workerProgram)
+            else { return .refuse(error) }
+            return begin(check, of: .failure(error), now: now)
+        } catch {
+            return .refuse(error)
+        }
+    }
+
+    private func begin(_ check: PatternCheck, of new: Result<Config, ConfigError>, now: Int) -> Step {
+        deadline = now + PatternCheck.bound
+        self.check = check
+        checked = new
+        return .check(check.worker)
+    }
+
+    /// Does not wait for the check for ever.
+    func advance(now: Int) {
+        guard let time = deadline, time <= now else { return }
+        deadline = nil
+        check?.giveUp()
+    }
+
+    /// The worker that compiles the patterns of a new config may have ended; nil while it has not.
+    func ended() -> Step? {
+        guard let mistakes = check?.mistakes(), let new = checked else { return nil }
+        check = nil
+        checked = nil
+        deadline = nil
+        return switch new {
+        case .success(let new) where mistakes.isEmpty: .adopt(new)
+        case .success: .refuse(ConfigError(path: path, mistakes: mistakes))
+        case .failure(let error): .refuse(error.adding(mistakes))
+        }
+    }
+
+    /// The daemon ends.
+    func abandon() { check?.worker.killGroup() }
+
+    /// Tells why the old config stays.
+    func log(_ error: any Error) {
+        switch error {
+        case let error as ConfigError: error.log("config not reloaded")
+        case let error as StartError:
+            Log.write(.error, "config not reloaded", ["path": .text(path), "error": .text(error.sentence)])
+        default:
+            Log.write(.error, "config not reloaded", ["path": .text(path), "error": .text("\(error)")])
+        }
+    }
+}
