@@ -93,7 +93,15 @@ struct ProtectedPath {
     static func all(home: String?) -> [ProtectedPath] {
         let fixed = anywhere.map { ProtectedPath(text: $0) }
         guard let home else { return fixed }
-        let real = RealPath.of(home)
-        return fixed + inHome.map { name in ProtectedPath(text: "\(home)/\(name)", real: "\(real)/\(name)") }
+        // What lies in the way may be a link as well, as a ~/.config that is kept elsewhere.
+        var real: [String: String] = [:]
+        return fixed
+            + inHome.map { name in
+                let text = "\(home)/\(name)"
+                let (directory, last) = PathComponents.split(text)
+                let there = real[directory] ?? RealPath.of(directory)
+                real[directory] = there
+                return ProtectedPath(text: text, real: "\(there)/\(last)")
+            }
     }
 }

@@ -222,6 +222,34 @@ import Testing
         }
     }
 
+    @Test("edits of one file that come side by side are all done, and none is lost", arguments: FileTransport.all)
+    func editsSideBySide(over transport: FileTransport) throws {
+        let place = try Place()
+        let lines = (0..<12).map { "line\($0)=old;\n" }
+        let path = JSON.string(try place.write("f", lines.joined()))
+        try withDaemon(FilesTests.writing, on: transport.remote()) { _, client in
+            let calls = try lines.indices.map { number in
+                let edit: JSON = ["old_text": "line\(number)=old;", "new_text": "line\(number)=new;"]
+                return try client.beginTool("ssh_edit_file", ["path": path, "edits": [edit]])
+            }
+            for call in calls {
+                let result = try call.waitForTool()
+                #expect(result["edited"] == true, "\(result)")
+            }
+            #expect(try place.content("f") == lines.joined().replacingOccurrences(of: "old", with: "new"))
+            #expect(try place.names == ["f"])
+            // Only the bytes are another: to Swift's strings both are equal.
+            let accent = try client.callTool(
+                "ssh_edit_file", ["path": path, "edits": [["old_text": "line0=new;", "new_text": "\u{E9}"]]])
+            #expect(accent["edited"] == true, "\(accent)")
+            let apart = try client.callTool(
+                "ssh_edit_file", ["path": path, "edits": [["old_text": "\u{E9}", "new_text": "e\u{301}"]]])
+            #expect(apart["edited"] == true, "\(apart)")
+            #expect(apart["diff"]?.string?.utf8.contains(0xA9) == true, "\(apart)")
+            #expect(try Array(place.content("f").utf8).starts(with: Array("e\u{301}\n".utf8)))
+        }
+    }
+
     @Test("base_dir holds against .. and against symlinks that lead out", arguments: FileTransport.all)
     func baseDirectory(over transport: FileTransport) throws {
         let place = try Place()

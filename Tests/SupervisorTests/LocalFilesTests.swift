@@ -262,6 +262,16 @@ import Testing
         #expect(LocalFilesTests.opened(tree.files(), tree.directory.file("root/in")) == .success("root/in"))
     }
 
+    @Test("what is protected stays so where a directory in the way is a link, also before it is there")
+    func linkedDirectories() throws {
+        let tree = try Tree()
+        for name in [".config", ".cargo"] { symlink("../root/sub", tree.directory.file("home/\(name)")) }
+        for name in ["home/.cargo/config.toml", "home/.config/gh", "root/sub/credentials.toml", "root/sub/autostart"] {
+            #expect(throws: LocalRefusal.self, "\(name)") { _ = try tree.files().create(tree.directory.file(name)) }
+        }
+        try LocalFilesTests.write(tree.files(), tree.directory.file("home/.cargo/notes"), "x")
+    }
+
     @Test("a home that is a link protects the same, and a root may name what is protected through it")
     func linkedHome() throws {
         let tree = try Tree()

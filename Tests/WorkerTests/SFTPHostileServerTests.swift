@@ -202,7 +202,7 @@ struct SFTPHostileServerTests {
 
     @Test func `a READDIR without names, with one that is a path, and one without end`() async {
         let honest = Server.honest([])
-        for name in ["", "a/b", "a\0b"] {
+        for name in ["", "a/b", "a\0b", String(repeating: "n", count: 1025)] {
             let files = Server.files { request, server in
                 if request.type == 12 {
                     server.say(
@@ -219,16 +219,63 @@ struct SFTPHostileServerTests {
             if request.type == 12 { server.say(Server.names(request.id, [])) } else { honest(request, server) }
         }
         #expect(isBroken(await error { () async throws(SFTPError) in try await empty.list(path, limit: 10) }))
-        let long = Array(repeating: UInt8(ascii: "n"), count: 250_000)
+        let many = (0..<5000).map { SFTPName(name: Array("n\($0)".utf8), attributes: SFTPAttributes()) }
         let endless = Server.files(deadline: .seconds(10)) { request, server in
             if request.type == 12 {
-                server.say(Server.names(request.id, [SFTPName(name: long, attributes: SFTPAttributes())]))
+                server.say(Server.names(request.id, many))
             } else {
                 honest(request, server)
             }
         }
         let error = await error { () async throws(SFTPError) in try await endless.list(path, limit: 10) }
         #expect(error == .tooManyEntries(limit: 1_000_000))
+    }
+
+    @Test func `a symlink with a target that no file system has`() async {
+        let honest = Server.honest([])
+        let pages = Mutex(0)
+        let files = Server.files { request, server in
+            switch request.type {
+            case 12
+            where pages.withLock({
+                $0 += 1; return $0 == 1
+            }):
+                server.say(
+                    Server.names(
+                        request.id, [SFTPName(name: [0x6C], attributes: SFTPAttributes(permissions: 0o120777))]))
+            case 19:
+                let target = SFTPName(name: Array(repeating: 0x74, count: 4097), attributes: SFTPAttributes())
+                server.say(Server.names(request.id, [target]))
+            default: honest(request, server)
+            }
+        }
+        #expect(isBroken(await error { () async throws(SFTPError) in try await files.list(path, limit: 10) }))
+    }
+
+    @Test func `a download ends where the file was said to end`() async {
+        let honest = Server.honest([])
+        let taken = Mutex(0)
+        let files = Server.files { request, server in
+            switch request.type {
+            case 8, 17:
+                server.say(Server.attributes(request.id, SFTPAttributes(size: 100_000, permissions: 0o100644)))
+            case 5:
+                let length = request.body.suffix(4).reduce(0) { $0 << 8 | Int($1) }
+                server.say(Server.data(request.id, Array(repeating: 1, count: length)))
+            default: honest(request, server)
+            }
+        }
+        let error = await error { () async throws(SFTPError) in
+            try await files.download(path) { data async throws(SFTPError) in
+                // Without an end of its own the test has one.
+                if taken.withLock({
+                    $0 += data.count; return $0 > 10 << 20
+                }) {
+                    throw .cancelled
+                }
+            }
+        }
+        #expect(error == .changed(path: path) && taken.withLock { $0 } == 100_000, "\(String(describing: error))")
     }
 
     @Test func `an unknown status is told with its text`() async {

@@ -46,6 +46,24 @@ struct SFTPListTests {
         #expect(seen == 100_000)
     }
 
+    @Test func `a page of long names and targets is shorter, and the next goes on`() async throws {
+        let scene = SFTPScene()
+        let target = String(repeating: "t", count: 4000)
+        for number in 0..<600 { symlink(target, "\(scene.directory)/link\(number)") }
+        var names: [[UInt8]] = []
+        var pages = 0
+        var more = true
+        while more {
+            let page = try await scene.files.list(scene.path(""), after: names.last, limit: 1000)
+            #expect(page.entries.allSatisfy { $0.target == Array(target.utf8) } && page.total == 600)
+            #expect(page.entries.reduce(0) { $0 + $1.name.count + ($1.target?.count ?? 0) } <= 1 << 20)
+            names += page.entries.map(\.name)
+            more = page.hasMore
+            pages += 1
+        }
+        #expect(names.count == 600 && Set(names).count == 600 && pages == 3)
+    }
+
     @Test func `what is no directory, or is missing`() async {
         let scene = SFTPScene()
         scene.make("f")
@@ -105,12 +123,23 @@ struct SFTPListTests {
             #expect(listing == .outside(path: scene.path("based")))
             #expect(try await files.list(scene.path("base"), limit: 9).entries.count == 5)
         }
+        // The base itself may be a symlink that is set anew while the connection stays.
+        unlink("\(scene.directory)/alias")
+        symlink("based", "\(scene.directory)/alias")
+        symlink("../base/own", "\(scene.directory)/based/back")
+        let moved = RemoteFiles(channel: scene.channel, base: scene.path("alias"))
+        #expect(try await moved.read(scene.path("alias/f"), .head(9)).bytes == [0x73])
+        let back = await sftpError { () async throws(SFTPError) in
+            try await moved.read(scene.path("alias/back"), .head(9))
+        }
+        #expect(back == .outside(path: scene.path("base/own")))
+        unlink("\(scene.directory)/based/back")
         #expect(scene.content("secret") == "s" && scene.names("based") == ["f"] && !scene.names().contains("new"))
         // A read in the base takes no more round trips than one without.
         let files = RemoteFiles(channel: scene.channel, base: scene.path("base"))
         scene.counts.sent.withLock { $0 = [] }
         _ = try await files.read(scene.path("base/own"), .head(100))
-        #expect(scene.counts.sent.withLock { $0 } == [16, 17, 3, 8, 5, 5, 4])
+        #expect(scene.counts.sent.withLock { $0 } == [16, 16, 17, 3, 8, 5, 5, 4])
     }
 
     @Test func `a server that is killed is started anew for the next call`() async throws {

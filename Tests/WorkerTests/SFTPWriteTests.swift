@@ -131,6 +131,57 @@ struct SFTPWriteTests {
         #expect(scene.content("f") == "x")
     }
 
+    @Test(arguments: ["", "posix-rename"])
+    func `of many who changed what they read one wins, and the others are told`(hiding: String) async throws {
+        let scene = SFTPScene(hiding: hiding.isEmpty ? nil : hiding)
+        for round in 0..<5 {
+            scene.make("f\(round)", "old")
+            let path = scene.path("f\(round)")
+            let options = WriteOptions(policy: .replace, expected: Array("old".utf8))
+            let winners = await withTaskGroup(of: Int?.self) { group in
+                for writer in 0..<8 {
+                    group.addTask {
+                        let error = await sftpError { () async throws(SFTPError) in
+                            try await scene.files.write(path, Array("writer \(writer)".utf8), options)
+                        }
+                        #expect(error == nil || error == .changed(path: path))
+                        return error == nil ? writer : nil
+                    }
+                }
+                return await group.reduce(into: []) { $0 += $1.map { [$0] } ?? [] }
+            }
+            #expect(winners.count == 1 && scene.content("f\(round)") == "writer \(winners.first ?? -1)")
+        }
+    }
+
+    private final class Order: Sendable {
+        let numbers = Mutex<[Int]>([])
+    }
+
+    @Test func `turns are taken in order, and who gave up is passed over`() async throws {
+        let turns = Turns()
+        let order = Order()
+        let first = try await turns.wait(for: [1])
+        _ = try await turns.wait(for: [2])
+        var tasks: [Task<Void, Never>] = []
+        for number in 0..<4 {
+            tasks.append(
+                Task {
+                    let turn = try? await turns.wait(for: [1])
+                    if turn != nil { order.numbers.withLock { $0.append(number) } }
+                    withExtendedLifetime(turn) {}
+                })
+            while turns.waiting(for: [1]) <= number { await Task.yield() }
+        }
+        tasks[1].cancel()
+        await tasks[1].value
+        #expect(order.numbers.withLock { $0 } == [])
+        withExtendedLifetime(consume first) {}
+        for task in tasks { await task.value }
+        #expect(order.numbers.withLock { $0 } == [0, 2, 3] && turns.waiting(for: [1]) == 0)
+        _ = try await turns.wait(for: [1])
+    }
+
     @Test func `a source that fails, or a cancelled call, leaves nothing behind`() async throws {
         let scene = SFTPScene()
         scene.make("old", "old")
@@ -183,6 +234,34 @@ struct SFTPWriteTests {
         }
         #expect(
             scene.status("f").st_ino == inode && scene.status("f").st_mode & 0o7777 == 0o640 && scene.names() == ["f"])
+    }
+
+    @Test func `what is being overwritten in place is overwritten whole, also when the call is cancelled`() async throws
+    {
+        let scene = SFTPScene(hiding: "posix-rename")
+        for size in [3 << 20, 5 << 20] {
+            scene.make("f", String(repeating: "o", count: 4 << 20))
+            let began = Slot<Void>()
+            let cancelled = Slot<Void>()
+            let task = Task {
+                await sftpError { () async throws(SFTPError) in
+                    try await scene.files.upload(to: scene.path("f"), .init(policy: .replace)) {
+                        offset, most async throws(SFTPError) in
+                        // What lies behind the old end is sent first.
+                        if offset > 1 << 20, offset < 4 << 20, began.fill(.success(())) == nil {
+                            try await cancelled.value()
+                        }
+                        return ArraySlice(repeating: 7, count: min(most, max(0, size - Int(offset))))
+                    }
+                }
+            }
+            try await began.value()
+            task.cancel()
+            _ = cancelled.fill(.success(()))
+            _ = await task.value
+            let result = try await scene.files.read(scene.path("f"), .head(8 << 20))
+            #expect(result.bytes.count == size && result.bytes.allSatisfy { $0 == 7 }, "\(result.bytes.count)")
+        }
     }
 
     @Test(.enabled(if: isRoot)) func `where no other file can take its place it is written in place, and that is said`()

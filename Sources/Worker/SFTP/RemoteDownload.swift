@@ -32,6 +32,8 @@ extension RemoteFiles {
             let work = total.map { verifies ? $0.multipliedReportingOverflow(by: 2).partialValue : $0 }
             var digest = verifies ? SHA256() : nil
             while let data = try await file.asked.next() {
+                // One that grows as fast as it is read would never end.
+                if let total, file.asked.position > total { throw .changed(path: path) }
                 digest?.update(data)
                 try await sink(data)
                 progress(file.asked.position, work)

@@ -14,6 +14,12 @@ public struct RemoteFiles: Sendable {
         self.base = base
     }
 
+    /// Waits until nobody else edits the file of this path over this connection, and keeps others waiting as long as the
+    /// turn is kept. Whoever reads, changes and writes with it does not meet another one.
+    public func turnToEdit(_ path: [UInt8]) async throws(SFTPError) -> Turn {
+        try await channel.editing.wait(for: path)
+    }
+
     /// What a path leads to, symlinks followed or not, STAT and LSTAT. One round trip.
     public func stat(_ path: [UInt8], followingSymlinks: Bool = true) async throws(SFTPError) -> SFTPAttributes {
         try await channel.use { client async throws(SFTPError) in
@@ -100,7 +106,6 @@ public struct RemoteFiles: Sendable {
 struct Resolution {
     private let client: SFTPClient
     private let asked: [UInt8]
-    private let base: [UInt8]?
     /// What REALPATH does not follow.
     private let name: [UInt8]?
     private let target: PendingReply?
@@ -109,25 +114,19 @@ struct Resolution {
     /// With `parent` the last part is not followed. Without a base nothing is asked, unless `always`.
     init(_ client: SFTPClient, _ path: [UInt8], base: [UInt8]?, parent: Bool, always: Bool = false) {
         self.client = client
-        self.base = base
         asked = path
         let parts = parent ? RemotePath.split(path) : nil
         name = parts?.name
         target = base == nil && !always ? nil : client.send(.realpath(parts?.directory ?? path))
-        root = base.flatMap { client.resolvedBase($0) == nil ? client.send(.realpath($0)) : nil }
+        // Each time: it may be a symlink that somebody sets anew.
+        root = base.map { client.send(.realpath($0)) }
     }
 
     /// The path to work on: resolved and in the base, or as it was given where there is no base.
     func path() async throws(SFTPError) -> [UInt8] {
         guard let target else { return asked }
-        guard let base else { return joined(try await target.name()) }
-        let resolvedBase: [UInt8]
-        if let root {
-            resolvedBase = try await root.name()
-            client.keep(base: base, resolved: resolvedBase)
-        } else {
-            resolvedBase = client.resolvedBase(base) ?? base
-        }
+        guard let root else { return joined(try await target.name()) }
+        let resolvedBase = try await root.name()
         let resolved: [UInt8]
         do throws(SFTPError) {
             resolved = try await target.name()

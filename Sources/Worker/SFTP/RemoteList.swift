@@ -22,9 +22,15 @@ extension RemoteFiles {
     /// Entries that a directory may have, and bytes of their names.
     static let mostEntries = 1_000_000
     static let mostNameBytes = 256 << 20
+    /// Bytes of one name: file systems have 255, or as many UTF-16 units.
+    static let longestName = 1024
+    /// Bytes of a symlink's target, PATH_MAX.
+    static let longestTarget = 4096
+    /// Bytes of names and targets in a page.
+    static let mostPageBytes = 1 << 20
 
-    /// Lists at most `limit` entries whose names come behind `after`. All of the directory is read each time, and only
-    /// the page is kept.
+    /// Lists at most `limit` entries whose names come behind `after`, and fewer where their names and targets are more
+    /// than a megabyte. All of the directory is read each time, and only the page is kept.
     ///
     /// - Throws: `.tooManyEntries` above a million entries or 256 MiB of names.
     public func list(
@@ -53,8 +59,20 @@ extension RemoteFiles {
             withExtendedLifetime(handle) {}
             var entries = page.finish()
             try await complete(&entries, in: target, targets: targets, client)
-            return ListResult(entries: entries, hasMore: page.hasMore, total: page.total)
+            let fitting = Self.fitting(entries)
+            return ListResult(
+                entries: Array(fitting), hasMore: page.hasMore || fitting.count < entries.count, total: page.total)
         }
+    }
+
+    /// The first entries that are not too large together, and at least one.
+    private static func fitting(_ entries: [RemoteEntry]) -> ArraySlice<RemoteEntry> {
+        var bytes = 0
+        let count = entries.prefix { entry in
+            bytes += entry.name.count + (entry.target?.count ?? 0)
+            return bytes <= mostPageBytes
+        }.count
+        return entries.prefix(max(1, count))
     }
 
     /// Asks for what READDIR did not tell. Entries that vanished meanwhile stay as they are.
@@ -70,7 +88,11 @@ extension RemoteFiles {
         let links = entries.indices.filter { entries[$0].attributes.type == .symlink }
         try await each(links, ask: { client.send(.readlink(RemotePath.join(directory, entries[$0].name))) }) {
             index, answer async throws(SFTPError) in
-            entries[index].target = try await answer.name()
+            let target = try await answer.name()
+            guard target.count <= Self.longestTarget else {
+                throw .broken(detail: "a symlink of \(target.count) bytes")
+            }
+            entries[index].target = target
         }
     }
 
@@ -139,7 +161,7 @@ private struct Page {
     mutating func append(_ names: [SFTPName]) throws(SFTPError) {
         for name in names {
             if name.name == [0x2E] || name.name == [0x2E, 0x2E] { continue }
-            guard RemotePath.isName(name.name) else {
+            guard name.name.count <= RemoteFiles.longestName, RemotePath.isName(name.name) else {
                 throw .broken(detail: "a directory entry whose name is no name")
             }
             total += 1

@@ -132,6 +132,9 @@ extension Writer {
             }
         }
         try await handle.close().done()
+        // Nothing else of ours comes between what was judged and what is replaced.
+        let turn = try await files.channel.replacing.wait(for: target)
+        defer { withExtendedLifetime(turn) {} }
         try await expectUnchanged(target)
         do throws(SFTPError) {
             try await client.send(.posixRename(temporary, to: target), about: asked).done()

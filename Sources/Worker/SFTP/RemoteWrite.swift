@@ -151,7 +151,7 @@ struct Writer {
 
     // MARK: In place
 
-    /// Between this and what follows it, another writer can still come: version 3 has no lock.
+    /// Between this and what follows it, a writer of somebody else can still come: version 3 has no lock.
     func expectUnchanged(_ target: [UInt8]) async throws(SFTPError) {
         guard let expected = options.expected else { return }
         let files = RemoteFiles(channel: files.channel)
@@ -163,6 +163,8 @@ struct Writer {
     /// Writes over the file as it lies. What goes beyond its present end is written first: where the disk is full, that is
     /// taken back and nothing is lost.
     func overwrite(_ target: [UInt8], reason: String) async throws(SFTPError) -> WriteResult {
+        let turn = try await files.channel.replacing.wait(for: target)
+        defer { withExtendedLifetime(turn) {} }
         try await expectUnchanged(target)
         let flags: SFTPRequest.OpenFlags = options.verifies ? [.read, .write] : .write
         let handle = try await client.send(.open(target, flags, SFTPAttributes()), about: asked).handle()
@@ -170,7 +172,7 @@ struct Writer {
         guard existing.type == .regular else { throw .notRegular(existing.type, path: asked) }
         let old = existing.size ?? 0
         var pump = WritePump(client, handle, source: source, progress: options.progress)
-        var end: UInt64
+        let end: UInt64
         do throws(SFTPError) {
             end = try await pump.send(from: old, to: .max)
             try await pump.drain()
@@ -182,17 +184,33 @@ struct Writer {
             _ = await Task { try? await restoring.done() }.value
             throw error
         }
+        // From here on a call that is cancelled would leave half of both, so it is not any more.
+        let finishing = Task { [pump, end] in await overwriteBeginning(handle, pump, old: old, end: end) }
+        let (size, sha256) = try await finishing.value.get()
+        return WriteResult(method: .inPlace(reason: reason), path: target, size: size, sha256: sha256)
+    }
+
+    private func overwriteBeginning(
+        _ handle: SFTPHandle, _ pump: WritePump, old: UInt64, end: UInt64
+    ) async -> Result<(size: UInt64, sha256: String?), SFTPError> {
+        var pump = pump
         do throws(SFTPError) {
             let reached = try await pump.send(from: 0, to: old)
-            if end == old { end = reached }
-            let sha256 = try await finish(handle, &pump, end)
-            return WriteResult(method: .inPlace(reason: reason), path: target, size: end, sha256: sha256)
-        } catch .refused(let status, let call, _, let message) {
-            throw .damaged(path: asked, detail: "\(call): \(message.isEmpty ? "\(status)" : message)")
-        } catch .local(let detail) {
-            throw .damaged(path: asked, detail: detail)
-        } catch .differs {
-            throw .damaged(path: asked, detail: "what was read back is not what was sent")
+            let size = end == old ? reached : end
+            return .success((size, try await finish(handle, &pump, size)))
+        } catch {
+            return .failure(damage(error))
+        }
+    }
+
+    /// What went wrong with a file that is half of both now.
+    private func damage(_ error: SFTPError) -> SFTPError {
+        switch error {
+        case .refused(let status, let call, _, let message):
+            .damaged(path: asked, detail: "\(call): \(message.isEmpty ? "\(status)" : message)")
+        case .local(let detail): .damaged(path: asked, detail: detail)
+        case .differs: .damaged(path: asked, detail: "what was read back is not what was sent")
+        default: error
         }
     }
 

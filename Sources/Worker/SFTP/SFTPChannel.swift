@@ -30,6 +30,10 @@ public final class SFTPChannel: Sendable {
     private let idle: Duration
     private let deadline: Duration
     private let state = Mutex(State())
+    /// Of calls that read a file, change the text and write it.
+    let editing = Turns()
+    /// Of what takes the place of a file, by the resolved path.
+    let replacing = Turns()
 
     /// Files over `sessions`, whose shortages it listens to from the first call on.
     ///

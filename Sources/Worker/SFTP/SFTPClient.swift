@@ -42,7 +42,6 @@ final class SFTPClient: Sendable {
         /// Handles that are open, being opened or being closed.
         var handles = 0
         var lastClosed: [UInt8]?
-        var bases: [[UInt8]: [UInt8]] = [:]
     }
 
     /// How long all requests under way may stay without any answer.
@@ -137,11 +136,6 @@ final class SFTPClient: Sendable {
     func discard(_ reply: SFTPReply, path: [UInt8]) {
         if case .handle(let handle) = reply { _ = SFTPHandle(bytes: handle, path: path, client: self) }
     }
-
-    /// A base directory's path as this host resolves it.
-    func resolvedBase(_ base: [UInt8]) -> [UInt8]? { state.withLock { $0.bases[base] } }
-
-    func keep(base: [UInt8], resolved: [UInt8]) { state.withLock { $0.bases[base] = resolved } }
 
     // MARK: Replies
 

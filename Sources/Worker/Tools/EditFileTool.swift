@@ -57,27 +57,30 @@ enum EditFileTool: Tool {
                         + "true for the diff alone, or ask the user to set safeguards.allow_overwrite to true.",
                     rule: "allow_overwrite")
             }
+            // Clients make such calls side by side, and each must see what the one before it did.
+            let turn = try await call.sftp { () async throws(SFTPError) in try await call.files.turnToEdit(call.path) }
+            defer { withExtendedLifetime(turn) {} }
             let old = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.read(call.path, .head(maximumSize))
             }
             context.notes.received(old.bytes.count)
-            guard old.reachedEnd, let text = String(validating: old.bytes, as: UTF8.self) else {
+            guard old.reachedEnd, String(validating: old.bytes, as: UTF8.self) != nil else {
                 let what = old.reachedEnd ? "is not UTF-8 text" : "is larger than \(maximumSize) bytes"
                 throw FileFailure(
                     sentence: "\(call.text) on \"\(call.host.name)\" \(what), so it cannot be edited. Use ssh_exec.")
             }
-            let (new, count) = try TextEdit.apply(edits, to: text)
+            let (new, count) = try TextEdit.apply(edits, to: old.bytes)
             var result: JSONObject = [
-                "edited": .bool(!dryRun && new != text), "path": .string(call.text),
+                "edited": .bool(!dryRun && new != old.bytes), "path": .string(call.text),
                 "replacements": .integer(Int64(count)),
-                "diff": .string(UnifiedDiff.text(from: text, to: new, path: call.text)),
+                "diff": .string(UnifiedDiff.text(from: old.bytes, to: new, path: call.text)),
             ]
-            guard !dryRun, new != text else { return result }
+            guard !dryRun, new != old.bytes else { return result }
             let written = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.write(
-                    call.path, Array(new.utf8), WriteOptions(policy: .replace, expected: old.bytes))
+                    call.path, new, WriteOptions(policy: .replace, expected: old.bytes))
             }
-            context.notes.sent(new.utf8.count)
+            context.notes.sent(new.count)
             WriteFileTool.describe(written, in: &result)
             return result
         }

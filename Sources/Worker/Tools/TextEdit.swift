@@ -5,11 +5,12 @@ struct TextEdit {
     /// Replace every occurrence; else there must be exactly one.
     let all: Bool
 
-    /// Applies edits one after the other; bytes are compared, not characters.
+    /// Applies edits one after the other. Bytes are compared: to Swift's strings "é" equals "e" with an accent. What is
+    /// UTF-8 stays so.
     /// - Returns: the new text and how many places were replaced.
     /// - Throws: `FileFailure` where a text is absent or ambiguous; nothing has changed then.
-    static func apply(_ edits: [TextEdit], to text: String) throws(FileFailure) -> (text: String, count: Int) {
-        var bytes = Array(text.utf8)
+    static func apply(_ edits: [TextEdit], to text: [UInt8]) throws(FileFailure) -> (text: [UInt8], count: Int) {
+        var bytes = text
         var count = 0
         for (index, edit) in edits.enumerated() {
             let old = Array(edit.old.utf8)
@@ -37,10 +38,7 @@ struct TextEdit {
             bytes = edited
             count += places.count
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw FileFailure(sentence: "The edits would cut a character in two. Nothing was written.")
-        }
-        return (text, count)
+        return (bytes, count)
     }
 
     /// Where `needle` begins, not overlapping.

@@ -1,0 +1,51 @@
+internal import Synchronization
+
+/// Lets work on the same thing go one after the other, in the order of asking.
+final class Turns: Sendable {
+    /// For each thing that somebody has: who waits for it.
+    private let queues = Mutex<[[UInt8]: [Slot<Void>]]>([:])
+
+    /// Waits for the turn with `key`; cancelling the task ends the waiting.
+    func wait(for key: [UInt8]) async throws(SFTPError) -> Turn {
+        let slot = Slot<Void>()
+        let isFree = queues.withLock { queues in
+            guard let queue = queues[key] else {
+                queues[key] = []
+                return true
+            }
+            queues[key] = queue + [slot]
+            return false
+        }
+        if !isFree { try await slot.value() }
+        return Turn { self.pass(key) }
+    }
+
+    /// How many wait.
+    func waiting(for key: [UInt8]) -> Int { queues.withLock { $0[key]?.count ?? 0 } }
+
+    /// Gives the turn to the next who still waits.
+    private func pass(_ key: [UInt8]) {
+        while true {
+            let next = queues.withLock { queues -> Slot<Void>? in
+                guard var queue = queues[key], !queue.isEmpty else {
+                    queues[key] = nil
+                    return nil
+                }
+                defer { queues[key] = queue }
+                return queue.removeFirst()
+            }
+            guard let next, next.fill(.success(())) != nil else { return }
+        }
+    }
+}
+
+/// It is its owner's turn, until it goes away.
+public final class Turn: Sendable {
+    private let pass: @Sendable () -> Void
+
+    init(pass: @escaping @Sendable () -> Void) {
+        self.pass = pass
+    }
+
+    deinit { pass() }
+}
