@@ -202,6 +202,21 @@ struct ToolboxAuditTests {
         ("ssh_forward_port", ["remote_host": "db", "remote_port": 1], ["port_forward"]),
     ]
 
+    @Test func `of a tool that no host has, the key that switches it on is named`() {
+        let none = policy(
+            host("a") { $0.capabilities = .init() })
+        let toolbox = Toolbox(policy: none, broker: NoLocalFiles())
+        #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
+        for (tool, _, needs) in Self.tools {
+            for need in needs {
+                let why = toolbox.whyOff(tool)
+                #expect(
+                    why?.contains("no host has") == true && why?.contains("capabilities.\(need)") == true, "\(tool)")
+            }
+        }
+        #expect(toolbox.whyOff("nonsense") == nil)
+    }
+
     @Test func `a tool that one host has switched off is listed, refuses there, and only there`() async throws {
         let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles()).tools.map(\.name)
         #expect(

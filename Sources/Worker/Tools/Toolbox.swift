@@ -8,8 +8,8 @@ internal import Synchronization
 /// One tool: how it is described, and what it does.
 protocol Tool: Sendable {
     static var name: String { get }
-    /// Whether the policy lists it.
-    static func isOn(_ policy: PolicySnapshot) -> Bool
+    /// What a host must allow, all of it; the tool is there where one host does.
+    static var needs: [Capability] { get }
     static func description(_ policy: PolicySnapshot) -> ToolDescription
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
     /// Whether a call goes to one host.
@@ -81,6 +81,12 @@ struct ToolContext: Sendable {
     }
 }
 
+extension Tool {
+    static func isOn(_ policy: PolicySnapshot) -> Bool {
+        policy.hosts.contains { host in needs.allSatisfy { $0.isOn(host.capabilities) } }
+    }
+}
+
 /// The tools over one policy, which a reload may replace.
 public final class Toolbox: ToolSet {
     private static let all: [any Tool.Type] = [
@@ -140,6 +146,13 @@ public final class Toolbox: ToolSet {
 
     /// See `ToolSet`.
     public var instructions: String { Instructions.text(policy) }
+
+    /// See `ToolSet`.
+    public func whyOff(_ name: String) -> String? {
+        guard let tool = Self.all.first(where: { $0.name == name }) else { return nil }
+        let keys = tool.needs.map { "capabilities.\($0.rawValue)" }.joined(separator: " and ")
+        return "the tool is switched off, because no host has \(keys); ask the user to turn that on in the config"
+    }
 
     /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
