@@ -16,15 +16,19 @@ private final class RecordingTrail: AuditTrail {
     private let entries = Mutex<[Entry]>([])
     /// Whether somebody takes the records.
     let isThere: Bool
+    /// What happens before a record is taken.
+    let meanwhile: @Sendable () -> Void
 
-    init(isThere: Bool = true) {
+    init(isThere: Bool = true, meanwhile: @escaping @Sendable () -> Void = {}) {
         self.isThere = isThere
+        self.meanwhile = meanwhile
     }
 
     var all: [Entry] { entries.withLock { $0 } }
 
     func begin(_ call: AuditCall) async -> UInt32? {
         guard isThere else { return nil }
+        meanwhile()
         return entries.withLock {
             $0.append(Entry(call: call))
             return UInt32($0.count - 1)
@@ -166,6 +170,19 @@ struct ToolboxAuditTests {
         let toolbox = Toolbox(policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail(isThere: false))
         let result = await toolbox.call("ssh_exec", arguments: ["command": "rm x"], progress: .none)
         #expect(sentence(result).hasPrefix("The call was not made"))
+    }
+
+    @Test func `a policy that comes while a call is written down judges it, on the host that was written down`() async {
+        let changing = Mutex<Toolbox?>(nil)
+        var other = policy(host("a") { $0.capabilities.exec = false }, host("b"))
+        other.defaultHost = "b"
+        let trail = RecordingTrail(meanwhile: { [other] in _ = changing.withLock { $0?.update(other) } })
+        let toolbox = Toolbox(policy: policy(host("a"), host("b")), broker: NoLocalFiles(), audit: trail)
+        changing.withLock { $0 = toolbox }
+        let result = await toolbox.call("ssh_exec", arguments: ["command": "true"], progress: .none)
+        #expect(sentence(result).contains("hosts.a.capabilities.exec is false"), "\(sentence(result))")
+        #expect(trail.all[0].call.host == "a" && trail.all[0].outcome?.rule == "capability")
+        changing.withLock { $0 = nil }
     }
 
     @Test func `a call is begun before it is judged, and ended after it is done`() async {
