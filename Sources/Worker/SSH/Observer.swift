@@ -17,7 +17,7 @@ enum Observer {
     /// The variables go through env(1), so that none of them can be one of the script's own.
     ///
     /// The observer outlives TERM by an empty trap, which unlike an ignored signal the command does not inherit. The
-    /// shell's remark on a signal ("Killed") is caught in `m`, apart from the command's own output on 3 and 4.
+    /// shell's remark on a signal ("Killed") is caught in `m`, or goes nowhere, apart from the command's own output on 3 and 4.
     private static let script = [
         #"n=$1 c=$2 d=$3 b=$4 h=${5:-${SHELL:-/bin/sh}}; shift 5"#,
         #"u() { v=$(printf %bx "$1"); v=${v%x}; }"#,
@@ -28,17 +28,15 @@ enum Observer {
             + #" case "${p%??}/" in "${b%/}/"*) ;; *) printf "\036%s/\n" "$n" >&2; exit 1;; esac; }"#,
         #"u "$c"; c=$v"#,
         #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,
+        #"for e do shift; u "$e"; set -- "$@" "$v"; done; [ $# -eq 0 ] || set -- env "$@"; set -- "$@" "$h" -c "$c""#,
         #"exec 3>&1 4>&2"#,
-        #"m=$(trap : HUP INT TERM; exec 2>&1;"#
-            + #" for e do shift; u "$e"; set -- "$@" "$v"; done; [ $# -eq 0 ] || set -- env "$@";"#
-            + #" set -- "$@" "$h" -c "$c";"#
-            // ksh93 mixes up a signal to itself with the end of a subshell that it waits for, but not of a program.
-            + #" if [ "${KSH_VERSION-}" ]; then /bin/sh -c "exec \"\$@\" >&3 2>&4 3>&- 4>&-" sh "$@" 3>&3 4>&4;"#
-            + #" else (exec "$@" >&3 2>&4 3>&- 4>&-); fi; printf =%s "$?")"#,
-        #"s=${m##*=}; m=${m%=*}"#,
-        // ksh93 counts 256 + n after signal n.
-        #"[ "${s:-0}" -le 256 ] || { s=$((s-128)); m=1; }"#,
-        #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s\n" "$n" "$s" "${m:+1}" >&2"#,
+        // ksh93 mixes up a signal to itself with the end of a subshell, but not of a program. It counts 256 + n after signal n.
+        #"case "${KSH_VERSION-}" in"#
+            + #" Version*) exec 2>/dev/null; /bin/sh -c "exec \"\$@\" >&3 2>&4 3>&- 4>&-" sh "$@" 3>&3 4>&4; s=$? m=;"#
+            + #" [ "$s" -le 256 ] || { s=$((s-128)); m=1; };;"#
+            + #" *) m=$(trap : HUP INT TERM; exec 2>&1; (exec "$@" >&3 2>&4 3>&- 4>&-); printf =%s "$?");"#
+            + #" s=${m##*=}; m=${m%=*};; esac"#,
+        #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s\n" "$n" "$s" "${m:+1}" >&4"#,
         #"exit "${s:-255}""#,
     ].joined(separator: "; ")
 
