@@ -19,7 +19,7 @@ struct ToolCall {
 
     /// Whether there is such a tool the tools say: a call of one that is switched off is a call, too.
     init(_ params: JSONObject, logLevel: LogLevel?, shape: ResultShape) throws(RPCError) {
-        guard let name = params["name"]?.string else { throw .invalidParams("\"name\" must be a string") }
+        guard let name = params["name"]?.string?.bounded else { throw .invalidParams("\"name\" must be a string") }
         switch params["arguments"] {
         case .none: arguments = JSONObject()
         case .some(.object(let members)): arguments = members
@@ -67,7 +67,7 @@ enum LogLevel: String, CaseIterable, Comparable {
 
     /// Reads what a client asked for.
     init(asked value: JSONValue?) throws(RPCError) {
-        guard let text = value?.string, let level = LogLevel(rawValue: text) else {
+        guard let text = value?.string?.bounded, let level = LogLevel(rawValue: text) else {
             let names = Self.allCases.map(\.rawValue).joined(separator: ", ")
             throw .invalidParams("the log level must be one of \(names)")
         }
