@@ -16,9 +16,13 @@ struct ToolCall {
     /// The client wants log messages from this level on; nil for none.
     let logLevel: LogLevel?
     let shape: ResultShape
+    /// Whether a progress notification may have a message.
+    let hasProgressMessage: Bool
 
     /// Whether there is such a tool the tools say: a call of one that is switched off is a call, too.
-    init(_ params: JSONObject, logLevel: LogLevel?, shape: ResultShape) throws(RPCError) {
+    init(
+        _ params: JSONObject, logLevel: LogLevel?, shape: ResultShape, hasProgressMessage: Bool = true
+    ) throws(RPCError) {
         guard let name = params["name"]?.string?.bounded else { throw .invalidParams("\"name\" must be a string") }
         switch params["arguments"] {
         case .none: arguments = JSONObject()
@@ -29,6 +33,7 @@ struct ToolCall {
         progressToken = RequestID(params["_meta"]?.object?["progressToken"])
         self.logLevel = logLevel
         self.shape = shape
+        self.hasProgressMessage = hasProgressMessage
     }
 }
 

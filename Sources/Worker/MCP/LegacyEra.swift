@@ -21,7 +21,10 @@ struct LegacyEra {
             switch method {
             case "tools/list": return .answer(try list(params, tools, revision))
             case "tools/call":
-                return .call(try ToolCall(params, logLevel: logLevel, shape: revision.shape))
+                return .call(
+                    try ToolCall(
+                        params, logLevel: logLevel, shape: revision.shape,
+                        hasProgressMessage: revision.hasProgressMessage))
             case "logging/setLevel":
                 logLevel = try LogLevel(asked: params["level"])
                 return .answer([:])
