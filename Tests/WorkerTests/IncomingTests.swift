@@ -27,6 +27,24 @@ struct IncomingTests {
         #expect(RequestID.string("7") != .integer(7))
     }
 
+    @Test func `texts are told apart by their bytes, not by what Unicode holds for equal`() throws {
+        #expect(RequestID.string("\u{E9}") != .string("e\u{301}"))
+        #expect(Set([RequestID.string("\u{E9}"), .string("e\u{301}"), .string("\u{E9}")]).count == 2)
+        let value = try #require(JSONValue.parse(Array("{\"\u{E9}\":1,\"e\u{301}\":2}".utf8)))
+        #expect(value.object?["\u{E9}"] == 1 && value.object?["e\u{301}"] == 2)
+        #expect(JSONValue.string("\u{E9}") != .string("e\u{301}"))
+    }
+
+    @Test func `a method's long name is cut by bytes, marks on one letter included`() throws {
+        let name = "a" + String(repeating: "\u{301}", count: 100_000)
+        guard case .request(_, let method, _) = try incoming("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\(name)\"}")
+        else {
+            Issue.record("no request")
+            return
+        }
+        #expect(method.utf8.count < 500)
+    }
+
     @Test(arguments: ["null", "true", "1.5", "[1]", "{}", "9223372036854775808"])
     func `any other id is no request`(id: String) throws {
         let refusal = try #require(try invalid(#"{"jsonrpc":"2.0","id":\#(id),"method":"m"}"#))

@@ -62,6 +62,12 @@ struct ModernEraTests {
     @Test func `_meta of a wrong type, and what it lacks, are bad parameters`() {
         for wrong in [.null, [], "x", 1, true] as [JSONValue] { #expect(refusal(["_meta": wrong])?.code == -32602) }
         #expect(refusal(meta([Self.versionKey: 20_260_728]))?.code == -32602)
+        // Only this revision has the member, so the version was forgotten.
+        for method in ["tools/list", "server/discover"] {
+            let unversioned = refusal(meta([Self.versionKey: .null]), method)
+            #expect(unversioned?.code == -32602)
+            #expect(unversioned?.message.contains(Self.versionKey) == true)
+        }
         let missing = refusal(meta([Self.capabilitiesKey: .null]))
         #expect(missing?.code == -32602)
         #expect(missing?.message.contains(Self.capabilitiesKey) == true)

@@ -26,6 +26,17 @@ struct ServerTests {
         }
     }
 
+    @Test(arguments: ["2024-11-05", "2025-03-26", "2025-11-25"])
+    func `progress has a message where the revision knows that`(version: String) async {
+        let talk = Conversation(version)
+        talk.say(
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"progressToken":"t"}}}"#)
+        await waitFor(talk, answers: 2)
+        let report = talk.answers.first { $0["method"] == "notifications/progress" }
+        #expect(report?["params"]["progress"] == 1)
+        #expect(report?["params"].names.contains("message") == (version != "2024-11-05"))
+    }
+
     @Test func `a client opens, lists and calls`() async {
         let talk = Conversation(nil)
         talk.say(

@@ -16,10 +16,14 @@ struct ToolCall {
     /// The client wants log messages from this level on; nil for none.
     let logLevel: LogLevel?
     let shape: ResultShape
+    /// Whether a progress notification may have a message.
+    let hasProgressMessage: Bool
 
     /// Whether there is such a tool the tools say: a call of one that is switched off is a call, too.
-    init(_ params: JSONObject, logLevel: LogLevel?, shape: ResultShape) throws(RPCError) {
-        guard let name = params["name"]?.string else { throw .invalidParams("\"name\" must be a string") }
+    init(
+        _ params: JSONObject, logLevel: LogLevel?, shape: ResultShape, hasProgressMessage: Bool = true
+    ) throws(RPCError) {
+        guard let name = params["name"]?.string?.bounded else { throw .invalidParams("\"name\" must be a string") }
         switch params["arguments"] {
         case .none: arguments = JSONObject()
         case .some(.object(let members)): arguments = members
@@ -29,6 +33,7 @@ struct ToolCall {
         progressToken = RequestID(params["_meta"]?.object?["progressToken"])
         self.logLevel = logLevel
         self.shape = shape
+        self.hasProgressMessage = hasProgressMessage
     }
 }
 
@@ -67,7 +72,7 @@ enum LogLevel: String, CaseIterable, Comparable {
 
     /// Reads what a client asked for.
     init(asked value: JSONValue?) throws(RPCError) {
-        guard let text = value?.string, let level = LogLevel(rawValue: text) else {
+        guard let text = value?.string?.bounded, let level = LogLevel(rawValue: text) else {
             let names = Self.allCases.map(\.rawValue).joined(separator: ", ")
             throw .invalidParams("the log level must be one of \(names)")
         }

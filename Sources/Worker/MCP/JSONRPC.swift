@@ -3,6 +3,19 @@ public enum RequestID: Hashable, Sendable {
     case string(String)
     case integer(Int64)
 
+    /// Ids are equal where their bytes are.
+    public static func == (left: RequestID, right: RequestID) -> Bool { left.json == right.json }
+
+    /// As `==` has it.
+    public func hash(into hasher: inout Hasher) {
+        switch self {
+        case .string(let text):
+            hasher.combine(text.utf8.count)
+            for byte in text.utf8 { hasher.combine(byte) }
+        case .integer(let integer): hasher.combine(integer)
+        }
+    }
+
     init?(_ value: JSONValue?) {
         switch value {
         case .string(let text): self = .string(text)
@@ -33,11 +46,11 @@ public struct RPCError: Error, Equatable, Sendable {
     }
     static func invalidRequest(_ why: String) -> RPCError { RPCError(code: -32600, message: "Invalid request: \(why)") }
     static func methodNotFound(_ method: String) -> RPCError {
-        RPCError(code: -32601, message: "Method not found: \(method.prefix(200))")
+        RPCError(code: -32601, message: "Method not found: \(method.bounded)")
     }
     static func invalidParams(_ why: String) -> RPCError { RPCError(code: -32602, message: "Invalid params: \(why)") }
     static func unknownTool(_ name: String, _ whyOff: String?) -> RPCError {
-        .invalidParams("unknown tool \"\(name.prefix(200))\"\(whyOff.map { ": \($0)" } ?? "")")
+        .invalidParams("unknown tool \"\(name.bounded)\"\(whyOff.map { ": \($0)" } ?? "")")
     }
     static func busy(_ why: String) -> RPCError { RPCError(code: -32000, message: why) }
 }
@@ -65,7 +78,7 @@ enum Incoming: Equatable {
             self = isResponse ? .response : .invalid(id, .invalidRequest("\"method\" is missing"))
             return
         }
-        guard let method = method.string else {
+        guard let method = method.string?.bounded else {
             self = .invalid(id, .invalidRequest("\"method\" must be a string, not \(method.typeName)"))
             return
         }

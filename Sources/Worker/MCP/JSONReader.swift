@@ -104,15 +104,15 @@ struct JSONReader {
         index += 1
         skipBlanks()
         var members: [JSONObject.Member] = []
-        var names: Set<String> = []
+        var names: Set<[UInt8]> = []
         guard !take(UInt8(ascii: "}")) else { return .object(JSONObject()) }
         while true {
             guard next == UInt8(ascii: "\"") else { throw mistake("a member's name was expected") }
             let start = index
             let name = try string()
             // Which of the two counts would differ between us and whoever looked at the text before us.
-            guard names.insert(name).inserted else {
-                throw JSONMistake(offset: start, what: "a second member \"\(name.prefix(100))\"")
+            guard names.insert(Array(name.utf8)).inserted else {
+                throw JSONMistake(offset: start, what: "a second member \"\(name.bounded)\"")
             }
             skipBlanks()
             guard take(UInt8(ascii: ":")) else { throw mistake("\":\" was expected") }

@@ -10,6 +10,21 @@ public enum JSONValue: Equatable, Sendable {
     /// A string that holds the JSON of an object; it is written in one go and never stands in memory by itself.
     case encoded(JSONObject)
 
+    /// Texts are equal where their bytes are.
+    public static func == (left: JSONValue, right: JSONValue) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.integer(let left), .integer(let right)): left == right
+        case (.number(let left), .number(let right)): left == right
+        case (.string(let left), .string(let right)): left.hasBytes(of: right)
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        case (.encoded(let left), .encoded(let right)): left == right
+        default: false
+        }
+    }
+
     /// The text of a string, else nil.
     public var string: String? {
         if case .string(let text) = self { text } else { nil }
@@ -47,6 +62,11 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         public let name: String
         /// Its value.
         public var value: JSONValue
+
+        /// Names are equal where their bytes are.
+        public static func == (left: Member, right: Member) -> Bool {
+            left.name.hasBytes(of: right.name) && left.value == right.value
+        }
     }
 
     /// All members, in the order of writing.
@@ -66,9 +86,9 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 
     /// The member of that name; assigning appends, replaces or (nil) removes.
     public subscript(name: String) -> JSONValue? {
-        get { members.first { $0.name == name }?.value }
+        get { members.first { $0.name.hasBytes(of: name) }?.value }
         set {
-            let index = members.firstIndex { $0.name == name }
+            let index = members.firstIndex { $0.name.hasBytes(of: name) }
             switch (index, newValue) {
             case (.some(let index), .some(let value)): members[index].value = value
             case (.some(let index), .none): members.remove(at: index)

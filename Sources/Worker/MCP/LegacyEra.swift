@@ -17,11 +17,14 @@ struct LegacyEra {
             case "ping": return .answer([:])
             default: break
             }
-            guard let revision else { throw .invalidRequest("\"\(method.prefix(200))\" before \"initialize\"") }
+            guard let revision else { throw .invalidRequest("\"\(method)\" before \"initialize\"") }
             switch method {
             case "tools/list": return .answer(try list(params, tools, revision))
             case "tools/call":
-                return .call(try ToolCall(params, logLevel: logLevel, shape: revision.shape))
+                return .call(
+                    try ToolCall(
+                        params, logLevel: logLevel, shape: revision.shape,
+                        hasProgressMessage: revision.hasProgressMessage))
             case "logging/setLevel":
                 logLevel = try LogLevel(asked: params["level"])
                 return .answer([:])
@@ -34,7 +37,7 @@ struct LegacyEra {
 
     private mutating func initialize(_ params: JSONObject, _ tools: some ToolSet) throws(RPCError) -> JSONObject {
         guard revision == nil else { throw .invalidRequest("the connection is initialized already") }
-        guard let asked = params["protocolVersion"]?.string else {
+        guard let asked = params["protocolVersion"]?.string?.bounded else {
             throw .invalidParams("\"protocolVersion\" must be a string")
         }
         let agreed = Revision(rawValue: asked) ?? .newest

@@ -25,13 +25,17 @@ struct ModernEra {
         case .some(let other): throw .invalidParams("\"_meta\" must be an object, not \(other.typeName)")
         }
         guard let asked = meta["io.modelcontextprotocol/protocolVersion"] else {
+            // No older revision has this member: the version was forgotten.
+            guard meta["io.modelcontextprotocol/clientCapabilities"] == nil else {
+                throw .invalidParams("\"_meta\" must have \"io.modelcontextprotocol/protocolVersion\"")
+            }
             // Nothing in the answer depends on who asks, and no older revision has the method.
             return method == "server/discover" ? .modern(logLevel: nil) : .legacy
         }
         guard let version = asked.string else {
             throw .invalidParams("\"io.modelcontextprotocol/protocolVersion\" must be a string, not \(asked.typeName)")
         }
-        guard version == Self.version else { throw Self.unsupported(version) }
+        guard version.hasBytes(of: Self.version) else { throw Self.unsupported(version) }
         guard meta["io.modelcontextprotocol/clientCapabilities"]?.object != nil else {
             throw .invalidParams(
                 "\"_meta\" must have \"io.modelcontextprotocol/clientCapabilities\", an object, which may be empty")
@@ -42,9 +46,9 @@ struct ModernEra {
 
     private static func unsupported(_ version: String) -> RPCError {
         // A revision that we do speak, in the wrong way.
-        let hint = Revision(rawValue: version) == nil ? "" : "; this one opens with \"initialize\""
+        let hint = Revision(rawValue: version.bounded) == nil ? "" : "; this one opens with \"initialize\""
         return RPCError(
-            code: -32022, message: "Unsupported protocol version: \(version.prefix(100))\(hint)",
+            code: -32022, message: "Unsupported protocol version: \(version.bounded)\(hint)",
             data: [
                 "supported": .array(supportedVersions.map { .string($0) }), "requested": .string(version),
             ])

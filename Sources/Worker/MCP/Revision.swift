@@ -15,6 +15,8 @@ enum Revision: String, CaseIterable, Comparable {
     var hasAnnotations: Bool { self >= .march2025 }
     /// `title`, `outputSchema` and `structuredContent`.
     var hasStructuredContent: Bool { self >= .june2025 }
+    /// `message` of a progress notification.
+    var hasProgressMessage: Bool { self >= .march2025 }
     /// JSON-RPC batches were in one revision only.
     var hasBatches: Bool { self == .march2025 }
 

@@ -188,7 +188,11 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     private func run(_ id: RequestID, _ call: ToolCall, _ reply: some Reply) async {
         await waitForReader()
-        let progress = Progress(token: call.progressToken) { self.notify(id, "notifications/progress", $0) }
+        let progress = Progress(token: call.progressToken) {
+            var params = $0
+            if !call.hasProgressMessage { params["message"] = nil }
+            self.notify(id, "notifications/progress", params)
+        }
         log(id, call, .debug, ["event": "started"])
         let started = ContinuousClock.now
         let result = await tools.call(call.tool, arguments: call.arguments, progress: progress)

@@ -16,10 +16,10 @@ struct Arguments {
     init(_ values: JSONObject, tool: String, known: [String]) throws(Mistake) {
         self.tool = tool
         self.values = values
-        for member in values.members where !known.contains(member.name) {
+        for member in values.members where !known.contains(where: member.name.hasBytes) {
             let names = known.isEmpty ? "none" : known.map { "\"\($0)\"" }.joined(separator: ", ")
             throw Mistake(
-                sentence: "\(tool) has no argument \"\(member.name.prefix(100))\"; its arguments are: \(names).")
+                sentence: "\(tool) has no argument \"\(member.name.bounded)\"; its arguments are: \(names).")
         }
     }
 

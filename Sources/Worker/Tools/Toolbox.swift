@@ -69,11 +69,11 @@ struct ToolContext: Sendable {
     /// The host that the argument `host` names, or the default.
     func host(_ name: String?) throws(Arguments.Mistake) -> PolicySnapshot.Host {
         let wanted = name ?? policy.defaultHost
-        guard let host = policy.hosts.first(where: { $0.name == wanted }) else {
+        guard let host = policy.hosts.first(where: { $0.name.hasBytes(of: wanted) }) else {
             let names = policy.hosts.prefix(Self.namedHosts).map { "\"\($0.name)\"" }.joined(separator: ", ")
             let more = policy.hosts.count > Self.namedHosts ? ", and \(policy.hosts.count - Self.namedHosts) more" : ""
             throw Arguments.Mistake(
-                sentence: "There is no host \"\(wanted.prefix(100))\". The configured hosts are: \(names)\(more). "
+                sentence: "There is no host \"\(wanted.bounded)\". The configured hosts are: \(names)\(more). "
                     + "Name one of them, or ask the user to add this one under \"hosts\" in the config.",
                 rule: "host")
         }
