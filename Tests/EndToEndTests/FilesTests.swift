@@ -164,6 +164,29 @@ import Testing
         }
     }
 
+    @Test(
+        "a new file may be one that its owner cannot write, and a path that ends in a slash is none",
+        arguments: FileTransport.all)
+    func oddModes(over transport: FileTransport) throws {
+        let place = try Place()
+        try withDaemon(FilesTests.writing, on: transport.remote()) { _, client in
+            for mode in ["0444", "0400", "0200"] {
+                let path = JSON.string(place.file("f\(mode)"))
+                let result = try client.callTool(
+                    "ssh_write_file", ["path": path, "content": "x", "mode": .string(mode)])
+                #expect(result["written"] == true, "\(result)")
+            }
+            try place.write("file", "old")
+            for name in ["file/", "new/"] {
+                let result = try client.callTool(
+                    "ssh_write_file", ["path": .string(place.file(name)), "content": "x"])
+                #expect(result.isError && result.text.contains("is not a regular file"), "\(result)")
+            }
+            #expect(try place.content("file") == "old")
+            #expect(try place.names == ["f0200", "f0400", "f0444", "file"])
+        }
+    }
+
     @Test("of twenty writers of one new file exactly one wins, and its content is whole", arguments: FileTransport.all)
     func race(over transport: FileTransport) throws {
         let place = try Place()

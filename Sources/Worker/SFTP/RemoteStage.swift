@@ -16,6 +16,9 @@ extension Writer {
         options.verifies ? [.read, .write, .create, .exclusive] : [.write, .create, .exclusive]
     }
 
+    /// Of a new file: it gets its own mode when it is written, and a shell could not write to one of mode 0444.
+    private var beginning: SFTPAttributes { SFTPAttributes(permissions: options.mode.map { _ in 0o600 }) }
+
     // MARK: New files
 
     /// Makes a file where there is none.
@@ -25,8 +28,7 @@ extension Writer {
         else { return try await createDirectly(target) }
         let handle: SFTPHandle
         do throws(SFTPError) {
-            let attributes = SFTPAttributes(permissions: options.mode)
-            handle = try await client.send(.open(temporary, creating, attributes), about: asked).handle()
+            handle = try await client.send(.open(temporary, creating, beginning), about: asked).handle()
         } catch .refused {
             // Its own name may be allowed, and otherwise tells better why not.
             return try await createDirectly(target)
@@ -62,9 +64,8 @@ extension Writer {
     }
 
     private func reserve(_ target: [UInt8]) async throws(SFTPError) -> SFTPHandle {
-        let attributes = SFTPAttributes(permissions: options.mode)
         do throws(SFTPError) {
-            return try await client.send(.open(target, creating, attributes), about: asked).handle()
+            return try await client.send(.open(target, creating, beginning), about: asked).handle()
         } catch .refused(.failure, let call, let path, let message) {
             // OpenSSH has no code of its own for a file that exists.
             if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }

@@ -117,7 +117,9 @@ struct Writer {
     }
 
     private func locate() async throws(SFTPError) -> Spot {
-        guard let parts = RemotePath.split(asked) else { throw .notRegular(.directory, path: asked) }
+        guard asked.last != UInt8(ascii: "/"), let parts = RemotePath.split(asked) else {
+            throw .notRegular(.directory, path: asked)
+        }
         let base = files.base
         let parent = Resolution(client, asked, base: base, parent: true, always: true)
         let whole = Resolution(client, asked, base: base, parent: false, always: true)
