@@ -50,7 +50,8 @@ struct Config: Equatable {
         do {
             value = try JSONDecoder().decode(ConfigValue.self, from: Data(json))
         } catch {
-            throw ConfigError(path: path, mistakes: ["not valid JSON: \(Self.reason(error))"])
+            let place = JSONMistake.find(in: json).map { "\($0)" } ?? Self.reason(error)
+            throw ConfigError(path: path, mistakes: ["not valid JSON: \(place)"])
         }
         guard case .object(let members) = value else {
             throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.typeName)"])
@@ -132,7 +133,7 @@ struct Config: Equatable {
                 hosts.note(name, "is no usable host name: 1 to 100 bytes without control characters")
             }
             // All of it is read, also where the host is not usable, for its mistakes.
-            let allowlist = reader.strings("exec_allowlist")
+            let allowlist = execAllowlist(reader)
             let directory = baseDirectory(reader)
             let own = Self.capabilities(reader.object("capabilities"), within: capabilities)
             var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, own)
@@ -178,6 +179,22 @@ struct Config: Equatable {
         if !directory.hasPrefix("/") { reader.note("base_dir", "must be absolute, got \"\(directory)\"") }
         return directory
     }
+
+    /// An entry is compared with plain words: one that has none, or what a shell does not take for itself, covers nothing.
+    private static func execAllowlist(_ reader: ConfigReader) -> [String]? {
+        let entries = reader.strings("exec_allowlist")
+        for (index, entry) in (entries ?? []).enumerated() {
+            let isPlain = !entry.utf8.contains { $0 < 0x20 && $0 != UInt8(ascii: "\t") || special.contains($0) }
+            if isPlain, entry.utf8.contains(where: { $0 > 0x20 }) { continue }
+            reader.warn(
+                "exec_allowlist[\(index)]",
+                "covers no command: an entry is the first words of one, without quotes, patterns and operators, "
+                    + "got \"\(entry)\"")
+        }
+        return entries
+    }
+
+    private static let special = Set(#"'"\`$;&|<>()*?"#.utf8)
 
     private static func forwardAllowlist(_ reader: ConfigReader) -> [String]? {
         let entries = reader.strings("forward_allowlist")

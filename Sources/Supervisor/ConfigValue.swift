@@ -81,6 +81,8 @@ final class ConfigReader {
 
     func note(_ key: String, _ what: String) { notes.errors.append("\(path(of: key)): \(what)") }
 
+    func warn(_ key: String, _ what: String) { notes.warnings.append("\(path(of: key)): \(what)") }
+
     private func value(_ key: String) -> ConfigValue? {
         known.insert(key)
         notes.asked.insert(path(of: key))

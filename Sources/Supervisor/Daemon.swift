@@ -31,6 +31,7 @@ final class Daemon {
     private var giveUp: Int?
     /// When to accept again after descriptors ran out.
     private var retryAccept: Int?
+
     /// Listens on the configured socket. From here on `run` must be called.
     init(config: Config, configPath: String, environment: [String: String], workerProgram: String) throws(StartError) {
         self.config = config

@@ -175,6 +175,8 @@ import Testing
                 let result = try client.callTool(
                     "ssh_write_file", ["path": path, "content": "x", "mode": .string(mode)])
                 #expect(result["written"] == true, "\(result)")
+                var status = stat()
+                #expect(stat(place.file("f\(mode)"), &status) == 0 && status.st_mode & 0o7777 == strtoul(mode, nil, 8))
             }
             try place.write("file", "old")
             for name in ["file/", "new/"] {

@@ -167,13 +167,20 @@ import Testing
 
     /// The shared remote with a command that outlives its login; writes what must be gone later.
     private static func startEverything(report: String) throws {
+        var accounts = "/etc/passwd"
+        if Account.canCreate {
+            // The other tests' workers go by the /etc/passwd that was there when they started.
+            let etc = "\(report).etc"
+            try FileManager.default.createDirectory(atPath: etc, withIntermediateDirectories: false)
+            if try Account.separateEtc(in: etc) { accounts = "\(etc)/passwd" }
+        }
         let remote = try Remote.shared()
         _ = try remote.master.exec("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
         let sleeper = try waitFor("the remote sleep") { remote.sshd.remoteProcesses(running: "sleep 600").first }
         let listing: JSON = [
             "sleeper": .int(Int(sleeper.pid)), "master": .int(Int(remote.master.pid ?? 0)),
             "account": .string(remote.sshd.loginUser.name), "log": .string(remote.sshd.logFile),
-            "socket": .string(remote.master.socketPath),
+            "socket": .string(remote.master.socketPath), "accounts": .string(accounts),
         ]
         try listing.encoded().write(to: URL(filePath: report))
     }
@@ -188,7 +195,11 @@ import Testing
             let path = try #require(listing[key]?.string)
             try waitUntil("\(path) gone") { access(path, F_OK) != 0 }
         }
-        guard Account.canCreate, let name = listing["account"]?.string else { return }
-        try waitUntil("account \(name) gone") { getpwnam(name) == nil }
+        guard Account.canCreate else { return }
+        let name = try #require(listing["account"]?.string)
+        let accounts = try #require(listing["accounts"]?.string)
+        try waitUntil("account \(name) gone") {
+            try !String(contentsOfFile: accounts, encoding: .utf8).contains("\(name):")
+        }
     }
 }

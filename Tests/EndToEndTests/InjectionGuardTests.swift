@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test(
-        "a reload with such a pattern keeps the old config; one with good patterns is in force for who is connected"
+        "a reload with such a pattern keeps the old config; one with good patterns is in force at once for who is connected"
     )
     func reload() throws {
         let remote = try Remote.shared()
@@ -120,10 +120,7 @@ import Testing
             try daemon.rewriteConfig(remote.config(["safeguards": ["patterns": ["secret plan"]]]))
             daemon.signal(SIGHUP)
             try daemon.waitForLog("config reloaded")
-            // The live connection is told over another channel than ours, so the first calls may still be under the old one.
-            try waitUntil("the new patterns in force") {
-                try warning(client.callTool("ssh_exec", command))?.contains("custom") == true
-            }
+            #expect(try warning(client.callTool("ssh_exec", command))?.contains("custom") == true)
             let workers = try waitFor("the checking workers' end") {
                 daemon.workers().count == 1 ? daemon.workers() : nil
             }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Supervisor
@@ -13,6 +14,46 @@ struct ConfigMistakesTests {
             let found = mistakes(text)
             #expect(found.count == 1 && found[0].hasPrefix("not valid JSON: "), "\(text.prefix(20)): \(found)")
         }
+    }
+
+    @Test(arguments: [
+        ("{\n  \"a\": 1\n  \"b\": 2\n}", "line 3, column 3: \",\" or \"}\" is expected"),
+        ("{\"a\" 1}", "line 1, column 6: \":\" is expected"),
+        ("{'a': 1}", "line 1, column 2: a name in double quotes is expected"),
+        ("{\"a\": yes}", "line 1, column 7: \"yes\" is no value; text stands in double quotes"),
+        ("{\"a\": }", "line 1, column 7: a value is expected"),
+        ("{\"a\": [1, 2}", "line 1, column 12: \",\" or \"]\" is expected"),
+        ("{\"a\": {\"b\": 1}", "line 1, column 15: \"}\" is missing"),
+        ("{\"a\": \"x\n}", "line 1, column 7: this quote is not closed on its line"),
+        ("{\n// x\n}", "line 2, column 1: JSON has no comments"),
+        ("{\"a\": 1 # x\n}", "line 1, column 9: JSON has no comments"),
+        ("{} {}", "line 1, column 4: nothing may follow the closing bracket"),
+        ("", "line 1, column 1: a value is expected"),
+    ])
+    func `a mistake in the JSON is told with its place`(text: String, mistake: String) {
+        #expect(mistakes(text) == ["not valid JSON: \(mistake)"])
+    }
+
+    @Test func `what the decoder takes has no mistake`() {
+        for text in [
+            "{}", " [ ] ", "7", "{\"a\": [1, -2.5e3, true, null, \"\\\"}\"], \"b\": {}}", "\u{FEFF}{}", "{\"a\": 1,}",
+        ] {
+            #expect(JSONMistake.find(in: Array(text.utf8)) == nil, "\(text)")
+        }
+    }
+
+    @Test func `an entry of exec_allowlist that can cover nothing is warned of`() throws {
+        let entries = [
+            "git ", "make test", "[ ", "./run.sh", "A=b c", "git log | head", "", " ", "\"git\"", "git $x", "a\nb",
+            "g*",
+        ]
+        let json = multi("\"exec_allowlist\": \(String(decoding: try JSONEncoder().encode(entries), as: UTF8.self))")
+        let warnings = try Config(json: Array(json.utf8), environment: environment, path: "/p").warnings
+        #expect(warnings.count == 7, "\(warnings)")
+        #expect(
+            warnings.first
+                == "hosts.a.exec_allowlist[5]: covers no command: an entry is the first words of one, without quotes, "
+                + "patterns and operators, got \"git log | head\"")
     }
 
     @Test func `JSON that is not UTF-8 says so`() {

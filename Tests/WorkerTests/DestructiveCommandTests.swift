@@ -33,11 +33,17 @@ struct DestructiveCommandTests {
     }
 
     @Test func `standard input counts where a shell reads it for commands`() {
-        for shell in ["sh", "bash -s", "sudo bash", "ssh other", "cd /srv && sh", "env A=b sh -s x"] {
+        for shell in [
+            "sh", "bash -s", "sudo bash", "ssh other", "cd /srv && sh", "env A=b sh -s x", "cat | sh", "tee log | sh",
+            "ssh other 'cd /srv && bash -s'", "sh -c sh", ". /dev/stdin",
+        ] {
             #expect(refusal(shell, input: "ls\nrm x\n")?.hasPrefix("\"rm\"") == true, "\(shell)")
             #expect(refusal(shell, input: "ls\necho rm x\n") == nil)
         }
-        for command in ["cat", "sh -c cat", "sh script", "git apply", "xargs", "echo ls | sh", "sh <<E\nls\nE"] {
+        for command in [
+            "cat", "cat | grep x", "ssh other cat", "cat script | sh", "sh -c cat", "sh script", "git apply", "xargs",
+            "echo ls | sh", "sh <<E\nls\nE",
+        ] {
             #expect(refusal(command, input: "ls\nrm x\n") == nil, "\(command)")
         }
         #expect(refusal("sh", input: "echo 'rm x") != nil, "unreadable, with a name in it")

@@ -51,6 +51,13 @@ struct ExecAllowlistTests {
         #expect(refusal(command)?.contains(words) == true, "\(refusal(command) ?? "passed")")
     }
 
+    @Test func `cd is refused with what stands for it`() {
+        #expect(
+            refusal("cd /srv && git status")?.contains(
+                "Pass the directory as \"cwd\" and leave out \"cd\", or ask the user") == true)
+        #expect(refusal("cd /srv && git status", ["cd ", "git "]) == nil)
+    }
+
     @Test func `long lists and long commands are cut in a refusal`() throws {
         let entries = (0..<1_000).map { "program\($0) " }
         let text = try #require(refusal("git " + String(repeating: "x", count: 10_000), entries))
@@ -64,6 +71,21 @@ struct ExecAllowlistTests {
         #expect(refusal("FOO=1 git status", ["FOO=1 git"]) == nil)
         #expect(refusal("FOO=2 git status", ["FOO=1 git"])?.contains("ask the user to add \"FOO=2 git\"") == true)
         #expect(refusal("FOO=1 id", ["FOO=1 git"]) != nil)
+    }
+
+    @Test(arguments: [
+        "printf -v PATH /tmp; git x", "printf -vPATH /tmp", "printf $x PATH", "printf \"$x\" PATH",
+        "printf \"-v\" PATH x",
+    ])
+    func `an entry of printf does not let it set a variable`(command: String) {
+        #expect(refusal(command, ["git ", "printf "])?.contains("\"printf\" with an option or a variable") == true)
+    }
+
+    @Test(arguments: [
+        "printf 'x\\n'", "printf '%s' \"$x\"", "printf -- '-v' a", "printf", "git log; printf '%s -v' x | git apply",
+    ])
+    func `an entry of printf lets it print`(command: String) {
+        #expect(refusal(command, ["git ", "printf "]) == nil)
     }
 
     @Test(arguments: [";", "&", "&&", "|", "||", "\n", "|&"])

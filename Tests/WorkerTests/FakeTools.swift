@@ -38,6 +38,8 @@ final class FakeTools: ToolSet {
         }
     }
 
+    func whyOff(_ name: String) -> String? { name == "gone" ? "its key is false" : nil }
+
     func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         switch name {
         case "echo":

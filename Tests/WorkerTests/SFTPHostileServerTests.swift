@@ -394,5 +394,7 @@ struct SFTPHostileServerTests {
         }
         let refused = "mux_client_request_session: session request failed: Session open refused by peer"
         #expect(SFTPClient.earlyEnd(refused, .sftp) == .noSession)
+        let unknown = "No user exists for uid 0"
+        #expect(SFTPClient.earlyEnd(unknown, .sftp) == .spawn(detail: unknown))
     }
 }

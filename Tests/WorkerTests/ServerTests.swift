@@ -69,7 +69,9 @@ struct ServerTests {
         talk.call("5", "fail")
         await waitFor(talk, answers: 8)
         #expect(talk.answers.first { $0["id"] == 1 }?.errorCode == -32602)
-        #expect(talk.answers.first { $0["id"] == 4 }?.errorCode == -32602)
+        let gone = talk.answers.first { $0["id"] == 4 }
+        #expect(gone?.errorCode == -32602)
+        #expect(gone?["error"]["message"] == "Invalid params: unknown tool \"gone\": its key is false")
         #expect(talk.answers.first { $0["id"] == 5 }?["result"]["isError"] == true)
     }
 

@@ -16,15 +16,19 @@ private final class RecordingTrail: AuditTrail {
     private let entries = Mutex<[Entry]>([])
     /// Whether somebody takes the records.
     let isThere: Bool
+    /// What happens before a record is taken.
+    let meanwhile: @Sendable () -> Void
 
-    init(isThere: Bool = true) {
+    init(isThere: Bool = true, meanwhile: @escaping @Sendable () -> Void = {}) {
         self.isThere = isThere
+        self.meanwhile = meanwhile
     }
 
     var all: [Entry] { entries.withLock { $0 } }
 
     func begin(_ call: AuditCall) async -> UInt32? {
         guard isThere else { return nil }
+        meanwhile()
         return entries.withLock {
             $0.append(Entry(call: call))
             return UInt32($0.count - 1)
@@ -168,6 +172,19 @@ struct ToolboxAuditTests {
         #expect(sentence(result).hasPrefix("The call was not made"))
     }
 
+    @Test func `a policy that comes while a call is written down judges it, on the host that was written down`() async {
+        let changing = Mutex<Toolbox?>(nil)
+        var other = policy(host("a") { $0.capabilities.exec = false }, host("b"))
+        other.defaultHost = "b"
+        let trail = RecordingTrail(meanwhile: { [other] in _ = changing.withLock { $0?.update(other) } })
+        let toolbox = Toolbox(policy: policy(host("a"), host("b")), broker: NoLocalFiles(), audit: trail)
+        changing.withLock { $0 = toolbox }
+        let result = await toolbox.call("ssh_exec", arguments: ["command": "true"], progress: .none)
+        #expect(sentence(result).contains("hosts.a.capabilities.exec is false"), "\(sentence(result))")
+        #expect(trail.all[0].call.host == "a" && trail.all[0].outcome?.rule == "capability")
+        changing.withLock { $0 = nil }
+    }
+
     @Test func `a call is begun before it is judged, and ended after it is done`() async {
         /// Asks for a local file in the middle of a call and looks at the record then.
         final class Broker: LocalFileBroker, ForwardBroker {
@@ -201,6 +218,21 @@ struct ToolboxAuditTests {
         ("ssh_download_file", ["local_path": "/l", "remote_path": "/f"], ["file_write"]),
         ("ssh_forward_port", ["remote_host": "db", "remote_port": 1], ["port_forward"]),
     ]
+
+    @Test func `of a tool that no host has, the key that switches it on is named`() {
+        let none = policy(
+            host("a") { $0.capabilities = .init() })
+        let toolbox = Toolbox(policy: none, broker: NoLocalFiles())
+        #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
+        for (tool, _, needs) in Self.tools {
+            for need in needs {
+                let why = toolbox.whyOff(tool)
+                #expect(
+                    why?.contains("no host has") == true && why?.contains("capabilities.\(need)") == true, "\(tool)")
+            }
+        }
+        #expect(toolbox.whyOff("nonsense") == nil)
+    }
 
     @Test func `a tool that one host has switched off is listed, refuses there, and only there`() async throws {
         let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles()).tools.map(\.name)

@@ -36,7 +36,9 @@ public struct RPCError: Error, Equatable, Sendable {
         RPCError(code: -32601, message: "Method not found: \(method.prefix(200))")
     }
     static func invalidParams(_ why: String) -> RPCError { RPCError(code: -32602, message: "Invalid params: \(why)") }
-    static func unknownTool(_ name: String) -> RPCError { .invalidParams("unknown tool \"\(name.prefix(200))\"") }
+    static func unknownTool(_ name: String, _ whyOff: String?) -> RPCError {
+        .invalidParams("unknown tool \"\(name.prefix(200))\"\(whyOff.map { ": \($0)" } ?? "")")
+    }
     static func busy(_ why: String) -> RPCError { RPCError(code: -32000, message: why) }
 }
 

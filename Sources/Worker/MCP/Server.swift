@@ -209,7 +209,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         } else if let result {
             await reply.later { Outgoing.result(id, call.shape.result(result)) }
         } else {
-            await reply.later { Outgoing.error(id, .unknownTool(call.tool)) }
+            let whyOff = tools.whyOff(call.tool)
+            await reply.later { Outgoing.error(id, .unknownTool(call.tool, whyOff)) }
         }
         let idle = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.answering -= 1

@@ -25,7 +25,7 @@ struct DeletionSearch {
         if isUnreadable, found == nil { found = Self.named(in: line) ?? Self.named(in: input) }
     }
 
-    private mutating func scan(_ line: [UInt8], depth: Int) {
+    private mutating func scan(_ line: [UInt8], _ input: Input = .tool, depth: Int) {
         budget -= line.count
         guard budget >= 0 else {
             isUnreadable = true
@@ -37,7 +37,7 @@ struct DeletionSearch {
             if let truncation = Self.truncation(command) {
                 found = truncation
             } else if !command.words.isEmpty {
-                look(at: command.words[...], Self.input(of: command, in: scanner), depth: depth)
+                look(at: command.words[...], scanner.input(of: command).map(Input.texts) ?? input, depth: depth)
             }
         }
     }
@@ -55,63 +55,48 @@ struct DeletionSearch {
         return nil
     }
 
-    /// Its here-documents and here-strings; else what is piped into it, as far as the line itself holds that; else what
-    /// the tool passes.
-    private static func input(of command: ShellCommand, in scanner: ShellScanner) -> Input {
-        let own = documents(command, of: scanner)
-        if !own.isEmpty { return .texts(own) }
-        guard let source = command.source else { return .tool }
-        let writer = scanner.commands[source]
-        let documents = documents(writer, of: scanner)
-        guard let program = writer.words.first,
-            [Array("echo".utf8), Array("printf".utf8)].contains(Array(program.lastComponent))
-        else { return .texts(documents) }
-        var text: [UInt8] = []
-        for word in writer.words.dropFirst() where word.value.first != .hyphen { text += word.value + [.space] }
-        let lines = String(decoding: text, as: UTF8.self).split(separator: #"\n"#, omittingEmptySubsequences: true)
-        return .texts(documents + lines.map { Array($0.utf8) })
-    }
-
-    private static func documents(_ command: ShellCommand, of scanner: ShellScanner) -> [[UInt8]] {
-        command.redirections.compactMap { redirection in
-            redirection.operation == .hereString
-                ? redirection.target.value : redirection.document.map { scanner.documents[$0] }
-        }
-    }
-
     private mutating func look(at words: ArraySlice<Word>, _ input: Input, depth: Int) {
         var rest = words
         for _ in 0..<Self.maximumRunners {
             guard let first = rest.first else { return }
+            rest = rest.dropFirst()
             if let program = Self.deleting(first) {
-                found = program
+                if !Self.asksForHelp(rest) { found = program }
                 return
             }
-            let name = String(decoding: first.lastComponent, as: UTF8.self)
-            rest = rest.dropFirst()
+            let name = String(decoding: first.programs.last ?? [], as: UTF8.self)
             if ProgramRunner.shells.contains(name) { return shell(rest, input, depth: depth) }
             switch name {
             case "find": return find(rest, ["-exec", "-execdir", "-ok", "-okdir"], input, depth: depth)
             case "fd", "fdfind": return find(rest, ["-x", "-X", "--exec", "--exec-batch"], input, depth: depth)
-            case "git": return git(rest, depth: depth)
+            case "git": return git(rest, input, depth: depth)
+            case ".", "source": return script(rest.first, input, depth: depth)
             case "trap": return scan(rest.first { $0.value.first != .hyphen }?.value ?? [], depth: depth + 1)
             // Only tells where a program is.
             case "command"
             where rest.first?.text.hasPrefix("-") == true && rest.first?.text.lowercased().contains("v") == true:
                 return
-            case "env": splitStrings(rest, depth: depth)
+            case "env":
+                guard let split = ProgramRunner.named[name]?.splitString(in: rest) else { break }
+                budget -= split.line.count
+                let own = ShellScanner(split.line, depth: depth + 1).commands.flatMap { $0.assignments + $0.words }
+                rest = [first] + own + split.rest
+                continue
             default: break
             }
             // `$SUDO rm x`: it may stand for nothing, or for something that runs the rest.
-            let isUnknown = !first.isQuoted && first.value.allSatisfy { $0 == Word.unknown }
-            guard let runner = ProgramRunner.named[isUnknown ? "sudo" : name] else { return }
-            if runner.takesLine { lines(rest, depth: depth) }
+            let isUnknown = !first.isQuoted && first.printed.isEmpty && first.value.allSatisfy { $0 == Word.unknown }
+            // With `-u` it is like sudo, else like su.
+            let isLikeSudo =
+                name == "runuser" && rest.contains { $0.text.hasPrefix("-u") || $0.text.hasPrefix("--user") }
+            guard let runner = ProgramRunner.named[isUnknown || isLikeSudo ? "sudo" : name] else { return }
+            for line in runner.lines(in: rest) { scan(line, input, depth: depth + 1) }
             rest = runner.program(in: rest)
             if name == "parallel", rest.first?.text.hasPrefix(":::") == true {
                 return each(rest.dropFirst(), depth: depth)
             }
             if rest.isEmpty, runner.startsShell || name == "parallel" { return read(input, depth: depth) }
-            if runner.joins { return scan(Array(rest.map(\.value).joined(separator: [.space])), depth: depth + 1) }
+            if runner.joins { return scan(Self.joined(rest), input, depth: depth + 1) }
         }
         isUnreadable = true
     }
@@ -123,7 +108,7 @@ struct DeletionSearch {
         while let option = rest.first?.text, option.count > 1, option.hasPrefix("-") || option.hasPrefix("+") {
             rest.removeFirst()
             if option == "--" { break }
-            if option.hasPrefix("--command=") { return scan(Array(option.utf8.dropFirst(10)), depth: depth + 1) }
+            if option.hasPrefix("--command=") { return scan(Array(option.utf8.dropFirst(10)), input, depth: depth + 1) }
             if option == "--command" { takesLine = true }
             if ProgramRunner.valuedOfShells.contains(option) { rest = rest.dropFirst() }
             guard !option.hasPrefix("--") else { continue }
@@ -132,10 +117,28 @@ struct DeletionSearch {
             if option.hasSuffix("o") || option.hasSuffix("O") { rest = rest.dropFirst() }
         }
         if takesLine {
-            if let line = rest.first { scan(line.value, depth: depth + 1) }
-        } else if takesInput || rest.isEmpty || rest.first?.text == "/dev/stdin" || rest.first?.text == "-" {
+            if let line = rest.first { scan(line, input, depth: depth + 1) }
+        } else if takesInput || rest.isEmpty || rest.first?.text == "-" {
             read(input, depth: depth)
+        } else {
+            script(rest.first, input, depth: depth)
         }
+    }
+
+    /// A file of commands, where it is the input or a process substitution.
+    private mutating func script(_ file: Word?, _ input: Input, depth: Int) {
+        if file?.text == "/dev/stdin" { read(input, depth: depth) }
+        for text in file?.printed ?? [] where found == nil { scan(text, depth: depth + 1) }
+    }
+
+    /// A word that is a command line.
+    private mutating func scan(_ word: Word, _ input: Input, depth: Int) {
+        for line in word.lines where found == nil { scan(line, input, depth: depth) }
+    }
+
+    /// Words that become one command line.
+    private static func joined(_ words: ArraySlice<Word>) -> Word {
+        Word(value: Array(words.map(\.value).joined(separator: [.space])), printed: words.flatMap(\.printed))
     }
 
     private mutating func read(_ commands: Input, depth: Int) {
@@ -150,28 +153,6 @@ struct DeletionSearch {
 
     private mutating func each(_ words: ArraySlice<Word>, depth: Int) {
         for word in words where found == nil { scan(word.value, depth: depth + 1) }
-    }
-
-    /// Values of `-c` and the like.
-    private mutating func lines(_ words: ArraySlice<Word>, depth: Int) {
-        for (option, line) in zip(words, words.dropFirst()) where found == nil {
-            let text = option.text
-            if text == "--command" || text.hasPrefix("-") && !text.hasPrefix("--") && text.hasSuffix("c") {
-                scan(line.value, depth: depth + 1)
-            }
-        }
-    }
-
-    /// `env -S 'LINE'`, joined or not.
-    private mutating func splitStrings(_ words: ArraySlice<Word>, depth: Int) {
-        for (index, word) in zip(words.indices, words) {
-            guard word.value.first == .hyphen else { return }
-            for option in ["-S", "--split-string=", "--split-string"] where word.text.hasPrefix(option) {
-                let own = word.value.dropFirst(option.utf8.count)
-                let line = own.isEmpty ? words[index...].dropFirst().first?.value ?? [] : Array(own)
-                return scan(line, depth: depth + 1)
-            }
-        }
     }
 
     /// `find … -delete`, `find … -exec PROGRAM … ;`.
@@ -192,19 +173,36 @@ struct DeletionSearch {
         }
     }
 
-    /// `git clean`, unless it only tells what it would do.
-    private mutating func git(_ words: ArraySlice<Word>, depth: Int) {
+    /// `git clean`, unless it only tells what it would do; `git submodule foreach` and `git bisect run`.
+    private mutating func git(_ words: ArraySlice<Word>, _ input: Input, depth: Int) {
         var rest = words
         while let option = rest.first?.text, option.hasPrefix("-") {
             let isValued = ["-C", "-c", "--git-dir", "--work-tree", "--namespace"].contains(option)
             rest = rest.dropFirst(isValued ? 2 : 1)
         }
-        guard rest.popFirst()?.text == "clean" else { return }
-        let isDry = rest.contains { word in
-            let text = word.text
-            return text == "--dry-run" || text.hasPrefix("-") && !text.hasPrefix("--") && text.contains("n")
+        switch (rest.popFirst()?.text, rest.first?.text) {
+        case ("clean", _): if !Self.asksForHelp(rest), !Self.isDry(rest) { found = "git clean" }
+        case ("submodule", "foreach"), ("bisect", "run"):
+            let program = rest.dropFirst().drop { $0.value.first == .hyphen }
+            scan(Self.joined(program), input, depth: depth + 1)
+        default: return
         }
-        if !isDry { found = "git clean" }
+    }
+
+    /// Whether `git clean` has `-n`, also among other letters; behind `-e` and `--` it would be a name.
+    private static func isDry(_ words: ArraySlice<Word>) -> Bool {
+        var rest = words
+        while let option = rest.popFirst()?.text, option != "--" {
+            if option == "--dry-run" { return true }
+            guard option.hasPrefix("-"), !option.hasPrefix("--") else { continue }
+            if option.prefix(while: { $0 != "e" }).contains("n") { return true }
+            if option.hasSuffix("e") { rest = rest.dropFirst() }
+        }
+        return false
+    }
+
+    private static func asksForHelp(_ words: ArraySlice<Word>) -> Bool {
+        words.count == 1 && ["--help", "--version", "-h"].contains(words.first?.text)
     }
 }
 
@@ -218,6 +216,7 @@ extension DeletionSearch {
         let path = word.value.drop { $0 == Word.unknown }
         if path.first == .equals, !word.isQuoted { return deleting(named: path.dropFirst()) }
         if word.isLiteral { return deleting(named: word.lastComponent) }
+        for name in word.programs { if let program = deleting(named: name) { return program } }
         // Of braces each alternative.
         for piece in word.value.split(whereSeparator: { [.openBrace, .comma, .closeBrace].contains($0) }) {
             if let program = deleting(named: piece.split(separator: .slash).last ?? []) { return program }

@@ -64,6 +64,13 @@ public struct ExecAllowlist: Sendable {
                 "covers no \"\(program)\": on \"\(host)\" \(shown) could make other commands run. "
                     + "Send plain commands, each in a call of its own.")
         }
+        if command.words.first?.text == "printf", let first = command.words.dropFirst().first,
+            !first.isLiteral || first.value.starts(with: "-v".utf8)
+        {
+            throw refusal(
+                "covers no \"printf\" with an option or a variable in front: on \"\(host)\" \(shown) could set PATH. "
+                    + "Begin its arguments with a format in quotes.")
+        }
         let words = command.assignments + command.words
         let isCovered = prefixes.contains { prefix in
             prefix.count <= words.count && zip(prefix, words).allSatisfy { $1.isBare && $1.value == $0 }
@@ -83,9 +90,12 @@ public struct ExecAllowlist: Sendable {
         if isPlain { return }
         let names = entries.prefix(Self.shownEntries).map { "\"\($0)\"" }.joined(separator: ", ")
         let more = entries.count > Self.shownEntries ? " and \(entries.count - Self.shownEntries) more" : ""
+        let instead =
+            command.words.first?.text == "cd"
+            ? "Pass the directory as \"cwd\" and leave out \"cd\"" : "Use one of these"
         throw refusal(
             "does not cover \(shown) on \"\(host)\"; covered are commands that begin with: \(names)\(more), written without "
-                + "quotes. Use one of these, or \(Self.advice(command.text, host)).")
+                + "quotes. \(instead), or \(Self.advice(command.text, host)).")
     }
 
     private static func advice(_ command: String, _ host: String) -> String {

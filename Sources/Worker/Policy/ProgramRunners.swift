@@ -36,13 +36,16 @@ struct ProgramRunner {
             ], startsShell: true),
         "doas": ProgramRunner("uC", startsShell: true), "pkexec": ProgramRunner("", ["--user"], startsShell: true),
         "su": ProgramRunner("gGsw", operands: .max, takesLine: true, startsShell: true),
-        "runuser": ProgramRunner("uggGsw", ["--user", "--group", "--supp-group"], takesLine: true, startsShell: true),
+        "runuser": ProgramRunner("gGsw", operands: .max, takesLine: true, startsShell: true),
+        "sg": ProgramRunner(operands: 1, joins: true, takesLine: true), "run0": ProgramRunner("uDg", startsShell: true),
         "gosu": ProgramRunner(operands: 1), "su-exec": ProgramRunner(operands: 1),
         "setuidgid": ProgramRunner(operands: 1),
         "env": ProgramRunner("uC", ["--unset", "--chdir"]),
         "nice": ProgramRunner("n", ["--adjustment"]), "nohup": ProgramRunner(), "setsid": ProgramRunner(),
         "ionice": ProgramRunner("cnpPu", ["--class", "--classdata"]), "chrt": ProgramRunner("TPD", operands: 1),
-        "taskset": ProgramRunner(operands: 1), "numactl": ProgramRunner("CNmip"), "prlimit": ProgramRunner(),
+        "taskset": ProgramRunner(operands: 1), "prlimit": ProgramRunner(),
+        "numactl": ProgramRunner(
+            "CNmip", ["--cpunodebind", "--physcpubind", "--membind", "--interleave", "--preferred"]),
         "timeout": ProgramRunner("ks", ["--signal", "--kill-after"], operands: 1),
         "time": ProgramRunner("fo", ["--format", "--output"]),
         "stdbuf": ProgramRunner("ioe", ["--input", "--output", "--error"]),
@@ -55,15 +58,20 @@ struct ProgramRunner {
             "jaSNLICPs", ["--jobs", "--arg-file", "--colsep", "--delay", "--timeout"], joins: true),
         "watch": ProgramRunner("nq", ["--interval"], joins: true),
         "ssh": ProgramRunner("BbcDEeFIiJLlmOopQRSWw", operands: 1, joins: true, startsShell: true),
-        "busybox": ProgramRunner(), "toybox": ProgramRunner(),
-        "chroot": ProgramRunner(operands: 1, startsShell: true), "unshare": ProgramRunner("SGRw", startsShell: true),
+        "sshpass": ProgramRunner("fdpP"),
+        "busybox": ProgramRunner(), "toybox": ProgramRunner(), "coreutils": ProgramRunner(),
+        "chroot": ProgramRunner("", ["--userspec", "--groups"], operands: 1, startsShell: true),
+        "unshare": ProgramRunner("SGRw", startsShell: true),
         "nsenter": ProgramRunner("tSGWw", ["--target", "--setuid", "--setgid"], startsShell: true),
         "setpriv": ProgramRunner("", ["--reuid", "--regid", "--groups"]), "setarch": ProgramRunner(operands: 1),
         "flock": ProgramRunner("wE", ["--timeout", "--wait"], operands: 1, takesLine: true),
         "script": ProgramRunner("ITOBEmo", operands: .max, takesLine: true),
         "systemd-run": ProgramRunner(
             "puMHE",
-            ["--unit", "--property", "--uid", "--gid", "--slice", "--setenv", "--working-directory", "--description"]),
+            [
+                "--unit", "--property", "--uid", "--gid", "--slice", "--setenv", "--working-directory", "--description",
+                "--on-active", "--on-calendar", "--machine",
+            ]),
         "strace": ProgramRunner("aebEIoOpPsSuUX"), "ltrace": ProgramRunner("aenopsuFAl"), "fakeroot": ProgramRunner(),
         "torsocks": ProgramRunner(), "proxychains": ProgramRunner("f"), "proxychains4": ProgramRunner("f"),
         "unbuffer": ProgramRunner(), "chronic": ProgramRunner(), "ifne": ProgramRunner(), "eatmydata": ProgramRunner(),
@@ -87,9 +95,15 @@ struct ProgramRunner {
     /// Long options of shells whose value is a word of its own.
     static let valuedOfShells: Set<String> = ["--rcfile", "--init-file"]
 
-    /// What is left of the words behind the options, the assignments and the operands.
-    func program(in words: ArraySlice<Word>) -> ArraySlice<Word> {
+    /// What is left of the words behind the options, the operands and the assignments.
+    func program(in words: ArraySlice<Word>) -> ArraySlice<Word> { split(words).program }
+
+    /// The command lines that `-c` names, before the program.
+    func lines(in words: ArraySlice<Word>) -> [Word] { split(words).lines }
+
+    private func split(_ words: ArraySlice<Word>) -> (lines: [Word], program: ArraySlice<Word>) {
         var rest = words
+        var lines: [Word] = []
         var mayBeOption = true
         var left = operands
         while let word = rest.first {
@@ -97,23 +111,68 @@ struct ProgramRunner {
             if mayBeOption, value.first == .hyphen, !value.elementsEqual("-".utf8) {
                 rest.removeFirst()
                 if value.elementsEqual("--".utf8) { mayBeOption = false }
+                if takesLine, let line = line(in: word, before: rest) { lines.append(line) }
                 if takesNext(value) { rest = rest.dropFirst() }
-            } else if value.elementsEqual("-".utf8) || word.hasEquals && word.nameLength != nil {
+            } else if value.elementsEqual("-".utf8) {
                 rest.removeFirst()
             } else if left > 0 {
                 left -= 1
                 rest.removeFirst()
+            } else if !joins, value.contains(.equals) {
+                // To env(1) and sudo(8) every word with one is an assignment, also in quotes.
+                rest.removeFirst()
             } else {
-                return rest
+                break
             }
         }
-        return rest
+        return (lines, rest)
+    }
+
+    /// `-c LINE`, `-cLINE`, `--command LINE` or `--command=LINE`.
+    private func line(in option: Word, before rest: ArraySlice<Word>) -> Word? {
+        let value = option.value
+        if value.starts(with: "--".utf8) {
+            for name in ["--command", "--session-command"] {
+                if value.elementsEqual(name.utf8) { return rest.first }
+                if value.starts(with: "\(name)=".utf8) { return option.dropping(name.utf8.count + 1) }
+            }
+            return nil
+        }
+        guard let letter = value.firstIndex(where: { $0 == UInt8(ascii: "c") || valued.contains($0) }),
+            value[letter] == UInt8(ascii: "c")
+        else { return nil }
+        return letter == value.count - 1 ? rest.first : option.dropping(letter + 1)
     }
 
     private func takesNext(_ option: [UInt8]) -> Bool {
-        if option.starts(with: "--".utf8) { return long.contains(String(decoding: option, as: UTF8.self)) }
+        if option.starts(with: "--".utf8) {
+            let name = String(decoding: option, as: UTF8.self)
+            return long.contains(name) || takesLine && ["--command", "--session-command"].contains(name)
+        }
         // A letter that takes a value takes the rest of the word, where there is one.
-        guard let first = option.dropFirst().firstIndex(where: { valued.contains($0) }) else { return false }
+        guard
+            let first = option.dropFirst().firstIndex(where: {
+                valued.contains($0) || takesLine && $0 == UInt8(ascii: "c")
+            })
+        else { return false }
         return first == option.count - 1
+    }
+
+    /// `env -S 'LINE' WORD…`: the words that env(1) makes of it, in its own place; nil where there is no such option.
+    func splitString(in words: ArraySlice<Word>) -> (line: [UInt8], rest: ArraySlice<Word>)? {
+        var rest = words
+        while let word = rest.popFirst(), word.value.first == .hyphen, !word.value.elementsEqual("--".utf8) {
+            for name in ["--split-string=", "--split-string"] where word.value.starts(with: name.utf8) {
+                let own = word.value.dropFirst(name.utf8.count)
+                return own.isEmpty ? rest.popFirst().map { ($0.value, rest) } : (Array(own), rest)
+            }
+            let letters = word.value.dropFirst().prefix { !valued.contains($0) }
+            if word.value.dropFirst().first != .hyphen, let letter = letters.firstIndex(of: UInt8(ascii: "S")) {
+                let own = word.value[(letter + 1)...]
+                return own.isEmpty ? rest.popFirst().map { ($0.value, rest) } : (Array(own), rest)
+            }
+            if takesNext(word.value) { rest = rest.dropFirst() }
+        }
+        return nil
     }
 }

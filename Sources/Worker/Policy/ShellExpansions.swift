@@ -13,12 +13,12 @@ extension ShellScanner {
                     var text = Word()
                     while scanner.at < min(end, scanner.bytes.count) { scanner.quotedByte(&text) }
                 }
+                word.value.append(Word.unknown)
             } else {
                 doubt("a command substitution")
                 at += 2
-                substitution()
+                substitution(in: &word)
             }
-            word.value.append(Word.unknown)
         case .openBrace:
             at += 2
             let start = at
@@ -101,7 +101,9 @@ extension ShellScanner {
         }
         if byte() == nil { unreadable("backticks that are not closed") }
         at += 1
-        absorb(ShellScanner(inner, depth: depth + 1))
+        let scanner = ShellScanner(inner, depth: depth + 1)
+        word.printed += scanner.commands.last.map { scanner.printed(by: $0) } ?? []
+        absorb(scanner)
     }
 
     /// The index behind an arithmetic expression whose first of two parentheses stands at `start`; nil where it is none.
@@ -161,5 +163,61 @@ extension ShellScanner {
             return
         }
         unreadable("a here-document without its end")
+    }
+}
+
+/// What commands read and print, as far as the line itself tells.
+extension ShellScanner {
+    /// How many programs of a pipeline that only pass on what they read are followed.
+    private static let maximumPipes = 8
+
+    /// Its here-documents and here-strings, else what is piped into it; nil for what the line itself reads.
+    func input(of command: ShellCommand) -> [[UInt8]]? {
+        var command = command
+        for _ in 0..<Self.maximumPipes {
+            let own = documents(of: command)
+            if !own.isEmpty { return own }
+            guard let source = command.source else { return nil }
+            command = commands[source]
+            if !passesOn(command) { return documents(of: command) + text(of: command) }
+        }
+        return []
+    }
+
+    /// What a command prints.
+    func printed(by command: ShellCommand) -> [[UInt8]] {
+        passesOn(command) ? input(of: command) ?? [] : text(of: command)
+    }
+
+    private func documents(of command: ShellCommand) -> [[UInt8]] {
+        command.redirections.compactMap { redirection in
+            redirection.operation == .hereString
+                ? redirection.target.value : redirection.document.map { documents[$0] }
+        }
+    }
+
+    private func passesOn(_ command: ShellCommand) -> Bool {
+        switch name(of: command) {
+        case "tee": true
+        case "cat": command.words.dropFirst().allSatisfy { $0.value.first == .hyphen }
+        default: false
+        }
+    }
+
+    /// What echo and printf write, and the name that which and `command -v` look for.
+    private func text(of command: ShellCommand) -> [[UInt8]] {
+        let words = command.words.dropFirst()
+        switch name(of: command) {
+        case "echo", "printf":
+            let text = words.filter { $0.value.first != .hyphen }.map(\.value).joined(separator: [.space])
+            let lines = String(decoding: Array(text), as: UTF8.self)
+            return lines.split(separator: #"\n"#, omittingEmptySubsequences: true).map { Array($0.utf8) }
+        case "which", "command", "type": return words.last.map { [$0.value] } ?? []
+        default: return []
+        }
+    }
+
+    private func name(of command: ShellCommand) -> String {
+        String(decoding: command.words.first?.lastComponent ?? [], as: UTF8.self)
     }
 }

@@ -81,8 +81,10 @@ struct ShellScanner {
         depth -= 1
     }
 
-    /// A list of commands in parentheses, `at` behind the first of them.
-    mutating func substitution() {
+    /// A list of commands in parentheses, `at` behind the first of them, whose output becomes part of a word.
+    mutating func substitution(in word: inout Word) {
+        word.value.append(Word.unknown)
+        let before = commands.count
         nested { scanner in
             let (outer, waiting) = (scanner.grammar, scanner.pending.count)
             scanner.grammar = Grammar()
@@ -90,6 +92,7 @@ struct ShellScanner {
             scanner.grammar = outer
             if scanner.pending.count > waiting { scanner.unreadable("a here-document without its end") }
         }
+        if commands.count > before, let last = commands.last { word.printed += printed(by: last) }
     }
 
     mutating func absorb(_ inner: Self) {
@@ -117,8 +120,7 @@ struct ShellScanner {
             case .less where byte(1) == .open, .greater where byte(1) == .open:
                 doubt("a process substitution")
                 at += 2
-                word.value.append(Word.unknown)
-                substitution()
+                substitution(in: &word)
             case .open:
                 guard readParenthesis(&word), word.nameLength == nil else { return word }
             case _ where next.endsWord: return word

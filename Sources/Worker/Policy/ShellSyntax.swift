@@ -5,6 +5,8 @@ struct Word: Equatable, Sendable {
 
     /// Its bytes.
     var value: [UInt8] = []
+    /// What substitutions in it print, as far as the line itself tells.
+    var printed: [[UInt8]] = []
     /// Some of it is quoted or escaped, so it is no reserved word.
     var isQuoted = false
     /// A shell may make other words of it: `*`, `?`, `[` or a brace that is not quoted.
@@ -22,6 +24,22 @@ struct Word: Equatable, Sendable {
     var name: String? { nameLength.map { String(decoding: value.prefix($0), as: UTF8.self) } }
     /// For messages and for looking names up.
     var text: String { String(decoding: value.map { $0 == Self.unknown ? .question : $0 }, as: UTF8.self) }
+    /// The command lines that it can be to a shell.
+    var lines: [[UInt8]] { [value] + printed }
+
+    /// Without its first bytes.
+    func dropping(_ count: Int) -> Word {
+        var word = self
+        word.value.removeFirst(min(count, value.count))
+        return word
+    }
+
+    /// The names of the programs that it can stand for.
+    var programs: [ArraySlice<UInt8>] {
+        [lastComponent]
+            + printed.compactMap { $0.split(whereSeparator: \.isBlank).first?.split(separator: .slash).last }
+    }
+
     /// What follows the last slash: the name of a program.
     var lastComponent: ArraySlice<UInt8> { value[(value.lastIndex(of: .slash).map { $0 + 1 } ?? 0)...] }
 }

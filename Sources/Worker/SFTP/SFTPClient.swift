@@ -280,6 +280,7 @@ final class SFTPClient: Sendable {
 
     /// An end before VERSION: ssh's own words tell whether the host was reached, and anything else is the host's answer.
     static func earlyEnd(_ reason: String, _ way: FileTransport) -> SFTPError {
+        if SSHInvocation.isUnusable(reason) { return .spawn(detail: reason) }
         // Of a subsystem that is refused only the ControlMaster is told why: the ssh that uses it says nothing.
         let silent = reason == "exited(255)" && way == .sftp
         if silent || reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }

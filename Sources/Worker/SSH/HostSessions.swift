@@ -65,7 +65,7 @@ public final class HostSessions: Sendable {
         }
         if answer.end == .exited(0) { return .alive }
         let said = answer.stderr.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-        return SSHProcess.isUnusable(said) ? .unusable(detail: said) : .dead(detail: said)
+        return SSHInvocation.isUnusable(said) ? .unusable(detail: said) : .dead(detail: said)
     }
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.

@@ -43,7 +43,7 @@ public enum PortForward {
         }
         guard case .exited(let status) = answer.end else { return .unknown }
         let said = firstLine(answer.stderr)
-        if SSHProcess.isUnusable(said) { return .unusable(detail: said) }
+        if SSHInvocation.isUnusable(said) { return .unusable(detail: said) }
         let host = PolicySnapshot.Host(name: "", socket: route.socket, user: route.user, host: route.address)
         let check = try? await SSHProcess.collect(
             path: sshPath, arguments: SSHInvocation.check(host), limit: limit)

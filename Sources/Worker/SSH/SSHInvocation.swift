@@ -51,6 +51,10 @@ public enum SSHInvocation {
     static let environment = ["LANG": "C.UTF-8", "PATH": "/nonexistent"]
 
     private static func destination(_ host: PolicySnapshot.Host) -> String { "\(host.user)@\(host.host)" }
+
+    /// Whether ssh says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when
+    /// this worker started; a user added since has put another file in its place.
+    public static func isUnusable(_ said: String) -> Bool { said.hasPrefix("No user exists for uid") }
 }
 
 /// Words for a POSIX shell.

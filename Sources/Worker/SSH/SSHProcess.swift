@@ -58,10 +58,6 @@ struct SSHProcess: Sendable {
         return .signalled(SIGKILL)
     }
 
-    /// Whether ssh says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when
-    /// this worker started; a user added since has put another file in its place.
-    static func isUnusable(_ said: String) -> Bool { said.hasPrefix("No user exists for uid") }
-
     /// Whether ssh found no master and went on to make a connection itself, which its options do not let it: nothing has
     /// run then.
     static func hasTriedToConnect(_ said: String) -> Bool {

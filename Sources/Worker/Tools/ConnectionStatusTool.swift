@@ -12,7 +12,7 @@ enum ConnectionStatusTool: Tool {
 
     static let hasHost = false
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { true }
+    static let needs: [Capability] = []
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(

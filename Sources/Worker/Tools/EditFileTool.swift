@@ -10,9 +10,7 @@ enum EditFileTool: Tool {
     /// Largest file in bytes that is edited: it is held in memory some times over.
     private static let maximumSize = 8 << 20
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool {
-        policy.hosts.contains { $0.capabilities.fileRead && $0.capabilities.fileWrite }
-    }
+    static let needs: [Capability] = [.fileRead, .fileWrite]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -48,7 +46,7 @@ enum EditFileTool: Tool {
             let arguments = try Arguments(values, tool: name, known: ["path", "edits", "host", "dry_run"])
             let edits = try edits(arguments)
             let dryRun = try arguments.boolean("dry_run") ?? false
-            let call = try FileCall(arguments, context, needs: .write)
+            let call = try FileCall(arguments, context, needs: .fileWrite)
             guard call.host.capabilities.fileRead else { throw Refusal(host: call.host.name, capability: "file_read") }
             guard dryRun || context.policy.allowOverwrite else {
                 throw FileFailure(

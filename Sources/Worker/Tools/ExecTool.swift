@@ -9,7 +9,7 @@ enum ExecTool: Tool {
 
     private static let defaultTimeout = 30
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.exec) }
+    static let needs: [Capability] = [.exec]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         let longest = policy.limits.maxTimeoutSeconds

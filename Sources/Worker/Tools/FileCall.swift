@@ -5,19 +5,6 @@ internal import SFTP
 
 /// What every tool on remote files begins with: the host, its capability, a path that may be used there.
 struct FileCall {
-    /// Which capability a tool needs.
-    enum Capability: String {
-        case read = "file_read"
-        case write = "file_write"
-
-        func isOn(_ capabilities: PolicySnapshot.Capabilities) -> Bool {
-            switch self {
-            case .read: capabilities.fileRead
-            case .write: capabilities.fileWrite
-            }
-        }
-    }
-
     /// Longest path in bytes, PATH_MAX less its NUL.
     private static let maximumPath = 4095
 

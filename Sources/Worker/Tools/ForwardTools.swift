@@ -6,8 +6,6 @@ internal import SSH
 
 /// What the three tools on port forwards share.
 enum Forwarding {
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.portForward) }
-
     static func shown(_ entry: ForwardEntry) -> JSONObject {
         [
             "forward_id": .integer(Int64(entry.forward)), "host": .string(entry.host),
@@ -41,7 +39,7 @@ enum Forwarding {
 enum ForwardPortTool: Tool {
     static let name = "ssh_forward_port"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { Forwarding.isOn(policy) }
+    static let needs: [Capability] = [.portForward]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -138,7 +136,7 @@ enum ForwardPortTool: Tool {
 enum ListForwardsTool: Tool {
     static let name = "ssh_list_forwards"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { Forwarding.isOn(policy) }
+    static let needs: [Capability] = [.portForward]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -214,7 +212,7 @@ enum ListForwardsTool: Tool {
 enum CancelForwardTool: Tool {
     static let name = "ssh_cancel_forward"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { Forwarding.isOn(policy) }
+    static let needs: [Capability] = [.portForward]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(

@@ -10,7 +10,7 @@ enum ListDirTool: Tool {
     private static let defaultLimit = 1000
     private static let maximumLimit = 10_000
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileRead) }
+    static let needs: [Capability] = [.fileRead]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -54,7 +54,7 @@ enum ListDirTool: Tool {
                 }
                 after = Array(bytes)
             }
-            let call = try FileCall(arguments, context, needs: .read)
+            let call = try FileCall(arguments, context, needs: .fileRead)
             let page = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.list(call.path, after: after, limit: limit)
             }

@@ -7,7 +7,7 @@ internal import SFTP
 enum ReadFileTool: Tool {
     static let name = "ssh_read_file"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileRead) }
+    static let needs: [Capability] = [.fileRead]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -62,7 +62,7 @@ enum ReadFileTool: Tool {
                 throw Arguments.Mistake(
                     sentence: "\(name): pass only one of \"offset\", \"tail_lines\" and \"start_line\"/\"line_count\".")
             }
-            let call = try FileCall(arguments, context, needs: .read)
+            let call = try FileCall(arguments, context, needs: .fileRead)
             let part = try await call.sftp { () async throws(SFTPError) -> Part in
                 if let tail {
                     let lines = try await call.files.tailLines(call.path, count: tail, limit: limit)

@@ -8,8 +8,8 @@ internal import Synchronization
 /// One tool: how it is described, and what it does.
 protocol Tool: Sendable {
     static var name: String { get }
-    /// Whether the policy lists it.
-    static func isOn(_ policy: PolicySnapshot) -> Bool
+    /// What a host must allow, all of it; the tool is there where one host does.
+    static var needs: [Capability] { get }
     static func description(_ policy: PolicySnapshot) -> ToolDescription
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
     /// Whether a call goes to one host.
@@ -81,6 +81,12 @@ struct ToolContext: Sendable {
     }
 }
 
+extension Tool {
+    static func isOn(_ policy: PolicySnapshot) -> Bool {
+        policy.hosts.contains { host in needs.allSatisfy { $0.isOn(host.capabilities) } }
+    }
+}
+
 /// The tools over one policy, which a reload may replace.
 public final class Toolbox: ToolSet {
     private static let all: [any Tool.Type] = [
@@ -141,20 +147,40 @@ public final class Toolbox: ToolSet {
     /// See `ToolSet`.
     public var instructions: String { Instructions.text(policy) }
 
-    /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it.
+    /// See `ToolSet`.
+    public func whyOff(_ name: String) -> String? {
+        guard let tool = Self.all.first(where: { $0.name == name }) else { return nil }
+        let keys = tool.needs.map { "capabilities.\($0.rawValue)" }.joined(separator: " and ")
+        return "the tool is switched off, because no host has \(keys); ask the user to turn that on in the config"
+    }
+
+    /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it. The policy is that of the time
+    /// when it does: the supervisor has sent this worker every policy of before by then.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
-        var context = context.withLock { $0 }
-        context.progress = progress
-        context.notes = CallNotes()
         let tool = Self.all.first { $0.name == name }
-        guard let audit else { return await call(tool, arguments, in: context) }
-        let host = tool?.hasHost == true ? arguments["host"]?.string ?? context.policy.defaultHost : ""
+        guard let audit else { return await call(tool, arguments, in: context(progress)) }
+        var arguments = arguments
+        var host = ""
+        if tool?.hasHost == true {
+            // Written down and done on the same one, should the default change in between.
+            host = arguments["host"]?.string ?? policy.defaultHost
+            if arguments["host"] == nil { arguments["host"] = .string(host) }
+        }
         guard let number = await audit.begin(AuditCall(tool: name, host: host, arguments)) else {
             return .failure("The call was not made: the supervisor, which writes down every call, does not answer.")
         }
+        let context = context(progress)
         let result = await call(tool, arguments, in: context)
         audit.end(number, context.notes.outcome(result, cancelled: Task.isCancelled))
         return result
+    }
+
+    /// What a call that begins now works with.
+    private func context(_ progress: Progress) -> ToolContext {
+        var context = context.withLock { $0 }
+        context.progress = progress
+        context.notes = CallNotes()
+        return context
     }
 
     private func call(_ tool: (any Tool.Type)?, _ arguments: JSONObject, in context: ToolContext) async -> ToolResult? {

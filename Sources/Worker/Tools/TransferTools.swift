@@ -8,7 +8,7 @@ internal import SFTP
 enum UploadFileTool: Tool {
     static let name = "ssh_upload_file"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileWrite) }
+    static let needs: [Capability] = [.fileWrite]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -36,7 +36,7 @@ enum UploadFileTool: Tool {
             let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
-            let call = try FileCall(arguments, context, needs: .write, path: "remote_path")
+            let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
             guard case .opened(let file, let size) = try await context.ask(.openLocal(path: local)) else {
                 throw FileFailure(sentence: "The local file \(local) could not be opened.")
             }
@@ -66,7 +66,7 @@ enum UploadFileTool: Tool {
 enum DownloadFileTool: Tool {
     static let name = "ssh_download_file"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileWrite) }
+    static let needs: [Capability] = [.fileWrite]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -95,7 +95,7 @@ enum DownloadFileTool: Tool {
         let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
         let local = try LocalTransfer.path(arguments)
         let verifies = try arguments.boolean("sha256") ?? false
-        let call = try FileCall(arguments, context, needs: .write, path: "remote_path")
+        let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
         guard case .created(let file, let handle) = try await context.ask(.createLocal(path: local)) else {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }

@@ -7,7 +7,7 @@ internal import SFTP
 enum WriteFileTool: Tool {
     static let name = "ssh_write_file"
 
-    static func isOn(_ policy: PolicySnapshot) -> Bool { policy.hosts.contains(where: \.capabilities.fileWrite) }
+    static let needs: [Capability] = [.fileWrite]
 
     static func description(_ policy: PolicySnapshot) -> ToolDescription {
         ToolDescription(
@@ -38,7 +38,7 @@ enum WriteFileTool: Tool {
             let content = try content(arguments)
             let mode = try mode(arguments)
             let createDirectories = try arguments.boolean("create_dirs") ?? false
-            let call = try FileCall(arguments, context, needs: .write)
+            let call = try FileCall(arguments, context, needs: .fileWrite)
             let options = WriteOptions(
                 policy: context.policy.allowOverwrite ? .replace : .createOnly, mode: mode,
                 createDirectories: createDirectories)

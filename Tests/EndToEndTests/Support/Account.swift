@@ -2,6 +2,10 @@ import Foundation
 import Glibc
 import Testing
 
+/// unshare(2), which glibc declares for _GNU_SOURCE only.
+@_silgen_name("unshare") private func unshare(_ flags: Int32) -> Int32
+private let newMountNamespace: Int32 = 0x0002_0000  // CLONE_NEWNS
+
 /// A Unix account that a test logs in to, or runs a daemon as.
 struct Account: Hashable, Sendable {
     let name: String
@@ -36,6 +40,26 @@ struct Account: Hashable, Sendable {
         for (shell, purpose) in planned where FileManager.default.isExecutableFile(atPath: shell) {
             _ = try throwAway(loginShell: shell, purpose: purpose)
         }
+    }
+
+    /// Gives the calling thread, and what it starts from now on, an /etc of its own: a copy in `directory` (root only).
+    /// Accounts made after that are in nobody else's way.
+    ///
+    /// - Returns: false in a plain chroot, where the mount could not be kept from others.
+    static func separateEtc(in directory: String) throws -> Bool {
+        func check(_ result: Int32) throws {
+            guard result == 0 else { throw HarnessError("no /etc of its own: \(String(cString: strerror(errno)))") }
+        }
+        // First: the process that cleans up starts with the first child, and must see the same.
+        try check(unshare(newMountNamespace))
+        if mount("none", "/", nil, UInt(MS_REC | MS_PRIVATE), nil) != 0, errno == EINVAL { return false }
+        // Files that useradd of another process has for a moment may be gone before cp reads them, and are of no use here.
+        _ = try run(findProgram("cp"), ["-a", "/etc/.", directory])
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) where name.hasSuffix(".lock") {
+            try FileManager.default.removeItem(atPath: "\(directory)/\(name)")
+        }
+        try check(mount(directory, "/etc", nil, UInt(MS_BIND), nil))
+        return true
     }
 
     private static let planned = [
