@@ -354,6 +354,24 @@ import Testing
         }
     }
 
+    @Test("downloads that fail do not use up the room for others")
+    func failedDownloads() throws {
+        let (place, local) = (try Place(), try Place())
+        try place.write("file", "content")
+        try withDaemon(FilesTests.writing, on: .shared()) { _, client in
+            for number in 0..<17 {
+                let result = try client.callTool(
+                    "ssh_download_file",
+                    ["remote_path": .string(place.file("missing")), "local_path": .string(local.file("\(number)"))])
+                #expect(result.text.contains("does not exist"), "\(result)")
+            }
+            let result = try client.callTool(
+                "ssh_download_file",
+                ["remote_path": .string(place.file("file")), "local_path": .string(local.file("copy"))])
+            #expect(result["downloaded"] == true, "\(result)")
+        }
+    }
+
     @Test("local_roots confines transfers", arguments: FileTransport.all)
     func localRoots(over transport: FileTransport) throws {
         let place = try Place()

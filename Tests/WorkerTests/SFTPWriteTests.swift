@@ -126,6 +126,12 @@ struct SFTPWriteTests {
             try await scene.files.write(scene.path("f"), [1], options)
         }
         #expect(error == .changed(path: scene.path("f")) && scene.content("f") == "now" && scene.names() == ["f"])
+        // That something was appended is a change as well.
+        options.expected = Array("no".utf8)
+        let longer = await sftpError { () async throws(SFTPError) in
+            try await scene.files.write(scene.path("f"), [1], options)
+        }
+        #expect(longer == .changed(path: scene.path("f")) && scene.content("f") == "now")
         options.expected = Array("now".utf8)
         #expect(try await scene.files.write(scene.path("f"), [0x78], options).method == .replaced)
         #expect(scene.content("f") == "x")
