@@ -46,6 +46,7 @@ enum Service {
         switch end {
         case .closed: supervisor.send(.clientGone)
         case .lineTooLong(let limit):
+            server.refuseLine(limit: limit)
             supervisor.send(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))"))
         case .failed(let errno): supervisor.send(.clientDropped(reason: "reading failed: errno \(errno)"))
         }

@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test("17 MiB without a newline end the connection, with a log line and bounded memory")
+    @Test("17 MiB without a newline end the connection, with an error, a log line and bounded memory")
     func endlessLine() throws {
         let daemon = try Remote.shared().startDaemon()
         defer { daemon.stop() }
@@ -122,6 +122,8 @@ import Testing
             try? client.send(raw: chunk)
             peak = max(peak, worker.status("VmHWM")?.split(separator: " ").first.flatMap { Int($0) } ?? 0)
         }
+        let told = try client.nextUnmatched()["error"]
+        #expect(told?["code"] == -32600 && told?["message"]?.string?.contains("max_request_bytes") == true)
         _ = try client.waitForEOF()
         let dropped = try daemon.waitForLog("client disconnected")
         #expect(dropped["reason"]?.string?.contains("max_request_bytes") == true, "\(dropped)")

@@ -155,6 +155,7 @@ class CheckerTests(unittest.TestCase):
             (ask,), (ask, good, good), (ask, good.replace('"serverInfo"', '"server"')),
             (ask, good.replace('"jsonrpc":"2.0",', "")), (good,), (ask, good, call, done, step % 1),
             (ask, good, call, step % 2, step % 2, done), (ask, good, call, done.replace('{"a":1}', '{"a":2}')),
+            (ask, good, call, (step % 2).replace('"progress"', '"extra":1,"progress"'), done),
             (ask, good, call, done.replace('"structuredContent":{"a":1},', "")),
             (ask, good, '<{"jsonrpc":"2.0","id":9,"method":"roots/list"}'), (ask, good, "<[]"),
             (ask, good, '<{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":'

@@ -51,20 +51,28 @@ def schema_folder():
 
 @functools.cache
 def definition(revision, name):
-    """The validator of one type of a revision, and the members that it knows."""
+    """The validator of one type of a revision, the members that it knows, and those of its parameters."""
     schema = json.loads((schema_folder() / f"{revision}.json").read_text())
     key = "$defs" if "$defs" in schema else "definitions"
     root = {"$schema": schema["$schema"], key: schema[key], "$ref": f"#/{key}/{name}"}
     known = schema[key][name].get("properties")
-    return jsonschema.validators.validator_for(root)(root), frozenset(known) if known is not None else None
+    params = (known or {}).get("params", {})
+    if "$ref" in params:
+        params = schema[key][params["$ref"].rpartition("/")[2]]
+    return (
+        jsonschema.validators.validator_for(root)(root), frozenset(known) if known is not None else None,
+        frozenset(params["properties"]) if "properties" in params else None)
 
 
 def against_schema(revision, name, value, extra=()):
     """Also what a schema would let pass: members that the revision does not know."""
     if schema_folder() is None:
         return
-    validator, known = definition(revision, name)
+    validator, known, params = definition(revision, name)
     validator.validate(value)
+    if params is not None:
+        found = set(value.get("params", {})) - params
+        require(not found, revision, name, "has unknown parameters:", found)
     if known is not None:
         require(set(value) <= known | set(extra), revision, name, "has unknown members:", set(value) - known)
 

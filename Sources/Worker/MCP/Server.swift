@@ -69,6 +69,13 @@ public final class Server<Tools: ToolSet>: Sendable {
         receive(value, size: line.count, reply: SingleReply(writer: writer))
     }
 
+    /// Tells the client that a line of more than `limit` bytes was not read, and that nothing after it will be.
+    public func refuseLine(limit: Int) {
+        let refusal = RPCError.invalidRequest(
+            "a line has more than \(limit) bytes (limits.max_request_bytes). The connection ends; send less at once")
+        writer.write(JSONWriter.bytes(of: Outgoing.error(nil, refusal)))
+    }
+
     private func receive(batch elements: [JSONValue], size: Int) {
         guard elements.count <= Self.maximumBatch else {
             let refusal = RPCError.invalidRequest("a batch has at most \(Self.maximumBatch) messages")
