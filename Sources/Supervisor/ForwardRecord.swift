@@ -59,6 +59,25 @@ extension ForwardRegistry {
                 && route.socket.hasPrefix("/") && !route.user.hasPrefix("-") && reason.utf8.count <= 4096
         }
 
+        /// Whether its port is still open, as far as can be told; `uid` is the user of its ControlMaster.
+        func isOpen(in listeners: Listeners, of uid: UInt32) -> Bool {
+            guard let listener = listeners.loopback[route.localPort], listener.canBe(of: uid) else { return false }
+            return inode == nil || inode == listener.inode
+        }
+
+        /// Whether its port has been open and is closed now. One that was never seen open may still be about to.
+        func isOver(in listeners: Listeners, of uid: UInt32) -> Bool {
+            inode != nil && !isOpen(in: listeners, of: uid)
+        }
+
+        /// As a worker is shown it.
+        func entry(_ id: ID) -> ForwardEntry {
+            ForwardEntry(
+                forward: id, host: host, localPort: route.localPort, remoteHost: route.remoteHost,
+                remotePort: route.remotePort, since: since,
+                reason: phase == .reaping ? "it is being closed" : reason)
+        }
+
         private enum CodingKeys: String, CodingKey {
             case host, route, since, phase, inode, reason
         }

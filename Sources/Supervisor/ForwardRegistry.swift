@@ -167,7 +167,7 @@ struct ForwardRegistry {
                 + Self.refusal("\"\(forward.host)\" may not forward any more; the forward is closed again.")
         }
         let listener = listeners.loopback[forward.route.localPort]
-        guard let listener, isOurs(listener), masterHolds(listener.inode) != false else {
+        guard let listener, listener.canBe(of: uid), masterHolds(listener.inode) != false else {
             // The word of master and worker against what is seen: nothing may stay behind.
             return reap([id])
                 + Self.refusal(
@@ -228,25 +228,12 @@ struct ForwardRegistry {
 
     // MARK: What is seen
 
-    private func isOurs(_ listener: Listeners.Listener) -> Bool { listener.uid == uid || listener.uid == 0 }
-
-    /// Whether the forward's port is still open, as far as can be told.
-    private func isOpen(_ forward: Forward, _ listeners: Listeners) -> Bool {
-        guard let listener = listeners.loopback[forward.route.localPort], isOurs(listener) else { return false }
-        return forward.inode == nil || forward.inode == listener.inode
-    }
-
-    /// Whether the port has been open and is closed now. One that was never seen open may still be about to.
-    private func isOver(_ forward: Forward, _ listeners: Listeners) -> Bool {
-        forward.inode != nil && !isOpen(forward, listeners)
-    }
-
     /// Compares all forwards with the listeners that there are.
     mutating func observe(_ listeners: Listeners) -> [Action] {
         var actions: [Action] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) {
             let port = forward.route.localPort
-            let open = isOpen(forward, listeners)
+            let open = forward.isOpen(in: listeners, of: uid)
             switch forward.phase {
             case .running where !open:
                 settle(
@@ -258,7 +245,7 @@ struct ForwardRegistry {
             // One that was never seen, and is there after all.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
                 actions += reap([id])
-            case .dead where isOver(forward, listeners) && masters[forward.host] != forward.master:
+            case .dead where forward.isOver(in: listeners, of: uid) && masters[forward.host] != forward.master:
                 actions += remove(id)
             case .requested, .establishing, .running, .dead, .cancelling, .reaping: break
             }
@@ -269,14 +256,7 @@ struct ForwardRegistry {
     /// What a worker is shown: forwards that are being made are not there yet.
     private var entries: [ForwardEntry] {
         forwards.sorted { $0.key < $1.key }.filter { $0.value.phase != .requested && $0.value.phase != .establishing }
-            .map { entry($0.key, $0.value) }
-    }
-
-    private func entry(_ id: ID, _ forward: Forward) -> ForwardEntry {
-        ForwardEntry(
-            forward: id, host: forward.host, localPort: forward.route.localPort, remoteHost: forward.route.remoteHost,
-            remotePort: forward.route.remotePort, since: forward.since,
-            reason: forward.phase == .reaping ? "it is being closed" : forward.reason)
+            .map { $0.value.entry($0.key) }
     }
 
     private func note(_ level: LogLevel, _ text: String, _ id: ID) -> Action? {
@@ -304,7 +284,8 @@ struct ForwardRegistry {
                     + "ssh_list_forwards shows those that there are.")
         }
         switch forward.phase {
-        case .dead where isOver(forward, listeners): return remove(id) + [.answer(.forwardClosed(entry(id, forward)))]
+        case .dead where forward.isOver(in: listeners, of: uid):
+            return remove(id) + [.answer(.forwardClosed(forward.entry(id)))]
         case .running, .dead:
             forwards[id]?.phase = .cancelling
             forwards[id]?.owner = session
@@ -319,9 +300,9 @@ struct ForwardRegistry {
     private mutating func cancelled(
         _ id: ID, _ forward: Forward, _ said: String, _ listeners: Listeners
     ) -> [Action] {
-        let open = isOpen(forward, listeners)
+        let open = forward.isOpen(in: listeners, of: uid)
         switch forward.phase {
-        case .cancelling where !open: return remove(id) + [.answer(.forwardClosed(entry(id, forward)))]
+        case .cancelling where !open: return remove(id) + [.answer(.forwardClosed(forward.entry(id)))]
         case .cancelling where forward.attempts < Self.maximumCancels:
             forwards[id]?.attempts += 1
             return [.answer(.closeForward(forward: id, route: forward.route))]
@@ -405,7 +386,7 @@ struct ForwardRegistry {
         var actions: [Action] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where wanted(forward) {
             switch forward.phase {
-            case .dead where isOver(forward, listeners): actions += remove(id)
+            case .dead where forward.isOver(in: listeners, of: uid): actions += remove(id)
             case .running, .dead: actions += reap([id])
             case .requested, .establishing, .cancelling, .reaping: break
             }
@@ -422,9 +403,10 @@ struct ForwardRegistry {
             forwards[id] = forward
             nextID = max(nextID, id &+ 1)
             switch forward.phase {
-            case .running where isOpen(forward, listeners) && masters[forward.host] == forward.master:
+            case .running where forward.isOpen(in: listeners, of: uid) && masters[forward.host] == forward.master:
                 actions += [note(.info, "forward adopted", id)].compactMap { $0 }
-            case .running where isOver(forward, listeners), .dead where isOver(forward, listeners):
+            case .running where forward.isOver(in: listeners, of: uid),
+                .dead where forward.isOver(in: listeners, of: uid):
                 actions += remove(id)
             case .running, .dead: actions += reap([id])
             // Whether the master has heard of these is not known, and one that has may still be about to listen.

@@ -8,6 +8,9 @@ struct Listeners: Equatable {
     struct Listener: Equatable {
         let uid: UInt32
         let inode: UInt64
+
+        /// A process of the user, or one that began as root, has opened it.
+        func canBe(of user: UInt32) -> Bool { uid == user || uid == 0 }
     }
 
     /// On 127.0.0.1, by port.
