@@ -45,7 +45,10 @@ import Testing
     @Test func stoppingAChildEndsItsGroup() throws {
         let child = try ChildProcess("/bin/sh", ["-c", "sleep 600 & sleep 600"])
         try waitUntil("three in the group") { ProcessTable().processes(inGroup: child.pid).count == 3 }
-        #expect(ProcessTable().descendants(of: child.pid).map(\.comm) == ["sleep", "sleep"])
+        // The one that was forked last may not have executed its program yet.
+        try waitUntil("two that sleep") {
+            ProcessTable().descendants(of: child.pid).map(\.comm) == ["sleep", "sleep"]
+        }
         child.stop()
         try waitUntil("nobody in the group") { ProcessTable().processes(inGroup: child.pid).isEmpty }
         #expect(child.status == .signaled(SIGKILL))
@@ -148,21 +151,23 @@ import Testing
     @Test func killedTestProcessLeavesNothing() async throws {
         let directory = try TemporaryDirectory()
         let report = directory.file("report")
-        await #expect(processExitsWith: .signal(SIGKILL)) { [report = report as String] in
+        let result = await #expect(processExitsWith: .signal(SIGKILL), observing: [\.standardErrorContent]) {
+            [report = report as String] in
             try HarnessCleanupTests.startEverything(report: report)
             kill(getpid(), SIGKILL)
         }
-        try HarnessCleanupTests.expectAllGone(report)
+        try HarnessCleanupTests.expectAllGone(report, result)
     }
 
     @Test func exitedTestProcessLeavesNothing() async throws {
         let directory = try TemporaryDirectory()
         let report = directory.file("report")
-        await #expect(processExitsWith: .exitCode(3)) { [report = report as String] in
+        let result = await #expect(processExitsWith: .exitCode(3), observing: [\.standardErrorContent]) {
+            [report = report as String] in
             try HarnessCleanupTests.startEverything(report: report)
             exit(3)
         }
-        try HarnessCleanupTests.expectAllGone(report)
+        try HarnessCleanupTests.expectAllGone(report, result)
     }
 
     /// The shared remote with a command that outlives its login; writes what must be gone later.
@@ -185,7 +190,9 @@ import Testing
         try listing.encoded().write(to: URL(filePath: report))
     }
 
-    private static func expectAllGone(_ report: String) throws {
+    private static func expectAllGone(_ report: String, _ result: ExitTest.Result?) throws {
+        let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        try #require(access(report, F_OK) == 0, "\(said)")
         let listing = try JSON(parsing: Data(contentsOf: URL(filePath: report)))
         for key in ["sleeper", "master"] {
             let pid = pid_t(try #require(listing[key]?.int))

@@ -66,14 +66,15 @@ struct JSONWriter {
             guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
             bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
             start = index + 1
+            // One by one: a text of two bytes is slow to append.
+            bytes.append(UInt8(ascii: "\\"))
             switch byte {
-            case 0x22: append(raw: "\\\"")
-            case 0x5C: append(raw: "\\\\")
-            case 0x0A: append(raw: "\\n")
-            case 0x0D: append(raw: "\\r")
-            case 0x09: append(raw: "\\t")
+            case 0x22, 0x5C: bytes.append(byte)
+            case 0x0A: bytes.append(UInt8(ascii: "n"))
+            case 0x0D: bytes.append(UInt8(ascii: "r"))
+            case 0x09: bytes.append(UInt8(ascii: "t"))
             default:
-                append(raw: byte < 0x10 ? "\\u000" : "\\u00")
+                append(raw: byte < 0x10 ? "u000" : "u00")
                 append(raw: String(byte, radix: 16))
             }
         }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// unshare(2), which glibc declares for _GNU_SOURCE only.
@@ -59,6 +60,7 @@ struct Account: Hashable, Sendable {
             try FileManager.default.removeItem(atPath: "\(directory)/\(name)")
         }
         try check(mount(directory, "/etc", nil, UInt(MS_BIND), nil))
+        ThrowAwayAccounts.hasOwnEtc.withLock { $0 = true }
         return true
     }
 
@@ -77,6 +79,9 @@ struct Account: Hashable, Sendable {
 // @unchecked: the mutable state is only touched under `lock`.
 private final class ThrowAwayAccounts: @unchecked Sendable {
     static let shared = ThrowAwayAccounts()
+
+    /// Whether this process has an /etc of its own, so that useradd cannot know which uids others give.
+    static let hasOwnEtc = Mutex(false)
 
     private let lock = NSLock()
     private var accounts: [String: (account: Account, home: TemporaryDirectory)] = [:]
@@ -110,7 +115,9 @@ private final class ThrowAwayAccounts: @unchecked Sendable {
         // Owed before it exists: a crash between the two must not leave it.
         CrashCleanup.owe(.account(name))
         // '*' is a password that never matches; '!' would be a locked account, which sshd refuses.
-        let arguments = ["-M", "-U", "-l", "-d", home, "-s", shell, "-p", "*", name]
+        var arguments = ["-M", "-U", "-l", "-d", home, "-s", shell, "-p", "*", name]
+        // Two accounts of one uid would end each other's processes.
+        if hasOwnEtc.withLock({ $0 }) { arguments += ["-u", String(try unusedUID())] }
         var last = ""
         try waitUntil("useradd \(name): \(last)") {
             let result = try run(try findProgram("useradd"), arguments)
@@ -120,6 +127,17 @@ private final class ThrowAwayAccounts: @unchecked Sendable {
             guard result.succeeded else { throw HarnessError("useradd \(name): \(result.errorText)") }
             return true
         }
+    }
+
+    /// By the pid, which nobody else has.
+    private static func unusedUID() throws -> uid_t {
+        let all = 20_000..<60_000 as Range<uid_t>
+        let start = uid_t(getpid()) &* 16 % uid_t(all.count)
+        for step in 0..<uid_t(16) {
+            let uid = all.lowerBound + (start + step) % uid_t(all.count)
+            if getpwuid(uid) == nil, ProcessTable().processes(ofUID: uid).isEmpty { return uid }
+        }
+        throw HarnessError("no uid is free from \(all.lowerBound + start) on")
     }
 
     /// Removes the accounts of test processes that no longer run: those killed together with their cleanup.
