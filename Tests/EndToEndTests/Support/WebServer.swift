@@ -89,15 +89,43 @@ func fetch(port: Int) throws -> String {
     return text.firstRange(of: "\r\n\r\n").map { String(text[$0.upperBound...]) } ?? text
 }
 
-/// Local addresses that are listened on at this port, as /proc/net/tcp and tcp6 write them.
-func listeners(on port: Int) throws -> [String] {
-    let hex = String(port, radix: 16, uppercase: true)
-    let suffix = ":" + String(repeating: "0", count: 4 - hex.count) + hex
-    return try ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { table in
-        try String(contentsOfFile: table, encoding: .utf8).split(separator: "\n").compactMap { line in
-            let fields = line.split(separator: " ")
-            return fields.count > 3 && fields[3] == "0A" && fields[1].hasSuffix(suffix)
-                ? String(fields[1].dropLast(suffix.count)) : nil
+/// A listening socket, as /proc/net/tcp and tcp6 write it.
+struct ListeningSocket: Hashable {
+    let address: String
+    let port: Int
+    let inode: String
+
+    /// All that there are: what either of two looks has seen, because a table that changes while it is read can leave a
+    /// line out.
+    static func all() throws -> Set<ListeningSocket> { try look().union(look()) }
+
+    private static func look() throws -> Set<ListeningSocket> {
+        let lines = try ["/proc/net/tcp", "/proc/net/tcp6"].flatMap {
+            String(decoding: try contents($0), as: UTF8.self).split(separator: "\n")
         }
+        return Set(
+            lines.compactMap { line in
+                let fields = line.split(separator: " ")
+                guard fields.count > 9, fields[3] == "0A", let colon = fields[1].lastIndex(of: ":"),
+                    let port = Int(fields[1][colon...].dropFirst(), radix: 16)
+                else { return nil }
+                return ListeningSocket(address: String(fields[1][..<colon]), port: port, inode: String(fields[9]))
+            })
     }
+
+    /// A short read is not the end of such a file, as Foundation takes it for.
+    private static func contents(_ path: String) throws -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw HarnessError("\(path) cannot be read") }
+        defer { close(file) }
+        var all: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while case let count = read(file, &chunk, chunk.count), count > 0 { all += chunk[..<count] }
+        return all
+    }
+}
+
+/// Local addresses that are listened on at this port.
+func listeners(on port: Int) throws -> [String] {
+    try ListeningSocket.all().filter { $0.port == port }.map(\.address)
 }
