@@ -35,6 +35,23 @@ struct ArgumentsTests {
         #expect((long?.utf8.count ?? 0) < 300)
     }
 
+    @Test(arguments: [("0", 0), ("7", 7), ("644", 0o644), ("0644", 0o644), ("000777", 0o777)])
+    func `a mode is octal`(text: String, mode: Int) throws {
+        #expect(try read(["text": .string(text)]) { try $0.mode("text") } == UInt32(mode))
+    }
+
+    @Test(arguments: [
+        "4755", "2755", "1777", "1000", "06755", "7777", "10644", "100644", "177777", "777777777777", "0000004755",
+    ])
+    func `a mode above 0777 is refused`(text: String) {
+        #expect(mistake(["text": .string(text)]) { try $0.mode("text") }?.contains("at most \"0777\"") == true)
+    }
+
+    @Test(arguments: ["", "8", "+644", "-1", "0o644", "u+s", " 644", "6 44", "9999", "0x1ff", "00000000000000004755"])
+    func `a mode that is no octal number is refused`(text: String) {
+        #expect(mistake(["text": .string(text)]) { try $0.mode("text") }?.contains("must be octal") == true)
+    }
+
     @Test func `a string is taken as it is; null is absent`() throws {
         #expect(try read(["text": " é\n"]) { try $0.string("text") } == " é\n")
         #expect(try read(["text": ""]) { try $0.string("text") } == "")

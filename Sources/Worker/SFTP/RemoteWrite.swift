@@ -32,7 +32,7 @@ public struct WriteResult: Equatable, Sendable {
 public struct WriteOptions: Sendable {
     /// What to do with a file that exists.
     public var policy: WritePolicy
-    /// Permission bits; nil keeps those of a file that exists, and leaves a new one to the host's umask.
+    /// Permission bits, at most 0777; nil keeps those of a file that exists, and leaves a new one to the host's umask.
     public var mode: UInt32?
     /// Make the directories above it that are missing.
     public var createDirectories: Bool
@@ -49,7 +49,7 @@ public struct WriteOptions: Sendable {
         policy: WritePolicy, mode: UInt32? = nil, createDirectories: Bool = false, expected: [UInt8]? = nil
     ) {
         self.policy = policy
-        self.mode = mode.map { $0 & 0o7777 }
+        self.mode = mode.map { $0 & 0o777 }
         self.createDirectories = createDirectories
         self.expected = expected
     }

@@ -87,6 +87,26 @@ struct Arguments {
         }
     }
 
+    /// Permission bits in octal. Set-user-ID, set-group-ID and sticky are refused: who runs such a file gets the rights of
+    /// its owner, which no tool gives away.
+    func mode(_ name: String) throws(Mistake) -> UInt32? {
+        guard let text = try string(name) else { return nil }
+        guard (1...12).contains(text.utf8.count), text.utf8.allSatisfy(Self.octalDigits.contains),
+            let mode = UInt64(text, radix: 8)
+        else {
+            throw mistake(name, "must be octal permissions like \"0644\"")
+        }
+        guard mode <= 0o777 else {
+            throw mistake(
+                name,
+                "must be at most \"0777\": set-user-ID, set-group-ID and sticky bits are not set by this tool. Nothing was "
+                    + "done; leave them out")
+        }
+        return UInt32(mode)
+    }
+
+    private static let octalDigits = UInt8(ascii: "0")...UInt8(ascii: "7")
+
     /// Environment variables: an object of strings with shell names.
     func environment(_ name: String) throws(Mistake) -> [String: String] {
         let members: [JSONObject.Member]

@@ -20,7 +20,7 @@ enum WriteFileTool: Tool {
                 [
                     "path": Schema.string("Absolute"), "content": Schema.string(),
                     "encoding": ["type": "string", "enum": ["utf-8", "base64"]],
-                    "host": Schema.host(), "mode": Schema.string("Octal, as \"0644\""),
+                    "host": Schema.host(), "mode": Schema.string("Octal, as \"0644\", at most 0777"),
                     "create_dirs": Schema.boolean(),
                 ], required: ["path", "content"]),
             outputSchema: Schema.result(
@@ -36,7 +36,7 @@ enum WriteFileTool: Tool {
             let arguments = try Arguments(
                 values, tool: name, known: ["path", "content", "encoding", "host", "mode", "create_dirs"])
             let content = try content(arguments)
-            let mode = try mode(arguments)
+            let mode = try arguments.mode("mode")
             let createDirectories = try arguments.boolean("create_dirs") ?? false
             let call = try FileCall(arguments, context, needs: .fileWrite)
             let options = WriteOptions(
@@ -81,13 +81,5 @@ enum WriteFileTool: Tool {
                 sentence: "\(name): argument \"encoding\" must be \"utf-8\" or \"base64\", not \"\(other.prefix(50))\"."
             )
         }
-    }
-
-    private static func mode(_ arguments: Arguments) throws -> UInt32? {
-        guard let text = try arguments.string("mode") else { return nil }
-        guard let mode = UInt32(text, radix: 8), mode <= 0o7777 else {
-            throw Arguments.Mistake(sentence: "\(name): argument \"mode\" must be octal permissions like \"0644\".")
-        }
-        return mode
     }
 }
