@@ -8,15 +8,11 @@ struct SFTPCodecTests {
         func maybe<Value>(_ value: @autoclosure () -> Value) -> Value? {
             Bool.random(using: &generator) ? value() : nil
         }
-        var attributes = SFTPAttributes(
+        return SFTPAttributes(
             size: maybe(.random(in: .min ... .max, using: &generator)),
             owner: maybe(.init(user: .random(in: .min ... .max, using: &generator), group: 7)),
             permissions: maybe(.random(in: .min ... .max, using: &generator)),
             times: maybe(.init(access: 1, modification: .random(in: .min ... .max, using: &generator))))
-        for _ in 0..<Int.random(in: 0...2, using: &generator) {
-            attributes.extensions.append(.init(type: Array("a@b".utf8), data: bytes(&generator, most: 20)))
-        }
-        return attributes
     }
 
     private static func bytes(_ generator: inout SeededGenerator, most: Int) -> [UInt8] {
@@ -34,7 +30,49 @@ struct SFTPCodecTests {
             (Server.status(9, 4, "no"), .status(.failure, "no")), (Server.handle(9, handle), .handle(handle)),
             (Server.data(9, data), .data(data[...])), (Server.names(9, names, longName: [1, 2]), .names(names)),
             (Server.attributes(9, one), .attributes(one)),
+            (extended(9, size: 77, pairs: 2), .attributes(SFTPAttributes(size: 77))),
         ]
+    }
+
+    /// ATTRS with pairs of a vendor.
+    private static func extended(_ id: UInt32, size: UInt64, pairs: UInt32) -> [UInt8] {
+        SFTPScriptedServer.packet(105) { writer in
+            writer.number(id)
+            writer.number(0x8000_0001 as UInt32)
+            writer.number(size)
+            writer.number(pairs)
+            for _ in 0..<pairs {
+                writer.string("a@b".utf8)
+                writer.string([1, 2, 3])
+            }
+        }
+    }
+
+    @Test func `names and texts are no longer than they may be`() throws {
+        typealias Server = SFTPScriptedServer
+        func named(_ length: Int) -> SFTPName {
+            SFTPName(name: Array(repeating: 0x6E, count: length), attributes: SFTPAttributes())
+        }
+        func check(_ packet: [UInt8], _ answer: SFTPRequest.Answer) throws {
+            try SFTPReply.decode(packet[4...]).reply.check(answers: answer)
+        }
+        try check(Server.names(9, [named(1024)]), .names)
+        #expect(throws: Malformed.self) { try check(Server.names(9, [named(1025)]), .names) }
+        try check(Server.names(9, [named(4096)]), .name)
+        #expect(throws: Malformed.self) { try check(Server.names(9, [named(4097)]), .name) }
+        try check(Server.names(9, Array(repeating: named(1), count: 5000)), .names)
+        #expect(throws: Malformed.self) { try check(Server.names(9, Array(repeating: named(1), count: 5001)), .names) }
+        for (length, isKept) in [(1024, true), (1025, false)] {
+            let packet = Server.packet(201) { writer in
+                writer.number(9 as UInt32)
+                for _ in 0..<length { writer.byte(1) }
+            }
+            if isKept {
+                try check(packet, .extended)
+            } else {
+                #expect(throws: Malformed.self) { try check(packet, .extended) }
+            }
+        }
     }
 
     @Test func `what is written is read`() throws {

@@ -252,30 +252,59 @@ struct SFTPHostileServerTests {
         #expect(isBroken(await error { () async throws(SFTPError) in try await files.list(path, limit: 10) }))
     }
 
-    @Test func `a download ends where the file was said to end`() async {
+    /// A server of a file that it says is so long, and that gives whatever is asked for.
+    private func endless(said size: UInt64, finally after: UInt64? = nil) -> RemoteFiles {
         let honest = Server.honest([])
-        let taken = Mutex(0)
-        let files = Server.files { request, server in
+        let stats = Mutex(0)
+        return Server.files(deadline: .seconds(10)) { request, server in
             switch request.type {
             case 8, 17:
-                server.say(Server.attributes(request.id, SFTPAttributes(size: 100_000, permissions: 0o100644)))
+                let isFirst = stats.withLock { stats in
+                    stats += 1
+                    return stats <= 2
+                }
+                let attributes = SFTPAttributes(size: isFirst ? size : after ?? size, permissions: 0o100644)
+                server.say(Server.attributes(request.id, attributes))
             case 5:
                 let length = request.body.suffix(4).reduce(0) { $0 << 8 | Int($1) }
                 server.say(Server.data(request.id, Array(repeating: 1, count: length)))
             default: honest(request, server)
             }
         }
+    }
+
+    @Test func `a download ends where the file was said to end, and tells of more`() async throws {
+        for (after, grewTo) in [(nil, nil), (100_001, 100_001), (1 << 62, 1 << 62)] as [(UInt64?, UInt64?)] {
+            let taken = Mutex(0)
+            let result = try await endless(said: 100_000, finally: after).download(path) { data in
+                taken.withLock { $0 += data.count }
+            }
+            #expect(result.size == 100_000 && result.grewTo == grewTo && taken.withLock { $0 } == 100_000)
+        }
+        let shrunk = await error { () async throws(SFTPError) in
+            try await endless(said: 100_000, finally: 99_999).download(path) { _ in }
+        }
+        #expect(shrunk == .changed(path: path))
+    }
+
+    @Test func `a download of a file that says it is empty has an end`() async {
+        let taken = Mutex(0)
         let error = await error { () async throws(SFTPError) in
-            try await files.download(path) { data async throws(SFTPError) in
-                // Without an end of its own the test has one.
-                if taken.withLock({
-                    $0 += data.count; return $0 > 10 << 20
-                }) {
-                    throw .cancelled
-                }
+            try await endless(said: 0).download(path) { data in taken.withLock { $0 += data.count } }
+        }
+        #expect(error == .endless(limit: 64 << 20, path: path) && taken.withLock { $0 } <= 64 << 20)
+    }
+
+    @Test func `nothing is taken of a file that is not admitted`() async {
+        let taken = Mutex(0)
+        let error = await error { () async throws(SFTPError) in
+            try await endless(said: 1 << 62).download(path) { size throws(SFTPError) in
+                throw .local(detail: "\(size) bytes")
+            } to: { data in
+                taken.withLock { $0 += data.count }
             }
         }
-        #expect(error == .changed(path: path) && taken.withLock { $0 } == 100_000, "\(String(describing: error))")
+        #expect(error == .local(detail: "4611686018427387904 bytes") && taken.withLock { $0 } == 0)
     }
 
     @Test func `an unknown status is told with its text`() async {
@@ -311,6 +340,49 @@ struct SFTPHostileServerTests {
             let result = try await files.read(path, .head(1 << 20))
             #expect(result.bytes == content && result.reachedEnd)
         }
+    }
+
+    /// A server whose file is shorter after the first STATs than they said, as after the rotation of a log.
+    private func rotated(from old: UInt64, to content: [UInt8], statsThatLie lies: Int) -> RemoteFiles {
+        let honest = Server.honest(content)
+        let stats = Mutex(0)
+        return Server.files(deadline: .seconds(5)) { request, server in
+            guard request.type == 17 || request.type == 8 else { return honest(request, server) }
+            let lies = stats.withLock { stats in
+                stats += 1
+                return stats <= lies
+            }
+            let size = lies ? old : UInt64(content.count)
+            server.say(Server.attributes(request.id, SFTPAttributes(size: size, permissions: 0o100644)))
+        }
+    }
+
+    @Test(arguments: [1, 2, 3, 4])
+    func `the size of a file that was rotated is its own`(lies: Int) async throws {
+        let content = Array("one\ntwo\nthree\n".utf8)
+        let tail = try await rotated(from: 1 << 20, to: content, statsThatLie: lies)
+            .tailLines(path, count: 2, limit: 1000)
+        #expect(String(decoding: tail.bytes, as: UTF8.self) == "two\nthree\n" && tail.offset == 4)
+        #expect(tail.size == 14 && tail.reachedEnd && !tail.isCut)
+        let read = try await rotated(from: 1 << 20, to: content, statsThatLie: 1)
+            .read(path, .offset(1 << 20, 1000))
+        #expect(read.bytes.isEmpty && read.size == 14 && read.reachedEnd)
+        let lines = try await rotated(from: 1 << 20, to: content, statsThatLie: 1)
+            .lines(path, from: 9, count: 1, limit: 1000)
+        #expect(lines.bytes.isEmpty && lines.size == 14 && lines.reachedEnd && lines.offset == 14)
+    }
+
+    @Test func `a tail that is never where it was said to be ends with an error`() async {
+        let files = rotated(from: 1 << 20, to: [], statsThatLie: .max)
+        let error = await error { () async throws(SFTPError) in try await files.tailLines(path, count: 2, limit: 100) }
+        #expect(error == .changed(path: path))
+    }
+
+    @Test(arguments: [0, 4, 5, 6, 100, 1 << 40] as [UInt64])
+    func `an offset behind the end does not make the file longer`(offset: UInt64) async throws {
+        let files = Server.files(Server.honest(Array("12345".utf8)))
+        let read = try await files.read(path, .offset(offset, 3))
+        #expect(read.size == 5 && read.reachedEnd == (offset >= 2))
     }
 
     @Test func `a cancelled call ends at once, its late answer is consumed and its handle closed`() async throws {

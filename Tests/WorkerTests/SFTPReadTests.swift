@@ -160,12 +160,18 @@ struct SFTPReadTests {
         }
         #expect(await call.value == .cancelled)
         // Growing all the time: told, and not followed for ever.
-        let growing = await sftpError { () async throws(SFTPError) in
+        let times = Mutex<UInt64>(0)
+        let growing = try await scene.files.download(scene.path("f")) { _ in
+            times.withLock { $0 += 1 }
+            scene.run("/usr/bin/truncate", "-s", "+1", "\(scene.directory)/f")
+        }
+        #expect(growing.size == 14_888_896 && growing.grewTo == 14_888_896 + times.withLock { $0 })
+        let shrinking = await sftpError { () async throws(SFTPError) in
             try await scene.files.download(scene.path("f")) { _ in
-                scene.run("/usr/bin/truncate", "-s", "+1", "\(scene.directory)/f")
+                scene.run("/usr/bin/truncate", "-s", "1000", "\(scene.directory)/f")
             }
         }
-        #expect(growing == .changed(path: scene.path("f")))
+        #expect(shrinking == .changed(path: scene.path("f")))
     }
 }
 

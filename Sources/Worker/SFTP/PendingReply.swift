@@ -6,15 +6,18 @@ final class PendingReply: Sendable {
     private let client: SFTPClient
     private let call: String
     private let path: [UInt8]
+    private let cost: Int
 
-    init(slot: Slot<SFTPReply>, client: SFTPClient, call: String, path: [UInt8]) {
+    init(slot: Slot<SFTPReply>, client: SFTPClient, call: String, path: [UInt8], cost: Int) {
         self.slot = slot
         self.client = client
         self.call = call
         self.path = path
+        self.cost = cost
     }
 
     deinit {
+        client.settle(cost)
         if let reply = slot.abandon() { client.discard(reply, path: path) }
     }
 

@@ -27,6 +27,8 @@ struct ReadPump {
     private(set) var position: UInt64
     /// The server told the end of the file.
     private(set) var reachedEnd = false
+    /// How long the file is at least, by what came of it: 0 where nothing came.
+    private(set) var seen: UInt64 = 0
 
     /// Asks for the first bytes at once. `size` is what STAT said, `window` the most bytes under way.
     init(
@@ -58,13 +60,14 @@ struct ReadPump {
                 return nil
             }
             position += UInt64(data.count)
+            seen = position
             window = min(longestWindow, window * 2)
             if data.count < request.length {
                 // What was asked for behind it does not join on: it was the end, or the server gives no more at once.
-                queue = []
-                underWay = 0
+                try await dropQueue()
                 asked = position
                 if !request.probes && data.count >= 4096 { chunk = data.count }
+                window = chunk
             }
             fill()
             return data
@@ -72,15 +75,32 @@ struct ReadPump {
         return nil
     }
 
+    /// Waits for the answers to all that was asked for, which nobody needs: a server that leaves them out would otherwise
+    /// be asked for ever more.
+    private mutating func dropQueue() async throws(SFTPError) {
+        while !queue.isEmpty {
+            let request = queue.removeFirst()
+            do throws(SFTPError) {
+                _ = try await request.reply.data()
+            } catch .refused {
+                continue
+            }
+        }
+        underWay = 0
+    }
+
     private mutating func fill() {
-        while asked < expected && underWay < window && queue.count < 256 {
-            ask(min(UInt64(chunk), expected - asked), probes: false)
+        while asked < expected && underWay < window && queue.count < 256 && mayAsk {
+            ask(min(UInt64(client.length(upTo: chunk)), expected - asked), probes: false)
         }
         // One at a time, as nobody knows whether there is more.
-        if asked >= expected && asked < end && queue.last?.probes != true {
-            ask(min(UInt64(chunk), end - asked), probes: true)
+        if asked >= expected && asked < end && queue.last?.probes != true && mayAsk {
+            ask(min(UInt64(client.length(upTo: chunk)), end - asked), probes: true)
         }
     }
+
+    /// The next bytes always, those behind them where all calls together leave room.
+    private var mayAsk: Bool { queue.isEmpty || client.hasRoom(for: chunk) }
 
     private mutating func ask(_ length: UInt64, probes: Bool) {
         let request = SFTPRequest.read(handle, offset: asked, length: Int(length))

@@ -1,54 +1,66 @@
-/// A file that was read to its end.
+/// A file that was read to the end that it had when it was opened.
 public struct DownloadResult: Equatable, Sendable {
-    /// Its bytes.
+    /// Its bytes that were read.
     public let size: UInt64
     /// As FSTAT told when it was opened.
     public let attributes: SFTPAttributes
     /// Hexadecimal, where it was asked for.
     public let sha256: String?
+    /// The size that FSTAT told behind the last byte, where the file had grown by then: what was added was not read.
+    public let grewTo: UInt64?
 }
 
 extension RemoteFiles {
-    /// Reads a regular file to its end and gives its bytes to `sink`, in order, in constant memory: while `sink` works,
-    /// at most 4 MiB are under way.
+    /// Bytes of a file that says it is empty and is not, as those of /proc do: nothing else tells where it ends.
+    static let longestUnsized: UInt64 = 64 << 20
+
+    /// Reads a regular file up to the size that FSTAT told when it was opened, and gives its bytes to `sink`, in order, in
+    /// constant memory: while `sink` works, at most 4 MiB are under way.
     ///
     /// - Parameters:
     ///   - verifies: read it a second time and compare the SHA-256 of both.
+    ///   - admit: gets the size before the first byte goes to `sink`, 0 where the host tells none, and throws where there
+    ///     is no room for it.
     ///   - progress: gets the bytes so far, those of the second time included, and how many there will be where the host
     ///     tells.
-    /// - Throws: `.changed` where the file's size or time is another at the end than at the beginning, or other than what
-    ///   was read; `.differs` where it reads differently the second time.
+    /// - Throws: `.changed` where the file became shorter, or was written to without growing; `.differs` where it reads
+    ///   differently the second time; `.endless` above 64 MiB of a file that says it is empty.
     public func download(
-        _ path: [UInt8], verifies: Bool = false,
+        _ path: [UInt8], verifies: Bool = false, admit: @Sendable (_ size: UInt64) throws(SFTPError) -> Void = { _ in },
         to sink: @Sendable (ArraySlice<UInt8>) async throws(SFTPError) -> Void,
         progress: @Sendable (_ bytes: UInt64, _ total: UInt64?) -> Void = { _, _ in }
     ) async throws(SFTPError) -> DownloadResult {
         try await channel.use { client async throws(SFTPError) in
             var file = try await open(path, client) { handle, size in
-                ReadPump(client, handle: handle, path: path, from: 0, to: .max, size: size)
+                // One that grows as fast as it is read would never end.
+                let end = size == 0 ? Self.longestUnsized + 1 : size
+                return ReadPump(client, handle: handle, path: path, from: 0, to: end, size: size)
             }
-            // Files of /proc say 0 and have content.
-            let total = file.attributes.size.flatMap { $0 == 0 ? nil : $0 }
-            let work = total.map { verifies ? $0.multipliedReportingOverflow(by: 2).partialValue : $0 }
+            let total = file.attributes.size ?? 0
+            try admit(total)
+            let work = total == 0 ? nil : verifies ? total.multipliedReportingOverflow(by: 2).partialValue : total
             var digest = verifies ? SHA256() : nil
             while let data = try await file.asked.next() {
-                // One that grows as fast as it is read would never end.
-                if let total, file.asked.position > total { throw .changed(path: path) }
+                if total == 0, file.asked.position > Self.longestUnsized {
+                    throw .endless(limit: Self.longestUnsized, path: path)
+                }
                 digest?.update(data)
                 try await sink(data)
                 progress(file.asked.position, work)
             }
             let size = file.asked.position
+            guard total == 0 || size == total else { throw .changed(path: path) }
             let sha256 = digest?.finish()
             if let sha256 {
                 let again = try await client.sha256(of: file.handle, size: size) { progress(size + $0, work) }
                 guard again == sha256 else { throw .differs(path: path) }
             }
             let after = try await client.send(.fstat(file.handle.bytes), about: path).attributes()
+            let grewTo = after.size.flatMap { $0 > size && total != 0 ? $0 : nil }
             let same =
                 after.size == file.attributes.size && after.times?.modification == file.attributes.times?.modification
-            guard total == nil || (same && total == size) else { throw .changed(path: path) }
-            return DownloadResult(size: size, attributes: file.attributes, sha256: sha256)
+            guard total == 0 || same || grewTo != nil else { throw .changed(path: path) }
+            return DownloadResult(size: size, attributes: file.attributes, sha256: sha256, grewTo: grewTo)
         }
     }
 }

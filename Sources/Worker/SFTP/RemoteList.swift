@@ -22,10 +22,6 @@ extension RemoteFiles {
     /// Entries that a directory may have, and bytes of their names.
     static let mostEntries = 1_000_000
     static let mostNameBytes = 256 << 20
-    /// Bytes of one name: file systems have 255, or as many UTF-16 units.
-    static let longestName = 1024
-    /// Bytes of a symlink's target, PATH_MAX.
-    static let longestTarget = 4096
     /// Bytes of names and targets in a page.
     static let mostPageBytes = 1 << 20
 
@@ -80,29 +76,32 @@ extension RemoteFiles {
         _ entries: inout [RemoteEntry], in directory: [UInt8], targets: Bool, _ client: SFTPClient
     ) async throws(SFTPError) {
         let unknown = entries.indices.filter { entries[$0].attributes.permissions == nil }
-        try await each(unknown, ask: { client.send(.lstat(RemotePath.join(directory, entries[$0].name))) }) {
+        try await each(unknown, client, ask: { client.send(.lstat(RemotePath.join(directory, entries[$0].name))) }) {
             index, answer async throws(SFTPError) in
             entries[index].attributes = try await answer.attributes()
         }
         guard targets else { return }
         let links = entries.indices.filter { entries[$0].attributes.type == .symlink }
-        try await each(links, ask: { client.send(.readlink(RemotePath.join(directory, entries[$0].name))) }) {
+        var kept = 0
+        try await each(links, client, ask: { client.send(.readlink(RemotePath.join(directory, entries[$0].name))) }) {
             index, answer async throws(SFTPError) in
+            // What is behind so many is not on the page.
+            guard kept <= Self.mostPageBytes else { return }
             let target = try await answer.name()
-            guard target.count <= Self.longestTarget else {
-                throw .broken(detail: "a symlink of \(target.count) bytes")
-            }
+            kept += target.count
             entries[index].target = target
         }
     }
 
     /// Up to 64 requests at a time. A refusal leaves its entry out.
     private func each(
-        _ indices: [Int], ask: (Int) -> PendingReply, take: (Int, PendingReply) async throws(SFTPError) -> Void
+        _ indices: [Int], _ client: SFTPClient, ask: (Int) -> PendingReply,
+        take: (Int, PendingReply) async throws(SFTPError) -> Void
     ) async throws(SFTPError) {
         var start = 0
         while start < indices.count {
-            let batch = indices[start..<min(start + 64, indices.count)]
+            let count = client.hasRoom(for: 64 * SFTPRequest.costOfPath) ? 64 : 1
+            let batch = indices[start..<min(start + count, indices.count)]
             start += batch.count
             for (index, answer) in zip(batch, batch.map(ask)) {
                 do throws(SFTPError) {
@@ -138,7 +137,9 @@ private struct NamePump {
     }
 
     private mutating func fill() {
-        while queue.count < depth { queue.append(client.send(.readdir(handle), about: path)) }
+        while queue.count < depth, queue.isEmpty || client.hasRoom(for: SFTPRequest.costOfNames) {
+            queue.append(client.send(.readdir(handle), about: path))
+        }
     }
 }
 
@@ -149,7 +150,9 @@ private struct Page {
     private var kept: [RemoteEntry] = []
     /// The largest name that can still be on the page or the first behind it.
     private var largest: [UInt8]?
+    /// Of all names, and of those that are kept.
     private var nameBytes = 0
+    private var keptBytes = 0
     private(set) var total = 0
     private(set) var hasMore = false
 
@@ -161,7 +164,7 @@ private struct Page {
     mutating func append(_ names: [SFTPName]) throws(SFTPError) {
         for name in names {
             if name.name == [0x2E] || name.name == [0x2E, 0x2E] { continue }
-            guard name.name.count <= RemoteFiles.longestName, RemotePath.isName(name.name) else {
+            guard RemotePath.isName(name.name) else {
                 throw .broken(detail: "a directory entry whose name is no name")
             }
             total += 1
@@ -171,23 +174,34 @@ private struct Page {
             }
             if let after, !precedes(after, name.name) { continue }
             if let largest, !precedes(name.name, largest) { continue }
-            var attributes = name.attributes
-            attributes.extensions = []
-            kept.append(RemoteEntry(name: name.name, attributes: attributes, target: nil))
-            if kept.count > 2 * (limit + 1) { cut() }
+            kept.append(RemoteEntry(name: name.name, attributes: name.attributes, target: nil))
+            keptBytes += name.name.count
+            if kept.count > 2 * (limit + 1) || keptBytes > 4 * RemoteFiles.mostPageBytes { cut() }
         }
     }
 
-    private mutating func cut() {
+    /// Leaves what can be on the page and one entry behind it.
+    /// - Returns: how many of them can be on the page: at most the limit, and no more than a page's bytes of names, but one.
+    @discardableResult
+    private mutating func cut() -> Int {
         kept.sort { precedes($0.name, $1.name) }
-        guard kept.count > limit + 1 else { return }
-        kept.removeSubrange((limit + 1)...)
-        largest = kept.last?.name
+        var bytes = 0
+        let fitting = kept.prefix(limit).prefix { entry in
+            bytes += entry.name.count
+            return bytes <= RemoteFiles.mostPageBytes
+        }.count
+        let most = min(limit, max(1, fitting))
+        if kept.count > most + 1 {
+            kept.removeSubrange((most + 1)...)
+            largest = kept.last?.name
+        }
+        keptBytes = kept.reduce(0) { $0 + $1.name.count }
+        return most
     }
 
     mutating func finish() -> [RemoteEntry] {
-        cut()
-        hasMore = kept.count > limit
-        return Array(kept.prefix(limit))
+        let most = cut()
+        hasMore = kept.count > most
+        return Array(kept.prefix(most))
     }
 }

@@ -3,12 +3,16 @@ struct OpenFile<Asked> {
     let handle: SFTPHandle
     let attributes: SFTPAttributes
     var asked: Asked
+
+    /// Bytes in the file, as FSTAT told or as were seen.
+    func size(seen: UInt64) -> UInt64 { max(attributes.size ?? 0, seen) }
 }
 
 extension RemoteFiles {
     /// Opens a regular file for reading in two round trips, in the second of which `ask` already works on the handle.
     ///
-    /// STAT comes first: opening a FIFO would block the server's one thread, and opening some devices does something.
+    /// STAT comes first: opening a FIFO would block the server's one thread, and opening some devices does something. Where
+    /// the file that was opened has another size, another file has taken its place or it is being written: it is asked anew.
     func open<Asked>(
         _ path: [UInt8], _ client: SFTPClient, ask: (_ handle: [UInt8], _ size: UInt64) -> Asked
     ) async throws(SFTPError) -> OpenFile<Asked> {
@@ -26,6 +30,8 @@ extension RemoteFiles {
         let (fstat, asked) = early ?? (client.send(.fstat(handle.bytes), about: path), ask(handle.bytes, size))
         let attributes = try await fstat.attributes()
         guard attributes.type == .regular else { throw .notRegular(attributes.type, path: path) }
-        return OpenFile(handle: handle, attributes: attributes, asked: asked)
+        let opened = attributes.size ?? size
+        return OpenFile(
+            handle: handle, attributes: attributes, asked: opened == size ? asked : ask(handle.bytes, opened))
     }
 }

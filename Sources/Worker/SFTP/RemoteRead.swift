@@ -14,15 +14,14 @@ public enum ReadRange: Equatable, Sendable {
 public struct ReadResult: Equatable, Sendable {
     /// The bytes.
     public let bytes: [UInt8]
-    /// Where in the file they begin.
+    /// Where in the file they begin; behind its end where that was asked for.
     public let offset: UInt64
-    /// As FSTAT told when the file was opened; 0 for most files of /proc, whatever they contain.
+    /// As FSTAT told when the file was opened; its size is 0 for most files of /proc, whatever they contain.
     public let attributes: SFTPAttributes
+    /// Bytes in the file: as FSTAT told, or as many as were seen where those are more.
+    public let size: UInt64
     /// Nothing was behind `bytes` when they were read.
     public let reachedEnd: Bool
-
-    /// Bytes in the file, as FSTAT told or as were seen.
-    public var size: UInt64 { max(attributes.size ?? 0, offset + UInt64(bytes.count)) }
 }
 
 /// Some lines of a file.
@@ -33,15 +32,14 @@ public struct LinesResult: Equatable, Sendable {
     public let offset: UInt64
     /// As FSTAT told when the file was opened.
     public let attributes: SFTPAttributes
+    /// Bytes in the file: as FSTAT told, or as many as were seen where those are more.
+    public let size: UInt64
     /// How many lines `bytes` has; a last one without a line feed counts.
     public let count: Int
     /// Nothing was behind `bytes` when they were read.
     public let reachedEnd: Bool
     /// There were more of the wanted lines than the limit of bytes allows: `bytes` begins (tail) or ends within a line.
     public let isCut: Bool
-
-    /// Bytes in the file, as FSTAT told or as were seen.
-    public var size: UInt64 { max(attributes.size ?? 0, offset + UInt64(bytes.count)) }
 }
 
 extension RemoteFiles {
@@ -59,8 +57,10 @@ extension RemoteFiles {
             var bytes: [UInt8] = []
             while let data = try await file.asked.next() { bytes += data }
             withExtendedLifetime(file.handle) {}
-            let reachedEnd = file.asked.reachedEnd || offset + UInt64(bytes.count) == file.attributes.size
-            return ReadResult(bytes: bytes, offset: offset, attributes: file.attributes, reachedEnd: reachedEnd)
+            let end = file.asked.position
+            return ReadResult(
+                bytes: bytes, offset: offset, attributes: file.attributes, size: file.size(seen: file.asked.seen),
+                reachedEnd: file.asked.reachedEnd || end == file.attributes.size)
         }
     }
 
@@ -90,54 +90,71 @@ extension RemoteFiles {
             }
             var window = LineWindow(skip: max(0, start - 1), count: max(0, count), limit: max(0, limit))
             while !window.isDone, let data = try await file.asked.next() { window.append(data) }
-            withExtendedLifetime(file.handle) {}
             let end = window.offset + UInt64(window.bytes.count)
-            let reachedEnd = file.asked.reachedEnd ? file.asked.position == end : end == file.attributes.size
+            // Whether more follows is not known where the size does not tell it: what was asked for behind the lines does.
+            if end == file.asked.position, end != file.attributes.size { _ = try await file.asked.next() }
+            withExtendedLifetime(file.handle) {}
+            let isLast = file.asked.reachedEnd || end == file.attributes.size
             return LinesResult(
-                bytes: window.bytes, offset: window.offset, attributes: file.attributes, count: window.lines,
-                reachedEnd: reachedEnd, isCut: window.isCut)
+                bytes: window.bytes, offset: window.offset, attributes: file.attributes,
+                size: file.size(seen: file.asked.seen), count: window.lines,
+                reachedEnd: end == file.asked.position && isLast, isCut: window.isCut)
         }
     }
 
     /// Reads the last `count` lines, at most `limit` bytes of them, backwards in blocks: what is before them is not read.
+    ///
+    /// - Throws: `.changed` where the file became shorter each time it was looked at.
     public func tailLines(_ path: [UInt8], count: Int, limit: Int) async throws(SFTPError) -> LinesResult {
         try await channel.use { client async throws(SFTPError) in
             let (count, limit) = (max(0, count), max(0, limit))
-            // Lines of 128 bytes are a fair guess; blocks grow where they are longer.
-            var block = max(4096, min(count.multipliedReportingOverflow(by: 128).partialValue, 128 << 10, limit))
-            var file = try await open(path, client) { handle, size in
-                // A file of /proc has no end to begin at.
-                let start = size - min(size, UInt64(block))
-                return ReadPump(
-                    client, handle: handle, path: path, from: start, to: size == 0 ? UInt64(limit) + 1 : size,
-                    size: size)
+            // A log that is rotated while it is read is opened again, and then its new self is read.
+            for _ in 0..<3 {
+                if let lines = try await tail(path, count: count, limit: limit, client) { return lines }
             }
-            var start = file.asked.position
-            var bytes: [UInt8] = []
-            while let data = try await file.asked.next() { bytes += data }
-            let end = start + UInt64(bytes.count)
-            var tail = LineTail.begin(of: count, in: bytes)
-            while tail == nil && start > 0 && bytes.count <= limit {
-                block = min(block * 2, 1 << 20)
-                let from = start - min(start, UInt64(block))
-                var pump = ReadPump(client, handle: file.handle.bytes, path: path, from: from, to: start, size: start)
-                var before: [UInt8] = []
-                while let data = try await pump.next() { before += data }
-                // It shrank: what was read before is no longer its end.
-                guard from + UInt64(before.count) == start else { throw .changed(path: path) }
-                bytes = before + bytes
-                start = from
-                tail = LineTail.begin(of: count, in: bytes)
-            }
-            withExtendedLifetime(file.handle) {}
-            var kept = bytes[(tail ?? 0)...]
-            let isCut = kept.count > limit
-            kept = kept.suffix(limit)
-            return LinesResult(
-                bytes: Array(kept), offset: end - UInt64(kept.count), attributes: file.attributes,
-                count: LineTail.lines(in: kept),
-                reachedEnd: file.asked.reachedEnd || end == file.attributes.size, isCut: isCut)
+            throw .changed(path: path)
         }
+    }
+
+    /// - Returns: nil where the file became shorter while it was read.
+    private func tail(
+        _ path: [UInt8], count: Int, limit: Int, _ client: SFTPClient
+    ) async throws(SFTPError) -> LinesResult? {
+        // Lines of 128 bytes are a fair guess; blocks grow where they are longer.
+        var block = max(4096, min(count.multipliedReportingOverflow(by: 128).partialValue, 128 << 10, limit))
+        var file = try await open(path, client) { [block] handle, size in
+            // A file of /proc has no end to begin at.
+            let start = size - min(size, UInt64(block))
+            return ReadPump(
+                client, handle: handle, path: path, from: start, to: size == 0 ? UInt64(limit) + 1 : size, size: size)
+        }
+        let size = file.attributes.size ?? 0
+        var start = file.asked.position
+        var bytes: [UInt8] = []
+        while let data = try await file.asked.next() { bytes += data }
+        let end = file.asked.position
+        guard size == 0 || end == size else { return nil }
+        var tail = LineTail.begin(of: count, in: bytes)
+        while tail == nil && start > 0 && bytes.count <= limit {
+            block = min(block * 2, 1 << 20)
+            let from = start - min(start, UInt64(block))
+            var pump = ReadPump(client, handle: file.handle.bytes, path: path, from: from, to: start, size: start)
+            var before: [UInt8] = []
+            while let data = try await pump.next() { before += data }
+            // What was read before is no longer its end.
+            guard pump.position == start else { return nil }
+            bytes = before + bytes
+            start = from
+            tail = LineTail.begin(of: count, in: bytes)
+        }
+        withExtendedLifetime(file.handle) {}
+        var kept = bytes[(tail ?? 0)...]
+        let isCut = kept.count > limit
+        kept = kept.suffix(limit)
+        return LinesResult(
+            bytes: Array(kept), offset: end - UInt64(kept.count), attributes: file.attributes,
+            size: file.size(seen: file.asked.seen), count: LineTail.lines(in: kept),
+            reachedEnd: file.asked.reachedEnd || end == file.attributes.size, isCut: isCut)
     }
 }
 

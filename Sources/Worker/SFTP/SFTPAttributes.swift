@@ -24,7 +24,8 @@ public enum FileType: String, Equatable, Sendable {
     }
 }
 
-/// ATTRS, draft-ietf-secsh-filexfer-02 section 5. What the sender left out is nil.
+/// ATTRS, draft-ietf-secsh-filexfer-02 section 5. What the sender left out is nil. Extended pairs of vendors are read over
+/// and not kept: a host may send a packet full of them with each file.
 public struct SFTPAttributes: Equatable, Sendable {
     /// A user and a group.
     public struct Owner: Equatable, Sendable {
@@ -42,14 +43,6 @@ public struct SFTPAttributes: Equatable, Sendable {
         public var modification: UInt32
     }
 
-    /// A pair of a vendor.
-    public struct Extension: Equatable, Sendable {
-        /// `name@domain`
-        public var type: [UInt8]
-        /// Its meaning is the vendor's.
-        public var data: [UInt8]
-    }
-
     /// Bytes.
     public var size: UInt64?
     /// User and group.
@@ -58,8 +51,6 @@ public struct SFTPAttributes: Equatable, Sendable {
     public var permissions: UInt32?
     /// Times.
     public var times: Times?
-    /// Pairs of vendors.
-    public var extensions: [Extension] = []
 
     /// Attributes to set.
     public init(size: UInt64? = nil, owner: Owner? = nil, permissions: UInt32? = nil, times: Times? = nil) {
@@ -87,7 +78,6 @@ public struct SFTPAttributes: Equatable, Sendable {
         if owner != nil { flags |= Flag.owner }
         if permissions != nil { flags |= Flag.permissions }
         if times != nil { flags |= Flag.times }
-        if !extensions.isEmpty { flags |= Flag.extended }
         writer.number(flags)
         if let size { writer.number(size) }
         if let owner {
@@ -98,12 +88,6 @@ public struct SFTPAttributes: Equatable, Sendable {
         if let times {
             writer.number(times.access)
             writer.number(times.modification)
-        }
-        guard !extensions.isEmpty else { return }
-        writer.number(UInt32(extensions.count))
-        for pair in extensions {
-            writer.string(pair.type)
-            writer.string(pair.data)
         }
     }
 
@@ -117,7 +101,8 @@ public struct SFTPAttributes: Equatable, Sendable {
         if flags & Flag.times != 0 { times = Times(access: try reader.number32(), modification: try reader.number32()) }
         guard flags & Flag.extended != 0 else { return }
         for _ in 0..<(try reader.count(ofAtLeast: 8)) {
-            extensions.append(Extension(type: Array(try reader.string()), data: Array(try reader.string())))
+            _ = try reader.string()
+            _ = try reader.string()
         }
     }
 }

@@ -37,6 +37,7 @@ final class SFTPClient: Sendable {
         var limits = Limits()
         var nextID: UInt32 = 1
         var inFlight: [UInt32: Entry] = [:]
+        var underWay = UnderWay()
         var lastProgress = ContinuousClock.now
         var watching = false
         /// Handles that are open, being opened or being closed.
@@ -90,17 +91,31 @@ final class SFTPClient: Sendable {
 
     // MARK: Requests
 
+    /// Whether more than the next thing may be asked for, at this cost.
+    func hasRoom(for cost: Int) -> Bool {
+        state.withLock { $0.underWay.hasRoom(for: cost, unanswered: $0.inFlight.count) }
+    }
+
+    /// The longest of the next READ or WRITE, where its like are asked for ahead up to `length`.
+    func length(upTo length: Int) -> Int { hasRoom(for: length) ? length : min(length, UnderWay.shortest) }
+
+    /// What was asked for is taken, or nobody wants it any more.
+    func settle(_ cost: Int) { state.withLock { $0.underWay.remove(cost) } }
+
     /// Sends a request at once. Its reply is waited for when it is needed, and a reply that nobody takes is dropped; a
     /// handle in it is closed.
     func send(_ request: SFTPRequest, about path: [UInt8]? = nil) -> PendingReply {
         let slot = Slot<SFTPReply>()
         let answer = request.answer
         let call = request.call.name
+        let cost = request.cost
         let (transport, id, watches) = state.withLock { state -> ((any SFTPTransport)?, UInt32, Bool) in
+            state.underWay.add(cost)
             if case .ended(let error) = state.phase {
                 _ = slot.fill(.failure(error))
                 return (nil, 0, false)
             }
+            guard state.inFlight.count < UnderWay.mostUnanswered else { return (nil, 0, true) }
             while state.inFlight[state.nextID] != nil { state.nextID &+= 1 }
             let id = state.nextID
             state.nextID &+= 1
@@ -117,8 +132,12 @@ final class SFTPClient: Sendable {
         if let transport {
             transport.send(request, id: id)
             if watches { watch(after: deadline) }
+        } else if watches {
+            let error = SFTPError.broken(detail: "\(UnderWay.mostUnanswered) requests without an answer")
+            _ = slot.fill(.failure(error))
+            fail(error)
         }
-        return PendingReply(slot: slot, client: self, call: call, path: path ?? request.path)
+        return PendingReply(slot: slot, client: self, call: call, path: path ?? request.path, cost: cost)
     }
 
     /// The handle that an OpenSSH server will give next: it numbers them, and takes the one first that was closed last.

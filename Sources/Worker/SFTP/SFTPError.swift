@@ -28,6 +28,8 @@ public enum SFTPError: Error, Equatable, Sendable {
     case tooManyEntries(limit: Int)
     /// The file changed while it was worked on.
     case changed(path: [UInt8])
+    /// The file says that it is empty and gave more than so many bytes: where it ends is not known.
+    case endless(limit: UInt64, path: [UInt8])
     /// No space is left on the file system of `path`, as far as the host tells.
     case noSpace(path: [UInt8])
     /// The host's server lacks what the call needs.

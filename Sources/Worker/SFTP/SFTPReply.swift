@@ -16,6 +16,14 @@ enum SFTPReply: Equatable, Sendable {
 
     /// Handles are at most so long, section 6.3.
     static let longestHandle = 256
+    /// Names in one reply: more than fit with their long names into the 256 KiB of a packet.
+    static let mostNames = 5000
+    /// Bytes of a name in a directory: file systems have 255, or as many UTF-16 units.
+    static let longestName = 1024
+    /// Bytes of a path that REALPATH, READLINK or expand-path@openssh.com tell, PATH_MAX.
+    static let longestPath = 4096
+    /// Bytes of an extended reply: statvfs@openssh.com has 88.
+    static let longestExtended = 1024
 
     /// The whole of a packet behind its length.
     static func decode(_ packet: ArraySlice<UInt8>) throws(Malformed) -> (id: UInt32, reply: SFTPReply) {
@@ -38,21 +46,28 @@ enum SFTPReply: Equatable, Sendable {
         case 103: reply = .data(try reader.string())
         case 104:
             var names: [SFTPName] = []
-            for _ in 0..<(try reader.count(ofAtLeast: 12)) {
+            let count = try reader.count(ofAtLeast: 12)
+            guard count <= mostNames else { throw Malformed("\(count) names in one packet") }
+            names.reserveCapacity(count)
+            for _ in 0..<count {
                 let name = Array(try reader.string())
                 _ = try reader.string()
                 names.append(SFTPName(name: name, attributes: try SFTPAttributes(from: &reader)))
             }
             reply = .names(names)
         case 105: reply = .attributes(try SFTPAttributes(from: &reader))
-        case 201: reply = .extended(reader.remainder())
+        case 201:
+            let rest = reader.remainder()
+            guard rest.count <= longestExtended else { throw Malformed("an extended reply of \(rest.count) bytes") }
+            // A slice would keep the buffer that it is a part of.
+            reply = .extended(Array(rest)[...])
         default: throw Malformed("a packet of type \(type)")
         }
         try reader.expectEnd()
         return (id, reply)
     }
 
-    /// Throws where it does not answer the request.
+    /// Throws where it does not answer the request, or is longer than such an answer may be.
     func check(answers answer: SFTPRequest.Answer) throws(Malformed) {
         switch (self, answer) {
         case (.status(.ok, _), .status), (.handle, .handle), (.attributes, .attributes), (.extended, .extended): return
@@ -64,8 +79,15 @@ enum SFTPReply: Equatable, Sendable {
             guard !data.isEmpty || most == 0 else { throw Malformed("no bytes and no end") }
         case (.names(let names), .names):
             guard !names.isEmpty else { throw Malformed("no names and no end") }
+            guard names.count <= Self.mostNames else { throw Malformed("\(names.count) names at once") }
+            guard names.allSatisfy({ $0.name.count <= Self.longestName }) else {
+                throw Malformed("a name of a directory longer than \(Self.longestName) bytes")
+            }
         case (.names(let names), .name):
             guard names.count == 1 else { throw Malformed("\(names.count) names in the place of one") }
+            guard names[0].name.count <= Self.longestPath else {
+                throw Malformed("a path of \(names[0].name.count) bytes")
+            }
         default: throw Malformed("an answer of the wrong kind")
         }
     }

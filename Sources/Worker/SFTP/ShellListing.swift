@@ -2,12 +2,14 @@ internal import Synchronization
 
 /// A directory that the shell lists: it comes in parts, each of which answers one READDIR.
 final class ShellListing: Sendable {
-    /// Bytes of parts that nobody has asked for yet.
-    private static let longestBacklog = 64 << 20
+    /// Bytes of parts that nobody has asked for yet, with what their names take when they are cut out.
+    private static let longestBacklog = 32 << 20
+    /// Bytes of a name beside its own.
+    private static let costOfName = 160
 
     private struct State {
         var begun = false
-        var parts: [[SFTPName]] = []
+        var parts: [(names: [SFTPName], cost: Int)] = []
         var backlog = 0
         var waiting: [UInt32] = []
         var end: (status: SFTPStatus, text: String)?
@@ -24,8 +26,9 @@ final class ShellListing: Sendable {
     func ask(_ id: UInt32) -> (answer: SFTPReply?, begins: Bool) {
         state.withLock { state in
             if !state.parts.isEmpty {
-                if state.parts.count == 1 { state.backlog = 0 }
-                return (.names(state.parts.removeFirst()), false)
+                let part = state.parts.removeFirst()
+                state.backlog -= part.cost
+                return (.names(part.names), false)
             }
             if let end = state.end { return (.status(end.status, end.text), false) }
             state.waiting.append(id)
@@ -40,8 +43,9 @@ final class ShellListing: Sendable {
             let names = try ShellResult.names(answer.payload)
             let outcome = state.withLock { state -> (UInt32?, Bool) in
                 if !state.waiting.isEmpty { return (state.waiting.removeFirst(), true) }
-                state.parts.append(names)
-                state.backlog += answer.payload.count
+                let cost = answer.payload.count + names.count * Self.costOfName
+                state.parts.append((names, cost))
+                state.backlog += cost
                 return (nil, state.backlog <= Self.longestBacklog)
             }
             guard outcome.1 else { throw Malformed("a directory faster than it is read") }

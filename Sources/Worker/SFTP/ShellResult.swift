@@ -53,6 +53,9 @@ enum ShellResult {
         return mode
     }
 
+    /// Names in a part, as `ShellScript` cuts a directory.
+    private static let mostNames = 100
+
     /// A part of a directory: names that end in a NUL, one more NUL, then a line of attributes for each. Where a name
     /// vanished in between the lines do not tell which is whose, and are left out.
     static func names(_ payload: ArraySlice<UInt8>) throws(Malformed) -> [SFTPName] {
@@ -62,10 +65,11 @@ enum ShellResult {
             guard let end = rest.firstIndex(of: 0) else { throw Malformed("a list that ends early") }
             defer { rest = rest[(end + 1)...] }
             if end == rest.startIndex { break }
+            guard names.count < mostNames else { throw Malformed("more than \(mostNames) names in a part of a list") }
             names.append(Array(rest[..<end]))
         }
         guard !names.isEmpty else { throw Malformed("no names and no end") }
-        let lines = String(decoding: rest, as: UTF8.self).split(separator: "\n")
+        let lines = String(decoding: rest, as: UTF8.self).split(separator: "\n", maxSplits: names.count)
         let attributes = lines.count == names.count ? lines.map { Self.attributes($0) } : []
         return names.enumerated().map { index, name in
             let known = index < attributes.count ? attributes[index] : nil

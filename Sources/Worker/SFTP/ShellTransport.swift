@@ -205,13 +205,14 @@ final class ShellTransport: SFTPTransport {
     private static func result(_ answer: ShellAnswer, of request: SFTPRequest) -> SFTPReply {
         switch request.answer {
         case .attributes:
-            let text = String(decoding: answer.payload, as: UTF8.self)
+            let text = String(decoding: answer.payload.prefix(2 * SFTPReply.longestPath), as: UTF8.self)
             let line = text.split(whereSeparator: \.isNewline).first ?? ""
             return ShellResult.attributes(line).map { .attributes($0) }
                 ?? .status(.failure, "no attributes: \(answer.text)")
         case .name: return .names([SFTPName(name: Array(answer.payload), attributes: SFTPAttributes())])
         case .extended:
-            return ShellResult.space(String(decoding: answer.payload, as: UTF8.self)) ?? .status(.failure, answer.text)
+            let text = String(decoding: answer.payload.suffix(2 * SFTPReply.longestPath), as: UTF8.self)
+            return ShellResult.space(text) ?? .status(.failure, answer.text)
         case .status, .handle, .data, .names: return .status(.ok, "")
         }
     }
@@ -224,7 +225,8 @@ final class ShellTransport: SFTPTransport {
         let blocks = (UInt64(skip + length) + ShellScript.block - 1) / ShellScript.block
         call({ ShellScript.read($0, path, firstBlock: first, blocks: blocks) }) { answer in
             if answer.status == .ok {
-                let data = answer.payload.dropFirst(skip).prefix(length)
+                // A slice would keep all that had come with it.
+                let data = Array(answer.payload.dropFirst(skip).prefix(length))[...]
                 self.reply(data.isEmpty ? .status(.endOfFile, "") : .data(data), id)
             } else {
                 // What came before the error is content and no message.

@@ -16,7 +16,14 @@ final class Turns: Sendable {
             queues[key] = queue + [slot]
             return false
         }
-        if !isFree { try await slot.value() }
+        if isFree { return Turn { self.pass(key) } }
+        do throws(SFTPError) {
+            try await slot.value()
+        } catch {
+            // Whoever has the turn may keep it for long.
+            queues.withLock { queues in queues[key]?.removeAll { $0 === slot } }
+            throw error
+        }
         return Turn { self.pass(key) }
     }
 

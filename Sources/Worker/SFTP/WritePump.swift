@@ -34,11 +34,13 @@ struct WritePump {
         let chunk = client.limits.writeLength
         var offset = start
         while offset < end {
-            let bytes = try await source(offset, Int(min(UInt64(chunk), end - offset)))
+            let bytes = try await source(offset, Int(min(UInt64(client.length(upTo: chunk)), end - offset)))
             if Task.isCancelled { throw .cancelled }
             if bytes.isEmpty { break }
             digest?.update(bytes)
-            while underWay + bytes.count > Self.window, !queue.isEmpty { try await settle() }
+            while !queue.isEmpty, underWay + bytes.count > Self.window || !client.hasRoom(for: bytes.count) {
+                try await settle()
+            }
             let request = SFTPRequest.write(handle.bytes, offset: offset, data: bytes)
             queue.append((client.send(request, about: handle.path), bytes.count))
             underWay += bytes.count

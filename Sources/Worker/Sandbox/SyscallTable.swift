@@ -61,6 +61,7 @@ enum SyscallTable {
             when: .lacks(index: 1, bits: creatingFlags), else: .refuse(errno: EACCES)),
         SyscallRule("newfstatat fstat stat lstat statx", "loader, ssh looks at its socket"),
         SyscallRule("access faccessat faccessat2 readlink readlinkat", "loader, libcrypto"),
+        SyscallRule("fstatfs", "free space before a download, of the descriptor that it goes into"),
         SyscallRule("getdents64", "closing descriptors by /proc/self/fd"),
         SyscallRule("getcwd", "ssh start-up"),
         SyscallRule("umask", "ssh start-up"),

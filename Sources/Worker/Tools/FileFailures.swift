@@ -40,6 +40,9 @@ enum FileFailures {
             return "\(place) has more than \(limit) entries, too many to list. Use ssh_exec with find."
         case .changed:
             return "\(place) changed while it was worked on; nothing was written. Read it again, then try again."
+        case .endless(let limit, _):
+            return "\(place) says that it is empty and gives more than \(limit) bytes, so where it ends is not known. "
+                + "Nothing of it was kept; read what you need with ssh_read_file and \"max_bytes\"."
         case .noSpace:
             return "There is no space left for \(place). The file is as it was; free space there, then try again."
         case .unsupported(let what): return "\"\(host.name)\" cannot do this over SFTP: \(what). Use ssh_exec."
@@ -66,5 +69,6 @@ enum FileFailures {
         }
     }
 
-    private static func shown(_ path: String) -> String { path.utf8.count <= 500 ? path : "\(path.prefix(200))…" }
+    /// The path, cut for a sentence.
+    static func shown(_ path: String) -> String { path.utf8.count <= 500 ? path : "\(path.prefix(200))…" }
 }

@@ -28,6 +28,7 @@ enum ReadFileTool: Tool {
                 [
                     "content": Schema.string(), "encoding": Schema.string(), "size": Schema.integer(),
                     "truncated": Schema.boolean(), "next_offset": Schema.integer(),
+                    "beginning_truncated": Schema.boolean(),
                     InjectionWarning.key: Schema.string(),
                 ]),
             readOnly: true, destructive: false, idempotent: true)
@@ -40,10 +41,8 @@ enum ReadFileTool: Tool {
         let size: UInt64
         /// More follows behind `bytes`.
         let hasMore: Bool
-        /// `bytes` may begin within a character.
-        var beginsAnywhere = false
-        /// Something that was asked for is missing.
-        let truncated: Bool
+        /// The limit left out the beginning of the last lines, so `bytes` may begin within a character.
+        var lacksBeginning = false
     }
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
@@ -68,19 +67,17 @@ enum ReadFileTool: Tool {
                     let lines = try await call.files.tailLines(call.path, count: tail, limit: limit)
                     return Part(
                         bytes: lines.bytes, offset: lines.offset, size: lines.size, hasMore: !lines.reachedEnd,
-                        beginsAnywhere: lines.isCut, truncated: lines.isCut)
+                        lacksBeginning: lines.isCut)
                 }
                 if start != nil || count != nil {
                     let lines = try await call.files.lines(
                         call.path, from: start ?? 1, count: count ?? .max, limit: limit)
                     return Part(
-                        bytes: lines.bytes, offset: lines.offset, size: lines.size, hasMore: !lines.reachedEnd,
-                        truncated: lines.isCut)
+                        bytes: lines.bytes, offset: lines.offset, size: lines.size, hasMore: !lines.reachedEnd)
                 }
                 let read = try await call.files.read(call.path, .offset(UInt64(offset ?? 0), limit))
                 return Part(
-                    bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd,
-                    truncated: !read.reachedEnd)
+                    bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd)
             }
             context.notes.received(part.bytes.count)
             return shape(part)
@@ -93,16 +90,17 @@ enum ReadFileTool: Tool {
         var result: JSONObject = [
             "content": .string(text ?? Data(part.bytes).base64EncodedString()),
             "encoding": text == nil ? "base64" : "utf-8", "size": .integer(Int64(clamping: part.size)),
-            "offset": .integer(Int64(clamping: part.offset)), "truncated": .bool(part.truncated),
+            "offset": .integer(Int64(clamping: part.offset)), "truncated": .bool(part.hasMore),
         ]
         if part.hasMore { result["next_offset"] = .integer(Int64(clamping: part.offset + UInt64(part.bytes.count))) }
+        if part.lacksBeginning { result["beginning_truncated"] = true }
         return result
     }
 
     /// The bytes as text; a character that the limit cuts in two is left to the next part.
     private static func text(_ part: inout Part) -> String? {
         if let whole = String(validating: part.bytes, as: UTF8.self) { return whole }
-        let leading = part.beginsAnywhere ? part.bytes.prefix(3).prefix { $0 & 0xC0 == 0x80 }.count : 0
+        let leading = part.lacksBeginning ? part.bytes.prefix(3).prefix { $0 & 0xC0 == 0x80 }.count : 0
         for trailing in 0...(part.hasMore ? 3 : 0) where leading + trailing < part.bytes.count {
             let kept = part.bytes.dropFirst(leading).dropLast(trailing)
             guard let text = String(validating: kept, as: UTF8.self) else { continue }

@@ -72,7 +72,8 @@ enum DownloadFileTool: Tool {
         ToolDescription(
             name: name, title: "Download a file",
             description:
-                "Copies a file of a host to this machine, whole or not at all, with mode 0600; paths are absolute. "
+                "Copies a file of a host to this machine, whole or not at all, with mode 0600; paths are absolute. Of one that "
+                + "grows, what it had at the beginning is copied (\"grew_to\"). "
                 + (policy.allowOverwrite
                     ? "One that exists is replaced."
                     : "A local file that exists is refused: overwriting is switched off."),
@@ -83,7 +84,7 @@ enum DownloadFileTool: Tool {
                     "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "size": Schema.integer()]),
+                ["downloaded": Schema.boolean(), "size": Schema.integer(), "grew_to": Schema.integer()]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
@@ -111,6 +112,7 @@ enum DownloadFileTool: Tool {
             "downloaded": true, "local_path": .string(local), "size": .integer(Int64(clamping: fetched.size)),
         ]
         if let sha256 = fetched.sha256 { result["sha256"] = .string(sha256) }
+        if let grewTo = fetched.grewTo { result["grew_to"] = .integer(Int64(clamping: grewTo)) }
         return result
     }
 
@@ -120,7 +122,9 @@ enum DownloadFileTool: Tool {
     ) async throws(FileFailure) -> DownloadResult {
         try await call.sftp { () async throws(SFTPError) in
             let fetched = try await call.files.download(call.path, verifies: verifies) {
-                bytes async throws(SFTPError) in
+                size throws(SFTPError) in
+                try target.admit(size, from: call)
+            } to: { bytes async throws(SFTPError) in
                 context.notes.received(bytes.count)
                 try await target.take(bytes)
             } progress: { done, total in
@@ -223,6 +227,21 @@ enum LocalTransfer {
         init(_ file: SharedFD, _ path: String) {
             self.file = file
             self.path = path
+        }
+
+        /// Throws where the file system has no room for a file of `size` bytes, as far as it tells. What others write
+        /// meanwhile shows only when the disk is full.
+        func admit(_ size: UInt64, from call: FileCall) throws(SFTPError) {
+            var space = statvfs()
+            // Some file systems of user space tell nothing: all their numbers are 0.
+            guard fstatvfs(file.rawValue, &space) == 0, space.f_blocks > 0 else { return }
+            let (free, overflow) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
+            guard !overflow, size > free else { return }
+            throw .local(
+                detail:
+                    "No space left for the local file \(path): \(FileFailures.shown(call.text)) on \"\(call.host.name)\" has "
+                    + "\(size) bytes, and \(free) are free there. Nothing was written; free space there or choose another path."
+            )
         }
 
         @Sendable func take(_ bytes: ArraySlice<UInt8>) async throws(SFTPError) { try write(bytes) }
