@@ -54,6 +54,8 @@ let package = Package(
         workerModule("Policy", ["CRE2", "IPC"]),
         workerModule("Tools", ["IPC", "MCP", "SSH", "SFTP", "Policy"]),
 
+        .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
+
         .testTarget(name: "IPCTests", dependencies: ["CLinux", "IPC"], swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
@@ -61,13 +63,14 @@ let package = Package(
             name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             exclude: ["PolicyCorpus.tsv"],
             swiftSettings: settings),
+        .testTarget(name: "GateTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .testTarget(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),
         .executableTarget(
             name: "GuardBench", dependencies: ["Policy"], path: "Benchmarks/GuardBench", swiftSettings: settings),
-        .testTarget(name: "EndToEndTests", dependencies: ["CLinux"], swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,46 @@
+/// Cuts a stream into messages, each a length of four bytes and so many bytes. What a message claims to be long takes no
+/// memory: kept is what has arrived.
+struct MuxFramer {
+    private let limit: Int
+    private var buffer: [UInt8] = []
+    private var start = 0
+
+    /// - Parameter limit: bytes of the longest message, without the four of its length.
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Bytes that have arrived and belong to no whole message yet.
+    var isEmpty: Bool { start == buffer.count }
+
+    /// How many bytes the message under way needs at most. Whoever expects a descriptor behind it reads no more at once:
+    /// the byte that carries it must not be read together with others.
+    var wanted: Int {
+        let available = buffer.count - start
+        return available < 4 ? 4 - available : min(Int(claimedLength), limit) + 4 - available
+    }
+
+    mutating func append(_ bytes: some Collection<UInt8>) {
+        if start > 0 {
+            buffer.removeFirst(start)
+            start = 0
+        }
+        buffer.append(contentsOf: bytes)
+    }
+
+    /// The next whole message without its length, nil where it has not arrived.
+    mutating func next() throws(MuxViolation) -> [UInt8]? {
+        guard buffer.count - start >= 4 else { return nil }
+        let length = claimedLength
+        guard length <= limit else { throw .tooLong(length) }
+        guard length >= 4 else { throw .truncated }
+        let end = start + 4 + Int(length)
+        guard buffer.count >= end else { return nil }
+        defer { start = end }
+        return Array(buffer[start + 4..<end])
+    }
+
+    private var claimedLength: UInt32 {
+        buffer[start..<start + 4].reduce(0) { $0 << 8 | UInt32($1) }
+    }
+}
