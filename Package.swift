@@ -70,6 +70,8 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "GuardBench", dependencies: ["Policy"], path: "Benchmarks/GuardBench", swiftSettings: settings),
+        .executableTarget(
+            name: "HostileSFTPServer", path: "Tests/HostileSFTPServer", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17

@@ -342,6 +342,87 @@ struct SFTPHostileServerTests {
         }
     }
 
+    @Test func `one that answers the first READ of each burst with a byte is not asked for ever more`() async {
+        let honest = Server.honest([])
+        let asked = Mutex(0)
+        let files = Server.files(deadline: .milliseconds(300)) { request, server in
+            switch request.type {
+            case 8, 17:
+                server.say(Server.attributes(request.id, SFTPAttributes(size: 1 << 30, permissions: 0o100644)))
+            case 5:
+                let isFirst = asked.withLock { asked in
+                    asked += 1
+                    return asked % 32 == 1
+                }
+                if isFirst { server.say(Server.data(request.id, [1])) }
+            default: honest(request, server)
+            }
+        }
+        let error = await error { () async throws(SFTPError) in try await files.read(path, .head(64 << 20)) }
+        #expect(error == .silent(.milliseconds(300)), "\(String(describing: error))")
+        #expect(asked.withLock { $0 } <= 64)
+    }
+
+    @Test func `one that answers each READ with a byte is asked for one thing at a time`() async throws {
+        let honest = Server.honest([])
+        let asked = Mutex(0)
+        let files = Server.files(deadline: .seconds(10)) { request, server in
+            switch request.type {
+            case 8, 17:
+                server.say(Server.attributes(request.id, SFTPAttributes(size: 1 << 30, permissions: 0o100644)))
+            case 5:
+                asked.withLock { $0 += 1 }
+                server.say(Server.data(request.id, [1]))
+            default: honest(request, server)
+            }
+        }
+        #expect(try await files.read(path, .head(1000)).bytes == Array(repeating: 1, count: 1000))
+        #expect(asked.withLock { $0 } < 1100)
+    }
+
+    @Test func `requests without an answer have an end`() async {
+        let client = SFTPClient(deadline: .seconds(60))
+        let server = SFTPScriptedServer(client) { _, _ in }
+        client.start(server)
+        let started = await error { () async throws(SFTPError) in try await client.ready() }
+        #expect(started == nil)
+        for _ in 0..<UnderWay.mostUnanswered { _ = client.send(.stat(path)) }
+        #expect(client.end == nil)
+        let last = await error { () async throws(SFTPError) in try await client.send(.stat(path)).attributes() }
+        #expect(isBroken(last) && isBroken(client.end))
+    }
+
+    @Test func `what all calls together ask for ahead is bounded, and each call goes on`() async throws {
+        let content = (0..<600_000).map { UInt8(truncatingIfNeeded: $0 / 13) }
+        let honest = Server.honest(content)
+        let held = Mutex<[Server.Request]>([])
+        let most = Mutex(0)
+        let files = Server.files(deadline: .seconds(20)) { request, server in
+            guard request.type == 5 else { return honest(request, server) }
+            let count = held.withLock { held in
+                held.append(request)
+                return held.count
+            }
+            most.withLock { $0 = max($0, count) }
+            // READs are held until nothing more comes for a moment: then all ask for as much as they may.
+            server.later {
+                if held.withLock({ $0.count }) == count {
+                    for each in held.withLock({ held in
+                        defer { held = [] }; return held
+                    }) { honest(each, server) }
+                }
+            }
+        }
+        let path = path
+        let sizes = await withTaskGroup(of: Int?.self) { group in
+            for _ in 0..<120 { group.addTask { try? await files.read(path, .head(1 << 20)).bytes.count } }
+            return await group.reduce(into: [Int?]()) { $0.append($1) }
+        }
+        #expect(sizes.allSatisfy { $0 == content.count } && sizes.count == 120)
+        // 120 calls that ask for 20 READs each would be 2,400.
+        #expect(most.withLock { $0 } <= UnderWay.mostRequestsAhead + 120, "\(most.withLock { $0 })")
+    }
+
     /// A server whose file is shorter after the first STATs than they said, as after the rotation of a log.
     private func rotated(from old: UInt64, to content: [UInt8], statsThatLie lies: Int) -> RemoteFiles {
         let honest = Server.honest(content)

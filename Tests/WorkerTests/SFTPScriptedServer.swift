@@ -53,6 +53,11 @@ final class SFTPScriptedServer: SFTPPacketTransport {
         }
     }
 
+    /// Runs `body` in a moment, between two requests.
+    func later(_ body: @escaping @Sendable () -> Void) {
+        queue.asyncAfter(deadline: .now() + .milliseconds(20), execute: body)
+    }
+
     /// Sends bytes as they are.
     func say(_ bytes: [UInt8]) { client.receive(bytes[...]) }
 

@@ -5,6 +5,9 @@
 /// symlink between the two is followed all the same: version 3 cannot open relative to a directory, so base_dir confines
 /// this client and not those who write to its tree.
 public struct RemoteFiles: Sendable {
+    /// Directories of one path that are asked about at once.
+    static let lookahead = 16
+
     let channel: SFTPChannel
     let base: [UInt8]?
 
@@ -67,24 +70,29 @@ public struct RemoteFiles: Sendable {
     }
 
     func makeDirectories(_ path: [UInt8], _ client: SFTPClient) async throws(SFTPError) {
-        let prefixes = RemotePath.prefixes(path)
-        let states = prefixes.map { client.send(.stat($0)) }
-        var existing = prefixes.count
+        let ends = RemotePath.ends(path)
+        var existing = ends.count
+        var states: [PendingReply] = []
         while existing > 0 {
+            // A path may have two thousand directories.
+            if states.isEmpty {
+                states = ends[..<existing].suffix(Self.lookahead).map { client.send(.stat(Array(path[..<$0]))) }
+            }
             do throws(SFTPError) {
-                let type = try await states[existing - 1].attributes().type
+                let type = try await states.removeLast().attributes().type
                 guard type == .directory || type == .unknown else {
-                    throw .notRegular(type, path: prefixes[existing - 1])
+                    throw .notRegular(type, path: Array(path[..<ends[existing - 1]]))
                 }
                 break
             } catch .refused(.noSuchFile, _, _, _) {
                 existing -= 1
             }
         }
-        let missing = prefixes[existing...]
-        let anchor = existing > 0 ? prefixes[existing - 1] : Array((path.first == UInt8(ascii: "/") ? "/" : ".").utf8)
+        let root = Array((path.first == UInt8(ascii: "/") ? "/" : ".").utf8)
+        let anchor = existing > 0 ? Array(path[..<ends[existing - 1]]) : root
         var directory = try await Resolution(client, anchor, base: base, parent: false).path()
-        for prefix in missing {
+        for end in ends[existing...] {
+            let prefix = Array(path[..<end])
             // Nothing is below what does not exist, so `..` in it leads nowhere.
             guard let name = RemotePath.split(prefix)?.name else {
                 throw .refused(.noSuchFile, call: "MKDIR", path: prefix, message: "")
@@ -145,14 +153,17 @@ struct Resolution {
 
     /// Some servers that are not OpenSSH's only tidy the text in REALPATH: then each part is looked at.
     private func expectNoSymlinks(_ path: [UInt8], below base: [UInt8]) async throws(SFTPError) {
-        let parts = RemotePath.prefixes(path).filter { $0.count > base.count }
-        let answers = parts.map { client.send(.lstat($0)) }
-        for (part, answer) in zip(parts, answers) {
-            do throws(SFTPError) {
-                let type = try await answer.attributes().type
-                guard type != .symlink, type != .unknown else { throw .outside(path: part) }
-            } catch .refused(.noSuchFile, _, _, _) {
-                return
+        var ends = RemotePath.ends(path).filter { $0 > base.count }[...]
+        while !ends.isEmpty {
+            let parts = ends.prefix(RemoteFiles.lookahead).map { Array(path[..<$0]) }
+            ends = ends.dropFirst(parts.count)
+            for (part, answer) in zip(parts, parts.map { client.send(.lstat($0)) }) {
+                do throws(SFTPError) {
+                    let type = try await answer.attributes().type
+                    guard type != .symlink, type != .unknown else { throw .outside(path: part) }
+                } catch .refused(.noSuchFile, _, _, _) {
+                    return
+                }
             }
         }
     }

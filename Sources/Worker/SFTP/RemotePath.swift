@@ -35,11 +35,11 @@ enum RemotePath {
         return path.starts(with: root) && (path.count == root.count || path[root.count] == slash)
     }
 
-    /// The path and all above it, the shortest first, without the root. Of a path as it stands.
-    static func prefixes(_ path: [UInt8]) -> [[UInt8]] {
+    /// Where the path and all above it end, the shortest first, without the root. Of a path as it stands.
+    static func ends(_ path: [UInt8]) -> [Int] {
         var ends = path.indices.filter { $0 > 0 && path[$0] == slash && path[$0 - 1] != slash }
         if path.last != slash { ends.append(path.count) }
-        return ends.map { Array(path[..<$0]) }
+        return ends
     }
 
     /// A name for a temporary file beside `path`: hidden, not to be guessed, within the 255 bytes of a name.

@@ -1,16 +1,36 @@
 internal import IPC
+internal import Synchronization
 
 /// A session that stays open with a subsystem, ssh(1) `-s`, or a command at its other end: bytes in, bytes out.
 public final class SSHChannel: Sendable {
-    private let child: Child
+    /// Bytes that may wait for `ssh` to take them. Callers have less under way; a host that answers what it has not read
+    /// yet would let them queue without end.
+    static let mostQueued = 64 << 20
 
-    fileprivate init(child: Child) {
+    private let child: Child
+    private let said: StreamBox<OutputWindow>
+    private let queued = Atomic<Int>(0)
+
+    fileprivate init(child: Child, said: StreamBox<OutputWindow>) {
         self.child = child
+        self.said = said
     }
 
-    /// Queues bytes for the other end. The caller bounds what is under way; `then` is called when `ssh` has taken these,
-    /// or takes none any more.
-    public func send(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) { child.write(bytes, then: then) }
+    /// Queues bytes for the other end; `then` is called when `ssh` has taken these, or takes none any more. The caller
+    /// bounds what is under way; above `mostQueued` the session is given up.
+    public func send(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
+        let count = bytes.count
+        guard queued.add(count, ordering: .relaxed).newValue <= Self.mostQueued else {
+            said.with { $0.append("the host does not read what it is sent".utf8) }
+            child.abandon()
+            then?()
+            return
+        }
+        child.write(bytes) {
+            self.queued.subtract(count, ordering: .relaxed)
+            then?()
+        }
+    }
 
     /// Nothing more will be sent: the other end reads its end of file.
     public func finishInput() { child.finishInput() }
@@ -56,7 +76,7 @@ extension HostSessions {
                     let text = said.value.output().text.split(whereSeparator: \.isNewline).joined(separator: "; ")
                     ended(text.isEmpty ? "\(end)" : text)
                 })
-            return SSHChannel(child: child)
+            return SSHChannel(child: child, said: said)
         } catch {
             await budget.release()
             throw .spawn(detail: "\(sshPath): \(error)")

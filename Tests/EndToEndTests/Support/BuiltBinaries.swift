@@ -5,6 +5,8 @@ import Glibc
 enum BuiltBinaries {
     static let daemonName = "claude-ssh-daemon"
     static let workerName = "claude-ssh-worker"
+    /// An SFTP server for tests, see Tests/HostileSFTPServer.
+    static let hostileServerName = "HostileSFTPServer"
 
     /// The folder that holds both: `CSD_BIN_DIR`, else beside the running test bundle, else `.build/debug`.
     static func folder() throws -> String {
@@ -12,23 +14,41 @@ enum BuiltBinaries {
             guard isComplete(chosen) else { throw missing("CSD_BIN_DIR=\(chosen) lacks one of them") }
             return chosen
         }
-        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        let arguments = CommandLine.arguments.first ?? ""
-        let package = URL(filePath: #filePath).pathComponents.prefix { $0 != "Tests" }.dropFirst().joined(
-            separator: "/")
-        let candidates = [
-            URL(filePath: bundle).deletingLastPathComponent().path(percentEncoded: false),
-            URL(filePath: arguments).deletingLastPathComponent().path(percentEncoded: false),
-            "/\(package)/.build/debug",
-        ]
         guard let found = candidates.first(where: isComplete) else {
             throw missing("looked in \(candidates.joined(separator: ", "))")
         }
         return found
     }
 
+    /// Where a build leaves programs.
+    private static var candidates: [String] {
+        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        let arguments = CommandLine.arguments.first ?? ""
+        let package = URL(filePath: #filePath).pathComponents.prefix { $0 != "Tests" }.dropFirst().joined(
+            separator: "/")
+        return [
+            URL(filePath: bundle).deletingLastPathComponent().path(percentEncoded: false),
+            URL(filePath: arguments).deletingLastPathComponent().path(percentEncoded: false),
+            "/\(package)/.build/debug",
+        ]
+    }
+
     /// A copy of both that every account may execute, made once a process.
     static func folderForAllAccounts() throws -> String { try shared.get().path }
+
+    /// A copy of the hostile SFTP server that every account may execute.
+    static func hostileServer() throws -> String { try hostile.get().file(hostileServerName) }
+
+    private static let hostile = Result {
+        let copy = try TemporaryDirectory(readableByAll: true)
+        let path = copy.file(hostileServerName)
+        guard let folder = candidates.first(where: { access("\($0)/\(hostileServerName)", X_OK) == 0 }) else {
+            throw HarnessError("\(hostileServerName) is not built (`swift build`)")
+        }
+        try FileManager.default.copyItem(atPath: "\(folder)/\(hostileServerName)", toPath: path)
+        chmod(path, 0o755)
+        return copy
+    }
 
     private static let shared = Result {
         let copy = try TemporaryDirectory(readableByAll: true)
