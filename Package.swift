@@ -65,6 +65,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "GateTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
         .target(name: "CProbes", path: "Tests/CProbes"),
+        .executableTarget(
+            name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),
         .testTarget(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),

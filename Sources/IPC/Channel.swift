@@ -41,6 +41,12 @@ public struct Channel: ~Copyable, Sendable {
         return ends
     }
 
+    /// Ends the conversation: what the other side has sent is still received, and then comes the end, also where its
+    /// descriptor lives on in another process that goes on writing. shutdown(2).
+    public func shutDown() {
+        shutdown(socket.rawValue, Int32(SHUT_RDWR))
+    }
+
     /// Sends one message. A full buffer on a non-blocking end is an error: the other side has stopped reading.
     /// - Throws: `.missingDescriptor`/`.surplusDescriptor` where `descriptor` does not fit the message,
     ///   `.closed` where the other side has gone.

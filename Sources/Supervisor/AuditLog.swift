@@ -7,9 +7,8 @@ internal import IPC
 /// Every record goes out in one write(2) and is not synced: a crash of the daemon loses none, a power cut may lose the
 /// last seconds. A record that cannot be written never holds up a call; the gap is counted in the file and told in the log.
 final class AuditLog {
-    /// Which file is open.
+    /// Which file is open. Its path is not part of that: one file can have several.
     private struct Identity: Equatable {
-        let path: String
         let device: UInt
         let inode: UInt
     }
@@ -21,6 +20,8 @@ final class AuditLog {
 
     private var file: OwnedFD?
     private var identity: Identity?
+    /// As the config spells it.
+    private var path = ""
     private var last = AuditChain.beginning
     private var lost = 0
     /// A line went in only in part, and stays there.
@@ -45,8 +46,13 @@ final class AuditLog {
             path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o600)
         let new = try Self.opened(number, path)
         let status = try Self.check(new, path)
-        let found = Identity(path: path, device: status.st_dev, inode: status.st_ino)
-        if found == identity { return }
+        let found = Identity(device: status.st_dev, inode: status.st_ino)
+        // The lock is this daemon's own: a second descriptor of the file would meet it.
+        if found == identity {
+            self.path = path
+            realPath = RealPath.of(path)
+            return
+        }
         guard flock(new.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw StartError(sentence: "audit_log: another claude-ssh-daemon writes to \(path); give each its own")
         }
@@ -58,6 +64,7 @@ final class AuditLog {
         }
         file = consume new
         identity = found
+        self.path = path
         realPath = RealPath.of(path)
         isTorn = false
         if case .broken(let endsInLine) = end {
@@ -91,7 +98,7 @@ final class AuditLog {
             Log.write(
                 .error, "audit log: a record could not be written; calls go on",
                 [
-                    "path": .text(identity?.path ?? ""), "error": .text(String(cString: strerror(code))),
+                    "path": .text(path), "error": .text(String(cString: strerror(code))),
                     "lost": .number(lost),
                 ])
         }

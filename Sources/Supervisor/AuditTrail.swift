@@ -2,15 +2,22 @@ internal import IPC
 
 /// Puts every call of a worker on record: its beginning into the daemon's log, its end there and into the audit log.
 final class AuditTrail {
-    enum Outcome {
-        /// It was noted, and may begin.
-        case begun
+    enum Outcome: Equatable {
+        /// It was noted, and may begin; its record will take about so many bytes.
+        case begun(size: Int)
         case written
         /// No such call is open, or too many are.
         case outOfTurn
     }
 
+    private struct Left {
+        var calls: OpenCalls
+        let log: LogShare
+    }
+
     private let file = AuditLog()
+    /// Calls whose worker has ended, and which are still to be written down.
+    private var left: [Left] = []
 
     /// Where the file lies, without symlinks; nil where there is none.
     var realPath: String? { file.realPath }
@@ -28,26 +35,48 @@ final class AuditTrail {
     }
 
     /// Keeps that a call begins; or writes down how it ended. The one line in the file comes with the end.
-    func record(_ message: ToSupervisor, _ number: UInt32, in calls: inout OpenCalls, now: Int) -> Outcome {
-        if case .auditBegin(let call) = message, let members = calls.begin(number, call, now: now) {
-            Log.write(.info, "call begins", members: members)
-            return .begun
+    func record(
+        _ message: ToSupervisor, _ key: UInt32, in calls: inout OpenCalls, log: LogShare, now: Int
+    ) -> Outcome {
+        if case .auditBegin(let call) = message, let members = calls.begin(key, call, now: now) {
+            log.write(.info, "call begins", members: members, now: now)
+            return .begun(size: members.utf8.count)
         }
-        if case .auditEnd(let outcome) = message, let members = calls.end(number, outcome, now: now) {
-            write(members, .info)
+        if case .auditEnd(let outcome) = message, let record = calls.end(key, outcome, now: now) {
+            write(record, .info, log, now)
             return .written
         }
         return .outOfTurn
     }
 
-    /// Writes down the calls whose worker will say no more.
-    func abandon(_ calls: inout OpenCalls, now: Int, _ how: String) {
-        for members in calls.abandon(how, now: now) { write(members, .warning) }
+    /// Takes over the calls whose worker will say no more. `tend` writes them down.
+    func abandon(_ calls: inout OpenCalls, log: LogShare, _ how: String) {
+        calls.abandon(how)
+        left.append(Left(calls: calls, log: log))
+    }
+
+    /// Whether abandoned calls are still to be written down.
+    var hasWork: Bool { !left.isEmpty }
+
+    /// Writes down one abandoned call, or ends with a worker that left no more.
+    func tend(now: Int) {
+        guard let last = left.indices.last else { return }
+        if let record = left[last].calls.nextLeft(now: now) {
+            write(record, .warning, left[last].log, now)
+        } else {
+            left.removeLast().log.close()
+        }
+    }
+
+    /// Writes down all of them: the daemon ends.
+    func finish(now: Int) {
+        while hasWork { tend(now: now) }
     }
 
     /// In the log a call also has the hash of its line in the file: who cuts lines off there cannot cut this.
-    private func write(_ members: String, _ level: LogLevel) {
-        let hash = file.write(members)
-        Log.write(level, "call", members: members + (hash.map { ",\"hash\":\"\($0)\"" } ?? ""))
+    private func write(_ record: OpenCalls.Record, _ level: LogLevel, _ log: LogShare, _ now: Int) {
+        let hash = file.write(record.members)
+        let rest = #","begun":\#(record.order)"# + (hash.map { ",\"hash\":\"\($0)\"" } ?? "")
+        log.write(level, "call", members: record.members + rest, now: now)
     }
 }

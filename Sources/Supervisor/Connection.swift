@@ -1,61 +1,104 @@
 internal import Glibc
 internal import IPC
 
-/// A connection's descriptors, the client's until its worker has it, then the worker; and what that worker has open.
+/// A connection's descriptors, those of its client and of its worker, and what that worker has open.
 final class Connection {
+    /// Messages that wait in the channel of a worker that has ended are taken as far as that: its buffer holds fewer, unless
+    /// it was made larger than any honest worker makes it.
+    static let maximumLastWords = 4096
+
+    /// What the worker may put into the audit log, in bytes: at once, and in each second after that. One that has used it up
+    /// is not heard until it has earned more, so that no record is lost.
+    static let auditBurst = 4 << 20
+    static let auditPerSecond = 256 << 10
+
     let id: SessionTable.ID
     let peer: MCPSocket.Peer
+    /// Kept as long as the worker lives, so that this process sees by itself that the client has gone.
     var client: OwnedFD?
     var worker: WorkerProcess?
     var killedBecause: String?
+    /// How the worker ended; what it has said before may still be in its channel.
+    var end: WorkerEnd?
+    var lastWords = maximumLastWords
+    /// Nothing more comes out of the worker's channel.
+    var isSilent = false
+    /// The worker is not heard before that time, in milliseconds.
+    var pausedUntil: Int?
+    /// That the client has gone is in the log.
+    var isGoneTold = false
     let pending = PendingFiles()
     var calls: OpenCalls
-    private var log = WorkerLog()
+    /// Whatever the worker makes this process log.
+    let log: LogShare
+    var audit: Allowance
+    private var stderr = WorkerLog()
 
-    init(_ id: SessionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD) {
+    init(_ id: SessionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD?, now: Int) {
         self.id = id
         self.peer = peer
         let executable = AuditClient.executable(of: peer.pid)
         calls = OpenCalls(client: AuditClient(session: id, pid: peer.pid, uid: peer.uid, executable: executable))
+        log = LogShare(session: id, now: now)
+        audit = Allowance(burst: Self.auditBurst, perSecond: Self.auditPerSecond, now: now)
         self.client = consume client
     }
 
-    /// Logs what its worker has written to its standard error so far.
+    /// Whether its worker may be heard now.
+    var isHeard: Bool { worker != nil && killedBecause == nil && !isSilent && pausedUntil == nil }
+
+    /// The same client without this worker, which has ended.
+    func successor(now: Int) -> Connection {
+        let next = Connection(id, peer: peer, client: client.take(), now: now)
+        next.isGoneTold = isGoneTold
+        return next
+    }
+
+    /// Ends the conversation for the client, also where the worker has given its descriptor to somebody else.
+    func endClient() {
+        guard let number = client?.rawValue else { return }
+        shutdown(number, Int32(SHUT_RDWR))
+        client = nil
+    }
+
+    /// Logs a part of what its worker has written to its standard error.
     ///
-    /// - Returns: false when there will be no more, or too much.
-    func readLog() -> Bool {
-        guard let worker else { return true }
+    /// - Returns: false when there will be no more.
+    func readLog(now: Int) -> Bool {
+        guard let worker else { return false }
         var chunk = [UInt8](repeating: 0, count: 16_384)
-        while true {
-            let count = read(worker.log.rawValue, &chunk, chunk.count)
-            if count < 0 && (errno == EAGAIN || errno == EINTR) { return true }
-            let lines = count > 0 ? log.append(chunk[..<count]) : nil
-            for line in lines ?? log.flush() {
-                Log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)])
-            }
-            guard lines != nil else { return false }
+        let count = read(worker.log.rawValue, &chunk, chunk.count)
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return true }
+        for line in count > 0 ? stderr.append(chunk[..<count]) : stderr.flush() {
+            log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)], now: now)
         }
+        return count > 0
     }
 
     /// Logs what a message tells of the connection itself.
-    func note(_ message: ToSupervisor) {
+    func note(_ message: ToSupervisor, now: Int) {
         let session: LogValue = .number(Int(id))
         switch message {
         case .ready(let abi):
-            Log.write(
+            log.write(
                 .info, "worker ready",
                 [
                     "session": session, "worker_pid": .number(Int(worker?.pid ?? 0)),
                     "landlock_abi": .number(Int(abi)),
-                ])
-        case .clientGone:
-            Log.write(.info, "client disconnected", ["reason": "the client closed", "session": session])
-        case .clientDropped(let reason):
-            Log.write(.warning, "client disconnected", ["reason": .text(reason), "session": session])
+                ], now: now)
+        case .clientGone: noteGone("the client closed")
+        case .clientDropped(let reason): noteGone(AuditCall.cut(reason, to: 1000), .warning)
         case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
         case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: break
         case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:
             break
         }
+    }
+
+    /// Logs once why the client is not connected any more.
+    func noteGone(_ reason: String, _ level: LogLevel = .info) {
+        guard !isGoneTold else { return }
+        isGoneTold = true
+        Log.write(level, "client disconnected", ["reason": .text(reason), "session": .number(Int(id))])
     }
 }

@@ -4,11 +4,15 @@ internal import IPC
 
 /// The supervisor's loop: one thread, one epoll(7) set, nothing that blocks. It moves descriptors and messages; whatever
 /// a client or a remote host has written is read by workers only.
+///
+/// Each turn it sees to signals first, then to processes that have ended and clients that come; then it hears its workers,
+/// one message of each in turn, as long as a `Turn` lasts; then to clients that speak or go.
 final class Daemon {
     /// What a token in the epoll set belongs to. A token carries the connection's number, which is never used again, so
     /// an event of a closed descriptor cannot be taken for one of its successor.
     private enum Source: UInt64 {
-        case listener, signals, client, channel, process, log, check
+        // In the order in which a turn sees to them.
+        case signals, process, listener, check, channel, log, client
 
         func token(_ id: SessionTable.ID = 0) -> UInt64 { id << 8 | rawValue }
     }
@@ -23,9 +27,13 @@ final class Daemon {
     private var config: Config
     private let reload: ConfigReload
     private var policy: OwnedFD
+    /// For workers that only refuse: no hosts, and no `ssh` that must be there.
+    private var refusalPolicy: OwnedFD
     private var table: SessionTable
     private let forwards: Forwards
     private var connections: [SessionTable.ID: Connection] = [:]
+    /// The worker that was heard last; the next turn begins behind it.
+    private var lastHeard: SessionTable.ID = 0
     private var listening = true
     /// When a drain is over, whatever a worker does.
     private var giveUp: Int?
@@ -48,6 +56,7 @@ final class Daemon {
             throw StartError(sentence: "cannot watch for events: errno \(errno)")
         }
         policy = try Self.seal(config.policy)
+        refusalPolicy = try Self.seal(Self.refusing(config.policy, workerProgram))
         socket = try MCPSocket(path: config.mcpSocket)
         do throws(StartError) {
             try audit.open(config.auditLog)
@@ -63,6 +72,14 @@ final class Daemon {
         watch(signals.rawValue, Source.signals.token())
     }
 
+    /// Its own program stands for `ssh`, which may be what is missing.
+    private static func refusing(_ policy: PolicySnapshot, _ workerProgram: String) -> PolicySnapshot {
+        var own = PolicySnapshot(hosts: [], defaultHost: "", sshPath: workerProgram)
+        own.limits = policy.limits
+        own.requireLandlock = policy.requireLandlock
+        return own
+    }
+
     private static func seal(_ policy: PolicySnapshot) throws(StartError) -> OwnedFD {
         do throws(IPCError) {
             return try policy.sealed()
@@ -75,7 +92,7 @@ final class Daemon {
     func run() {
         Log.write(
             .info, "listening",
-            ["socket": .text(config.mcpSocket), "version": .text(Version.text), "pid": .number(Int(getpid()))])
+            ["socket": .text(socket.path), "version": .text(Version.text), "pid": .number(Int(getpid()))])
         var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
         while true {
             tendForwards()
@@ -84,43 +101,75 @@ final class Daemon {
                 Log.write(
                     .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
                 for connection in connections.values {
-                    audit.abandon(&connection.calls, now: now(), "the daemon stopped")
+                    audit.abandon(&connection.calls, log: connection.log, "the daemon stopped")
                 }
                 forwards.noReaper()
                 break
             }
-            let next = [table.nextDeadline, giveUp, retryAccept, reload.deadline, forwards.nextLook].compactMap { $0 }
-                .min()
-            let timeout = next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
-            for event in ready.prefix(Int(max(0, count))) { handle(event) }
+            turn(ready.prefix(Int(max(0, count))).sorted { $0.token & 0xFF < $1.token & 0xFF })
             perform(table.advance(now: now()))
             updateListening()
             reload.advance(now: now())
         }
+        audit.finish(now: now())
         reload.abandon()
         socket.unlinkOwn()
-        Log.write(.info, "stopped", ["socket": .text(config.mcpSocket)])
+        Log.write(.info, "stopped", ["socket": .text(socket.path)])
     }
 
-    private func handle(_ event: csd_epoll_ready) {
-        let id = event.token >> 8
-        switch Source(rawValue: event.token & 0xFF) {
-        case .none: break
-        case .listener: acceptAll()
-        case .signals: takeSignals()
-        case .client: clientEvent(id, hungUp: event.what & CSD_EPOLL_HANGUP != 0)
-        case .channel: readChannel(id)
-        case .log: readLog(id)
-        case .process: reap(id)
-        case .check:
-            take(reload.ended())
-            if reload.isWantedAgain { take(reload.begin(current: config, now: now())) }
+    /// How long nothing needs to be done, if nothing happens.
+    private var timeout: Int32 {
+        if audit.hasWork { return 0 }
+        let paused = connections.values.compactMap(\.pausedUntil).min()
+        let next = [
+            table.nextDeadline, giveUp, retryAccept, reload.deadline, forwards.nextLook, forwards.due, paused,
+        ].compactMap { $0 }.min()
+        return next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
+    }
+
+    /// One turn with what has happened, in the order of `Source`.
+    private func turn(_ events: [csd_epoll_ready]) {
+        let turn = Turn()
+        var speaking: Set<SessionTable.ID> = []
+        var atTheEnd: [csd_epoll_ready] = []
+        for event in events {
+            let id = event.token >> 8
+            switch Source(rawValue: event.token & 0xFF) {
+            case .none: break
+            case .signals: takeSignals()
+            case .process: if reap(id) { speaking.insert(id) }
+            case .listener: acceptAll(turn)
+            case .check:
+                take(reload.ended())
+                if reload.isWantedAgain { take(reload.begin(current: config, now: now())) }
+            case .channel: speaking.insert(id)
+            case .log: readLog(id)
+            case .client: atTheEnd.append(event)
+            }
         }
+        for (id, connection) in connections {
+            if let time = connection.pausedUntil, time <= now() {
+                resume(id, connection)
+                speaking.insert(id)
+            }
+        }
+        hear(speaking, turn)
+        forwards.answer(in: turn, log: { connections[$0]?.log }) { message, requestID, id in
+            guard let connection = connections[id] else { return }
+            send(id, connection) { worker throws(IPCError) in
+                try worker.channel.send(message, requestID: requestID)
+            }
+        }
+        if audit.hasWork {
+            repeat { audit.tend(now: now()) } while audit.hasWork && !turn.isOver
+        }
+        // After what a worker had to say of its client: it knows more of how that went.
+        for event in atTheEnd { clientEvent(event.token >> 8, hungUp: event.what & CSD_EPOLL_HANGUP != 0) }
     }
 
-    private func acceptAll() {
-        while table.hasRoom {
+    private func acceptAll(_ turn: Turn) {
+        while table.hasRoom, !turn.isOver {
             switch socket.accept() {
             case .none: return
             case .exhausted(let code):
@@ -137,7 +186,7 @@ final class Daemon {
                 let (id, actions) = table.accepted(pid: peer.pid, now: now())
                 // That it has sent something, and that it has hung up: not a byte of it is read in this process.
                 watch(descriptor, Source.client.token(id))
-                connections[id] = Connection(id, peer: peer, client: consume client)
+                connections[id] = Connection(id, peer: peer, client: consume client, now: now())
                 Log.write(.info, "client connected", fields(peer, id))
                 perform(actions)
             }
@@ -145,13 +194,18 @@ final class Daemon {
     }
 
     private func clientEvent(_ id: SessionTable.ID, hungUp: Bool) {
-        guard !hungUp else { return perform(table.hungUp(id, now: now())) }
-        // It stays readable until a worker has it; from here on only its hang-up may wake the loop.
-        if let connection = connections[id], let descriptor = connection.client?.rawValue {
-            _ = csd_epoll_remove(epoll.rawValue, descriptor)
+        guard let connection = connections[id], let descriptor = connection.client?.rawValue else { return }
+        _ = csd_epoll_remove(epoll.rawValue, descriptor)
+        guard hungUp else {
+            // It stays readable until a worker has it; from here on only its hang-up may wake the loop.
             watch(descriptor, Source.client.token(id), for: 0)
+            return perform(table.spoke(id, now: now()))
         }
-        perform(table.spoke(id, now: now()))
+        switch table.sessions[id]?.phase {
+        case .serving, .starting(.serve): connection.noteGone("the client closed")
+        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .reaping, .none: break
+        }
+        perform(table.hungUp(id, now: now()))
     }
 
     private func takeSignals() {
@@ -173,8 +227,9 @@ final class Daemon {
     private func endNow() {
         for connection in connections.values {
             connection.worker?.killGroup()
-            audit.abandon(&connection.calls, now: now(), "the daemon was stopped at once")
+            audit.abandon(&connection.calls, log: connection.log, "the daemon was stopped at once")
         }
+        audit.finish(now: now())
         socket.unlinkOwn()
         Log.write(.warning, "stopped at once by a second signal")
         exit(0)
@@ -187,8 +242,8 @@ final class Daemon {
             case .close(let id, let reason): close(id, reason)
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
-            // Only a message leads to these, and `readChannel` does them.
-            case .local, .forward, .audit: break
+            // Only a message leads to these, and `hearOne` does them.
+            case .local, .refuseLocal, .forward, .audit: break
             }
         }
     }
@@ -200,7 +255,8 @@ final class Daemon {
             guard forwards.hasWork else { return }
             guard let (id, actions) = table.startReaper(now: now()) else { return forwards.noReaper() }
             let peer = MCPSocket.Peer(pid: getpid(), uid: geteuid())
-            connections[id] = Connection(id, peer: peer, client: OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC)))
+            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
+            connections[id] = Connection(id, peer: peer, client: consume null, now: now())
             return perform(actions)
         }
         guard reaper.ready, let connection = connections[reaper.id] else { return }
@@ -211,19 +267,35 @@ final class Daemon {
     }
 
     private func start(_ id: SessionTable.ID, _ role: WorkerRole) {
-        guard let connection = connections[id], let client = connection.client.take() else { return }
-        _ = csd_epoll_remove(epoll.rawValue, client.rawValue)
+        guard let connection = connections[id] else { return }
+        let isRefusing =
+            switch role {
+            case .refuse: true
+            case .serve, .reap, .check: false
+            }
         do throws(StartError) {
-            let worker = try WorkerProcess.start(program: workerProgram, role: role, policy: policy, client: client)
+            guard let worker = try launch(role, connection, isRefusing) else { return }
             watch(worker.channel.rawValue, Source.channel.token(id))
             watch(worker.pidfd.rawValue, Source.process.token(id))
             watch(worker.log.rawValue, Source.log.token(id))
             connection.worker = worker
         } catch {
-            Log.write(.error, "client disconnected", ["reason": .text(error.sentence), "session": .number(Int(id))])
+            connection.noteGone(error.sentence, .error)
             connections[id] = nil
             if role == .reap { forwards.noReaper() }
             perform(table.ended(id, now: now()))
+        }
+    }
+
+    private func launch(
+        _ role: WorkerRole, _ connection: Connection, _ isRefusing: Bool
+    ) throws(StartError) -> WorkerProcess? {
+        switch connection.client {
+        case .none: return nil
+        case .some(let client):
+            return isRefusing
+                ? try WorkerProcess.start(program: workerProgram, role: role, policy: refusalPolicy, client: client)
+                : try WorkerProcess.start(program: workerProgram, role: role, policy: policy, client: client)
         }
     }
 
@@ -234,11 +306,14 @@ final class Daemon {
 
     private func kill(_ id: SessionTable.ID, _ reason: String) {
         guard let connection = connections[id] else { return }
+        guard connection.killedBecause == nil else { return }
         connection.killedBecause = reason
+        connection.pausedUntil = nil
         guard let worker = connection.worker else { return }
         // Nothing more is read from it, so nothing more may wake the loop.
         _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
         worker.killGroup()
+        if let end = connection.end { finish(id, connection, end) }
     }
 
     private func drain(_ id: SessionTable.ID) {
@@ -260,35 +335,84 @@ final class Daemon {
         }
     }
 
-    /// Messages taken from a worker in one turn: the others have theirs, however much it says.
-    private static let messagesATurn = 64
+    // MARK: What workers say
 
-    private func readChannel(_ id: SessionTable.ID, most: Int = messagesATurn) {
-        for _ in 0..<most {
-            guard let connection = connections[id], connection.killedBecause == nil else { return }
-            guard let worker = connection.worker else { return }
-            let message: ToSupervisor
-            let requestID: UInt32
-            do throws(IPCError) {
-                guard let incoming = try worker.channel.receive(ToSupervisor.self) else { return }
-                message = incoming.message
-                requestID = incoming.requestID
-            } catch IPCError.closed {
-                _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
-                return
-            } catch {
-                return kill(id, "it broke the protocol (\(error))")
+    /// Hears these workers, one message of each in turn, until none has more to say or the turn is over. Who was not heard
+    /// is first in the next one.
+    private func hear(_ speaking: Set<SessionTable.ID>, _ turn: Turn) {
+        let ids = speaking.sorted()
+        let first = ids.firstIndex { $0 > lastHeard } ?? 0
+        var line = ids[first...] + ids[..<first]
+        while let id = line.popFirst() {
+            lastHeard = id
+            if hearOne(id) { line.append(id) }
+            if turn.isOver { return }
+        }
+    }
+
+    /// - Returns: whether the worker may have more to say.
+    private func hearOne(_ id: SessionTable.ID) -> Bool {
+        guard let connection = connections[id], connection.isHeard, let worker = connection.worker else { return false }
+        let message: ToSupervisor
+        let requestID: UInt32
+        do throws(IPCError) {
+            guard let incoming = try worker.channel.receive(ToSupervisor.self) else { return false }
+            message = incoming.message
+            requestID = incoming.requestID
+        } catch IPCError.closed {
+            _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+            connection.isSilent = true
+            if let end = connection.end { finish(id, connection, end) }
+            return false
+        } catch {
+            kill(id, "it broke the protocol (\(error))")
+            return false
+        }
+        if connection.end != nil {
+            connection.lastWords -= 1
+            guard connection.lastWords > 0 else {
+                kill(id, "it left more messages behind than are taken")
+                return false
             }
-            connection.note(message)
-            let actions = table.received(message, from: id, now: now())
-            if actions == [.local(id)] { answer(message, requestID, id, connection) }
-            if actions == [.audit(id)] { record(message, requestID, id, connection) }
-            if actions == [.forward(id)] {
-                send(id, connection) { worker throws(IPCError) in
-                    try forwards.answer(message, requestID, from: id, over: worker.channel)
-                }
+        }
+        connection.note(message, now: now())
+        let actions = table.received(message, from: id, now: now())
+        for action in actions {
+            switch action {
+            case .local: answer(message, requestID, id, connection)
+            case .refuseLocal: refuseLocal(requestID, id, connection)
+            case .audit: record(message, requestID, id, connection)
+            case .forward: take(message, requestID, id, connection)
+            case .start, .close, .kill, .drain: break
             }
-            perform(actions)
+        }
+        perform(actions)
+        return connections[id]?.isHeard == true
+    }
+
+    /// Leaves a worker unheard for a while; its messages stay in its channel.
+    private func pause(_ id: SessionTable.ID, _ connection: Connection, until time: Int) {
+        guard connection.isHeard, let worker = connection.worker else { return }
+        connection.pausedUntil = time
+        _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+    }
+
+    private func resume(_ id: SessionTable.ID, _ connection: Connection) {
+        guard connection.pausedUntil != nil, let worker = connection.worker else { return }
+        connection.pausedUntil = nil
+        watch(worker.channel.rawValue, Source.channel.token(id))
+    }
+
+    private func take(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
+        forwards.take(message, requestID, from: id)
+        guard forwards.waiting(of: id) >= Forwards.maximumWaiting, let due = forwards.due else { return }
+        pause(id, connection, until: max(due, now() + 1))
+    }
+
+    private func refuseLocal(_ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
+        send(id, connection) { worker throws(IPCError) in
+            try worker.channel.send(
+                ToWorker.localRefused(rule: "", reason: "The client has gone."), requestID: requestID)
         }
     }
 
@@ -305,44 +429,79 @@ final class Daemon {
     }
 
     private func record(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
-        switch audit.record(message, requestID, in: &connection.calls, now: now()) {
-        case .begun:
+        switch audit.record(message, requestID, in: &connection.calls, log: connection.log, now: now()) {
+        case .begun(let size):
             send(id, connection) { worker throws(IPCError) in
                 try worker.channel.send(ToWorker.auditBegun, requestID: requestID)
             }
+            connection.audit.spend(size, now: now())
+            if connection.end == nil, let paid = connection.audit.paid(now: now()) { pause(id, connection, until: paid) }
         case .written: break
         case .outOfTurn: kill(id, "it spoke of a call out of turn")
         }
     }
 
     private func readLog(_ id: SessionTable.ID) {
-        guard let connection = connections[id], !connection.readLog(), let worker = connection.worker else { return }
+        guard let connection = connections[id], !connection.readLog(now: now()), let worker = connection.worker else {
+            return
+        }
         _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue)
     }
 
-    private func reap(_ id: SessionTable.ID) {
-        guard let connection = connections[id], let worker = connection.worker else { return }
-        let pid = worker.pid
-        guard let end = worker.reap() else { return }
-        // What it still had to say, before its descriptors close.
-        readChannel(id, most: .max)
-        readLog(id)
-        let served = table.sessions[id].map { $0.phase == .serving || $0.phase == .starting(.serve) } ?? false
-        let reason = connection.killedBecause
-        let (level, how) = reason.map { (.warning, "killed: \($0)") } ?? end.description
-        audit.abandon(&connection.calls, now: now(), "the worker ended: \(how)")
-        if served {
-            Log.write(
-                level, "client disconnected",
-                ["reason": .text("the worker ended: \(how)"), "session": .number(Int(id))])
+    // MARK: How workers end
+
+    /// - Returns: whether what it had still to say is to be heard before its end is dealt with.
+    private func reap(_ id: SessionTable.ID) -> Bool {
+        guard let connection = connections[id], connection.end == nil, let worker = connection.worker,
+            let end = worker.reap()
+        else { return false }
+        _ = csd_epoll_remove(epoll.rawValue, worker.pidfd.rawValue)
+        connection.end = end
+        guard connection.killedBecause == nil, !connection.isSilent else {
+            finish(id, connection, end)
+            return false
         }
+        resume(id, connection)
+        return true
+    }
+
+    /// A worker has ended, and all that it had to say is heard.
+    private func finish(_ id: SessionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+        // What a pipe holds, in parts; somebody else may go on writing to it.
+        var parts = 4
+        while parts > 0, connection.readLog(now: now()) { parts -= 1 }
+        let phase = table.sessions[id]?.phase
+        let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? end.description
+        audit.abandon(&connection.calls, log: connection.log, "the worker ended: \(how)")
+        if phase == .serving { connection.noteGone("the worker ended: \(how)", level) }
         Log.write(
-            level, "worker ended", ["how": .text(how), "session": .number(Int(id)), "worker_pid": .number(Int(pid))])
-        connections[id] = nil
-        forwards.ended(id)
+            level, "worker ended",
+            [
+                "how": .text(how), "session": .number(Int(id)),
+                "worker_pid": .number(Int(connection.worker?.pid ?? 0)),
+            ])
+        forwards.ended(id, log: connection.log)
         // One that ends before it is ready would be followed by others like it.
-        if table.sessions[id]?.phase == .starting(.reap) { forwards.noReaper() }
-        perform(table.ended(id, now: now()))
+        if phase == .starting(.reap) { forwards.noReaper() }
+        if phase == .starting(.serve), !table.draining {
+            startFailed(id, connection, end)
+        } else {
+            // Its descriptor may live on elsewhere, and would go on waking the loop.
+            if let client = connection.client?.rawValue { _ = csd_epoll_remove(epoll.rawValue, client) }
+            connection.endClient()
+            connections[id] = nil
+            perform(table.ended(id, now: now()))
+        }
+    }
+
+    /// A worker ended before it was ready to serve. Nothing of its client was read, so another worker can still tell it.
+    private func startFailed(_ id: SessionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+        let failure = StartFailure(end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
+        Log.write(
+            .error, "a worker could not start",
+            ["session": .number(Int(id)), "why": .text(failure.what), "mend": .text(failure.mend(workerProgram))])
+        connections[id] = connection.successor(now: now())
+        perform(table.failedToServe(id, failure.refusal, now: now()))
     }
 
     /// HUP: the new config as a whole, or the old one stays.
@@ -366,15 +525,17 @@ final class Daemon {
 
     private func adopt(_ new: Config) throws(StartError) {
         let sealed = try Self.seal(new.policy)
+        let sealedRefusal = try Self.seal(Self.refusing(new.policy, workerProgram))
         try audit.open(new.auditLog)
         Startup.warn(new)
-        if new.mcpSocket != config.mcpSocket {
+        if !socket.isAt(new.mcpSocket) {
             Log.write(
                 .warning, "mcp_socket has changed; the daemon must be restarted for that",
-                ["socket": .text(config.mcpSocket)])
+                ["socket": .text(socket.path), "config": .text(new.mcpSocket)])
         }
         config = new
         policy = sealed
+        refusalPolicy = sealedRefusal
         forwards.configure(new.policy)
         table.waitMilliseconds = new.clientWaitSeconds * 1000
         for (id, session) in table.sessions where session.phase == .serving || session.phase == .starting(.serve) {

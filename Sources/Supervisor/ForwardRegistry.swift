@@ -31,16 +31,15 @@ struct ForwardRegistry {
     /// Those that a reaper has to see to.
     var toReap: [ID] { forwards.filter { $0.value.phase == .reaping }.keys.sorted() }
 
-    /// Whether a listener that should be there is not among these.
-    func misses(_ listeners: Listeners) -> Bool {
-        forwards.values.contains { $0.phase == .running && listeners.loopback[$0.route.localPort] == nil }
-    }
+    /// Where listeners should be.
+    var runningPorts: [UInt16] { forwards.values.filter { $0.phase == .running }.map(\.route.localPort) }
 
     // MARK: What workers say
 
-    /// A message of a worker that serves, or of a reaper. `choose` gives ports to try.
+    /// A message of a worker that serves, or of a reaper. `choose` gives ports to try. What listens is looked at only for a
+    /// message whose answer depends on it.
     mutating func received(
-        _ message: ToSupervisor, from session: SessionTable.ID, _ listeners: Listeners, now: UInt64,
+        _ message: ToSupervisor, from session: SessionTable.ID, _ listeners: @autoclosure () -> Listeners, now: UInt64,
         holds: (UInt32, UInt64) -> Bool? = Listeners.process,
         choose: () -> UInt16 = { UInt16.random(in: ports) }
     ) -> [Action] {
@@ -49,15 +48,15 @@ struct ForwardRegistry {
             return request(host, remoteHost, remotePort, localPort, session, listeners, now, choose)
         case .forwardEstablished(let id, let masterPID):
             guard let forward = mine(id, session, .establishing) else { return Self.refusal(Self.notYours) }
-            return established(id, forward, listeners) { masterPID == 0 ? nil : holds(masterPID, $0) }
+            return established(id, forward, listeners()) { masterPID == 0 ? nil : holds(masterPID, $0) }
         case .forwardFailed(let id, let failure):
             guard let forward = mine(id, session, .establishing) else { return Self.refusal(Self.notYours) }
             return failed(id, forward, failure, listeners, choose)
-        case .listForwards: return observe(listeners) + [.answer(.forwards(entries))]
+        case .listForwards: return (isEmpty ? [] : observe(listeners())) + [.answer(.forwards(entries))]
         case .cancelForward(let id, let port, let host): return cancel(id, port, host, session, listeners)
         case .forwardCancelled(let id, let said):
             guard let forward = forwards[id], forward.owner == session else { return Self.refusal(Self.notYours) }
-            return cancelled(id, forward, said, listeners)
+            return cancelled(id, forward, said, listeners())
         case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
             .auditEnd, .patternInvalid, .patternsChecked:
             return []
@@ -74,7 +73,7 @@ struct ForwardRegistry {
 
     private mutating func request(
         _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16, _ session: SessionTable.ID,
-        _ listeners: Listeners, _ now: UInt64, _ choose: () -> UInt16
+        _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
         guard !stopping else { return Self.refusal("The daemon stops; nothing was forwarded.") }
         guard let master = masters[host] else {
@@ -83,6 +82,7 @@ struct ForwardRegistry {
         guard remotePort > 0, ForwardRule.isHost(remoteHost) else {
             return Self.refusal("Where the forward is to lead is no host and port.")
         }
+        let listeners = listeners()
         // A dead one to the same place is taken up again, at its old port where that can be.
         let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
             forward.phase == .dead && forward.inode != nil && forward.host == host
@@ -183,12 +183,12 @@ struct ForwardRegistry {
     }
 
     private mutating func failed(
-        _ id: ID, _ forward: Forward, _ failure: ForwardFailure, _ listeners: Listeners, _ choose: () -> UInt16
+        _ id: ID, _ forward: Forward, _ failure: ForwardFailure, _ listeners: () -> Listeners, _ choose: () -> UInt16
     ) -> [Action] {
         let port = forward.route.localPort
         switch failure {
         case .refused:
-            if !forward.wantsPort, forward.attempts < Self.maximumTries, let other = free(listeners, choose) {
+            if !forward.wantsPort, forward.attempts < Self.maximumTries, let other = free(listeners(), choose) {
                 forwards[id]?.route.localPort = other
                 forwards[id]?.phase = .requested
                 return propose(id)
@@ -271,7 +271,7 @@ struct ForwardRegistry {
     // MARK: Closing
 
     private mutating func cancel(
-        _ id: ID, _ port: UInt16, _ host: String, _ session: SessionTable.ID, _ listeners: Listeners
+        _ id: ID, _ port: UInt16, _ host: String, _ session: SessionTable.ID, _ listeners: () -> Listeners
     ) -> [Action] {
         let found = forwards.first { key, forward in
             (id == 0 ? port != 0 && forward.route.localPort == port : key == id)
@@ -284,7 +284,7 @@ struct ForwardRegistry {
                     + "ssh_list_forwards shows those that there are.")
         }
         switch forward.phase {
-        case .dead where forward.isOver(in: listeners, of: uid):
+        case .dead where forward.isOver(in: listeners(), of: uid):
             return remove(id) + [.answer(.forwardClosed(forward.entry(id)))]
         case .running, .dead:
             forwards[id]?.phase = .cancelling

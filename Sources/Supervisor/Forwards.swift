@@ -6,9 +6,24 @@ final class Forwards {
     /// How often the listeners are compared while there are forwards, in milliseconds.
     private static let interval = 2_000
 
+    /// After a look, the next one waits so many times as long as it took: looks have a quarter of the time at most, however
+    /// many sockets listen.
+    private static let pause = 3
+    /// Messages of one worker that may wait for a look.
+    static let maximumWaiting = 64
+
+    private struct Waiting {
+        let message: ToSupervisor
+        let requestID: UInt32
+        let session: SessionTable.ID
+    }
+
     private var registry = ForwardRegistry(uid: geteuid())
     private let file: ForwardStateFile
     private(set) var nextLook: Int?
+    private var waiting: [Waiting] = []
+    /// When the listeners may be looked at again, in microseconds.
+    private var lookAgain = 0
 
     /// - Parameter socket: the MCP socket, whose lock is held: nobody else uses the file of its forwards.
     init(socket: String, runtimeDirectory: String?, policy: PolicySnapshot) {
@@ -32,17 +47,64 @@ final class Forwards {
     /// Forwards wait for a reaper, one that is at work or a new one.
     var hasWork: Bool { !registry.toReap.isEmpty }
 
-    /// Does what a worker asks for, and answers it.
+    // MARK: What workers say
+
+    /// Takes a worker's message. It is answered with the others that wait, after one look: the look must be newer than the
+    /// message, and one look does for many.
+    func take(_ message: ToSupervisor, _ requestID: UInt32, from session: SessionTable.ID) {
+        waiting.append(Waiting(message: message, requestID: requestID, session: session))
+    }
+
+    /// How many messages of a worker wait.
+    func waiting(of session: SessionTable.ID) -> Int { waiting.count { $0.session == session } }
+
+    /// When messages that wait can be answered, in milliseconds; nil where none waits.
+    var due: Int? { waiting.isEmpty ? nil : (lookAgain + 999) / 1000 }
+
+    /// Answers messages that wait, as long as the turn lasts; at least one, where they are due.
     func answer(
-        _ message: ToSupervisor, _ requestID: UInt32, from session: SessionTable.ID, over channel: borrowing Channel
-    ) throws(IPCError) {
+        in turn: Turn, log: (SessionTable.ID) -> LogShare?, send: (ToWorker, UInt32, SessionTable.ID) -> Void
+    ) {
+        guard !waiting.isEmpty, Clock.microseconds() >= lookAgain else { return }
+        var seen: Listeners?
+        var done = 0
+        for item in waiting {
+            for reply in perform(received(item, &seen), log(item.session)) { send(reply, item.requestID, item.session) }
+            done += 1
+            if turn.isOver { break }
+        }
+        waiting.removeFirst(done)
+    }
+
+    private func received(_ item: Waiting, _ seen: inout Listeners?) -> [ForwardRegistry.Action] {
         var clock = timespec()
         clock_gettime(CLOCK_REALTIME, &clock)
-        let now = UInt64(max(0, clock.tv_sec))
-        for reply in perform(registry.received(message, from: session, look(), now: now)) {
-            try channel.send(reply, requestID: requestID)
+        let expected = registry.runningPorts
+        func listeners() -> Listeners {
+            let listeners = seen ?? look(expecting: expected)
+            seen = listeners
+            return listeners
         }
+        return registry.received(
+            item.message, from: item.session, listeners(), now: UInt64(max(0, clock.tv_sec)))
     }
+
+    /// A worker has ended. What it had said of forwards before counts; what it asked for needs no answer any more.
+    func ended(_ session: SessionTable.ID, log: LogShare?) {
+        var seen: Listeners?
+        for item in waiting where item.session == session {
+            switch item.message {
+            case .forwardEstablished, .forwardFailed, .forwardCancelled: perform(received(item, &seen), log)
+            case .requestForward, .listForwards, .cancelForward, .ready, .clientGone, .clientDropped, .openLocal,
+                .createLocal, .commitLocal, .abandonLocal, .auditBegin, .auditEnd, .patternInvalid, .patternsChecked:
+                break
+            }
+        }
+        waiting.removeAll { $0.session == session }
+        perform(registry.ended(session))
+    }
+
+    // MARK: What the loop does
 
     /// Compares the listeners, when it is time.
     func tick(now: Int) {
@@ -52,21 +114,28 @@ final class Forwards {
         nextLook = now + Self.interval
     }
 
-    func ended(_ session: SessionTable.ID) { perform(registry.ended(session)) }
     func configure(_ policy: PolicySnapshot) { perform(registry.configure(Self.masters(policy), look())) }
     func drain() { perform(registry.drain(look())) }
     func noReaper() { perform(registry.noReaper()) }
     func handOver(to reaper: SessionTable.ID) -> [ToWorker] { registry.handOver(to: reaper) }
 
-    /// What listens now. A line that a changing table has left out must not look like the end of a forward.
-    private func look() -> Listeners {
+    private func look() -> Listeners { look(expecting: registry.runningPorts) }
+
+    /// What listens now. A line that a changing table has left out must not look like the end of a forward, so that where one
+    /// of these ports is not among them a second look counts as well.
+    private func look(expecting ports: [UInt16]) -> Listeners {
+        let began = Clock.microseconds()
         let first = Listeners.current()
-        return registry.misses(first) ? first.merging(.current()) : first
+        let listeners = ports.allSatisfy { first.loopback[$0] != nil } ? first : first.merging(.current())
+        let ended = Clock.microseconds()
+        lookAgain = ended + Self.pause * (ended - began)
+        return listeners
     }
 
+    /// - Parameter log: the share of the worker that is the reason; nil where none is.
     /// - Returns: the answers to the worker that asked.
     @discardableResult
-    private func perform(_ actions: [ForwardRegistry.Action]) -> [ToWorker] {
+    private func perform(_ actions: [ForwardRegistry.Action], _ log: LogShare? = nil) -> [ToWorker] {
         var answers: [ToWorker] = []
         var recorded = false
         for action in actions {
@@ -81,18 +150,25 @@ final class Forwards {
                     try file.save(registry.forwards)
                     registry.recorded()
                 } catch {
-                    Log.write(.error, "state of forwards not written", ["error": .text(error.sentence)])
+                    tell(.error, "state of forwards not written", ["error": .text(error.sentence)], log)
                     if let refusal = registry.unrecorded(error.sentence) { return [refusal] }
                 }
             case .note(let level, let text, let id, let forward):
-                Log.write(
+                tell(
                     level, text,
                     [
                         "forward_id": .number(Int(id)), "host": .text(forward.host),
                         "forward": .text(forward.route.specification), "reason": .text(forward.reason),
-                    ])
+                    ], log)
             }
         }
         return answers
+    }
+
+    private func tell(
+        _ level: LogLevel, _ text: String, _ fields: KeyValuePairs<String, LogValue>, _ log: LogShare?
+    ) {
+        guard let log else { return Log.write(level, text, fields) }
+        log.write(level, text, fields, now: Clock.milliseconds())
     }
 }

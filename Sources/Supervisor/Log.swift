@@ -11,47 +11,82 @@ enum LogLevel: String {
 /// Time for measuring.
 enum Clock {
     /// Milliseconds of a steady clock.
-    static func milliseconds() -> Int {
+    static func milliseconds() -> Int { microseconds() / 1000 }
+
+    /// Microseconds of the same clock.
+    static func microseconds() -> Int {
         var clock = timespec()
         clock_gettime(CLOCK_MONOTONIC, &clock)
-        return Int(clock.tv_sec) * 1000 + Int(clock.tv_nsec) / 1_000_000
+        return Int(clock.tv_sec) * 1_000_000 + Int(clock.tv_nsec) / 1_000
     }
 }
 
 /// JSON lines on stderr, for the journal: `time` (RFC 3339, UTC), `level`, `msg`, then what the line is about.
 enum Log {
     static func write(_ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message))"
-        for (name, value) in fields { line += ",\(quoted(name)):\(value.json)" }
-        line += "}\n"
-        LogSink.write(line)
+        LogSink.write(line(level, message, fields))
     }
 
-    /// As `write`, with fields that are JSON already: `"name":value,…`.
-    static func write(_ level: LogLevel, _ message: String, members: String) {
-        LogSink.write(
-            "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message)),\(members)}\n")
+    /// A line, with its newline.
+    static func line(_ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) -> String {
+        var line = "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message))"
+        for (name, value) in fields { line += ",\(quoted(name)):\(value.json)" }
+        return line + "}\n"
+    }
+
+    /// The same with fields that are JSON already: `"name":value,…`.
+    static func line(_ level: LogLevel, _ message: String, members: String) -> String {
+        "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message)),\(members)}\n"
     }
 
     /// A JSON string. Whatever could move a terminal's cursor or change the order of what is shown is escaped: logs are
-    /// read on terminals, and some of their text is hostile.
+    /// read on terminals, and some of their text is hostile. Runs of plain text are copied as a whole.
     static func quoted(_ text: String) -> String {
-        var json = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": json += "\\\(scalar)"
-            case "\n": json += "\\n"
-            case "\t": json += "\\t"
-            case " "..."~": json.unicodeScalars.append(scalar)
-            default:
-                switch scalar.properties.generalCategory {
-                case .control, .format, .lineSeparator, .paragraphSeparator:
-                    for unit in String(scalar).utf16 { json += "\\u" + padded(unit) }
-                default: json.unicodeScalars.append(scalar)
+        var text = text
+        var json: [UInt8] = [UInt8(ascii: "\"")]
+        text.withUTF8 { bytes in
+            json.reserveCapacity(bytes.count + bytes.count / 8 + 2)
+            var copied = 0
+            var position = 0
+            while position < bytes.count {
+                let byte = bytes[position]
+                if byte >= 0x20, byte < 0x7F, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+                    position += 1
+                    continue
                 }
+                let (length, escape) = escape(bytes, at: position)
+                if let escape {
+                    json.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[copied..<position]))
+                    json.append(contentsOf: escape.utf8)
+                    copied = position + length
+                }
+                position += length
             }
+            json.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[copied...]))
         }
-        return json + "\""
+        json.append(UInt8(ascii: "\""))
+        return String(decoding: json, as: UTF8.self)
+    }
+
+    /// How many bytes the scalar at a place of valid UTF-8 has, and what stands for it where it cannot stand for itself.
+    private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> (length: Int, escape: String?) {
+        let first = UInt32(bytes[position])
+        switch UInt8(first) {
+        case UInt8(ascii: "\""): return (1, "\\\"")
+        case UInt8(ascii: "\\"): return (1, "\\\\")
+        case UInt8(ascii: "\n"): return (1, "\\n")
+        case UInt8(ascii: "\t"): return (1, "\\t")
+        default: break
+        }
+        let length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
+        var value = length == 1 ? first : first & (0xFF >> UInt32(length + 1))
+        for offset in 1..<max(1, length) { value = value << 6 | UInt32(bytes[position + offset] & 0x3F) }
+        guard let scalar = Unicode.Scalar(value) else { return (length, nil) }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator:
+            return (length, String(scalar).utf16.map { "\\u" + padded($0) }.joined())
+        default: return (length, nil)
+        }
     }
 
     private static func padded(_ unit: UInt16) -> String {

@@ -83,6 +83,12 @@ struct MCPSocket: ~Copyable {
         }
     }
 
+    /// Whether a path names this socket, in whatever spelling.
+    borrowing func isAt(_ path: String) -> Bool {
+        var status = stat()
+        return path == self.path || lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
+    }
+
     /// Removes the socket, if it is still the one that this daemon made.
     borrowing func unlinkOwn() {
         var status = stat()

@@ -1,6 +1,7 @@
 internal import IPC
 
-/// Who is connected, who is served and who waits: one client at a time. Pure: events come in with their time, in
+/// Who is connected, who is served and who waits: one client at a time, in the order in which they first sent something. A
+/// connection that sends nothing asks for nothing and is in nobody's way. Pure: events come in with their time, in
 /// milliseconds of a steady clock, and the actions that they lead to are returned.
 struct SessionTable {
     /// A connection, and the worker that it gets; never used twice.
@@ -17,6 +18,8 @@ struct SessionTable {
         case drain(ID)
         /// Do what the message asks for with local files, and answer it.
         case local(ID)
+        /// Answer the message that the client has gone, and do nothing of it.
+        case refuseLocal(ID)
         /// Write down what the message says of a call.
         case audit(ID)
         /// Do what the message says of forwards, and answer it.
@@ -24,13 +27,17 @@ struct SessionTable {
     }
 
     enum Phase: Equatable {
+        /// Has sent nothing yet.
+        case silent
         /// In line for the place.
         case waiting
-        /// Waited too long; to be told so as soon as a refusing worker may start.
+        /// Is not served; to be told why as soon as a refusing worker may start.
         case toRefuse
         /// The worker has been started and is not ready.
         case starting(WorkerRole)
         case serving
+        /// The client has gone before its worker was ready.
+        case departing
         /// Is being told that there is no place.
         case refusing
         /// The client has gone; the worker stops what runs remotely.
@@ -45,16 +52,18 @@ struct SessionTable {
         var phase: Phase
         /// When the phase has lasted too long.
         var deadline: Int?
-        /// The client has sent something, so there is a request to answer.
-        var hasSpoken = false
+        /// Its place in the line, once it has sent something.
+        var place: UInt64 = 0
+        /// That it cannot be served, and why.
+        var refusal: String?
+        /// This process has seen that the client has gone; its worker has not said so yet.
+        var mayStillSayGone = false
     }
 
     /// How long things may take, in milliseconds.
     enum Bound {
         static let start = 10_000
         static let refusal = 10_000
-        /// A client that has sent nothing has no request to be told on.
-        static let silence = 30_000
         static let release = 20_000
         static let drain = 5_000
         static let reaping = 30_000
@@ -71,14 +80,17 @@ struct SessionTable {
     /// When a drain is over.
     private var end: Int?
     private var nextID: ID = 1
+    private var nextPlace: UInt64 = 1
 
     init(socket: String, waitMilliseconds: Int) {
         self.socket = socket
         self.waitMilliseconds = waitMilliseconds
     }
 
-    /// Whether another connection may be accepted.
-    var hasRoom: Bool { sessions.count < Self.maximumSessions && !draining }
+    /// Whether another connection may be accepted: one that is silent gives its room to it.
+    var hasRoom: Bool { !draining && (sessions.count < Self.maximumSessions || longestSilent != nil) }
+
+    private var longestSilent: ID? { sessions.filter { $0.value.phase == .silent }.keys.min() }
 
     var isEmpty: Bool { sessions.isEmpty }
 
@@ -91,10 +103,15 @@ struct SessionTable {
     }
 
     mutating func accepted(pid: Int32, now: Int) -> (id: ID, actions: [Action]) {
+        var actions: [Action] = []
+        if sessions.count >= Self.maximumSessions, let silent = longestSilent {
+            sessions[silent] = nil
+            actions.append(.close(silent, reason: "it sent nothing, and another one needed its room"))
+        }
         let id = nextID
         nextID += 1
-        sessions[id] = Session(pid: pid, since: now, phase: .waiting, deadline: now + waitMilliseconds)
-        return (id, advance(now: now))
+        sessions[id] = Session(pid: pid, since: now, phase: .silent)
+        return (id, actions + advance(now: now))
     }
 
     /// The worker that cancels forwards, and whether it can take some.
@@ -122,17 +139,47 @@ struct SessionTable {
         return [.drain(reaper.id)]
     }
 
-    /// A client that has no worker yet has closed its connection.
+    /// A client has closed its connection. Its worker may know that later, or never say so.
     mutating func hungUp(_ id: ID, now: Int) -> [Action] {
-        guard let phase = sessions[id]?.phase, phase == .waiting || phase == .toRefuse else { return [] }
-        sessions[id] = nil
-        return [.close(id, reason: "the client closed while it waited")] + advance(now: now)
+        switch sessions[id]?.phase {
+        case .silent, .waiting, .toRefuse:
+            sessions[id] = nil
+            return [.close(id, reason: "the client closed while it waited")] + advance(now: now)
+        case .starting(.serve):
+            sessions[id]?.phase = .departing
+            return advance(now: now)
+        case .serving:
+            release(id, now: now)
+            sessions[id]?.mayStillSayGone = true
+            return advance(now: now)
+        // Those have an end of their own already.
+        case .starting(.refuse), .starting(.reap), .starting(.check), .departing, .refusing, .releasing, .reaping, .none:
+            return []
+        }
     }
 
-    /// A client that has no worker yet has sent something.
+    private mutating func release(_ id: ID, now: Int) {
+        sessions[id]?.phase = .releasing
+        if !draining { sessions[id]?.deadline = now + Bound.release }
+    }
+
+    /// A client that has no worker yet has sent something: its wait begins.
     mutating func spoke(_ id: ID, now: Int) -> [Action] {
-        guard sessions[id] != nil else { return [] }
-        sessions[id]?.hasSpoken = true
+        guard sessions[id]?.phase == .silent else { return [] }
+        sessions[id]?.phase = .waiting
+        sessions[id]?.deadline = now + waitMilliseconds
+        sessions[id]?.place = nextPlace
+        nextPlace += 1
+        return advance(now: now)
+    }
+
+    /// A worker that was to serve has ended before it was ready, for this reason: its client, of which nothing was read, is
+    /// told by one that has less to do.
+    mutating func failedToServe(_ id: ID, _ reason: String, now: Int) -> [Action] {
+        guard sessions[id]?.phase == .starting(.serve), !draining else { return ended(id, now: now) }
+        sessions[id]?.phase = .toRefuse
+        sessions[id]?.refusal = reason
+        sessions[id]?.deadline = nil
         return advance(now: now)
     }
 
@@ -159,18 +206,25 @@ struct SessionTable {
             (.releasing, .listForwards), (.releasing, .cancelForward), (.releasing, .forwardCancelled),
             (.reaping, .forwardCancelled):
             return [.forward(id)]
+        case (.departing, .ready):
+            release(id, now: now)
+            sessions[id]?.mayStillSayGone = true
+            return draining ? [.drain(id)] : []
         case (.serving, .clientGone), (.serving, .clientDropped):
-            sessions[id]?.phase = .releasing
-            if !draining { sessions[id]?.deadline = now + Bound.release }
+            release(id, now: now)
             return advance(now: now)
+        case (.releasing, .clientGone) where sessions[id]?.mayStillSayGone == true,
+            (.releasing, .clientDropped) where sessions[id]?.mayStillSayGone == true:
+            sessions[id]?.mayStillSayGone = false
+            return []
         case (.serving, .openLocal), (.serving, .createLocal), (.serving, .commitLocal), (.serving, .abandonLocal),
             (.releasing, .abandonLocal):
             return [.local(id)]
         case (.serving, .auditBegin), (.serving, .auditEnd), (.releasing, .auditBegin), (.releasing, .auditEnd):
             return [.audit(id)]
         case (.releasing, .openLocal), (.releasing, .createLocal), (.releasing, .commitLocal):
-            // Sent before the worker saw its client go: it finds no answer any more, and needs none.
-            return []
+            // Sent before the worker saw its client go.
+            return [.refuseLocal(id)]
         case (.starting, .openLocal), (.starting, .createLocal), (.starting, .commitLocal), (.starting, .abandonLocal),
             (.starting, .auditBegin), (.starting, .auditEnd), (.refusing, .auditBegin), (.refusing, .auditEnd),
             (.refusing, .openLocal), (.refusing, .createLocal), (.refusing, .commitLocal), (.refusing, .abandonLocal),
@@ -188,7 +242,8 @@ struct SessionTable {
             (.serving, .patternInvalid), (.serving, .patternsChecked), (.starting, .patternInvalid),
             (.starting, .patternsChecked), (.refusing, .patternInvalid), (.refusing, .patternsChecked),
             (.releasing, .patternInvalid), (.releasing, .patternsChecked), (.reaping, .patternInvalid),
-            (.reaping, .patternsChecked), (.starting(.check), .ready), (.waiting, _), (.toRefuse, _):
+            (.reaping, .patternsChecked), (.starting(.check), .ready), (.departing, _),
+            (.silent, _), (.waiting, _), (.toRefuse, _):
             return [.kill(id, reason: "it sent a message out of turn")]
         }
     }
@@ -206,14 +261,9 @@ struct SessionTable {
             guard let deadline = session.deadline, deadline <= now else { continue }
             sessions[id]?.deadline = nil
             switch session.phase {
-            case .waiting:
-                sessions[id]?.phase = .toRefuse
-                sessions[id]?.deadline = now + Bound.silence
-            case .toRefuse where session.hasSpoken: break
-            case .toRefuse:
-                sessions[id] = nil
-                actions.append(.close(id, reason: "it waited too long and sent nothing"))
-            case .starting: actions.append(.kill(id, reason: "it was not ready in time"))
+            case .waiting: sessions[id]?.phase = .toRefuse
+            case .silent, .toRefuse: break
+            case .starting, .departing: actions.append(.kill(id, reason: "it was not ready in time"))
             case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .refusing: actions.append(.kill(id, reason: "the waiting client sent no request"))
             case .releasing: actions.append(.kill(id, reason: "it did not stop its remote commands in time"))
@@ -222,21 +272,23 @@ struct SessionTable {
         }
         guard !draining else { return actions }
         if occupant == nil,
-            let next = sessions.filter({ $0.value.phase == .waiting || $0.value.phase == .toRefuse }).keys.min()
+            let next = sessions.filter({ $0.value.phase == .waiting || $0.value.phase == .toRefuse })
+                .filter({ $0.value.refusal == nil }).min(by: { $0.value.place < $1.value.place })?.key
         {
             actions.append(start(next, .serve, now: now))
         }
         var refusals = sessions.values.count { session in
             switch session.phase {
             case .starting(.refuse), .refusing: true
-            case .starting(.serve), .starting(.reap), .starting(.check), .waiting, .toRefuse, .serving, .releasing,
-                .reaping:
+            case .starting(.serve), .starting(.reap), .starting(.check), .silent, .waiting, .toRefuse, .serving,
+                .departing, .releasing, .reaping:
                 false
             }
         }
-        for id in sessions.filter({ $0.value.phase == .toRefuse && $0.value.hasSpoken }).keys.sorted()
-        where refusals < Self.maximumRefusals {
-            actions.append(start(id, .refuse(reason: refusal(now: now)), now: now))
+        for (id, session) in sessions.filter({ $0.value.phase == .toRefuse })
+            .sorted(by: { $0.value.place < $1.value.place }) where refusals < Self.maximumRefusals
+        {
+            actions.append(start(id, .refuse(reason: session.refusal ?? refusal(now: now)), now: now))
             refusals += 1
         }
         return actions
@@ -263,7 +315,7 @@ struct SessionTable {
         var actions: [Action] = []
         for (id, session) in sessions.sorted(by: { $0.key < $1.key }) {
             switch session.phase {
-            case .waiting, .toRefuse:
+            case .silent, .waiting, .toRefuse:
                 sessions[id] = nil
                 actions.append(.close(id, reason: "the daemon stops"))
             case .starting(.refuse), .starting(.check), .refusing:
@@ -271,7 +323,7 @@ struct SessionTable {
             case .serving:
                 actions.append(.drain(id))
                 sessions[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .starting(.reap), .releasing, .reaping:
+            case .starting(.serve), .starting(.reap), .departing, .releasing, .reaping:
                 sessions[id]?.deadline = now + Bound.drain
             }
         }

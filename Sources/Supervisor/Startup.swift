@@ -43,11 +43,7 @@ enum Startup {
             )
         }
         let ssh = config.policy.sshPath
-        if access(ssh, X_OK) != 0 {
-            problems.append("ssh_path: \(ssh) cannot be executed: \(String(cString: strerror(errno)))")
-        } else if !isProgram(ssh) {
-            problems.append("ssh_path: \(ssh) is not an ELF program; name the ssh binary, not a script")
-        }
+        if let problem = sshProblem(ssh) { problems.append("ssh_path: \(ssh) \(problem)") }
         if let log = config.auditLog {
             do throws(StartError) {
                 try AuditLog.judge(log)
@@ -56,6 +52,12 @@ enum Startup {
             }
         }
         return problems
+    }
+
+    /// Why workers could not execute this `ssh`, as the rest of a sentence about it; nil where they can.
+    static func sshProblem(_ path: String) -> String? {
+        if access(path, X_OK) != 0 { return "cannot be executed: \(String(cString: strerror(errno)))" }
+        return isProgram(path) ? nil : "is not an ELF program; name the ssh binary, not a script"
     }
 
     /// A worker may execute ssh and its loader, and no interpreter of a script.

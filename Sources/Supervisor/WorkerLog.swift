@@ -1,16 +1,12 @@
-/// What a worker writes to its standard error, as log lines. The text is hostile: lines are bounded, and so is the whole.
+/// What a worker writes to its standard error, as lines. The text is hostile: each line is bounded, and what becomes of all
+/// of them is `LogShare`'s to say.
 struct WorkerLog {
     private static let maximumLine = 4096
-    /// Bytes that one worker may put into the log.
-    private static let maximumTotal = 256 * 1024
 
     private var pending: [UInt8] = []
-    private var total = 0
 
-    /// Takes a chunk and returns whole lines; nil when this worker has said enough.
-    mutating func append(_ chunk: ArraySlice<UInt8>) -> [String]? {
-        total += chunk.count
-        guard total <= Self.maximumTotal else { return nil }
+    /// Takes a chunk and returns whole lines.
+    mutating func append(_ chunk: ArraySlice<UInt8>) -> [String] {
         var lines: [String] = []
         for byte in chunk {
             if byte == UInt8(ascii: "\n") || pending.count >= Self.maximumLine { lines += flush() }

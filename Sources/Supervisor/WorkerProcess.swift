@@ -29,6 +29,8 @@ final class WorkerProcess {
     let channel: Channel
     /// The worker's standard error.
     let log: OwnedFD
+    /// Its number may belong to another process by now.
+    private var isReaped = false
 
     private init(pid: Int32, pidfd: consuming OwnedFD, channel: consuming Channel, log: consuming OwnedFD) {
         self.pid = pid
@@ -42,6 +44,7 @@ final class WorkerProcess {
     static func start(
         program: String, role: WorkerRole, policy: borrowing OwnedFD, client: borrowing OwnedFD
     ) throws(StartError) -> WorkerProcess {
+        var refused: Int32 = 0
         do throws(IPCError) {
             var ends = try Channel.pair()
             guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
@@ -65,6 +68,7 @@ final class WorkerProcess {
                     return csd_spawn(&pid, path, arguments, environment, descriptors, descriptors.count, 1)
                 }
             }
+            refused = result
             guard result == 0 else { throw .system(call: "posix_spawn", errno: result) }
             let number = csd_pidfd_open(pid)
             guard number >= 0 else {
@@ -78,7 +82,10 @@ final class WorkerProcess {
             try? worker.channel.send(ToWorker.setup(role), descriptor: policy.duplicateForChild())
             return worker
         } catch {
-            throw StartError(sentence: "the worker \(program) could not be started: \(error)")
+            let why =
+                refused == 0
+                ? "\(error)" : "\(String(cString: strerror(refused))); \(StartFailure.mend(program, errno: refused))"
+            throw StartError(sentence: "the worker \(program) could not be started: \(why)")
         }
     }
 
@@ -89,16 +96,20 @@ final class WorkerProcess {
 
     /// Ends the worker and every `ssh` that it started.
     func killGroup() {
+        guard !isReaped else { return }
         kill(-pid, SIGKILL)
         _ = csd_pidfd_send_signal(pidfd.rawValue, SIGKILL)
     }
 
-    /// Reaps the ended process; nil while it still runs. Its group is killed first, as long as its number is ours.
+    /// Reaps the ended process; nil while it still runs. Its group is killed first, as long as its number is ours. From then
+    /// on its channel gives what is in it, and no more, whoever else may have the other end.
     func reap() -> WorkerEnd? {
         var code: Int32 = 0
         var status: Int32 = 0
         killGroup()
         guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
+        isReaped = true
+        channel.shutDown()
         switch (code, status) {
         case (CSD_CLD_EXITED, 0): return .clean
         case (CSD_CLD_EXITED, let status): return .exited(status: Int(status))

@@ -196,6 +196,31 @@ import Testing
         #expect(response["error"]?["code"] == -32602)
     }
 
+    @Test("mcp_socket on reload is compared with the socket that is served, in whatever spelling, and the end names that one")
+    func socketOnReload() throws {
+        let remote = try Remote.shared()
+        let daemon = try remote.startDaemon()
+        defer { daemon.stop() }
+        let changed = "mcp_socket has changed; the daemon must be restarted for that"
+        func warnings(after config: JSON) throws -> [JSON] {
+            let before = daemon.logRecords().count
+            try daemon.rewriteConfig(remote.config(["mcp_socket": config]))
+            daemon.signal(SIGHUP)
+            _ = try daemon.waitForLog("config reloaded", from: before)
+            return daemon.logRecords().dropFirst(before).filter { $0["msg"]?.string == changed }
+        }
+        let (served, other) = (JSON.string(daemon.socketPath), JSON.string(daemon.socketPath + "2"))
+        #expect(try warnings(after: other).map { $0["socket"] } == [served])
+        #expect(try warnings(after: other).count == 1, "it is still not the one that is served")
+        #expect(try warnings(after: served).isEmpty)
+        let directory = (daemon.socketPath as NSString).deletingLastPathComponent
+        let name = (daemon.socketPath as NSString).lastPathComponent
+        #expect(try warnings(after: .string("\(directory)//./\(name)")).isEmpty)
+        #expect(try warnings(after: other).count == 1)
+        #expect(try daemon.terminate() == .exited(0))
+        #expect(daemon.logRecords().last { $0["msg"] == "stopped" }?["socket"] == served)
+    }
+
     @Test("a broken config names each mistake by its path, and the daemon does not start")
     func brokenConfig() throws {
         let remote = try Remote.shared()

@@ -173,6 +173,23 @@ struct AuditLogTests {
         #expect(Self.refusal(path) == nil, "closed, it is free")
     }
 
+    @Test func `another spelling of its own path is the same file, and no second daemon`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("audit.log")
+        let log = AuditLog()
+        try log.open(path)
+        #expect(symlink(directory.path, directory.file("here")) == 0)
+        #expect(link(path, directory.file("hard")) == 0)
+        for spelling in ["./audit.log", "here/audit.log", "/audit.log", "hard", "audit.log"] {
+            try log.open("\(directory.path)/\(spelling)")
+            #expect(log.write(#""n":1"#) != nil)
+            #expect(log.realPath == RealPath.of("\(directory.path)/\(spelling)"))
+        }
+        #expect(Self.lines(path).count == 6, "one start, and the chain goes on")
+        #expect(Self.verify(path) == nil)
+        #expect(Self.refusal(directory.file("here/audit.log"))?.contains("another claude-ssh-daemon") == true)
+    }
+
     @Test func `a file that cannot be opened leaves the old one in use`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("audit.log")

@@ -19,12 +19,13 @@ struct OpenCallsTests {
 
     @Test func `a call's records say who, what and how, in an order that stays`() {
         var calls = OpenCalls(client: Self.client)
-        let who = #""session":3,"call":7,"client_pid":100,"client_uid":1000,"client_executable":"/usr/bin/socat","#
+        let who = #""client_pid":100,"client_uid":1000,"client_executable":"/usr/bin/socat","#
         let what =
             #""tool":"ssh_exec","host":"box","what":{"command":"ls","cwd":"/","env":["B","A"],"remote_port":443}"#
-        #expect(calls.begin(7, Self.listing, now: 1000) == who + what)
+        #expect(calls.begin(7, Self.listing, now: 1000) == #""session":3,"begun":1,"# + who + what)
         #expect(
-            calls.end(7, outcome(code: -1), now: 1034) == #""event":"call",\#(who)\#(what),"verdict":"allowed","#
+            calls.end(7, outcome(code: -1), now: 1034)?.members
+                == #""event":"call","session":3,"call":1,\#(who)\#(what),"verdict":"allowed","#
                 + #""outcome":"ok","exit_code":-1,"bytes_in":1,"bytes_out":2,"duration_ms":34"#)
     }
 
@@ -34,14 +35,14 @@ struct OpenCallsTests {
     func `every ending has its word`(ending: AuditOutcome.Ending, word: String) {
         var calls = OpenCalls(client: Self.client)
         _ = calls.begin(1, Self.listing, now: 0)
-        #expect(calls.end(1, outcome("", ending), now: 0)?.contains(#""outcome":"\#(word)","bytes_in""#) == true)
+        #expect(calls.end(1, outcome("", ending), now: 0)?.members.contains(#""outcome":"\#(word)","bytes_in""#) == true)
     }
 
     @Test func `a refusal names its rule`() {
         var calls = OpenCalls(client: Self.client)
         _ = calls.begin(1, Self.listing, now: 0)
         let end = calls.end(1, outcome("base_dir", .error), now: 0)
-        #expect(end?.contains(#","verdict":"refused","rule":"base_dir","outcome":"refused","#) == true)
+        #expect(end?.members.contains(#","verdict":"refused","rule":"base_dir","outcome":"refused","#) == true)
     }
 
     @Test func `what was called is told as it was at the beginning, and each call ends once`() {
@@ -49,22 +50,35 @@ struct OpenCallsTests {
         _ = calls.begin(1, Self.listing, now: 0)
         #expect(calls.begin(1, AuditCall(tool: "x", host: "", fields: []), now: 0) == nil, "its number is taken")
         #expect(calls.end(2, outcome(), now: 0) == nil)
-        #expect(calls.end(1, outcome(), now: 0)?.contains(#""command":"ls""#) == true)
+        #expect(calls.end(1, outcome(), now: 0)?.members.contains(#""command":"ls""#) == true)
         #expect(calls.end(1, outcome(), now: 0) == nil)
+    }
+
+    @Test func `records count from 1 on without a gap, in the order in which the calls end`() {
+        var calls = OpenCalls(client: Self.client)
+        for key in [40, 7, 1000] as [UInt32] { _ = calls.begin(key, Self.listing, now: 0) }
+        let records = [7, 1000, 40].map { calls.end($0, outcome(), now: 1) }
+        for (index, record) in records.enumerated() {
+            #expect(record?.members.hasPrefix(#""event":"call","session":3,"call":\#(index + 1),"#) == true)
+        }
+        #expect(records.map { $0?.order } == [2, 3, 1], "the daemon's log tells which beginning it was")
+        #expect(calls.begin(7, Self.listing, now: 2)?.hasPrefix(#""session":3,"begun":4,"#) == true)
+        #expect(calls.end(7, outcome(), now: 3)?.members.contains(#","call":4,"#) == true)
     }
 
     @Test func `a worker that ends leaves a record for every call that was open`() {
         var calls = OpenCalls(client: Self.client)
         for number in 1...3 { _ = calls.begin(UInt32(number), Self.listing, now: 0) }
         _ = calls.end(2, outcome(), now: 1)
-        let left = calls.abandon("it was \"killed\"", now: 50)
-        #expect(left.count == 2)
-        #expect(left[0].contains(#""call":1,"#) && left[1].contains(#""call":3,"#))
-        for members in left {
-            #expect(members.hasSuffix(#","outcome":"unknown","reason":"it was \"killed\"","duration_ms":50"#))
-            #expect(!members.contains("verdict"))
+        calls.abandon("it was \"killed\"")
+        let left = [calls.nextLeft(now: 50), calls.nextLeft(now: 50)].compactMap(\.self)
+        #expect(left.map(\.order) == [1, 3])
+        #expect(left[0].members.contains(#""call":2,"#) && left[1].members.contains(#""call":3,"#))
+        for record in left {
+            #expect(record.members.hasSuffix(#","outcome":"unknown","reason":"it was \"killed\"","duration_ms":50"#))
+            #expect(!record.members.contains("verdict"))
         }
-        #expect(calls.abandon("again", now: 60).isEmpty)
+        #expect(calls.nextLeft(now: 60) == nil)
     }
 
     @Test func `a worker may not have calls without end`() {
@@ -84,7 +98,7 @@ struct OpenCallsTests {
         var calls = OpenCalls(client: Self.client)
         let begun = calls.begin(1, AuditCall(tool: long, host: long, fields: fields), now: 0)
         let ended = calls.end(1, outcome(long), now: 0)
-        let (begin, end) = (try #require(begun), try #require(ended))
+        let (begin, end) = (try #require(begun), try #require(ended?.members))
         for members in [begin, end] {
             let line = AuditChain.line(after: AuditChain.beginning, #""time":"\#(Log.timestamp())",\#(members)"#)
             #expect(line.count <= AuditChain.maximumLine)

@@ -35,7 +35,7 @@ private struct Loop {
                 }
                 if case .kill = action { holding[id] = .worker(role, killed: true) }
             case .audit(let id): mistakes.append("a call of \(id), which began none")
-            case .local(let id), .forward(let id):
+            case .local(let id), .refuseLocal(let id), .forward(let id):
                 mistakes.append("local files or forwards for \(id), which did not ask")
             }
         }
@@ -48,12 +48,16 @@ private struct Loop {
         let refusals = phases.count {
             switch $0 {
             case .refusing, .starting(.refuse), .starting(.check): true
-            case .waiting, .toRefuse, .starting(.serve), .starting(.reap), .serving, .releasing, .reaping: false
+            case .silent, .waiting, .toRefuse, .starting(.serve), .starting(.reap), .serving, .departing, .releasing,
+                .reaping:
+                false
             }
         }
         if refusals > 4 { mistakes.append("\(refusals) are refused at once") }
         // Nobody but an end or a hang-up would ever wake who waits for a free place.
-        let waits = phases.contains { $0 == .waiting || $0 == .toRefuse }
+        let waits = table.sessions.values.contains {
+            ($0.phase == .waiting || $0.phase == .toRefuse) && $0.refusal == nil
+        }
         let taken = phases.contains { $0 == .serving || $0 == .starting(.serve) }
         if waits && !taken { mistakes.append("the place is free and somebody waits") }
         if Set(table.sessions.keys) != Set(holding.keys) {
@@ -61,7 +65,7 @@ private struct Loop {
         }
         for (id, session) in table.sessions where session.deadline == nil && session.phase != .serving {
             switch (session.phase, holding[id]) {
-            case (.toRefuse, _), (_, .worker(_, killed: true)): break
+            case (.silent, _), (.toRefuse, _), (_, .worker(_, killed: true)): break
             default: mistakes.append("\(session.phase) has no end")
             }
         }
@@ -79,7 +83,7 @@ struct SessionTableRandomTests {
             now += Int.random(in: 0...400, using: &generator)
             loop.perform(loop.table.advance(now: now))
             let id = loop.table.sessions.keys.sorted().randomElement(using: &generator) ?? 1
-            switch Int.random(in: 0..<10, using: &generator) {
+            switch Int.random(in: 0..<12, using: &generator) {
             case 0...2 where loop.holding.count < 12:
                 let (id, actions) = loop.table.arrived(pid: 1, now: now)
                 loop.holding[id] = .client
@@ -92,6 +96,18 @@ struct SessionTableRandomTests {
                 ][
                     Int.random(in: 0..<4, using: &generator)]
                 loop.perform(loop.table.received(message, from: id, now: now))
+            case 10 where loop.holding.count < 12:
+                let (id, actions) = loop.table.accepted(pid: 1, now: now)
+                loop.holding[id] = .client
+                loop.perform(actions)
+            case 11:
+                switch (loop.table.sessions[id]?.phase, loop.holding[id]) {
+                case (.silent, _): loop.perform(loop.table.spoke(id, now: now))
+                case (.starting(.serve), .worker):
+                    loop.holding[id] = .client
+                    loop.perform(loop.table.failedToServe(id, "it cannot start", now: now))
+                default: break
+                }
             case 7, 8:
                 guard case .worker = loop.holding[id] else { continue }
                 loop.holding[id] = nil

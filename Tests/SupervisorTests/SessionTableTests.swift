@@ -124,8 +124,49 @@ struct SessionTableTests {
         #expect(table.hungUp(second.id, now: 1) == [.close(second.id, reason: "the client closed while it waited")])
         #expect(table.sessions.keys.sorted() == [first])
         #expect(table.hungUp(second.id, now: 2) == [], "it is not known any more")
-        #expect(table.hungUp(first, now: 3) == [], "what a served client does is its worker's business")
         #expect(table.sessions[first]?.phase == .serving)
+    }
+
+    @Test func `a served client that hangs up frees the place, whatever its worker says or does not say`() {
+        var (table, first) = serving()
+        let second = table.arrived(pid: 2, now: 0)
+        #expect(table.hungUp(first, now: 5) == [.start(second.id, .serve)])
+        #expect(table.sessions[first]?.phase == .releasing)
+        #expect(table.hungUp(first, now: 6) == [])
+        var honest = table
+        #expect(honest.received(.clientGone, from: first, now: 7) == [], "it may say so once")
+        #expect(honest.received(.clientGone, from: first, now: 8) == [.kill(first, reason: outOfTurn)])
+        // One that says nothing has the time of one that stops remote commands, and no more.
+        let killed = table.advance(now: 5 + SessionTable.Bound.release)
+        #expect(killed.contains(.kill(first, reason: "it did not stop its remote commands in time")))
+    }
+
+    @Test func `a client that hangs up while its worker starts frees the place, and the worker follows`() {
+        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        let first = table.arrived(pid: 1, now: 0).id
+        let second = table.arrived(pid: 2, now: 0).id
+        #expect(table.hungUp(first, now: 1) == [.start(second, .serve)])
+        #expect(table.received(.clientGone, from: first, now: 2) == [.kill(first, reason: outOfTurn)])
+        var late = table
+        #expect(late.advance(now: 10_000).contains(.kill(first, reason: "it was not ready in time")))
+        #expect(table.received(.ready(landlockABI: 6), from: first, now: 2) == [])
+        #expect(table.received(.clientGone, from: first, now: 3) == [])
+        #expect(table.sessions[first]?.phase == .releasing && table.sessions[first]?.deadline == 2 + 20_000)
+    }
+
+    @Test func `a client whose worker cannot start is told so, and the place goes to the next`() {
+        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        let first = table.arrived(pid: 1, now: 0).id
+        let second = table.arrived(pid: 2, now: 0).id
+        let actions = table.failedToServe(first, "no ssh", now: 1)
+        #expect(actions == [.start(second, .serve), .start(first, .refuse(reason: "no ssh"))])
+        #expect(table.received(.ready(landlockABI: 6), from: first, now: 2) == [])
+        #expect(table.ended(first, now: 3) == [])
+        // Where not even a refusing worker starts, its end is the end.
+        let third = table.failedToServe(second, "no ssh", now: 4)
+        #expect(third == [.start(second, .refuse(reason: "no ssh"))])
+        #expect(table.failedToServe(second, "no ssh", now: 5) == [])
+        #expect(table.isEmpty)
     }
 
     @Test func `a client that is to be refused may hang up too, and makes room for the next refusal`() {
@@ -238,7 +279,7 @@ struct SessionTableTests {
             #expect(table.received(request, from: id, now: 2) == [.local(id)])
             #expect(table.received(.clientGone, from: id, now: 3).isEmpty)
             let late = table.received(request, from: id, now: 4)
-            #expect(late == (request == .abandonLocal(handle: 1) ? [.local(id)] : []))
+            #expect(late == [request == .abandonLocal(handle: 1) ? .local(id) : .refuseLocal(id)])
         }
     }
 
@@ -261,22 +302,34 @@ struct SessionTableTests {
         }
     }
 
-    @Test("a client that has sent nothing takes no refusing worker from one that asks, and is closed in the end")
+    @Test("a connection that has sent nothing is in nobody's way, and is served in its turn when it speaks")
     func silentClients() {
-        var (table, _) = serving(0, wait: 1_000)
-        let silent = (0..<10).map { table.accepted(pid: Int32($0), now: 0).id }
-        let asking = table.arrived(pid: 99, now: 10).id
-        #expect(table.advance(now: 1_000) == [])
-        #expect(table.advance(now: 1_010).map(started) == [asking])
-        #expect(table.spoke(silent[3], now: 2_000).map(started) == [silent[3]], "who asks later is told then")
-        let closed = table.advance(now: 31_000).filter { if case .close = $0 { true } else { false } }
-        #expect(closed.count == 9)
+        var table = SessionTable(socket: socket, waitMilliseconds: 1_000)
+        let silent = table.accepted(pid: 1, now: 0)
+        #expect(silent.actions == [] && table.nextDeadline == nil)
+        let second = table.arrived(pid: 2, now: 10)
+        #expect(second.actions == [.start(second.id, .serve)], "at once, though another one came first")
+        #expect(table.advance(now: 600_000) == [], "it has asked for nothing, so there is nothing to refuse")
+        #expect(table.spoke(silent.id, now: 600_000) == [])
+        #expect(table.nextDeadline == 601_000, "its wait begins with its first byte")
+        let third = table.arrived(pid: 3, now: 600_001)
+        #expect(table.ended(second.id, now: 600_002) == [.start(silent.id, .serve)])
+        #expect(table.spoke(silent.id, now: 600_003) == [])
+        #expect(table.ended(silent.id, now: 600_004) == [.start(third.id, .serve)])
     }
-}
 
-/// Whom an action starts a refusing worker for.
-private func started(_ action: SessionTable.Action) -> SessionTable.ID? {
-    if case .start(let id, .refuse) = action { id } else { nil }
+    @Test("connections that have sent nothing give their room to others, the oldest first")
+    func roomOfSilentClients() {
+        var (table, first) = serving()
+        let silent = (0..<255).map { table.accepted(pid: Int32($0), now: 0).id }
+        #expect(table.hasRoom)
+        let next = table.arrived(pid: 1, now: 1)
+        #expect(next.actions == [.close(silent[0], reason: "it sent nothing, and another one needed its room")])
+        for id in silent.dropFirst() { _ = table.spoke(id, now: 2) }
+        #expect(!table.hasRoom)
+        _ = table.ended(first, now: 3)
+        #expect(table.hasRoom && table.sessions[next.id]?.phase == .starting(.serve))
+    }
 }
 
 extension SessionTable {

@@ -7,7 +7,7 @@ import Testing
 @testable import Tools
 
 /// Writes down what a toolbox says of its calls.
-private final class RecordingTrail: AuditTrail {
+final class RecordingTrail: AuditTrail {
     struct Entry {
         let call: AuditCall
         var outcome: AuditOutcome?
@@ -222,7 +222,7 @@ struct ToolboxAuditTests {
     @Test func `of a tool that no host has, the key that switches it on is named`() {
         let none = policy(
             host("a") { $0.capabilities = .init() })
-        let toolbox = Toolbox(policy: none, broker: NoLocalFiles())
+        let toolbox = Toolbox(policy: none, broker: NoLocalFiles(), audit: RecordingTrail())
         #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
         for (tool, _, needs) in Self.tools {
             for need in needs {
@@ -235,7 +235,7 @@ struct ToolboxAuditTests {
     }
 
     @Test func `a tool that one host has switched off is listed, refuses there, and only there`() async throws {
-        let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles()).tools.map(\.name)
+        let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail()).tools.map(\.name)
         #expect(
             Set(names).subtracting(["ssh_connection_status", "ssh_list_forwards", "ssh_cancel_forward"])
                 == Set(Self.tools.map(\.name)), "every tool that needs a capability of its host is tried here")
@@ -251,7 +251,7 @@ struct ToolboxAuditTests {
                         default: $0.capabilities.fileWrite = false
                         }
                     })
-                let listed = Toolbox(policy: narrow, broker: NoLocalFiles()).tools.map(\.name)
+                let listed = Toolbox(policy: narrow, broker: NoLocalFiles(), audit: RecordingTrail()).tools.map(\.name)
                 #expect(listed == names, "\(tool)")
                 var there = arguments
                 there["host"] = "b"

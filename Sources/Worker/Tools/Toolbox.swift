@@ -96,11 +96,11 @@ public final class Toolbox: ToolSet {
     ]
 
     private let context: Mutex<ToolContext>
-    private let audit: (any AuditTrail)?
+    private let audit: any AuditTrail
 
     /// The tools that `policy` turns on, with local files and forwards by way of `broker`, and calls written down in `audit`.
     public init(
-        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: (any AuditTrail)? = nil
+        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: any AuditTrail
     ) {
         self.audit = audit
         context = Mutex(Self.context(policy, keeping: nil, broker))
@@ -158,7 +158,6 @@ public final class Toolbox: ToolSet {
     /// when it does: the supervisor has sent this worker every policy of before by then.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         let tool = Self.all.first { $0.name == name }
-        guard let audit else { return await call(tool, arguments, in: context(progress)) }
         var arguments = arguments
         var host = ""
         if tool?.hasHost == true {

@@ -1,0 +1,42 @@
+/// How much of something one worker may use up: a store that fills again with time. Pure; times are milliseconds of a
+/// steady clock.
+struct Allowance {
+    /// What fits into the store, which is full at first.
+    let burst: Int
+    /// What comes back in a second.
+    let perSecond: Int
+    private var left: Int
+    private var since: Int
+
+    init(burst: Int, perSecond: Int, now: Int) {
+        self.burst = burst
+        self.perSecond = perSecond
+        left = burst
+        since = now
+    }
+
+    /// Whether something is left.
+    mutating func hasLeft(now: Int) -> Bool {
+        refill(now)
+        return left > 0
+    }
+
+    /// Uses up an amount. One that is larger than what is left makes a debt.
+    mutating func spend(_ amount: Int, now: Int) {
+        refill(now)
+        left -= amount
+    }
+
+    /// When a debt is paid; nil where there is none.
+    mutating func paid(now: Int) -> Int? {
+        refill(now)
+        return left >= 0 ? nil : now + (-left * 1000 + perSecond - 1) / perSecond
+    }
+
+    private mutating func refill(_ now: Int) {
+        let earned = max(0, now - since) * perSecond / 1000
+        guard earned > 0 else { return }
+        left = min(burst, left + earned)
+        since = now
+    }
+}

@@ -1,0 +1,13 @@
+/// One turn of the loop. What is counted is its time: a message may cost a little or much, whatever its length.
+struct Turn {
+    /// How long workers may be heard in one turn, in microseconds. Signals and those who come and go wait so long at most,
+    /// and for the one message that is just being answered.
+    static let length = 5_000
+
+    private let end: Int
+
+    /// A turn that begins now.
+    init() { end = Clock.microseconds() + Self.length }
+
+    var isOver: Bool { Clock.microseconds() >= end }
+}

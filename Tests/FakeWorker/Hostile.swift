@@ -1,0 +1,145 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// How a worker can misbehave.
+enum Conduct: String {
+    /// Is ready, and does and says nothing, also when its client has gone.
+    case mute
+    /// Asks for the list of forwards, as fast as it is heard.
+    case listForwards
+    /// Asks for forwards and says that they failed, as fast as it is heard.
+    case pairForwards
+    /// Begins as many calls as it may, each as large as it may be, and lists forwards then.
+    case openCalls
+    /// The same, and ends then.
+    case openCallsAndEnd
+    /// Begins and ends calls, as fast as it is heard.
+    case recordCalls
+    /// Writes to its standard error without end.
+    case chatter
+    /// Ends, and leaves its channel to another process that goes on writing.
+    case haunt
+    /// The other process.
+    case ghost
+    /// Ends before it is ready, as the loader does where a library is missing.
+    case noLibrary
+    /// Ends before it is ready, as a worker does that cannot confine itself.
+    case notConfined
+    /// Says nothing before it is ready, and does not get ready.
+    case neverReady
+}
+
+/// Speaks the supervisor's protocol, and does not read what it is told.
+struct Hostile: ~Copyable {
+    private let channel: Channel
+    private let host: String
+
+    init(channel: consuming Channel, host: String) {
+        self.channel = channel
+        self.host = host
+    }
+
+    /// Never comes back.
+    func run(_ conduct: Conduct) -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        switch conduct {
+        case .noLibrary:
+            say("\(program): error while loading shared libraries: libre2.so.9: cannot open shared object file\n")
+            exit(127)
+        case .notConfined:
+            say("claude-ssh-worker: open(/usr/bin/ssh): errno 2\n")
+            exit(3)
+        case .neverReady: while true { pause() }
+        case .ghost: listForwards()
+        case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt: break
+        }
+        // As the worker it stands for: without the supervisor there is none.
+        _ = csd_set_parent_death_signal(SIGKILL)
+        send(.ready(landlockABI: 6))
+        switch conduct {
+        case .mute: while true { pause() }
+        case .listForwards:
+            askForForwards()
+            listForwards()
+        case .pairForwards:
+            var id: UInt32 = 1
+            while true {
+                send(.requestForward(host: host, remoteHost: "db", remotePort: 1, localPort: 0))
+                send(.forwardFailed(forward: id, .masterDead))
+                id = id % 64 + 1
+            }
+        case .openCalls:
+            openCalls()
+            askForForwards()
+            listForwards()
+        case .openCallsAndEnd:
+            openCalls()
+            exit(0)
+        case .recordCalls:
+            let outcome = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
+            var id: UInt32 = 1
+            while true {
+                send(.auditBegin(Self.largeCall), id)
+                send(.auditEnd(outcome), id)
+                id &+= 1
+            }
+        case .chatter:
+            let line = String(repeating: "x", count: 4000) + "\n"
+            while true { say(line) }
+        case .haunt: haunt()
+        case .noLibrary, .notConfined, .neverReady, .ghost: exit(1)
+        }
+    }
+
+    /// A supervisor that does not take it any more is the end; answers are read as far as there are any, so that it is not
+    /// this side that makes it wait.
+    private func send(_ message: ToSupervisor, _ id: UInt32 = 0) {
+        var waste = [UInt8](repeating: 0, count: Frame.maximumSize)
+        while recv(channel.rawValue, &waste, waste.count, Int32(MSG_DONTWAIT)) > 0 {}
+        do {
+            try channel.send(message, requestID: id)
+        } catch {
+            exit(1)
+        }
+    }
+
+    private func say(_ text: String) {
+        let bytes = Array(text.utf8)
+        if write(STDERR_FILENO, bytes, bytes.count) < 0 { exit(1) }
+    }
+
+    /// So that there are forwards to be looked at: of these nothing more is said.
+    private func askForForwards() {
+        for port in 1...64 as ClosedRange<UInt16> {
+            send(.requestForward(host: host, remoteHost: "db", remotePort: port, localPort: 0))
+        }
+    }
+
+    private func listForwards() -> Never {
+        while true { send(.listForwards) }
+    }
+
+    /// As large as a packet can be, of text that has to be escaped.
+    private static let largeCall = AuditCall(
+        tool: "ssh_exec", host: "box",
+        fields: [.command, .cwd, .path, .localPath, .remotePath, .remoteHost].map {
+            AuditCall.Field($0, String(repeating: "\u{202E}", count: AuditCall.maximumText / 3))
+        })
+
+    private func openCalls() {
+        for id in 1...1024 as ClosedRange<UInt32> { send(.auditBegin(Self.largeCall), id) }
+    }
+
+    private func haunt() -> Never {
+        // Out of the process group, which dies with this one.
+        let descriptors = [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, clientDescriptor, channelDescriptor].map {
+            fcntl($0, F_DUPFD, 16)
+        }
+        var pid: pid_t = 0
+        let words = [program, Conduct.ghost.rawValue].map { strdup($0) } + [nil]
+        let result = csd_spawn(&pid, program, words, [nil], descriptors, descriptors.count, 1)
+        if result != 0 { fail("no ghost: errno \(result)") }
+        exit(0)
+    }
+}
