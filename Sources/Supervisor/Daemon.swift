@@ -423,6 +423,8 @@ final class Daemon {
                 message, requestID, over: worker.channel,
                 files: LocalFiles(config, at: configPath, auditLog: audit.realPath, environment: environment),
                 allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
+        } catch IPCError.closed {
+            // It has ended, or is ending: what else it has said still counts.
         } catch {
             kill(id, "it does not take messages (\(error))")
         }
@@ -435,7 +437,8 @@ final class Daemon {
                 try worker.channel.send(ToWorker.auditBegun, requestID: requestID)
             }
             connection.audit.spend(size, now: now())
-            if connection.end == nil, let paid = connection.audit.paid(now: now()) { pause(id, connection, until: paid) }
+            guard connection.end == nil, let paid = connection.audit.paid(now: now()) else { return }
+            pause(id, connection, until: paid)
         case .written: break
         case .outOfTurn: kill(id, "it spoke of a call out of turn")
         }

@@ -67,13 +67,16 @@ final class Forwards {
     ) {
         guard !waiting.isEmpty, Clock.microseconds() >= lookAgain else { return }
         var seen: Listeners?
+        var answered: [(Waiting, ToWorker)] = []
         var done = 0
         for item in waiting {
-            for reply in perform(received(item, &seen), log(item.session)) { send(reply, item.requestID, item.session) }
+            answered += perform(received(item, &seen), log(item.session)).map { (item, $0) }
             done += 1
             if turn.isOver { break }
         }
         waiting.removeFirst(done)
+        // Last: a worker that does not take its answer is ended, and then comes back here.
+        for (item, reply) in answered { send(reply, item.requestID, item.session) }
     }
 
     private func received(_ item: Waiting, _ seen: inout Listeners?) -> [ForwardRegistry.Action] {

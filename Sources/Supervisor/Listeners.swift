@@ -83,7 +83,8 @@ struct Listeners: Equatable {
         guard let address, let state = line.next(), state.elementsEqual("0A".utf8) else { return false }
         guard let colon = address.firstIndex(of: UInt8(ascii: ":")) else { return true }
         let host = address[..<colon]
-        guard Self.conflicting.contains(where: { $0.count == host.count && host.elementsEqual($0) }) else { return true }
+        let conflicts = Self.conflicting.contains { $0.count == host.count && host.elementsEqual($0) }
+        guard conflicts else { return true }
         line.skip(3)
         let (uid, _, inode) = (line.next(), line.next(), line.next())
         guard let port = UInt16(TableLine.text(address[(colon + 1)...]), radix: 16),

@@ -69,7 +69,8 @@ enum Log {
     }
 
     /// How many bytes the scalar at a place of valid UTF-8 has, and what stands for it where it cannot stand for itself.
-    private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> (length: Int, escape: String?) {
+    private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> (length: Int, escape: String?)
+    {
         let first = UInt32(bytes[position])
         switch UInt8(first) {
         case UInt8(ascii: "\""): return (1, "\\\"")

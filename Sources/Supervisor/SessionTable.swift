@@ -153,7 +153,8 @@ struct SessionTable {
             sessions[id]?.mayStillSayGone = true
             return advance(now: now)
         // Those have an end of their own already.
-        case .starting(.refuse), .starting(.reap), .starting(.check), .departing, .refusing, .releasing, .reaping, .none:
+        case .starting(.refuse), .starting(.reap), .starting(.check), .departing, .refusing, .releasing, .reaping,
+            .none:
             return []
         }
     }

@@ -43,9 +43,10 @@ enum StartFailure: Equatable {
         switch self {
         case .library: "ldd \(program) shows which one; install it, or install claude-ssh-daemon again"
         case .ssh: "install OpenSSH's client, or set ssh_path in the config to where it is, then send SIGHUP"
-        case .confinement: "the line \"worker said\" before this one has the reason; \(program) --selftest-escape tries it"
+        case .confinement:
+            "a line before this one, \"worker said\", has the reason; \(program) --selftest-escape tries it"
         case .tooSlow: "this machine is overloaded, or \(program) lies on a file system that hangs"
-        case .ended: "\(program) --selftest-escape tries it; install claude-ssh-daemon again if it was replaced while it ran"
+        case .ended: "\(program) --selftest-escape tries it; after an upgrade of it restart claude-ssh-daemon"
         }
     }
 

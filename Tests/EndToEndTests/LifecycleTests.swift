@@ -196,7 +196,9 @@ import Testing
         #expect(response["error"]?["code"] == -32602)
     }
 
-    @Test("mcp_socket on reload is compared with the socket that is served, in whatever spelling, and the end names that one")
+    @Test(
+        "mcp_socket on reload is compared with the socket that is served, in whatever spelling, and the end names that one"
+    )
     func socketOnReload() throws {
         let remote = try Remote.shared()
         let daemon = try remote.startDaemon()

@@ -10,7 +10,7 @@ enum Conduct: String {
     case listForwards
     /// Asks for forwards and says that they failed, as fast as it is heard.
     case pairForwards
-    /// Begins as many calls as it may, each as large as it may be, and lists forwards then.
+    /// Begins as many calls as it may, and lists forwards then.
     case openCalls
     /// The same, and ends then.
     case openCallsAndEnd
@@ -34,8 +34,10 @@ enum Conduct: String {
 struct Hostile: ~Copyable {
     private let channel: Channel
     private let host: String
+    private let program: String
 
-    init(channel: consuming Channel, host: String) {
+    init(channel: consuming Channel, host: String, program: String) {
+        self.program = program
         self.channel = channel
         self.host = host
     }
@@ -127,8 +129,11 @@ struct Hostile: ~Copyable {
             AuditCall.Field($0, String(repeating: "\u{202E}", count: AuditCall.maximumText / 3))
         })
 
+    /// As many as it may, and as large as its allowance for the audit log has room for.
     private func openCalls() {
-        for id in 1...1024 as ClosedRange<UInt32> { send(.auditBegin(Self.largeCall), id) }
+        let text = String(repeating: "\u{202E}", count: 400)
+        let call = AuditCall(tool: "ssh_exec", host: "box", fields: [AuditCall.Field(.command, text)])
+        for id in 1...1024 as ClosedRange<UInt32> { send(.auditBegin(call), id) }
     }
 
     private func haunt() -> Never {
@@ -137,7 +142,7 @@ struct Hostile: ~Copyable {
             fcntl($0, F_DUPFD, 16)
         }
         var pid: pid_t = 0
-        let words = [program, Conduct.ghost.rawValue].map { strdup($0) } + [nil]
+        let words = [program, Conduct.ghost.rawValue].map { (word: String) in strdup(word) } + [nil]
         let result = csd_spawn(&pid, program, words, [nil], descriptors, descriptors.count, 1)
         if result != 0 { fail("no ghost: errno \(result)") }
         exit(0)

@@ -11,7 +11,8 @@ let clientDescriptor: Int32 = 3
 let channelDescriptor: Int32 = 4
 
 func fail(_ what: String) -> Never {
-    fputs("fake worker: \(what)\n", stderr)
+    let line = Array("fake worker: \(what)\n".utf8)
+    _ = write(STDERR_FILENO, line, line.count)
     exit(1)
 }
 
@@ -23,7 +24,7 @@ let directory = String(program[..<(program.lastIndex(of: "/") ?? program.startIn
 
 // Started by itself, see `Hostile.haunt`.
 if CommandLine.arguments.count > 1, let conduct = Conduct(rawValue: CommandLine.arguments[1]) {
-    Hostile(channel: Channel(taking: OwnedFD(taking: channelDescriptor)), host: "").run(conduct)
+    Hostile(channel: Channel(taking: OwnedFD(taking: channelDescriptor)), host: "", program: program).run(conduct)
 }
 
 // The first packet says what the worker is for. It is looked at and left where it is: the real worker reads it again.
@@ -41,11 +42,18 @@ guard role == .serve, let line = Script.next(in: directory) else {
 }
 guard let conduct = Conduct(rawValue: line) else { fail("no such conduct: \(line)") }
 
-let channel = Channel(taking: OwnedFD(taking: channelDescriptor))
-do {
-    guard var setup = try channel.receive(ToWorker.self), let memory = setup.descriptor.take() else { fail("no policy") }
-    let policy = try PolicySnapshot(sealed: memory)
-    Hostile(channel: channel, host: policy.hosts.first?.name ?? "").run(conduct)
-} catch {
-    fail("\(error)")
+/// With the policy that comes with Setup.
+func misbehave(_ conduct: Conduct, as program: String) -> Never {
+    let channel = Channel(taking: OwnedFD(taking: channelDescriptor))
+    do {
+        guard var setup = try channel.receive(ToWorker.self), let memory = setup.descriptor.take() else {
+            fail("no policy")
+        }
+        let policy = try PolicySnapshot(sealed: memory)
+        Hostile(channel: channel, host: policy.hosts.first?.name ?? "", program: program).run(conduct)
+    } catch {
+        fail("\(error)")
+    }
 }
+
+misbehave(conduct, as: program)

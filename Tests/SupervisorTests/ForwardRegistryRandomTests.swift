@@ -78,8 +78,9 @@ private struct World {
 
     private mutating func say(_ message: ToSupervisor, _ session: SessionTable.ID) {
         var generator = generator
+        let seen = listeners
         let actions = registry.received(
-            message, from: session, listeners, now: 1, holds: { _, _ in nil },
+            message, from: session, seen, now: 1, holds: { _, _ in nil },
             choose: { UInt16.random(in: 20_000...20_029, using: &generator) })
         self.generator = generator
         perform(actions, session)

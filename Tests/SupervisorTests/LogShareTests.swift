@@ -40,7 +40,8 @@ struct LogShareTests {
         #expect(written.lines[2].contains("later"))
         share.close()
         #expect(written.lines.count == 3, "nothing was lost since")
-        share.write(.info, "large", members: "\"what\":\"\(String(repeating: "x", count: LogShare.burst))\"", now: 1_000)
+        share.write(
+            .info, "large", members: "\"what\":\"\(String(repeating: "x", count: LogShare.burst))\"", now: 1_000)
         share.write(.info, "lost", now: 1_000)
         share.close()
         #expect(written.lines.last?.contains(#""count":1}"#) == true)

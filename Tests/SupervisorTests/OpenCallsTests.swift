@@ -35,7 +35,8 @@ struct OpenCallsTests {
     func `every ending has its word`(ending: AuditOutcome.Ending, word: String) {
         var calls = OpenCalls(client: Self.client)
         _ = calls.begin(1, Self.listing, now: 0)
-        #expect(calls.end(1, outcome("", ending), now: 0)?.members.contains(#""outcome":"\#(word)","bytes_in""#) == true)
+        #expect(
+            calls.end(1, outcome("", ending), now: 0)?.members.contains(#""outcome":"\#(word)","bytes_in""#) == true)
     }
 
     @Test func `a refusal names its rule`() {

@@ -309,6 +309,7 @@ struct SessionTableTests {
         #expect(silent.actions == [] && table.nextDeadline == nil)
         let second = table.arrived(pid: 2, now: 10)
         #expect(second.actions == [.start(second.id, .serve)], "at once, though another one came first")
+        _ = table.received(.ready(landlockABI: 6), from: second.id, now: 20)
         #expect(table.advance(now: 600_000) == [], "it has asked for nothing, so there is nothing to refuse")
         #expect(table.spoke(silent.id, now: 600_000) == [])
         #expect(table.nextDeadline == 601_000, "its wait begins with its first byte")

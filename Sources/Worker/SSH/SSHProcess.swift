@@ -81,6 +81,11 @@ struct SSHProcess: Sendable {
                 guard let event = await events.next(), case .ended(let end) = event else { return nil }
                 return end
             })
-        return (end, out.value.output().text, err.value.output().text)
+        let said = err.value.output().text
+        // The loader's words and status, ld.so(8): no ssh has run. No host has a part in what a short request prints.
+        if end == .exited(127), said.hasPrefix("\(path): error while loading shared libraries:") {
+            throw SpawnFailure(detail: said.split(whereSeparator: \.isNewline).joined(separator: "; "))
+        }
+        return (end, out.value.output().text, said)
     }
 }

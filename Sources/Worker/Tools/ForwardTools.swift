@@ -135,6 +135,7 @@ enum ForwardPortTool: Tool {
 /// `ssh_list_forwards`: which forwards there are, and which of them work as far as can be seen from here.
 enum ListForwardsTool: Tool {
     static let name = "ssh_list_forwards"
+    static let hasHost = false
 
     static let needs: [Capability] = [.portForward]
 
@@ -211,6 +212,7 @@ enum ListForwardsTool: Tool {
 /// `ssh_cancel_forward`: closes the port of a forward.
 enum CancelForwardTool: Tool {
     static let name = "ssh_cancel_forward"
+    static let hasHost = false
 
     static let needs: [Capability] = [.portForward]
 

@@ -12,7 +12,7 @@ protocol Tool: Sendable {
     static var needs: [Capability] { get }
     static func description(_ policy: PolicySnapshot) -> ToolDescription
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
-    /// Whether a call goes to one host.
+    /// Whether a call that names no host goes to the default one.
     static var hasHost: Bool { get }
 }
 
@@ -159,10 +159,10 @@ public final class Toolbox: ToolSet {
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         let tool = Self.all.first { $0.name == name }
         var arguments = arguments
-        var host = ""
-        if tool?.hasHost == true {
+        var host = arguments["host"]?.string ?? ""
+        if tool?.hasHost == true, arguments["host"]?.string == nil {
             // Written down and done on the same one, should the default change in between.
-            host = arguments["host"]?.string ?? policy.defaultHost
+            host = policy.defaultHost
             if arguments["host"] == nil { arguments["host"] = .string(host) }
         }
         guard let number = await audit.begin(AuditCall(tool: name, host: host, arguments)) else {
