@@ -38,7 +38,8 @@ struct ForwardToolTests {
         ]
         hosts[0].forwardAllowlist = allowlist
         let policy = PolicySnapshot(hosts: hosts, defaultHost: "box", sshPath: "/nonexistent/ssh")
-        return await Toolbox(policy: policy, broker: broker, audit: RecordingTrail()).call(tool, arguments: arguments, progress: .none)
+        return await Toolbox(policy: policy, broker: broker, audit: RecordingTrail()).call(
+            tool, arguments: arguments, progress: .none)
     }
 
     private func failure(_ result: ToolResult?) -> String? {

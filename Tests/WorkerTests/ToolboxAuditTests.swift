@@ -235,7 +235,8 @@ struct ToolboxAuditTests {
     }
 
     @Test func `a tool that one host has switched off is listed, refuses there, and only there`() async throws {
-        let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail()).tools.map(\.name)
+        let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail()).tools.map(
+            \.name)
         #expect(
             Set(names).subtracting(["ssh_connection_status", "ssh_list_forwards", "ssh_cancel_forward"])
                 == Set(Self.tools.map(\.name)), "every tool that needs a capability of its host is tried here")

@@ -30,8 +30,9 @@ struct ToolboxTests {
     private func failure(_ policy: PolicySnapshot, _ arguments: JSONObject, tool: String = "ssh_exec") async -> String?
     {
         guard
-            case .failure(let sentence) = await Toolbox(policy: policy, broker: NoLocalFiles(), audit: RecordingTrail()).call(
-                tool, arguments: arguments)
+            case .failure(let sentence) = await Toolbox(policy: policy, broker: NoLocalFiles(), audit: RecordingTrail())
+                .call(
+                    tool, arguments: arguments)
         else {
             return nil
         }
@@ -39,11 +40,14 @@ struct ToolboxTests {
     }
 
     @Test func `a capability that is on nowhere leaves its tool unlisted and unknown`() async {
-        let off = Toolbox(policy: policy([host("a", exec: false), host("b", exec: false)]), broker: NoLocalFiles(), audit: RecordingTrail())
+        let off = Toolbox(
+            policy: policy([host("a", exec: false), host("b", exec: false)]), broker: NoLocalFiles(),
+            audit: RecordingTrail())
         #expect(off.tools.map(\.name) == ["ssh_connection_status"])
         #expect(await off.call("ssh_exec", arguments: ["command": "true"]) == nil)
         #expect(await off.call("nonsense", arguments: [:]) == nil)
-        let on = Toolbox(policy: policy([host("a", exec: false), host("b")]), broker: NoLocalFiles(), audit: RecordingTrail())
+        let on = Toolbox(
+            policy: policy([host("a", exec: false), host("b")]), broker: NoLocalFiles(), audit: RecordingTrail())
         #expect(on.tools.map(\.name) == ["ssh_connection_status", "ssh_exec"])
     }
 
@@ -146,8 +150,9 @@ struct ToolboxTests {
     @Test func `the longest timeout is the config's, in the schema and in the judgement`() async {
         var short = policy([host("a")])
         short.limits.maxTimeoutSeconds = 10
-        let schema = Toolbox(policy: short, broker: NoLocalFiles(), audit: RecordingTrail()).tools[1].inputSchema["properties"]?.object?[
-            "timeout_seconds"]
+        let schema = Toolbox(policy: short, broker: NoLocalFiles(), audit: RecordingTrail()).tools[1].inputSchema[
+            "properties"]?.object?[
+                "timeout_seconds"]
         #expect(schema?.object?["maximum"] == 10)
         #expect(schema?.object?["description"] == "Default 10")
         #expect(
@@ -164,7 +169,8 @@ struct ToolboxTests {
         }
         let writer = RecordingWriter()
         let server = Server(
-            name: "n", version: "v", tools: Toolbox(policy: policy(hosts), broker: NoLocalFiles(), audit: RecordingTrail()), writer: writer)
+            name: "n", version: "v",
+            tools: Toolbox(policy: policy(hosts), broker: NoLocalFiles(), audit: RecordingTrail()), writer: writer)
         server.receive(
             Array(#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#.utf8))
         server.receive(Array(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.utf8))
@@ -205,10 +211,13 @@ struct ToolboxTests {
         #expect(others.contains("Running commands is switched off on a. Reading files is switched off on a."))
         #expect(!others.contains("delete"))
         #expect(
-            Toolbox(policy: policy([host("a", exec: false)]), broker: NoLocalFiles(), audit: RecordingTrail()).instructions.contains(
-                "Running commands is switched off.")
+            Toolbox(policy: policy([host("a", exec: false)]), broker: NoLocalFiles(), audit: RecordingTrail())
+                .instructions.contains(
+                    "Running commands is switched off.")
         )
-        let many = Toolbox(policy: policy((0..<25).map { host("h\($0 + 10)") }), broker: NoLocalFiles(), audit: RecordingTrail()).instructions
+        let many = Toolbox(
+            policy: policy((0..<25).map { host("h\($0 + 10)") }), broker: NoLocalFiles(), audit: RecordingTrail()
+        ).instructions
         #expect(many.contains("h29, and 5 more."))
         #expect(!many.contains("h30"))
     }
