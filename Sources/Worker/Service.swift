@@ -7,6 +7,9 @@ internal import SSH
 internal import Tools
 
 /// The worker's life after the confinement: one client, until one of three ends it (the client, the supervisor, a drain).
+///
+/// Every end is `_exit`, from whichever thread: `exit` would take apart what other threads still use (RE2's tables, queues),
+/// and two of them at once is undefined, exit(3). Nothing waits to be flushed: all output goes by write(2) and send(2).
 enum Service {
     static let version = "3.0.0-dev"
 
@@ -34,19 +37,19 @@ enum Service {
                 Task {
                     // The bound on stopping remote commands; the supervisor kills what is left a little later.
                     DispatchQueue(label: "drain").asyncAfter(deadline: .now() + .milliseconds(Int(milliseconds))) {
-                        exit(0)
+                        _exit(0)
                     }
                     await server.close()
                     await connection.flush()
-                    exit(0)
+                    _exit(0)
                 }
             }
         }
         let end = await connection.readLines(limit: policy.limits.maxRequestBytes) { server.receive($0) }
         switch end {
         case .closed: supervisor.send(.clientGone)
-        case .lineTooLong(let limit):
-            server.refuseLine(limit: limit)
+        case .lineTooLong(let limit, let beginning):
+            server.refuseLine(beginning, limit: limit)
             supervisor.send(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))"))
         case .failed(let errno): supervisor.send(.clientDropped(reason: "reading failed: errno \(errno)"))
         }
@@ -58,7 +61,7 @@ enum Service {
         await connection.flush()
         shutdown(client, Int32(SHUT_RDWR))
         await closing.value
-        exit(0)
+        _exit(0)
     }
 
     /// Mistakes that are told: what a socket's buffer holds, as they are read when this process has ended.
@@ -70,7 +73,7 @@ enum Service {
             supervisor.send(.patternInvalid(index: UInt32(clamping: mistake.index), reason: mistake.reason))
         }
         supervisor.send(.patternsChecked(mistakes: UInt32(clamping: mistakes.count)))
-        exit(0)
+        _exit(0)
     }
 
     private static func refuse(_ reason: String, _ policy: PolicySnapshot, _ client: Int32) async -> Never {
@@ -79,10 +82,10 @@ enum Service {
             guard let answer = Refusal.answer(to: line, reason: reason) else { return }
             Task {
                 await connection.writeLater { answer }
-                exit(0)
+                _exit(0)
             }
         }
-        exit(0)
+        _exit(0)
     }
 
     /// Cancels the forwards that the supervisor names, several at once, until it says that there are no more. Whether a
@@ -93,7 +96,7 @@ enum Service {
             switch word {
             case .closeForward(let forward, let route): orders.continuation.yield((forward, route))
             case .policy: break
-            case .drain: exit(0)
+            case .drain: _exit(0)
             }
         }
         await withTaskGroup(of: Void.self) { group in
@@ -106,6 +109,6 @@ enum Service {
                 }
             }
         }
-        exit(0)
+        _exit(0)
     }
 }

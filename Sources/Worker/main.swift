@@ -14,7 +14,7 @@ let channelDescriptor: Int32 = 4
 func fail(_ what: String, status: Int32 = 1) -> Never {
     var line = "claude-ssh-worker: \(what)\n"
     line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    exit(status)
+    _exit(status)
 }
 
 // 1. The end of the supervisor is the end of this process group: this worker and every ssh.

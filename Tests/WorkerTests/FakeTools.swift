@@ -76,6 +76,9 @@ final class FakeTools: ToolSet {
         }
     }
 
+    /// No more events.
+    func finishEvents() { continuation.finish() }
+
     func release(_ key: String) {
         state.withLock { $0.held.removeValue(forKey: key) }?.resume()
     }
@@ -110,7 +113,49 @@ final class RecordingWriter: LineWriter {
 
     func offer(_ message: [UInt8]) { write(message) }
 
+    /// From now on a call's answer waits until the client `takes` one.
+    func stopReading() { taking.withLock { $0.isReading = false } }
+
+    /// The client takes so many of the answers that wait, now or when they come.
+    func take(_ count: Int) {
+        for _ in 0..<count {
+            let next = taking.withLock { taking -> CheckedContinuation<Void, Never>? in
+                guard taking.waiting.isEmpty else { return taking.waiting.removeFirst() }
+                taking.taken += 1
+                return nil
+            }
+            next?.resume()
+        }
+    }
+
+    /// Answers that the client has not taken.
+    var unread: Int { taking.withLock { $0.waiting.count } }
+
+    private struct Taking {
+        var isReading = true
+        var taken = 0
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let taking = Mutex(Taking())
+
+    private func waitForClient() async {
+        await withCheckedContinuation { continuation in
+            let isTaken = taking.withLock { taking in
+                if taking.isReading { return true }
+                if taking.taken > 0 {
+                    taking.taken -= 1
+                    return true
+                }
+                taking.waiting.append(continuation)
+                return false
+            }
+            if isTaken { continuation.resume() }
+        }
+    }
+
     func writeLater(_ make: @escaping @Sendable () -> [UInt8]) async {
+        await waitForClient()
         let message = make()
         write(message)
         during.withLock { $0 }?(JSONValue.parse(message) ?? "unparsable")

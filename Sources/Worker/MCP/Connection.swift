@@ -6,8 +6,8 @@ internal import Synchronization
 public enum ConnectionEnd: Equatable, Sendable {
     /// End of input; a half line before it is dropped.
     case closed
-    /// A line was longer than this many bytes.
-    case lineTooLong(limit: Int)
+    /// A line was longer than this many bytes, with those that came first.
+    case lineTooLong(limit: Int, beginning: [UInt8])
     /// Reading failed with this errno.
     case failed(errno: Int32)
 }
@@ -54,7 +54,7 @@ public final class Connection: LineWriter {
             do {
                 for line in try framer.append(chunk[..<count]) { receive(line) }
             } catch {
-                return .lineTooLong(limit: error.limit)
+                return .lineTooLong(limit: error.limit, beginning: framer.pending)
             }
         }
     }

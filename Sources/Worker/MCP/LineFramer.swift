@@ -7,7 +7,8 @@ struct LineFramer {
     }
 
     private let limit: Int
-    private var pending: [UInt8] = []
+    /// The line that has no end yet; the beginning of it, at most `limit` bytes, where it was too long.
+    private(set) var pending: [UInt8] = []
 
     init(limit: Int) {
         self.limit = limit
@@ -18,7 +19,7 @@ struct LineFramer {
         var lines: [[UInt8]] = []
         var rest = chunk
         while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            guard pending.count + (newline - rest.startIndex) <= limit else { throw LineTooLong(limit: limit) }
+            guard pending.count + (newline - rest.startIndex) <= limit else { throw tooLong(rest) }
             var line: [UInt8] = []
             swap(&line, &pending)
             line.append(contentsOf: rest[..<newline])
@@ -26,8 +27,13 @@ struct LineFramer {
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             if !line.isEmpty { lines.append(line) }
         }
-        guard pending.count + rest.count <= limit else { throw LineTooLong(limit: limit) }
+        guard pending.count + rest.count <= limit else { throw tooLong(rest) }
         pending.append(contentsOf: rest)
         return lines
+    }
+
+    private mutating func tooLong(_ rest: ArraySlice<UInt8>) -> LineTooLong {
+        pending.append(contentsOf: rest.prefix(limit - pending.count))
+        return LineTooLong(limit: limit)
     }
 }

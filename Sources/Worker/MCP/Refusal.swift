@@ -6,7 +6,8 @@ public enum Refusal {
         do throws(JSONMistake) {
             value = try JSONReader.read(line)
         } catch {
-            return JSONWriter.bytes(of: Outgoing.error(nil, .parseError(error)))
+            let id = UnreadableLine(line, most: 1).ids.first
+            return JSONWriter.bytes(of: Outgoing.error(id, id == nil ? .parseError(error) : .busy(reason)))
         }
         switch Incoming(value) {
         case .request(let id, _, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))

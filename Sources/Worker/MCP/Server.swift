@@ -3,6 +3,8 @@ internal import Synchronization
 /// One MCP connection: takes lines, answers lines. Calls run concurrently, each in a task of its own, and may be
 /// answered in any order.
 public final class Server<Tools: ToolSet>: Sendable {
+    private typealias Waiting = CheckedContinuation<Void, Never>
+
     private struct Call {
         let task: Task<Void, Never>
         let size: Int
@@ -18,9 +20,19 @@ public final class Server<Tools: ToolSet>: Sendable {
         var answering = 0
         var bytesInFlight = 0
         var closed = false
-        var idle: [CheckedContinuation<Void, Never>] = []
-        /// Calls held back until the client has taken an answer.
-        var gate: [CheckedContinuation<Void, Never>] = []
+        var idle: [Waiting] = []
+        /// Calls held back while too many answers wait for the client, in the order of their coming.
+        var held: [(id: RequestID, continuation: Waiting)] = []
+
+        /// Whether a call may begin now.
+        var hasRoom: Bool { closed || answering < Server.maximumUnread }
+
+        /// All that are held, where there is room: what came later must not overtake them, and nothing else lets them go.
+        mutating func letGo() -> [Waiting] {
+            guard hasRoom else { return [] }
+            defer { held = [] }
+            return held.map(\.continuation)
+        }
 
         var underWay: Int { calls.count + answering }
 
@@ -59,7 +71,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         do throws(JSONMistake) {
             value = try JSONReader.read(line)
         } catch {
-            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, .parseError(error))))
+            refuse(line, .parseError(error))
             return
         }
         if case .array(let elements) = value, state.withLock({ $0.legacy.revision?.hasBatches == true }) {
@@ -69,11 +81,23 @@ public final class Server<Tools: ToolSet>: Sendable {
         receive(value, size: line.count, reply: SingleReply(writer: writer))
     }
 
-    /// Tells the client that a line of more than `limit` bytes was not read, and that nothing after it will be.
-    public func refuseLine(limit: Int) {
+    /// Answers what asked for something in a line that cannot be read.
+    private func refuse(_ line: [UInt8], _ error: RPCError) {
+        let unreadable = UnreadableLine(line, most: Self.maximumBatch)
+        let isBatch = unreadable.isBatch && state.withLock { $0.legacy.revision?.hasBatches == true }
+        let answers = unreadable.ids.map { Outgoing.error($0, error) }
+        let answer =
+            isBatch && !answers.isEmpty
+            ? .array(answers) : Outgoing.error(unreadable.isBatch ? nil : unreadable.ids.first, error)
+        writer.write(JSONWriter.bytes(of: answer))
+    }
+
+    /// Tells the client that a line of more than `limit` bytes, which begins so, was not taken, and that nothing after it
+    /// will be.
+    public func refuseLine(_ beginning: [UInt8], limit: Int) {
         let refusal = RPCError.invalidRequest(
             "a line has more than \(limit) bytes (limits.max_request_bytes). The connection ends; send less at once")
-        writer.write(JSONWriter.bytes(of: Outgoing.error(nil, refusal)))
+        refuse(beginning, refusal)
     }
 
     private func receive(batch elements: [JSONValue], size: Int) {
@@ -194,7 +218,36 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     private func run(_ id: RequestID, _ call: ToolCall, _ reply: some Reply) async {
-        await waitForReader()
+        await waitForReader(id)
+        // Who cancels a call before it has begun wants nothing of it done.
+        let isCancelled = state.withLock { $0.calls[id]?.cancelled ?? true }
+        let result = isCancelled ? nil : await result(of: id, call)
+        let ended = state.withLock { state in
+            state.answering += 1
+            return state.calls.removeValue(forKey: id)
+        }
+        // A cancelled request gets no answer, basic/utilities/cancellation.
+        if ended?.cancelled ?? true {
+            await reply.nothing()
+        } else if let result {
+            await reply.later { Outgoing.result(id, call.shape.result(result)) }
+        } else {
+            let whyOff = tools.whyOff(call.tool)
+            await reply.later { Outgoing.error(id, .unknownTool(call.tool, whyOff)) }
+        }
+        let (free, idle) = state.withLock { state -> ([Waiting], [Waiting]) in
+            state.answering -= 1
+            state.bytesInFlight -= ended?.size ?? 0
+            let free = state.letGo()
+            guard state.closed, state.underWay == 0 else { return (free, []) }
+            defer { state.idle = [] }
+            return (free, state.idle)
+        }
+        for continuation in free + idle { continuation.resume() }
+    }
+
+    /// Calls the tool and tells the client meanwhile what it asked to know.
+    private func result(of id: RequestID, _ call: ToolCall) async -> ToolResult? {
         let progress = Progress(token: call.progressToken) {
             var params = $0
             if !call.hasProgressMessage { params["message"] = nil }
@@ -210,65 +263,45 @@ public final class Server<Tools: ToolSet>: Sendable {
                 "event": isFailure ? "failed" : "ended",
                 "duration_ms": .integer(Int64((ContinuousClock.now - started) / .milliseconds(1))),
             ])
-        let ended = state.withLock { state in
-            state.answering += 1
-            return state.calls.removeValue(forKey: id)
-        }
-        // A cancelled request gets no answer, basic/utilities/cancellation.
-        if ended?.cancelled ?? true {
-            await reply.nothing()
-        } else if let result {
-            await reply.later { Outgoing.result(id, call.shape.result(result)) }
-        } else {
-            let whyOff = tools.whyOff(call.tool)
-            await reply.later { Outgoing.error(id, .unknownTool(call.tool, whyOff)) }
-        }
-        let idle = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            state.answering -= 1
-            state.bytesInFlight -= ended?.size ?? 0
-            if !state.gate.isEmpty { state.gate.removeFirst().resume() }
-            guard state.closed, state.underWay == 0 else { return [] }
-            defer { state.idle = [] }
-            return state.idle
-        }
-        for continuation in idle { continuation.resume() }
+        return result
     }
 
-    /// Holds a call back while many answers wait for the client.
-    private func waitForReader() async {
+    /// Holds a call back while many answers wait for the client, or calls before it are held back.
+    private func waitForReader(_ id: RequestID) async {
         await withCheckedContinuation { continuation in
-            let open = state.withLock { state -> Bool in
-                if state.closed || state.answering < Self.maximumUnread { return true }
-                state.gate.append(continuation)
+            let isOpen = state.withLock { state -> Bool in
+                if state.hasRoom || state.calls[id]?.cancelled ?? true { return true }
+                state.held.append((id, continuation))
                 return false
             }
-            if open { continuation.resume() }
+            if isOpen { continuation.resume() }
         }
     }
 
     private func cancel(_ id: RequestID?, _ reply: some Reply) {
         guard let id else { return }
-        let task = state.withLock { state -> Task<Void, Never>? in
+        let (task, held) = state.withLock { state -> (Task<Void, Never>?, Waiting?) in
             state.subscriptions[id] = nil
             state.calls[id]?.cancelled = true
-            return state.calls[id]?.task
+            let place = state.held.firstIndex { $0.id == id }
+            return (state.calls[id]?.task, place.map { state.held.remove(at: $0).continuation })
         }
         task?.cancel()
+        held?.resume()
     }
 
     /// Ends every subscription, stops every call, and returns when all of them have ended. Nothing is accepted afterwards.
     public func close() async {
-        let (tasks, gate) = state.withLock { state -> ([Task<Void, Never>], [CheckedContinuation<Void, Never>]) in
+        let (tasks, held) = state.withLock { state -> ([Task<Void, Never>], [Waiting]) in
             state.closed = true
             // The graceful end of a subscription is the result of its request.
             for id in state.subscriptions.keys { writer.post(JSONWriter.bytes(of: modern.subscriptionEnd(id))) }
             state.subscriptions = [:]
             for id in state.calls.keys { state.calls[id]?.cancelled = true }
-            defer { state.gate = [] }
-            return (state.calls.values.map(\.task), state.gate)
+            return (state.calls.values.map(\.task), state.letGo())
         }
         for task in tasks { task.cancel() }
-        for held in gate { held.resume() }
+        for continuation in held { continuation.resume() }
         await withCheckedContinuation { continuation in
             let empty = state.withLock { state -> Bool in
                 if state.underWay == 0 { return true }
