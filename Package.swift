@@ -37,9 +37,13 @@ let package = Package(
 
         .executableTarget(
             name: "Worker",
-            dependencies: ["CConcurrency", "CLinux", "IPC", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            dependencies: [
+                "CConcurrency", "CLinux", "IPC", "Sandbox", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools",
+            ],
             path: "Sources/Worker",
-            exclude: ["CConcurrency", "CRE2", "CSeccomp", "Sandbox", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            exclude: [
+                "CConcurrency", "CRE2", "CSeccomp", "Sandbox", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools",
+            ],
             swiftSettings: settings),
         .target(name: "CConcurrency", path: "Sources/Worker/CConcurrency"),
         .systemLibrary(
@@ -48,11 +52,12 @@ let package = Package(
         .target(name: "CRE2", path: "Sources/Worker/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
+        workerModule("Threads", ["CLinux"]),
         workerModule("MCP"),
         workerModule("SSH", ["CLinux", "IPC"]),
         workerModule("SFTP", ["CLibMD", "IPC", "SSH"]),
         workerModule("Policy", ["CRE2", "IPC"]),
-        workerModule("Tools", ["IPC", "MCP", "SSH", "SFTP", "Policy"]),
+        workerModule("Tools", ["IPC", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
 
@@ -60,7 +65,7 @@ let package = Package(
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
         .testTarget(
-            name: "WorkerTests", dependencies: ["IPC", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            name: "WorkerTests", dependencies: ["IPC", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             exclude: ["PolicyCorpus.tsv"],
             swiftSettings: settings),
         .testTarget(name: "GateTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),

@@ -210,6 +210,8 @@ int csd_set_no_new_privs(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); 
 
 int csd_set_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
+int csd_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
 int csd_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
 
 static void end_process_group(int signal) {

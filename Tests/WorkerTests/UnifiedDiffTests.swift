@@ -82,11 +82,48 @@ struct UnifiedDiffTests {
         return (result + old[position...]).flatMap { $0 }
     }
 
-    @Test func `a large one is cut and takes no room for what is not shown`() {
+    @Test func `a long one is cut`() {
+        let text = diff("", String(repeating: String(repeating: "x", count: 99) + "\n", count: 3000))
+        #expect(text.hasPrefix("--- /f\n+++ /f\n@@ -0,0 +1,3000 @@\n+x"))
+        #expect(text.hasSuffix("x\n\\ The rest of the difference is too long to show\n"))
+        #expect(text.utf8.count < UnifiedDiff.maximumText + 100)
+    }
+
+    @Test func `texts beyond the bounds are too different to show, with counts`() {
         let old = [UInt8](repeating: 0x0A, count: 2 << 20)
         let text = UnifiedDiff.text(from: old, to: old.flatMap { [0x0D, $0] }, path: "/f")
-        #expect(text.hasPrefix("--- /f\n+++ /f\n@@ -1,2097152 +1,2097152 @@\n-\n"))
-        #expect(text.hasSuffix("-\n\\ The rest of the difference is too long to show\n"))
-        #expect(text.utf8.count < UnifiedDiff.maximumText + 100)
+        #expect(
+            text
+                == "--- /f\n+++ /f\n@@ -1,2097152 +1,2097152 @@\n\\ The texts are too different to show: from line 1 on, "
+                + "2097152 lines are replaced by 2097152\n")
+        let lines = (1...3000).map { "\($0)\n" }
+        let other = diff("a\n" + lines.joined() + "z\n", "a\n" + lines.map { "x\($0)" }.joined() + "z\n")
+        #expect(
+            other.hasSuffix(
+                "@@ -2,3000 +2,3000 @@\n\\ The texts are too different to show: from line 2 on, 3000 lines are "
+                    + "replaced by 3000\n"))
+    }
+
+    @Test func `a small difference in a large text is found`() {
+        let lines = (1...60_000).map { "line \($0)\n" }
+        var changed = lines
+        changed[9] = "first\n"
+        changed.remove(at: 30_000)
+        changed[59_000] = "last\n"
+        let text = diff(lines.joined(), changed.joined())
+        #expect(
+            text.split(separator: "\n").filter { $0.hasPrefix("-") || $0.hasPrefix("+") }.dropFirst(2) == [
+                "-line 10", "+first", "-line 30001", "-line 59002", "+last",
+            ])
+    }
+
+    /// The square of the lines, times what they have in common: half a minute with a search that compares texts.
+    @Test func `lines that begin alike cost no more than others`() throws {
+        let common = String(repeating: "the same beginning of every line ", count: 60)
+        let old = (0..<1990).map { "\(common)\($0 % 7)old\($0)\n" }.joined()
+        let new = (0..<1990).map { "\(common)\($0 % 7)new\($0)\n" }.joined()
+        let elapsed = ContinuousClock().measure { #expect(diff(old, new).contains("too long to show")) }
+        // Some hundredths of a second; the bound is for machines that are busy.
+        #expect(elapsed < .seconds(5))
     }
 }

@@ -74,6 +74,8 @@ int csd_end_process_group_on(int signal);
 
 // Threads of this process, from /proc/self/task; -1 where unreadable.
 int csd_thread_count(void);
+// The calling thread's name in /proc, of which 15 bytes are kept, prctl(2) PR_SET_NAME.
+int csd_name_thread(const char *name);
 
 // Landlock, Documentation/userspace-api/landlock.rst. The structures follow the kernel's uapi up to ABI 6.
 struct csd_landlock_ruleset_attr {

@@ -63,6 +63,20 @@ public final class InjectionGuard: Sendable {
 
     private static let tooLarge = "is too large, itself or with those before it"
 
+    /// Whether a search can begin at once: the patterns are compiled, and nobody compiles them just now.
+    public var isReady: Bool { compiled.withLockIfAvailable { $0 != nil } ?? false }
+
+    /// Compiles the patterns, where they are not yet; it takes a moment.
+    public func prepare() { _ = ready() }
+
+    private func ready() -> PatternSet {
+        compiled.withLock { compiled in
+            let set = compiled ?? PatternSet(patterns, budget: budget)
+            compiled = set
+            return set
+        }
+    }
+
     /// The kinds that occur in a text.
     public func search(_ text: String) -> InjectionCategories {
         var text = text
@@ -75,11 +89,7 @@ public final class InjectionGuard: Sendable {
     /// What the patterns find, in the text as it stands and in its plain spelling.
     private func searchPatterns(_ bytes: UnsafeRawBufferPointer) -> InjectionCategories {
         guard !bytes.isEmpty else { return [] }
-        let set = compiled.withLock { compiled in
-            let set = compiled ?? PatternSet(patterns, budget: budget)
-            compiled = set
-            return set
-        }
+        let set = ready()
         let found = set.search(bytes)
         guard let plain = PlainSpelling.of(bytes) else { return found }
         return plain.withUnsafeBytes { found.union(set.search($0)) }

@@ -26,7 +26,8 @@ extension RemoteFiles {
     /// - Throws: `.changed` where the file became shorter, or was written to without growing; `.differs` where it reads
     ///   differently the second time; `.endless` above 64 MiB of a file that says it is empty.
     public func download(
-        _ path: [UInt8], verifies: Bool = false, admit: @Sendable (_ size: UInt64) throws(SFTPError) -> Void = { _ in },
+        _ path: [UInt8], verifies: Bool = false,
+        admit: @Sendable (_ size: UInt64) async throws(SFTPError) -> Void = { _ in },
         to sink: @Sendable (ArraySlice<UInt8>) async throws(SFTPError) -> Void,
         progress: @Sendable (_ bytes: UInt64, _ total: UInt64?) -> Void = { _, _ in }
     ) async throws(SFTPError) -> DownloadResult {
@@ -37,7 +38,7 @@ extension RemoteFiles {
                 return ReadPump(client, handle: handle, path: path, from: 0, to: end, size: size)
             }
             let total = file.attributes.size ?? 0
-            try admit(total)
+            try await admit(total)
             let work = total == 0 ? nil : verifies ? total.multipliedReportingOverflow(by: 2).partialValue : total
             var digest = verifies ? SHA256() : nil
             while let data = try await file.asked.next() {

@@ -2,13 +2,11 @@ internal import IPC
 internal import MCP
 internal import Policy
 internal import SFTP
+internal import Threads
 
 /// `ssh_edit_file`: replaces exact texts in a remote file, all of them or none.
 enum EditFileTool: Tool {
     static let name = "ssh_edit_file"
-
-    /// Largest file in bytes that is edited: it is held in memory some times over.
-    private static let maximumSize = 8 << 20
 
     static let needs: [Capability] = [.fileRead, .fileWrite]
 
@@ -59,19 +57,19 @@ enum EditFileTool: Tool {
             let turn = try await call.sftp { () async throws(SFTPError) in try await call.files.turnToEdit(call.path) }
             defer { withExtendedLifetime(turn) {} }
             let old = try await call.sftp { () async throws(SFTPError) in
-                try await call.files.read(call.path, .head(maximumSize))
+                try await call.files.read(call.path, .head(TextEdit.maximumSize))
             }
             context.notes.received(old.bytes.count)
             guard old.reachedEnd, String(validating: old.bytes, as: UTF8.self) != nil else {
-                let what = old.reachedEnd ? "is not UTF-8 text" : "is larger than \(maximumSize) bytes"
+                let what = old.reachedEnd ? "is not UTF-8 text" : "is larger than \(TextEdit.maximumSize) bytes"
                 throw FileFailure(
                     sentence: "\(call.text) on \"\(call.host.name)\" \(what), so it cannot be edited. Use ssh_exec.")
             }
-            let (new, count) = try TextEdit.apply(edits, to: old.bytes)
+            let edited = try await edit(old.bytes, edits, call)
+            let new = edited.text
             var result: JSONObject = [
                 "edited": .bool(!dryRun && new != old.bytes), "path": .string(call.text),
-                "replacements": .integer(Int64(count)),
-                "diff": .string(UnifiedDiff.text(from: old.bytes, to: new, path: call.text)),
+                "replacements": .integer(Int64(edited.count)), "diff": .string(edited.diff),
             ]
             guard !dryRun, new != old.bytes else { return result }
             let written = try await call.sftp { () async throws(SFTPError) in
@@ -82,6 +80,25 @@ enum EditFileTool: Tool {
             WriteFileTool.describe(written, in: &result)
             return result
         }
+    }
+
+    /// Replaces and compares, apart from the tasks.
+    private static func edit(
+        _ old: [UInt8], _ edits: [TextEdit], _ call: FileCall
+    ) async throws(FileFailure) -> (text: [UInt8], count: Int, diff: String) {
+        let path = call.text
+        let edited: Result<(text: [UInt8], count: Int, diff: String), FileFailure>
+        do throws(Apart.Cancelled) {
+            edited = try await Apart.texts.run { cancellation in
+                Result { () throws(FileFailure) in
+                    let (new, count) = try TextEdit.apply(edits, to: old, cancellation)
+                    return (new, count, UnifiedDiff.text(from: old, to: new, path: path, cancellation))
+                }
+            }
+        } catch {
+            throw FileFailure(.cancelled, call.host, path: path)
+        }
+        return try edited.get()
     }
 
     private static func edits(_ arguments: Arguments) throws -> [TextEdit] {

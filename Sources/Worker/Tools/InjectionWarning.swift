@@ -2,6 +2,7 @@ internal import FoundationEssentials
 internal import IPC
 internal import MCP
 internal import Policy
+internal import Threads
 
 /// What the injection guard adds to a result: the member `_injection_warning`, or a paragraph behind an error. The result
 /// itself stays as it is, and nothing of what was found is repeated.
@@ -12,6 +13,43 @@ enum InjectionWarning {
     private static let notRemote: Set<String> = [
         "command", "cwd", "path", "local_path", "remote_path", "name_base64", "next_cursor", "sha256",
     ]
+
+    /// Bytes of text that are searched where the call is; what is longer is searched apart from the tasks.
+    private static let small = 4096
+
+    /// Searches a result and adds what was found; where the call is cancelled meanwhile, there is no result.
+    static func searched(_ result: ToolResult, by guardian: InjectionGuard) async -> ToolResult {
+        do throws(Apart.Cancelled) {
+            // Not among the searches, or the first small result would wait for large ones.
+            if !guardian.isReady { try await Apart.patterns.run { _ in guardian.prepare() } }
+            if isSmall(result) { return added(to: result, by: guardian) }
+            return try await Apart.searches.run { _ in added(to: result, by: guardian) }
+        } catch {
+            return .failure("The call was cancelled.")
+        }
+    }
+
+    private static func isSmall(_ result: ToolResult) -> Bool {
+        var room = small
+        switch result {
+        case .failure(let sentence): room -= sentence.utf8.count
+        case .success(let object): takeRoom(.object(object), &room)
+        }
+        return room >= 0
+    }
+
+    /// Stops where there is no more.
+    private static func takeRoom(_ value: JSONValue, _ room: inout Int) {
+        room -= 1
+        guard room >= 0 else { return }
+        switch value {
+        case .string(let text): room -= text.utf8.count
+        case .array(let elements): for element in elements where room >= 0 { takeRoom(element, &room) }
+        case .object(let object), .encoded(let object):
+            for member in object.members where room >= 0 { takeRoom(member.value, &room) }
+        case .null, .bool, .integer, .number: break
+        }
+    }
 
     static func added(to result: ToolResult, by guardian: InjectionGuard) -> ToolResult {
         switch result {

@@ -1,60 +1,86 @@
+internal import Threads
+
 /// The replacement of one exact text by another.
-struct TextEdit {
+struct TextEdit: Sendable {
     let old: String
     let new: String
     /// Replace every occurrence; else there must be exactly one.
     let all: Bool
 
+    /// Largest text in bytes that is edited, before, between and after the edits: it is held in memory some times over.
+    static let maximumSize = 8 << 20
+    /// Bytes that the edits of one call may search in all: the text, once for each edit. It takes seconds at most.
+    static let maximumWork = 1 << 30
+
     /// Applies edits one after the other. Bytes are compared: to Swift's strings "é" equals "e" with an accent. What is
     /// UTF-8 stays so.
     /// - Returns: the new text and how many places were replaced.
-    /// - Throws: `FileFailure` where a text is absent or ambiguous; nothing has changed then.
-    static func apply(_ edits: [TextEdit], to text: [UInt8]) throws(FileFailure) -> (text: [UInt8], count: Int) {
+    /// - Throws: `FileFailure` where a text is absent or ambiguous, what comes of it too large or too much to do, or the
+    ///   call is cancelled; nothing has changed then.
+    static func apply(
+        _ edits: [TextEdit], to text: [UInt8], _ cancellation: Cancellation? = nil
+    ) throws(FileFailure) -> (text: [UInt8], count: Int) {
+        let most = maximumWork / max(1, text.count)
+        guard edits.count <= most else { throw tooMany(edits, most, text) }
         var bytes = text
         var count = 0
+        var work = 0
         for (index, edit) in edits.enumerated() {
-            let old = Array(edit.old.utf8)
-            let places = occurrences(of: old, in: bytes)
-            guard !places.isEmpty else {
-                throw FileFailure(
-                    sentence: "edits[\(index)]: old_text does not occur in the file"
-                        + (index > 0 ? " after the edits before it" : "")
-                        + ". Nothing was written; read the file and copy the text exactly.")
-            }
-            guard edit.all || places.count == 1 else {
-                throw FileFailure(
-                    sentence: "edits[\(index)]: old_text occurs \(places.count) times. Nothing was written; "
-                        + "take in more of the lines around it, or set replace_all.")
-            }
-            var edited: [UInt8] = []
-            edited.reserveCapacity(bytes.count)
-            var position = 0
-            for place in places {
-                edited += bytes[position..<place]
-                edited += edit.new.utf8
-                position = place + old.count
-            }
-            edited += bytes[position...]
-            bytes = edited
-            count += places.count
+            if cancellation?.isCancelled == true { throw FileFailure(sentence: "The call was cancelled.") }
+            // Each is below 2^26, and so is their sum where it is not refused.
+            work += bytes.count + edit.old.utf8.count
+            guard work <= maximumWork else { throw tooMany(edits, index, text) }
+            let places = try edit.replace(in: &bytes, index)
+            count += places
         }
         return (bytes, count)
     }
 
-    /// Where `needle` begins, not overlapping.
-    private static func occurrences(of needle: [UInt8], in bytes: [UInt8]) -> [Int] {
-        guard let first = needle.first, needle.count <= bytes.count else { return [] }
-        var places: [Int] = []
-        var position = 0
-        while position <= bytes.count - needle.count {
-            guard let found = bytes[position...(bytes.count - needle.count)].firstIndex(of: first) else { break }
-            if bytes[found..<(found + needle.count)].elementsEqual(needle) {
-                places.append(found)
-                position = found + needle.count
-            } else {
-                position = found + 1
-            }
+    private static func tooMany(_ edits: [TextEdit], _ most: Int, _ text: [UInt8]) -> FileFailure {
+        FileFailure(
+            sentence: "\(edits.count) are too many edits of a file of \(text.count) bytes in one call. Nothing was "
+                + "written; pass at most \(most) of them at once.")
+    }
+
+    /// - Returns: how many places were replaced.
+    private func replace(in bytes: inout [UInt8], _ index: Int) throws(FileFailure) -> Int {
+        let old = Array(self.old.utf8)
+        // A longer one is not looked for: it would take room in proportion.
+        let search = TextSearch(for: old.count <= bytes.count ? old : [])
+        var count = 0
+        search.forEach(in: bytes) { _ in count += 1 }
+        guard count > 0 else {
+            throw FileFailure(
+                sentence: "edits[\(index)]: old_text does not occur in the file"
+                    + (index > 0 ? " after the edits before it" : "")
+                    + ". Nothing was written; read the file and copy the text exactly.")
         }
-        return places
+        guard all || count == 1 else {
+            throw FileFailure(
+                sentence: "edits[\(index)]: old_text occurs \(count) times. Nothing was written; "
+                    + "take in more of the lines around it, or set replace_all.")
+        }
+        // Known before anything of it is made.
+        let (growth, overflow) = count.multipliedReportingOverflow(by: new.utf8.count)
+        let (size, overflows) = (bytes.count - count * old.count).addingReportingOverflow(growth)
+        guard !overflow, !overflows, size <= Self.maximumSize else {
+            throw FileFailure(
+                sentence: "edits[\(index)]: replacing \(count) \(count == 1 ? "place" : "places") makes a file of "
+                    + "\(overflow || overflows ? "far more" : "\(size) bytes, more") than the \(Self.maximumSize) that can "
+                    + "be edited. Nothing was written; replace less, or write the file with ssh_upload_file or ssh_exec."
+            )
+        }
+        let new = Array(self.new.utf8)
+        var edited: [UInt8] = []
+        edited.reserveCapacity(size)
+        var position = 0
+        search.forEach(in: bytes) { place in
+            edited += bytes[position..<place]
+            edited += new
+            position = place + old.count
+        }
+        edited += bytes[position...]
+        bytes = edited
+        return count
     }
 }

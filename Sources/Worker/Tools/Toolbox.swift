@@ -192,6 +192,7 @@ public final class Toolbox: ToolSet {
             return nil
         }
         let result = await tool.call(arguments, in: context)
-        return context.guardian.map { InjectionWarning.added(to: result, by: $0) } ?? result
+        guard let guardian = context.guardian else { return result }
+        return await InjectionWarning.searched(result, by: guardian)
     }
 }

@@ -3,6 +3,7 @@ internal import Glibc
 internal import IPC
 internal import MCP
 internal import SFTP
+internal import Threads
 
 /// `ssh_upload_file`: copies a local file, which the supervisor opens, to a host.
 enum UploadFileTool: Tool {
@@ -40,7 +41,7 @@ enum UploadFileTool: Tool {
             guard case .opened(let file, let size) = try await context.ask(.openLocal(path: local)) else {
                 throw FileFailure(sentence: "The local file \(local) could not be opened.")
             }
-            let source = try LocalTransfer.Source(file, local, size: size)
+            let source = try await LocalTransfer.Source(file, local, size: size)
             var options = WriteOptions(policy: context.policy.allowOverwrite ? .replace : .createOnly)
             options.verifies = verifies
             options.progress = { done in
@@ -123,14 +124,14 @@ enum DownloadFileTool: Tool {
         try await call.sftp { () async throws(SFTPError) in
             let fetched = try await call.files.download(call.path, verifies: verifies) {
                 size throws(SFTPError) in
-                try target.admit(size, from: call)
+                try await target.admit(size, from: call)
             } to: { bytes async throws(SFTPError) in
                 context.notes.received(bytes.count)
                 try await target.take(bytes)
             } progress: { done, total in
                 context.progress.report(Int64(clamping: done), total: total.map { Int64(clamping: $0) })
             }
-            try target.synchronize()
+            try await target.synchronize()
             if Task.isCancelled { throw .cancelled }
             return fetched
         }
@@ -162,6 +163,19 @@ enum LocalTransfer {
 
     private static var reason: String { String(cString: strerror(errno)) }
 
+    /// Touches a file apart from the tasks, as its disk may be slow or hang. Cancelling the task ends the waiting.
+    private static func onDisk<Result: Sendable, Failure>(
+        cancelled: Failure, _ work: @escaping @Sendable () throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let result: Swift.Result<Result, Failure>
+        do throws(Apart.Cancelled) {
+            result = try await Apart.disks.run { _ in Swift.Result { () throws(Failure) in try work() } }
+        } catch {
+            throw cancelled
+        }
+        return try result.get()
+    }
+
     /// What is uploaded. That it changes meanwhile is an error.
     struct Source: Sendable {
         private let file: SharedFD
@@ -169,20 +183,25 @@ enum LocalTransfer {
         private let size: UInt64
         private let before: stat
 
-        init(_ file: SharedFD, _ path: String, size: UInt64) throws(FileFailure) {
+        init(_ file: SharedFD, _ path: String, size: UInt64) async throws(FileFailure) {
             self.file = file
             self.path = path
             self.size = size
-            var status = stat()
-            guard fstat(file.rawValue, &status) == 0 else {
-                throw FileFailure(sentence: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
+            before = try await LocalTransfer.onDisk(cancelled: FileFailure(sentence: "The call was cancelled.")) {
+                () throws(FileFailure) in
+                var status = stat()
+                guard fstat(file.rawValue, &status) == 0 else {
+                    throw FileFailure(sentence: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
+                }
+                return status
             }
-            before = status
         }
 
         /// The bytes at an offset; none at the end.
         @Sendable func read(_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8> {
-            try bytes(at: offset, most)
+            try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in
+                try bytes(at: offset, most)
+            }
         }
 
         private func bytes(at offset: UInt64, _ most: Int) throws(SFTPError) -> ArraySlice<UInt8> {
@@ -231,10 +250,13 @@ enum LocalTransfer {
 
         /// Throws where the file system has no room for a file of `size` bytes, as far as it tells. What others write
         /// meanwhile shows only when the disk is full.
-        func admit(_ size: UInt64, from call: FileCall) throws(SFTPError) {
-            var space = statvfs()
+        func admit(_ size: UInt64, from call: FileCall) async throws(SFTPError) {
+            let space = try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in
+                var space = statvfs()
+                return fstatvfs(file.rawValue, &space) == 0 ? space : nil
+            }
             // Some file systems of user space tell nothing: all their numbers are 0.
-            guard fstatvfs(file.rawValue, &space) == 0, space.f_blocks > 0 else { return }
+            guard let space, space.f_blocks > 0 else { return }
             let (free, overflow) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
             guard !overflow, size > free else { return }
             throw .local(
@@ -244,7 +266,9 @@ enum LocalTransfer {
             )
         }
 
-        @Sendable func take(_ bytes: ArraySlice<UInt8>) async throws(SFTPError) { try write(bytes) }
+        @Sendable func take(_ bytes: ArraySlice<UInt8>) async throws(SFTPError) {
+            try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in try write(bytes) }
+        }
 
         private func write(_ bytes: ArraySlice<UInt8>) throws(SFTPError) {
             var rest = bytes
@@ -259,8 +283,10 @@ enum LocalTransfer {
         }
 
         /// Returns when all of it is on the disk.
-        func synchronize() throws(SFTPError) {
-            guard fsync(file.rawValue) == 0 else { throw failure }
+        func synchronize() async throws(SFTPError) {
+            try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in
+                guard fsync(file.rawValue) == 0 else { throw failure }
+            }
         }
 
         private var failure: SFTPError {
