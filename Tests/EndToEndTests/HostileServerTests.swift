@@ -11,7 +11,7 @@ import Testing
     private static let reading = ["oneByte", "bytes", "endlessFile", "handles", "statuses"]
 
     /// What a worker may take beyond its size before, in kB: a page of a directory in all its forms, and what is under way.
-    private static let most = 96 << 10
+    private static let most = 64 << 10
 
     /// Runs `body` with a daemon on a host whose SFTP server behaves so.
     private func withHost(_ behaviour: String, _ body: (RunningDaemon, MCPClient) throws -> Void) throws {

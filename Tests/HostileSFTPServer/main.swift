@@ -80,7 +80,7 @@ struct HostileServer {
     /// Names in the directory: where each costs a packet, no more than take some seconds.
     private var names: Int {
         switch behaviour {
-        case .pairs, .largePair, .longLongNames: 600
+        case .pairs, .largePair, .longLongNames: 400
         case .tinyNames: 60_000
         case .longNames, .links, .endlessLinks, .oneByte, .bytes, .statuses, .handles, .endlessFile: 10_000
         }
