@@ -29,6 +29,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var user: String
         /// Host name or address, as the user's `ssh` names it.
         public var host: String
+        /// TCP port of its sshd where the config names one; for the command in a hint.
+        public var port: Int?
         /// Absolute directory that file operations and `cwd` are confined to.
         public var baseDir: String?
         /// Command prefixes; nil allows every command, an empty list none.

@@ -39,26 +39,27 @@ struct Config: Equatable {
     /// Keys that mean nothing here.
     var warnings: [String]
 
-    /// Longest socket path, sockaddr_un in unix(7), less its NUL.
-    private static let maximumSocketPath = 107
-
-    /// Reads and checks a config text. `environment` is for `~/` and `$XDG_RUNTIME_DIR`; `notes` gathers what is found.
+    /// Reads and checks a config text. `environment` is for `~/` and `$XDG_RUNTIME_DIR`, `machine` for the tokens
+    /// of sockets (nil for this one); `notes` gathers what is found.
     init(
-        json: [UInt8], environment: [String: String], path: String, notes: ConfigReader.Notes = ConfigReader.Notes()
+        json: [UInt8], environment: [String: String], path: String, notes: ConfigReader.Notes = ConfigReader.Notes(),
+        machine: SocketTokens.Machine? = nil
     ) throws(ConfigError) {
+        if let mistake = JSONMistake.find(in: json) {
+            throw ConfigError(path: path, mistakes: ["not valid JSON: \(mistake)"])
+        }
         let value: ConfigValue
         do {
             value = try JSONDecoder().decode(ConfigValue.self, from: Data(json))
         } catch {
-            let place = JSONMistake.find(in: json).map { "\($0)" } ?? Self.reason(error)
-            throw ConfigError(path: path, mistakes: ["not valid JSON: \(place)"])
+            throw ConfigError(path: path, mistakes: ["not valid JSON: \(Self.reason(error))"])
         }
         guard case .object(let members) = value else {
             throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.typeName)"])
         }
         notes.errors = RepeatedKeys.find(in: json).map { "\($0): is given twice" }
         let top = ConfigReader(members, path: "", notes: notes)
-        let expand = PathExpansion(environment: environment)
+        let expand = PathExpansion(environment: environment, machine: machine)
         _ = top.has("$schema")  // for editors, see contrib/config.schema.json
         mcpSocket = Self.mcpSocket(top, expand)
         clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
@@ -81,7 +82,7 @@ struct Config: Equatable {
             policy.requireLandlock = sandbox.bool("require_landlock", default: true)
             sandbox.finish()
         }
-        top.finish()
+        top.finish(.warnings)
         warnings = notes.warnings
         guard notes.errors.isEmpty else {
             throw ConfigError(path: path, mistakes: notes.errors, warnings: warnings, policy: policy)
@@ -98,8 +99,8 @@ struct Config: Equatable {
             top.note("mcp_socket", "is required where XDG_RUNTIME_DIR is not set")
             return ""
         }
-        if path.utf8.count > maximumSocketPath {
-            top.note("mcp_socket", "must be at most \(maximumSocketPath) bytes long, got \(path.utf8.count)")
+        if path.utf8.count > SocketTokens.maximumPath {
+            top.note("mcp_socket", "must be at most \(SocketTokens.maximumPath) bytes long, got \(path.utf8.count)")
         }
         return path
     }
@@ -136,7 +137,9 @@ struct Config: Equatable {
             let allowlist = execAllowlist(reader)
             let directory = baseDirectory(reader)
             let own = Self.capabilities(reader.object("capabilities"), within: capabilities)
-            var host = host(reader, name: name, keys: ("socket", "user", "host"), expand, own)
+            let port =
+                reader.has("port") ? reader.integer("port", in: 1...65_535, default: SocketTokens.defaultPort) : nil
+            var host = host(reader, name: name, keys: ("socket", "user", "host"), port: port, expand, own)
             host?.execAllowlist = allowlist
             host?.baseDir = directory
             host?.forwardAllowlist = forwardAllowlist(reader)
@@ -152,15 +155,22 @@ struct Config: Equatable {
     }
 
     private static func host(
-        _ reader: ConfigReader, name: String, keys: (socket: String, user: String, host: String),
+        _ reader: ConfigReader, name: String, keys: (socket: String, user: String, host: String), port: Int? = nil,
         _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
     ) -> PolicySnapshot.Host? {
-        var socket: String?
-        if reader.requiredString(keys.socket) != nil { socket = expand.path(reader, keys.socket) }
+        let written = reader.requiredString(keys.socket)
         let user = word(reader, keys.user)
         let address = word(reader, keys.host)
-        guard let socket, let user, let address else { return nil }
-        return PolicySnapshot.Host(name: name, socket: socket, user: user, host: address, capabilities: capabilities)
+        guard let written, let user, let address else {
+            if written != nil { _ = expand.path(reader, keys.socket) }
+            return nil
+        }
+        let destination = SocketTokens.Destination(user: user, host: address, port: port ?? SocketTokens.defaultPort)
+        guard let socket = expand.socket(written, to: destination, reader, keys.socket) else { return nil }
+        var host = PolicySnapshot.Host(
+            name: name, socket: socket, user: user, host: address, capabilities: capabilities)
+        host.port = port
+        return host
     }
 
     /// A login or host name: it becomes half of `user@host` on a command line, where ssh also knows URIs and options.
@@ -241,45 +251,5 @@ struct Config: Equatable {
     private static func reason(_ error: any Error) -> String {
         guard case DecodingError.dataCorrupted(let context) = error else { return "\(error)" }
         return context.underlyingError.map { "\($0)" } ?? context.debugDescription
-    }
-}
-
-/// `~/` and `$XDG_RUNTIME_DIR` at the beginning of a path of the config.
-struct PathExpansion {
-    let home: String?
-    let runtimeDirectory: String?
-
-    init(environment: [String: String]) {
-        home =
-            environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-            ?? getpwuid(geteuid()).flatMap { String(validatingCString: $0.pointee.pw_dir) }
-        runtimeDirectory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-    }
-
-    /// The member `key` as an absolute path; what cannot be one is noted.
-    func path(_ reader: ConfigReader, _ key: String) -> String? {
-        reader.string(key).flatMap { expanded($0, reader, key) }
-    }
-
-    /// The member `key` as a list of absolute paths.
-    func paths(_ reader: ConfigReader, _ key: String) -> [String]? {
-        reader.strings(key)?.enumerated().compactMap { expanded($0.element, reader, "\(key)[\($0.offset)]") }
-    }
-
-    private func expanded(_ text: String, _ reader: ConfigReader, _ key: String) -> String? {
-        var path = text
-        if text.hasPrefix("~/"), let home { path = home + text.dropFirst(1) }
-        for form in ["$XDG_RUNTIME_DIR/", "${XDG_RUNTIME_DIR}/"] where text.hasPrefix(form) {
-            guard let runtimeDirectory else {
-                reader.note(key, "names XDG_RUNTIME_DIR, which is not set")
-                return nil
-            }
-            path = runtimeDirectory + "/" + text.dropFirst(form.count)
-        }
-        guard path.hasPrefix("/"), !path.utf8.contains(0) else {
-            reader.note(key, "must be an absolute path or begin with ~/ or $XDG_RUNTIME_DIR/, got \"\(text)\"")
-            return nil
-        }
-        return path
     }
 }

@@ -164,34 +164,66 @@ final class ConfigReader {
     /// The names of the members, in order, for an object whose names are the user's.
     var names: [String] { members.keys.sorted() }
 
-    /// Warns of the members that nothing asked for. Call when the object is read.
-    func finish() {
+    /// What becomes of the members that nothing asked for.
+    enum Unknown {
+        /// Every one is a mistake.
+        case mistakes
+        /// A warning is enough, but for what may have been meant to restrict.
+        case warnings
+    }
+
+    /// Tells of the members that nothing asked for. Call when the object is read.
+    func finish(_ unknown: Unknown = .mistakes) {
         for name in names where !known.contains(name) {
-            let meant = Self.nearest(to: name, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
-            notes.warnings.append("\(path(of: name)): unknown key, ignored\(meant)")
-        }
-    }
-
-    /// The name that at most two edits lead to, the nearest and of equals the first.
-    static func nearest(to name: String, among names: Set<String>) -> String? {
-        names.sorted().map { (distance($0, name), $0) }.filter { $0.0 <= 2 && $0.0 < $0.1.utf8.count }
-            .min { $0.0 < $1.0 }?.1
-    }
-
-    /// Letters to insert, delete or replace (Levenshtein); 3 stands for all that is more than 2.
-    private static func distance(_ first: String, _ second: String) -> Int {
-        let (first, second) = (Array(first.utf8), Array(second.utf8))
-        guard abs(first.count - second.count) <= 2 else { return 3 }
-        var row = Array(0...second.count)
-        for (index, letter) in first.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in second.indices {
-                let replaced = diagonal + (second[column] == letter ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+            switch unknown {
+            case .mistakes: refuse(name, RestrictingKeys.reason(for: name))
+            case .warnings:
+                if let reason = RestrictingKeys.reason(for: name) {
+                    refuse(name, reason)
+                } else {
+                    let meant = Self.nearest(to: name, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
+                    notes.warnings.append("\(path(of: name)): unknown key, ignored\(meant)")
+                    refuse(in: members[name] ?? .null, at: path(of: name))
+                }
             }
         }
-        return row[second.count]
+    }
+
+    /// A restriction in an object that itself means nothing holds nowhere.
+    private func refuse(in value: ConfigValue, at path: String) {
+        switch value {
+        case .object(let members):
+            let reader = ConfigReader(members, path: path, notes: notes)
+            for name in reader.names {
+                if let reason = RestrictingKeys.reason(for: name) {
+                    reader.refuse(name, reason)
+                } else {
+                    refuse(in: members[name] ?? .null, at: reader.path(of: name))
+                }
+            }
+        case .array(let values):
+            for (index, value) in values.enumerated() { refuse(in: value, at: "\(path)[\(index)]") }
+        case .null, .bool, .integer, .number, .string: break
+        }
+    }
+
+    private func refuse(_ name: String, _ reason: RestrictingKeys.Reason?) {
+        if let meant = Self.nearest(to: name, among: known) {
+            return note(name, "unknown key; did you mean \"\(meant)\"? Correct or remove it")
+        }
+        switch reason {
+        case .near(let meant): note(name, "unknown key; did you mean \"\(meant)\"? Correct or remove it")
+        case .word(let word): note(name, "unknown key; \"\(word)\" may be meant to restrict. Correct or remove it")
+        case .notASCII: note(name, "unknown key with characters that can look like others. Correct or remove it")
+        case .none: note(name, "unknown key. Correct or remove it")
+        }
+    }
+
+    /// The name that at most two mistakes lead to, the nearest and of equals the first.
+    static func nearest(to name: String, among names: Set<String>) -> String? {
+        names.sorted().map { (RestrictingKeys.distance(Array($0.utf8), Array(name.utf8)), $0) }.filter {
+            $0.0 <= 2 && $0.0 < $0.1.utf8.count
+        }
+        .min { $0.0 < $1.0 }?.1
     }
 }

@@ -47,8 +47,9 @@ extension ForwardRegistry {
             func quoted(_ word: String) -> String {
                 "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
             }
-            return
-                "ssh -O cancel -S \(quoted(route.socket)) -L \(quoted(route.specification)) \(quoted("\(route.user)@\(route.address)"))"
+            let socket = quoted(ControlPath.argument(route.socket))
+            let destination = quoted("\(route.user)@\(route.address)")
+            return "ssh -O cancel -S \(socket) -L \(quoted(route.specification)) \(destination)"
         }
 
         /// Bounds on what a state file may bring in.

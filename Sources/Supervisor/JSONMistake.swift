@@ -1,4 +1,5 @@
-/// Where a text stops being JSON (RFC 8259), for a person who wrote it: the decoder does not say.
+/// Where a text stops being JSON (RFC 8259), for a person who wrote it: the decoder does not say, and takes a comma before
+/// a closing brace.
 struct JSONMistake: Equatable, CustomStringConvertible {
     /// From 1.
     let line: Int
@@ -8,7 +9,7 @@ struct JSONMistake: Equatable, CustomStringConvertible {
 
     var description: String { "line \(line), column \(column): \(expected)" }
 
-    /// The first mistake; nil where there is none. A comma before a closing bracket is none to the decoder either.
+    /// The first mistake; nil where there is none.
     static func find(in json: [UInt8]) -> JSONMistake? {
         var reader = Reader(json: json)
         guard let expected = reader.mistake() else { return nil }
@@ -58,9 +59,14 @@ struct JSONMistake: Equatable, CustomStringConvertible {
         private mutating func endOfValue() -> String? {
             skipBlanks()
             while let close = open.last {
-                if take(UInt8(ascii: ",")) { return nil }
+                let comma = at
+                let bracket = Character(UnicodeScalar(close))
+                if take(UInt8(ascii: ",")) {
+                    guard next == close else { return nil }
+                    at = comma
+                    return "no comma may stand before \"\(bracket)\""
+                }
                 guard take(close) else {
-                    let bracket = Character(UnicodeScalar(close))
                     return next == nil ? "\"\(bracket)\" is missing" : "\",\" or \"\(bracket)\" is expected"
                 }
                 open.removeLast()

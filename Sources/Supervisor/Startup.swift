@@ -44,6 +44,7 @@ enum Startup {
         }
         let ssh = config.policy.sshPath
         if let problem = sshProblem(ssh) { problems.append("ssh_path: \(ssh) \(problem)") }
+        problems += config.policy.hosts.compactMap(socketProblem)
         if let log = config.auditLog {
             do throws(StartError) {
                 try AuditLog.judge(log)
@@ -58,6 +59,14 @@ enum Startup {
     static func sshProblem(_ path: String) -> String? {
         if access(path, X_OK) != 0 { return "cannot be executed: \(String(cString: strerror(errno)))" }
         return isProgram(path) ? nil : "is not an ELF program; name the ssh binary, not a script"
+    }
+
+    /// What lies at a host's socket and is none; nothing may lie there, as long as its ControlMaster is down.
+    private static func socketProblem(_ host: PolicySnapshot.Host) -> String? {
+        var status = stat()
+        guard stat(host.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
+        return "the socket of host \"\(host.name)\": \(host.socket) exists and is not a socket; "
+            + "name the path of its ControlMaster's socket"
     }
 
     /// A worker may execute ssh and its loader, and no interpreter of a script.

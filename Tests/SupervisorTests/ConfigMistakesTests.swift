@@ -29,6 +29,9 @@ struct ConfigMistakesTests {
         ("{\"a\": 1 # x\n}", "line 1, column 9: JSON has no comments"),
         ("{} {}", "line 1, column 4: nothing may follow the closing bracket"),
         ("", "line 1, column 1: a value is expected"),
+        ("{\"a\": 1,}", "line 1, column 8: no comma may stand before \"}\""),
+        ("{\"a\": [1,\n ]}", "line 1, column 9: no comma may stand before \"]\""),
+        ("{\"hosts\": {\"a\": {}, }}", "line 1, column 19: no comma may stand before \"}\""),
     ])
     func `a mistake in the JSON is told with its place`(text: String, mistake: String) {
         #expect(mistakes(text) == ["not valid JSON: \(mistake)"])
@@ -36,7 +39,7 @@ struct ConfigMistakesTests {
 
     @Test func `what the decoder takes has no mistake`() {
         for text in [
-            "{}", " [ ] ", "7", "{\"a\": [1, -2.5e3, true, null, \"\\\"}\"], \"b\": {}}", "\u{FEFF}{}", "{\"a\": 1,}",
+            "{}", " [ ] ", "7", "{\"a\": [1, -2.5e3, true, null, \"\\\"}\"], \"b\": {}}", "\u{FEFF}{}",
         ] {
             #expect(JSONMistake.find(in: Array(text.utf8)) == nil, "\(text)")
         }

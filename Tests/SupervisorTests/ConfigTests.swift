@@ -133,15 +133,14 @@ struct ConfigTests {
     }
 
     @Test(arguments: [
-        ("mcp_sockt", "mcp_socket"), ("ssh_sokcet", "ssh_socket"), ("defaulthost", "default_host"), ("limit", "limits"),
-        ("Hosts", "hosts"), ("audit_logs", "audit_log"),
+        ("mcp_sockt", "mcp_socket"), ("ssh_sokcet", "ssh_socket"), ("defaulthost", "default_host"),
     ])
     func `an unknown key is warned of with the name that it may be meant to be`(key: String, meant: String) throws {
         let warnings = try config(multi("", top: #""\#(key)": null"#)).warnings
         #expect(warnings == [#"\#(key): unknown key, ignored; did you mean "\#(meant)"?"#])
     }
 
-    @Test(arguments: ["colour", "hots_list", "x", "auditlogfile", ""])
+    @Test(arguments: ["colour", "hots_list", "x", "", "_comment", "//"])
     func `a key that is like none gets no guess`(key: String) throws {
         #expect(try config(multi("", top: #""\#(key)": 1"#)).warnings == ["\(key): unknown key, ignored"])
     }
@@ -189,20 +188,20 @@ struct ConfigTests {
         #expect(loaded.warnings == [])
     }
 
-    @Test func `unknown keys are warned of with their path, and change nothing`() throws {
-        let loaded = try config(
+    @Test func `an unknown key inside of an object is a mistake with its path`() {
+        let found = mistakes(
             multi(
                 #""colour": 1, "capabilities": {"exce": true}"#,
-                top:
-                    #""x": null, "limits": {"max": 1}, "safeguards": {"y": 2}, "sandbox": {"z": 3}, "capabilities": {"run": true}"#
-            ))
+                top: """
+                    "x": null, "limits": {"max": 1}, "safeguards": {"y": 2}, "sandbox": {"z": 3},
+                    "capabilities": {"run": true}
+                    """))
         #expect(
-            loaded.warnings.sorted() == [
-                "capabilities.run: unknown key, ignored",
-                #"hosts.a.capabilities.exce: unknown key, ignored; did you mean "exec"?"#,
-                "hosts.a.colour: unknown key, ignored", "limits.max: unknown key, ignored",
-                "safeguards.y: unknown key, ignored", "sandbox.z: unknown key, ignored", "x: unknown key, ignored",
+            found.map { String($0.prefix { $0 != ":" }) }.sorted() == [
+                "capabilities.run", "hosts.a.capabilities.exce", "hosts.a.colour", "limits.max", "safeguards.y",
+                "sandbox.z",
             ])
+        #expect(found.contains { $0.contains("did you mean \"exec\"?") })
     }
 
     @Test func `with hosts, the single-host keys are ignored without a word`() throws {
@@ -276,7 +275,7 @@ struct ConfigTests {
     @Test func `paths expand a leading tilde and XDG_RUNTIME_DIR, in both spellings, and nothing else`() throws {
         let cases = [
             "~/s.sock": "/home/ann/s.sock", "$XDG_RUNTIME_DIR/s.sock": "/run/user/1000/s.sock",
-            "${XDG_RUNTIME_DIR}/s.sock": "/run/user/1000/s.sock", "/x/~/s": "/x/~/s", "/x/$HOME/%h": "/x/$HOME/%h",
+            "${XDG_RUNTIME_DIR}/s.sock": "/run/user/1000/s.sock", "/x/~/s": "/x/~/s", "/x/$HOME/h": "/x/$HOME/h",
         ]
         for (written, meant) in cases {
             let json = #"{"mcp_socket": "\#(written)", "ssh_socket": "\#(written)", "ssh_user": "u", "ssh_host": "h"}"#

@@ -31,6 +31,20 @@ struct SSHInvocationTests {
         #expect(SSHInvocation.session(Self.host(), line: "x").contains("ClearAllForwardings=yes"))
     }
 
+    @Test func `the path of the socket is complete: ssh must not expand a percent sign in it`() {
+        let host = Self.host(socket: "/s/100%h")
+        var route = Self.route
+        route.socket = host.socket
+        for arguments in [
+            SSHInvocation.session(host, line: "x"), SSHInvocation.subsystem(host, name: "sftp"),
+            SSHInvocation.check(host), SSHInvocation.forward(route), SSHInvocation.cancel(route),
+        ] { #expect(arguments.prefix(2) == ["-S", "/s/100%%h"]) }
+        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")
+        var other = host
+        other.port = 2222
+        #expect(SSHInvocation.masterCommand(other) == "ssh -M -S /s/100%%h -fN -p 2222 u@h")
+    }
+
     @Test func `no invocation can connect by itself`() {
         for arguments in [
             SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.check(Self.host()),

@@ -8,7 +8,7 @@ extension SSHInvocation {
     static func cancel(_ route: ForwardRoute) -> [String] { control("cancel", route) }
 
     private static func control(_ command: String, _ route: ForwardRoute) -> [String] {
-        ["-S", route.socket, "-O", command, "-L", route.specification] + controlOptions
+        ["-S", ControlPath.argument(route.socket), "-O", command, "-L", route.specification] + controlOptions
             + ["--", "\(route.user)@\(route.address)"]
     }
 }

@@ -26,22 +26,24 @@ public enum SSHInvocation {
 
     /// Runs `line` in the login shell of the host.
     static func session(_ host: PolicySnapshot.Host, line: String) -> [String] {
-        ["-S", host.socket] + options + ["--", destination(host), line]
+        ["-S", ControlPath.argument(host.socket)] + options + ["--", destination(host), line]
     }
 
     /// Starts a subsystem of the host's sshd.
     static func subsystem(_ host: PolicySnapshot.Host, name: String) -> [String] {
-        ["-S", host.socket] + options + ["-s", "--", destination(host), name]
+        ["-S", ControlPath.argument(host.socket)] + options + ["-s", "--", destination(host), name]
     }
 
     /// Asks the master whether it lives, `-O check`.
     static func check(_ host: PolicySnapshot.Host) -> [String] {
-        ["-S", host.socket, "-O", "check"] + options + ["--", destination(host)]
+        ["-S", ControlPath.argument(host.socket), "-O", "check"] + options + ["--", destination(host)]
     }
 
     /// The command with which the user brings the master up.
     public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
-        "ssh -M -S \(ShellWord.quoted(host.socket)) -fN \(ShellWord.quoted(destination(host)))"
+        let port = host.port.map { "-p \($0) " } ?? ""
+        return "ssh -M -S \(ShellWord.quoted(ControlPath.argument(host.socket))) -fN \(port)"
+            + ShellWord.quoted(destination(host))
     }
 
     /// A word for the user's shell.

@@ -5,10 +5,24 @@ internal import SSH
 enum Failures {
     static func masterDead(_ host: PolicySnapshot.Host, detail: String) -> String {
         let said = detail.isEmpty ? "" : " (\(detail))"
-        // ssh -M does not replace the socket that a killed master leaves behind.
-        let stale = detail.contains("Connection refused") ? "rm -f \(SSHInvocation.quoted(host.socket)); " : ""
-        return "The SSH session to \"\(host.name)\" is not up\(said). "
-            + "The user can bring it up with: \(stale)\(SSHInvocation.masterCommand(host))"
+        let down = "The SSH session to \"\(host.name)\" is not up\(said). "
+        // ssh -M does not replace what lies at the path. Only what a dead master has left there may go.
+        switch MasterSocket.at(host.socket) {
+        case .absent, .link: return down + bringUp(host)
+        case .own:
+            guard detail.contains("Connection refused") else { return down + bringUp(host) }
+            return down + bringUp(host, first: "rm -f \(SSHInvocation.quoted(host.socket)); ")
+        case .foreign(let userID):
+            return down + "The socket \(host.socket) belongs to uid \(userID), another user. "
+                + "Ask the user to configure a socket in a directory of their own."
+        case .other:
+            return down + "\(host.socket) exists and is not a socket: the config names the wrong path. "
+                + "Ask the user to correct it; leave what lies there as it is."
+        }
+    }
+
+    private static func bringUp(_ host: PolicySnapshot.Host, first: String = "") -> String {
+        "The user can bring it up with: \(first)\(SSHInvocation.masterCommand(host))"
     }
 
     /// The confinement names files as they were when the connection began: ssh or the user database may be new since.

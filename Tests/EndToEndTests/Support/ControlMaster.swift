@@ -5,6 +5,7 @@ import Testing
 /// A real ControlMaster session to a `PrivateSSHD`, as the user would bring it up with `ssh -M -S SOCKET -N`.
 // @unchecked: `master` is only touched under `lock`.
 final class ControlMaster: @unchecked Sendable {
+    /// As it is given to `ssh -S`, which expands tokens in it.
     let socketPath: String
     let sshd: PrivateSSHD
     /// The account that the master runs as; nil is this process's own.
@@ -16,14 +17,18 @@ final class ControlMaster: @unchecked Sendable {
     private var master: ChildProcess?
 
     /// Returns when `ssh -O check` succeeds.
-    /// - Parameter options: further ones, ssh_config(5), as the user's configuration may have them.
-    init(to sshd: PrivateSSHD, account: Account? = nil, options: [String] = []) throws {
+    /// - Parameters:
+    ///   - options: further ones, ssh_config(5), as the user's configuration may have them.
+    ///   - socketName: of the socket; ssh expands tokens in it.
+    init(
+        to sshd: PrivateSSHD, account: Account? = nil, options: [String] = [], socketName: String = "master.sock"
+    ) throws {
         self.sshd = sshd
         self.options = options
         self.account = account
         ssh = try findProgram("ssh")
         directory = try TemporaryDirectory(owner: account)
-        socketPath = directory.file("master.sock")
+        socketPath = directory.file(socketName)
         try directory.write("key", Data(contentsOf: URL(filePath: sshd.clientKey)), owner: account)
         try directory.write("known_hosts", Data(contentsOf: URL(filePath: sshd.knownHosts)), owner: account)
         try start()
@@ -46,7 +51,9 @@ final class ControlMaster: @unchecked Sendable {
     /// `ssh -O command`, with further arguments such as `-L …`.
     @discardableResult
     func control(_ command: String, _ arguments: [String] = []) throws -> CommandResult {
-        try run(ssh, ["-F", "none", "-S", socketPath, "-O", command] + arguments + [destination], account: account)
+        try run(
+            ssh, ["-F", "none", "-p", "\(sshd.port)", "-S", socketPath, "-O", command] + arguments + [destination],
+            account: account)
     }
 
     /// Runs a command as plain `ssh -S` does: the yardstick for the daemon's answers.
@@ -101,7 +108,7 @@ final class ControlMaster: @unchecked Sendable {
                 let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
                 throw HarnessError("the ControlMaster ended with \(status):\n\(said)\n\(sshd.logText())")
             }
-            return try access(socketPath, F_OK) == 0 && isAlive()
+            return try isAlive()
         }
     }
 }
