@@ -13,6 +13,7 @@ struct CheckCommand: ParsableCommand {
         do {
             let loaded = try ConfigFile.load(file.path, environment: file.environment)
             for warning in loaded.warnings { print("warning: \(warning)") }
+            if let notice = LocalRules.notice(loaded) { print("note: \(notice)") }
             let problems = Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
             for problem in problems { print("error: \(problem)") }
             guard problems.isEmpty else { throw ExitCode(2) }

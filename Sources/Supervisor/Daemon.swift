@@ -421,13 +421,25 @@ final class Daemon {
         do throws(IPCError) {
             try connection.pending.answer(
                 message, requestID, over: worker.channel,
-                files: LocalFiles(config, at: configPath, auditLog: audit.realPath, environment: environment),
+                files: localFiles,
                 allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
         } catch IPCError.closed {
             // It has ended, or is ending: what else it has said still counts.
         } catch {
             kill(id, "it does not take messages (\(error))")
         }
+    }
+
+    /// As the config says now.
+    private var localFiles: LocalFiles {
+        let expansion = PathExpansion(environment: environment)
+        let own = OwnPath.all(
+            config, at: configPath, socket: socket.path, auditLog: audit.realPath,
+            runtimeDirectory: expansion.runtimeDirectory,
+            programs: [workerProgram, Startup.ownProgram].compactMap { $0 })
+        return LocalFiles(
+            LocalRules(roots: config.localRoots, home: expansion.home, own: own, environment: environment),
+            allowOverwrite: config.allowOverwrite)
     }
 
     private func record(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {

@@ -22,6 +22,8 @@ struct LocalFiles {
         let name: String
         /// As it was asked for.
         let path: String
+        /// Files could be replaced when it was made.
+        let mayReplace: Bool
         var temporaryName: String?
 
         deinit {
@@ -33,38 +35,20 @@ struct LocalFiles {
     static let maximumPending = 16
     private static let maximumPath = 4096
 
-    private let roots: [String]?
-    private let protected: [ProtectedPath]
-    private let auditLog: String?
+    private let rules: LocalRules
     private let allowOverwrite: Bool
 
-    /// - Parameters:
-    ///   - roots: absolute directories or files; nil leaves all but the protected paths open.
-    ///   - own: what the daemon itself lives on, protected as well.
-    ///   - auditLog: without symlinks. It is out of reach whatever `roots` says, and so is what lies beside it under a
-    ///     longer name: what a rotation leaves.
-    init(roots: [String]?, home: String?, own: [String] = [], auditLog: String? = nil, allowOverwrite: Bool) {
-        self.roots = roots
-        self.auditLog = auditLog
-        protected = ProtectedPath.all(home: home) + own.map { ProtectedPath(text: $0) }
+    init(_ rules: LocalRules, allowOverwrite: Bool) {
+        self.rules = rules
         self.allowOverwrite = allowOverwrite
-    }
-
-    /// As the config in a file says.
-    init(_ config: Config, at configPath: String, auditLog: String?, environment: [String: String]) {
-        let expansion = PathExpansion(environment: environment)
-        // Units that the user's service manager would take from there.
-        let units = expansion.runtimeDirectory.map { "\($0)/systemd" }
-        self.init(
-            roots: config.localRoots, home: expansion.home, own: [configPath, auditLog, units].compactMap { $0 },
-            auditLog: auditLog, allowOverwrite: config.allowOverwrite)
     }
 
     /// Opens a regular file for reading.
     func open(_ path: String) throws(LocalRefusal) -> (file: Int32, size: UInt64) {
         try checkForm(path)
-        let found = try resolve(path, in: roots, flags: UInt64(CSD_O_PATH | O_CLOEXEC), asked: path)
-        try judge(real: try realPath(found, path), asked: path)
+        try rules.judge(asked: path)
+        let found = try resolve(path, flags: UInt64(CSD_O_PATH | O_CLOEXEC), asked: path)
+        try rules.judge(real: try realPath(found, path), asked: path)
         // What is no regular file is not opened: a FIFO or a device would do something.
         _ = try regular(found.rawValue, path)
         // Without O_NONBLOCK somebody else's lease, fcntl(2) F_SETLEASE, would hold up the daemon for 45 s.
@@ -82,18 +66,17 @@ struct LocalFiles {
         guard !name.isEmpty, name != ".", name != ".." else {
             throw LocalRefusal(sentence: "The local path \(path) names a directory. Name the file to write.")
         }
-        // A root may name the file itself, whose directory is in none.
-        let isRoot = roots?.contains { PathComponents.of($0) == PathComponents.of(path) } ?? false
-        let directory = try resolve(
-            parent, in: isRoot ? nil : roots, flags: UInt64(CSD_O_PATH | O_DIRECTORY | O_CLOEXEC), asked: path)
-        let realParent = try realPath(directory, path)
-        try judge(real: realParent == "/" ? "/\(name)" : "\(realParent)/\(name)", asked: path)
-        try checkTarget(directory, name, path)
+        try rules.judge(asked: path)
+        let directory = try resolve(parent, flags: UInt64(CSD_O_PATH | O_DIRECTORY | O_CLOEXEC), asked: path)
+        try rules.judge(real: try realPath(directory, path, name: name), asked: path)
+        try checkTarget(directory, name, path, mayReplace: allowOverwrite)
         let here = "/proc/self/fd/\(directory.rawValue)"
         let unnamed = Glibc.open(here, CSD_O_TMPFILE | O_WRONLY | O_CLOEXEC, 0o600)
         if unnamed >= 0 {
             return Pending(
-                file: OwnedFD(taking: unnamed), directory: directory, name: name, path: path, temporaryName: nil)
+                file: OwnedFD(taking: unnamed), directory: directory, name: name, path: path,
+                mayReplace: allowOverwrite,
+                temporaryName: nil)
         }
         // NFS and some others have no unnamed files.
         guard errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT else { throw refusal(path, errno) }
@@ -102,14 +85,18 @@ struct LocalFiles {
             directory.rawValue, temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0o600)
         guard named >= 0 else { throw refusal(path, errno) }
         return Pending(
-            file: OwnedFD(taking: named), directory: directory, name: name, path: path, temporaryName: temporary)
+            file: OwnedFD(taking: named), directory: directory, name: name, path: path, mayReplace: allowOverwrite,
+            temporaryName: temporary)
     }
 
-    /// Gives the file its name; an existing file is replaced only where that is allowed, and then in one step.
+    /// Gives the file its name; an existing file is replaced only where that was allowed when it was made, and then in one
+    /// step. What has become the daemon's own since is not replaced.
     func commit(_ pending: consuming Pending) throws(LocalRefusal) {
-        try checkTarget(pending.directory, pending.name, pending.path)
+        let real = try realPath(pending.directory, pending.path, name: pending.name)
+        try rules.judgeOwn(real: real, asked: pending.path)
+        try checkTarget(pending.directory, pending.name, pending.path, mayReplace: pending.mayReplace)
         let directory = pending.directory.rawValue
-        if !allowOverwrite {
+        if !pending.mayReplace {
             guard link(pending, as: pending.name) else {
                 throw errno == EEXIST ? Self.exists(pending.path) : refusal(pending.path, errno)
             }
@@ -154,13 +141,15 @@ struct LocalFiles {
     }
 
     /// What stands at the target now: nothing, or a regular file that may be replaced.
-    private func checkTarget(_ directory: borrowing OwnedFD, _ name: String, _ path: String) throws(LocalRefusal) {
+    private func checkTarget(
+        _ directory: borrowing OwnedFD, _ name: String, _ path: String, mayReplace: Bool
+    ) throws(LocalRefusal) {
         var status = stat()
         guard fstatat(directory.rawValue, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
             if errno == ENOENT { return }
             throw refusal(path, errno)
         }
-        guard allowOverwrite else { throw Self.exists(path) }
+        guard mayReplace else { throw Self.exists(path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw LocalRefusal(
                 sentence: "The local path \(path) exists and is not a regular file. Choose another path.")
@@ -175,58 +164,17 @@ struct LocalFiles {
             rule: "allow_overwrite")
     }
 
-    private func resolve(
-        _ path: String, in roots: [String]?, flags: UInt64, asked: String
-    ) throws(LocalRefusal) -> OwnedFD {
-        guard let roots else {
-            let number = csd_openat2(AT_FDCWD, path, flags, UInt64(CSD_RESOLVE_NO_MAGICLINKS))
-            guard number >= 0 else { throw refusal(asked, errno) }
-            return OwnedFD(taking: number)
-        }
-        guard let root = roots.first(where: { PathComponents.isInside(path, $0) }) else { throw outside(asked, roots) }
-        let top = Glibc.open(root, CSD_O_PATH | O_CLOEXEC)
-        guard top >= 0 else { throw refusal(root, errno) }
-        let rootDescriptor = OwnedFD(taking: top)
-        // A root may be a file itself.
-        let rest = PathComponents.of(path).dropFirst(PathComponents.of(root).count)
-        if rest.isEmpty { return rootDescriptor }
-        let number = csd_openat2(
-            rootDescriptor.rawValue,
-            String(decoding: Array(rest.joined(separator: [PathComponents.slash])), as: UTF8.self),
-            flags, UInt64(CSD_RESOLVE_BENEATH | CSD_RESOLVE_NO_MAGICLINKS))
-        guard number >= 0 else { throw errno == EXDEV ? outside(asked, roots) : refusal(asked, errno) }
+    private func resolve(_ path: String, flags: UInt64, asked: String) throws(LocalRefusal) -> OwnedFD {
+        let number = csd_openat2(AT_FDCWD, path, flags, UInt64(CSD_RESOLVE_NO_MAGICLINKS))
+        guard number >= 0 else { throw refusal(asked, errno) }
         return OwnedFD(taking: number)
     }
 
-    /// Refuses what is protected, unless a root names the protected path itself. Protected is what lies there by its path,
-    /// and what is the same file or directory under another one: behind a symlink, by a hard link, a bind mount.
-    private func judge(real: String, asked: String) throws(LocalRefusal) {
-        if let auditLog, real.utf8.starts(with: auditLog.utf8),
-            !real.utf8.dropFirst(auditLog.utf8.count).contains(PathComponents.slash)
-        {
-            throw LocalRefusal(
-                sentence: "The local path \(asked) is the daemon's audit log (audit_log). Use another path.",
-                rule: "local_roots")
-        }
-        let above = Set(PathComponents.prefixes(real).compactMap { FileIdentity(path: $0) })
-        for path in protected {
-            let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
-            guard isSame || path.names.contains(where: { PathComponents.isInside(real, $0) }) else { continue }
-            let isNamed =
-                roots?.contains { root in
-                    path.names.contains { PathComponents.of($0) == PathComponents.of(root) }
-                } ?? false
-            if isNamed { continue }
-            throw LocalRefusal(
-                sentence:
-                    "The local path \(asked) is protected (\(path.text)): it may hold secrets or is run by itself. "
-                    + "Use another path, or ask the user to name exactly \(path.text) in local_roots.",
-                rule: "local_roots")
-        }
-    }
-
     /// The path of what is open, as long as it is there: one that was removed or replaced has none.
-    private func realPath(_ descriptor: borrowing OwnedFD, _ asked: String) throws(LocalRefusal) -> String {
+    /// - Parameter name: of an entry of what is open, where that is a directory.
+    private func realPath(
+        _ descriptor: borrowing OwnedFD, _ asked: String, name: String? = nil
+    ) throws(LocalRefusal) -> String {
         var buffer = [UInt8](repeating: 0, count: Self.maximumPath)
         let count = readlink("/proc/self/fd/\(descriptor.rawValue)", &buffer, buffer.count)
         guard count > 0, count < buffer.count, let path = String(validating: buffer[..<count], as: UTF8.self),
@@ -236,15 +184,8 @@ struct LocalFiles {
                 sentence: "The local path \(asked) cannot be used: its real path cannot be told, because it is too "
                     + "long, no UTF-8, or just being replaced. Try again, or use another path.")
         }
-        return path
-    }
-
-    private func outside(_ path: String, _ roots: [String]) -> LocalRefusal {
-        LocalRefusal(
-            sentence:
-                "The local path \(path) is not in local_roots. Allowed are paths in: \(roots.joined(separator: ", ")). "
-                + "Use one of those, or ask the user to add its directory to local_roots.",
-            rule: "local_roots")
+        guard let name else { return path }
+        return path == "/" ? "/\(name)" : "\(path)/\(name)"
     }
 
     private func refusal(_ path: String, _ code: Int32) -> LocalRefusal {

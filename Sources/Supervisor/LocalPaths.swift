@@ -4,6 +4,7 @@ internal import Glibc
 enum PathComponents {
     static let slash = UInt8(ascii: "/")
     private static let here: [UInt8] = [UInt8(ascii: ".")]
+    static let parent: [UInt8] = Array("..".utf8)
 
     static func of(_ path: String) -> [[UInt8]] {
         path.utf8.split(separator: slash).map(Array.init).filter { $0 != here }
@@ -11,6 +12,15 @@ enum PathComponents {
 
     /// Whether `path` is `directory` or lies in it, by the text. `..` is judged by the kernel.
     static func isInside(_ path: String, _ directory: String) -> Bool { of(path).starts(with: of(directory)) }
+
+    /// The components with each `..` taken together with the one before it, by the text.
+    static func withoutParents(_ path: String) -> [[UInt8]] {
+        var plain: [[UInt8]] = []
+        for component in of(path) {
+            if component == parent { _ = plain.popLast() } else { plain.append(component) }
+        }
+        return plain
+    }
 
     /// The directory and the name of an absolute path; the name is empty where it ends in a slash.
     static func split(_ path: String) -> (directory: String, name: String) {
@@ -37,6 +47,19 @@ enum RealPath {
         defer { free(real) }
         return String(cString: real)
     }
+
+    /// The name as it is, in its directory without symlinks.
+    static func ofDirectory(of path: String) -> String {
+        let components = PathComponents.of(path).map { String(decoding: $0, as: UTF8.self) }
+        guard let name = components.last else { return path }
+        let directory = of("/" + components.dropLast().joined(separator: "/"))
+        return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+    }
+
+    /// Without symlinks; where nothing lies there, the name in its directory without symlinks.
+    static func ofExistingPart(_ path: String) -> String {
+        FileIdentity(path: path) == nil ? ofDirectory(of: path) : of(path)
+    }
 }
 
 /// Which file or directory it is, whatever its names.
@@ -60,48 +83,5 @@ struct FileIdentity: Hashable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return nil }
         self.init(status)
-    }
-}
-
-/// What no agent should read or write on the user's machine by accident: credentials, and what is run by itself.
-struct ProtectedPath {
-    private static let inHome = [
-        ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass", ".my.cnf",
-        ".npmrc", ".pypirc", ".password-store", ".mozilla", ".thunderbird", ".terraform.d", ".vault-token",
-        ".local/share/keyrings", ".config/gcloud", ".config/gh", ".config/rclone", ".config/containers",
-        ".config/chromium", ".config/google-chrome", ".config/claude-ssh-daemon", ".config/systemd",
-        ".local/share/systemd", ".config/autostart", ".config/plasma-workspace", ".config/fish",
-        ".config/environment.d", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases",
-        ".profile", ".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login",
-        ".logout", ".pam_environment", ".xprofile", ".xsession", ".xinitrc", ".forward", ".rhosts", ".shosts",
-        ".gitconfig", ".config/git", ".claude", ".claude.json", ".vimrc", ".vim", ".config/nvim", ".emacs", ".emacs.d",
-        ".tmux.conf", ".screenrc", ".inputrc", ".local/bin", ".local/share/applications", ".cargo/credentials.toml",
-        ".cargo/config.toml", ".gradle", ".m2",
-    ]
-    private static let anywhere = ["/proc", "/sys", "/dev"]
-
-    /// As the user writes it.
-    let text: String
-    /// The same, and without the symlinks above it.
-    let names: [String]
-
-    init(text: String, real: String? = nil) {
-        self.text = text
-        names = [text] + (real.map { [$0] } ?? [])
-    }
-
-    static func all(home: String?) -> [ProtectedPath] {
-        let fixed = anywhere.map { ProtectedPath(text: $0) }
-        guard let home else { return fixed }
-        // What lies in the way may be a link as well, as a ~/.config that is kept elsewhere.
-        var real: [String: String] = [:]
-        return fixed
-            + inHome.map { name in
-                let text = "\(home)/\(name)"
-                let (directory, last) = PathComponents.split(text)
-                let there = real[directory] ?? RealPath.of(directory)
-                real[directory] = there
-                return ProtectedPath(text: text, real: "\(there)/\(last)")
-            }
     }
 }

@@ -19,19 +19,14 @@ final class PendingFiles {
     private var nextHandle: UInt32 = 1
 
     /// Does what a message asks for with local files, and answers it. `allowed` is what the config says of transfers: the
-    /// worker's own judgement does not count here.
+    /// worker's own judgement does not count here. A file that has a handle was allowed when it was made.
     func answer(
         _ message: ToSupervisor, _ requestID: UInt32, over channel: borrowing Channel, files local: LocalFiles,
         allowed: Bool
     ) throws(IPCError) {
         let reply: Reply?
         do throws(LocalRefusal) {
-            guard allowed else {
-                throw LocalRefusal(
-                    sentence: "Local files are closed: capabilities.file_write is off for every host.",
-                    rule: "capability")
-            }
-            reply = try self.reply(to: message, local)
+            reply = try self.reply(to: message, local, allowed: allowed)
         } catch {
             reply = Reply(message: .localRefused(rule: error.rule, reason: error.sentence), descriptor: nil)
         }
@@ -39,12 +34,14 @@ final class PendingFiles {
         try channel.send(reply.message, requestID: requestID, descriptor: reply.descriptor)
     }
 
-    private func reply(to message: ToSupervisor, _ local: LocalFiles) throws(LocalRefusal) -> Reply? {
+    private func reply(to message: ToSupervisor, _ local: LocalFiles, allowed: Bool) throws(LocalRefusal) -> Reply? {
         switch message {
         case .openLocal(let path):
+            try Self.check(allowed)
             let (number, size) = try local.open(path)
             return Reply(message: .localOpened(size: size), descriptor: OwnedFD(taking: number))
         case .createLocal(let path):
+            try Self.check(allowed)
             guard files.count < LocalFiles.maximumPending else {
                 throw LocalRefusal(sentence: "\(files.count) downloads are under way; wait for one to end.")
             }
@@ -68,5 +65,11 @@ final class PendingFiles {
             .forwardFailed, .listForwards, .cancelForward, .forwardCancelled, .patternInvalid, .patternsChecked:
             return nil
         }
+    }
+
+    private static func check(_ allowed: Bool) throws(LocalRefusal) {
+        guard !allowed else { return }
+        throw LocalRefusal(
+            sentence: "Local files are closed: capabilities.file_write is off for every host.", rule: "capability")
     }
 }

@@ -9,12 +9,16 @@ enum Version {
 
 /// What is settled before the daemon listens.
 enum Startup {
-    /// The worker lies beside the daemon, or in the libexec directory of the same prefix. Nothing else names it.
-    static func workerProgram() throws(StartError) -> String {
+    /// This program's own file.
+    static var ownProgram: String? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        guard count > 0, count < buffer.count else { throw StartError(sentence: "cannot find this program's own file") }
-        let own = String(decoding: buffer[..<count], as: UTF8.self)
+        return count > 0 && count < buffer.count ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+
+    /// The worker lies beside the daemon, or in the libexec directory of the same prefix. Nothing else names it.
+    static func workerProgram() throws(StartError) -> String {
+        guard let own = ownProgram else { throw StartError(sentence: "cannot find this program's own file") }
         let directory = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
         let candidates = [
             "\(directory)/claude-ssh-worker", "\(directory)/../libexec/claude-ssh-daemon/claude-ssh-worker",
@@ -81,6 +85,9 @@ enum Startup {
     /// What an administrator should know about a config that is in force.
     static func warn(_ config: Config) {
         for warning in config.warnings { Log.write(.warning, "config", ["warning": .text(warning)]) }
+        if let notice = LocalRules.notice(config) {
+            Log.write(config.localRoots == nil ? .warning : .info, "local files", ["open": .text(notice)])
+        }
         if !config.policy.requireLandlock {
             let state =
                 csd_landlock_abi() > 0

@@ -27,13 +27,13 @@ import Testing
         #expect(checked.status == .exited(2))
         let (status, log) = try runDaemonExpectingFailure(config: Self.broken)
         #expect(status == .exited(2))
-        let hint = "hosts.prod.exec_alowlist: unknown key, ignored; did you mean \"exec_allowlist\"?"
+        let hint = "hosts.prod.exec_alowlist: unknown key; did you mean \"exec_allowlist\"? Correct or remove it"
         #expect(checked.outputText.contains(hint) && log.contains(hint.replacing("\"", with: "\\\"")))
         for mistake in Self.mistakes {
             #expect(checked.outputText.contains("error: " + mistake), "\(checked.outputText)")
             #expect(log.contains(mistake.replacing("\"", with: "\\\"")), "\(log)")
         }
-        #expect(checked.outputText.split(separator: "\n").filter { $0.hasPrefix("error: ") }.count == 6)
+        #expect(checked.outputText.split(separator: "\n").filter { $0.hasPrefix("error: ") }.count == 7)
 
         try withDaemon { daemon, client in
             try daemon.rewriteConfig(JSON(parsing: Data(Self.broken.utf8)))
@@ -82,6 +82,7 @@ import Testing
             let result = try Self.check(text)
             #expect(result.succeeded && result.outputText.hasSuffix("usable, \(count)"), "\(result.outputText)")
             #expect(!result.outputText.contains("warning") && result.stderr.isEmpty)
+            #expect(result.outputText.contains("note: local_roots is not set"), "\(result.outputText)")
         }
         let forms = [try Remote.shared().singleHostConfig(), try Remote.shared().config()]
         for form in forms {
@@ -131,5 +132,30 @@ import Testing
             let listed = try client.request("tools/list")["result"]?["tools"]?.array ?? []
             #expect(!listed.contains { $0["name"] == "ssh_exec" })
         }
+    }
+
+    @Test("check and a start refuse a socket's path at which something else lies")
+    func noSocket() throws {
+        let directory = try TemporaryDirectory()
+        for (path, kind) in [(try directory.write("key", "secret"), "file"), (directory.path, "directory")] {
+            let text = #"{"ssh_socket": "\#(path)", "ssh_user": "u", "ssh_host": "h"}"#
+            let found = try Self.check(text)
+            #expect(found.status == .exited(2), "\(kind)")
+            #expect(found.outputText.contains("\(path) exists and is not a socket"), "\(found.outputText)")
+            let (_, log) = try runDaemonExpectingFailure(config: text)
+            #expect(log.contains("exists and is not a socket"), "\(log)")
+        }
+    }
+
+    @Test("a start says what is open to transfers, and names local_roots")
+    func openFiles() throws {
+        let remote = try Remote.shared()
+        let daemon = try remote.startDaemon(["local_roots": .null])
+        defer { daemon.stop() }
+        let record = try daemon.waitForLog("local files")
+        #expect(record["open"]?.string?.hasPrefix("local_roots is not set") == true)
+        let narrow = try remote.startDaemon(["local_roots": ["/tmp/transfers"]])
+        defer { narrow.stop() }
+        #expect(try narrow.waitForLog("local files")["open"]?.string?.contains("in /tmp/transfers") == true)
     }
 }

@@ -291,4 +291,61 @@ import Testing
             #expect(second - first < 8 << 10, "from \(first) to \(second) kB")
         }
     }
+
+    @Test("a reload that switches file_write off leaves a running download its file, to be named and to be dropped")
+    func reloadWithoutFileWrite() throws {
+        for ends in ["whole", "cancelled"] {
+            try Self.withScene(.down, over: .sftp) { daemon, scene in
+                try scene.begin()
+                try daemon.rewriteConfig(scene.remote.config(["capabilities": ["file_write": false]]))
+                daemon.signal(SIGHUP)
+                try daemon.waitForLog("config reloaded")
+                if ends == "cancelled" {
+                    let call = try #require(scene.call)
+                    try scene.client.cancel(call)
+                    scene.goOn()
+                    try scene.expectUntouched()
+                    try waitUntil("no unnamed file being kept") { Self.unnamedFiles(of: daemon.pid).isEmpty }
+                } else {
+                    scene.goOn()
+                    let result = try #require(scene.call).waitForTool(timeout: .seconds(60))
+                    #expect(result["downloaded"] == true, "\(result)")
+                    #expect(try scene.local.names.contains("target"))
+                }
+            }
+        }
+    }
+
+    /// Files without a name that a process holds open.
+    private static func unnamedFiles(of pid: pid_t) -> [String] {
+        let folder = "/proc/\(pid)/fd"
+        return ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
+            .compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)") }
+            .filter { $0.hasPrefix("/tmp/") && $0.hasSuffix("(deleted)") }
+    }
+
+    @Test(
+        "without local_roots an ordinary user's daemon opens what is plainly the user's, and a daemon of root nothing")
+    func withoutRoots() throws {
+        let (place, local) = (try Place(), try Place())
+        try place.write("f", "content")
+        try local.write("f", "content")
+        mkdir(local.file(".git"), 0o777)
+        try withDaemon(["local_roots": .null]) { _, client in
+            func download(_ name: String) throws -> ToolResult {
+                try client.callTool(
+                    "ssh_download_file",
+                    ["remote_path": .string(place.file("f")), "local_path": .string(local.file(name))])
+            }
+            let plain = try download("copy")
+            #expect(plain.isError == (geteuid() == 0), "\(plain)")
+            for name in [".envrc", ".git/hook"] {
+                let refused = try download(name)
+                #expect(refused.isError && refused.text.contains("local_roots"), "\(refused)")
+            }
+            let upload = try client.callTool(
+                "ssh_upload_file", ["local_path": "/etc/passwd", "remote_path": .string(place.file("p"))])
+            #expect(upload.isError && upload.text.contains("local_roots"), "\(upload)")
+        }
+    }
 }

@@ -35,10 +35,17 @@ import Testing
             for word in words { free(word) }
         }
 
-        func files(roots: [String]? = nil, overwrite: Bool = false, auditLog: String? = nil) -> LocalFiles {
-            LocalFiles(
-                roots: roots.map { $0.map { directory.file($0) } }, home: directory.file("home"),
-                auditLog: auditLog.map { RealPath.of(directory.path) + "/\($0)" }, allowOverwrite: overwrite)
+        func files(
+            roots: [String]? = nil, overwrite: Bool = false, auditLog: String? = nil, own: [String] = [],
+            environment: [String: String] = [:], userID: UInt32 = 1000
+        ) -> LocalFiles {
+            let logs = auditLog.map { [OwnPath(directory.file($0), "the audit_log", beside: .any)] } ?? []
+            return LocalFiles(
+                LocalRules(
+                    roots: roots.map { $0.map { directory.file($0) } }, home: directory.file("home"),
+                    own: logs + own.map { OwnPath(directory.file($0), "the daemon's own") },
+                    environment: environment.mapValues { directory.file($0) }, userID: userID),
+                allowOverwrite: overwrite)
         }
 
         func text(_ name: String) -> String? {
@@ -100,11 +107,16 @@ import Testing
         let tree = try Tree()
         let files = tree.files()
         for name in ["home/.ssh/id", "home/keys/id", "root/updir/.ssh/id", "home/.bashrc", "home/./.ssh/../.ssh/id"] {
-            #expect(LocalFilesTests.refused(files, tree.directory.file(name), "protected"), "\(name)")
+            #expect(LocalFilesTests.refused(files, tree.directory.file(name), "local_roots"), "\(name)")
+            #expect(
+                LocalFilesTests.refused(tree.files(roots: ["home", "root"]), tree.directory.file(name), "protected"),
+                "\(name)")
         }
-        #expect(LocalFilesTests.refused(files, "/proc/self/environ", "protected"))
+        #expect(LocalFilesTests.refused(files, "/proc/self/environ", "local_roots"))
         #expect(LocalFilesTests.refused(files, "/proc/self/root/etc/passwd", "cannot be used"))
-        #expect(LocalFilesTests.opened(files, tree.directory.file("home/.sshx/f")) == .success("home/.sshx/f"))
+        #expect(
+            LocalFilesTests.opened(tree.files(roots: ["home"]), tree.directory.file("home/.sshx/f"))
+                == .success("home/.sshx/f"))
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("home/.ssh/new")) }
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("home/.zshrc")) }
     }
@@ -231,7 +243,7 @@ import Testing
         let mark = "\u{301}"
         try tree.directory.write("home/.ssh/\(mark)id", "secret")
         #expect(
-            LocalFilesTests.refused(tree.files(), tree.directory.file("home/.ssh/\(mark)id"), "protected"))
+            LocalFilesTests.refused(tree.files(), tree.directory.file("home/.ssh/\(mark)id"), "hidden"))
         mkdir(tree.directory.file("home/.local"), 0o700)
         mkdir(tree.directory.file("home/.local/bin"), 0o700)
         #expect(throws: LocalRefusal.self) {
@@ -269,7 +281,8 @@ import Testing
         for name in ["home/.cargo/config.toml", "home/.config/gh", "root/sub/credentials.toml", "root/sub/autostart"] {
             #expect(throws: LocalRefusal.self, "\(name)") { _ = try tree.files().create(tree.directory.file(name)) }
         }
-        try LocalFilesTests.write(tree.files(), tree.directory.file("home/.cargo/notes"), "x")
+        try LocalFilesTests.write(
+            tree.files(roots: ["home", "root"]), tree.directory.file("home/.cargo/notes"), "x")
     }
 
     @Test("a home that is a link protects the same, and a root may name what is protected through it")
@@ -278,11 +291,13 @@ import Testing
         symlink("home", tree.directory.file("me"))
         func files(_ roots: [String]?) -> LocalFiles {
             LocalFiles(
-                roots: roots.map { $0.map { tree.directory.file($0) } }, home: tree.directory.file("me"),
+                LocalRules(
+                    roots: roots.map { $0.map { tree.directory.file($0) } }, home: tree.directory.file("me"),
+                    userID: 1000),
                 allowOverwrite: false)
         }
         for name in ["me/.ssh/id", "home/.ssh/id"] {
-            #expect(LocalFilesTests.refused(files(nil), tree.directory.file(name), "protected"), "\(name)")
+            #expect(LocalFilesTests.refused(files(nil), tree.directory.file(name), "hidden"), "\(name)")
         }
         for name in ["me", "home"] {
             let key = tree.directory.file("\(name)/.ssh/id")
@@ -296,7 +311,8 @@ import Testing
         symlink("root", tree.directory.file("way"))
         #expect(
             LocalFilesTests.opened(tree.files(roots: ["way//"]), tree.directory.file("way//in")) == .success("root/in"))
-        #expect(LocalFilesTests.refused(tree.files(roots: ["way"]), tree.directory.file("root/in"), "local_roots"))
+        #expect(
+            LocalFilesTests.opened(tree.files(roots: ["way"]), tree.directory.file("root/in")) == .success("root/in"))
         #expect(LocalFilesTests.refused(tree.files(roots: ["way"]), tree.directory.file("way/out"), "local_roots"))
         let single = tree.files(roots: ["root/new"])
         try LocalFilesTests.write(single, tree.directory.file("root/new"), "x")
@@ -358,12 +374,144 @@ import Testing
     @Test("what the daemon itself lives on is protected, and a directory that has gone takes no file")
     func own() throws {
         let tree = try Tree()
-        let files = LocalFiles(
-            roots: nil, home: nil, own: [tree.directory.file("root/in")], allowOverwrite: true)
-        #expect(LocalFilesTests.refused(files, tree.directory.file("root/inside"), "protected"))
+        let files = tree.files(overwrite: true, own: ["root/in"])
+        #expect(LocalFilesTests.refused(files, tree.directory.file("root/inside"), "the daemon's own"))
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/in")) }
         let pending = try files.create(tree.directory.file("root/sub/new"))
         #expect(rmdir(tree.directory.file("root/sub")) == 0)
         #expect(LocalFilesTests.committed(files, pending)?.sentence.contains("root/sub/new") == true)
+    }
+
+    @Test("without roots, no hidden component is passed, below or above a directory, by its name or through links")
+    func hidden() throws {
+        let tree = try Tree()
+        let base = tree.directory.path
+        for name in [
+            "home/.local", "home/.local/lib", "root/repo", "root/repo/.git", "root/repo/.git/hooks", "root/.d",
+        ] {
+            mkdir("\(base)/\(name)", 0o700)
+        }
+        mkdir("\(base)/root/.d/deep", 0o700)
+        symlink(".d/deep", "\(base)/root/way")
+        try tree.directory.write("home/.Xauthority", "secret")
+        try tree.directory.write("root/.d/deep/f", "f")
+        for name in ["home/.Xauthority", "root/.d/deep/f", "root/way/f", "root/repo/../.d/deep/f"] {
+            #expect(LocalFilesTests.refused(tree.files(), tree.directory.file(name), "hidden"), "\(name)")
+        }
+        for name in [
+            "home/.local/lib/x.pth", "root/repo/.git/hooks/post-checkout", "root/repo/.envrc", "root/way/new",
+            "root/.d/deep/new", "root/.new", "root/..new",
+        ] {
+            #expect(throws: LocalRefusal.self, "\(name)") { _ = try tree.files().create(tree.directory.file(name)) }
+        }
+        try LocalFilesTests.write(tree.files(), tree.directory.file("root/repo/a.b"), "x")
+        let files = tree.files(roots: ["root"])
+        for name in ["root/repo/.envrc", "root/repo/.git/hooks/post-checkout", "root/way/new"] {
+            try LocalFilesTests.write(files, tree.directory.file(name), "the user has decided")
+        }
+    }
+
+    @Test("without roots, directories that programs are taken from are closed, by every name that they have")
+    func programs() throws {
+        let tree = try Tree()
+        let base = tree.directory.path
+        for name in ["home/bin", "root/venv", "root/venv/bin", "root/run", "root/config", "root/tools"] {
+            mkdir("\(base)/\(name)", 0o700)
+        }
+        symlink("tools", "\(base)/root/alias")
+        let environments = [
+            ["PATH": "root/tools", "XDG_RUNTIME_DIR": "root/run", "XDG_CONFIG_HOME": "root/config"],
+            ["PATH": "root/alias", "XDG_RUNTIME_DIR": "root/run", "XDG_CONFIG_HOME": "root/config"],
+        ]
+        for environment in environments {
+            let files = tree.files(environment: environment)
+            for name in ["home/bin", "root/venv/bin", "root/run", "root/config", "root/tools", "root/alias"] {
+                #expect(throws: LocalRefusal.self, "\(name)") {
+                    _ = try files.create(tree.directory.file("\(name)/new"))
+                }
+            }
+        }
+        for path in [
+            "/usr/bin/env", "/bin/sh", "/etc/passwd", "/etc/cron.d/x", "/run/user/1000/x", "/usr/lib/os-release",
+        ] {
+            #expect(LocalFilesTests.refused(tree.files(), path, "local"), "\(path)")
+            #expect(throws: LocalRefusal.self, "\(path)") { _ = try tree.files().create(path + ".new") }
+        }
+    }
+
+    @Test("without roots, a dotfile that is kept elsewhere is closed by its plain name as well")
+    func dotfiles() throws {
+        let tree = try Tree()
+        let base = tree.directory.path
+        for name in ["home/.config", "home/dotfiles", "home/dotfiles/tool"] { mkdir("\(base)/\(name)", 0o700) }
+        try tree.directory.write("home/dotfiles/toolrc", "x")
+        symlink("dotfiles/toolrc", "\(base)/home/.toolrc")
+        symlink("../dotfiles/tool", "\(base)/home/.config/tool")
+        symlink(".", "\(base)/home/.self")
+        let files = tree.files(overwrite: true)
+        #expect(LocalFilesTests.refused(files, tree.directory.file("home/dotfiles/toolrc"), "local_roots"))
+        for name in ["home/dotfiles/toolrc", "home/dotfiles/tool/init"] {
+            #expect(throws: LocalRefusal.self, "\(name)") { _ = try files.create(tree.directory.file(name)) }
+        }
+        try LocalFilesTests.write(files, tree.directory.file("home/dotfiles/README"), "x")
+    }
+
+    @Test("a daemon of root opens nothing without roots, and with them what they name")
+    func root() throws {
+        let tree = try Tree()
+        for name in ["root/in", "home/notes", "root/none"] {
+            #expect(
+                LocalFilesTests.refused(tree.files(userID: 0), tree.directory.file(name), "daemon of root"), "\(name)")
+        }
+        #expect(throws: LocalRefusal.self) { _ = try tree.files(userID: 0).create(tree.directory.file("root/new")) }
+        let files = tree.files(roots: ["root"], userID: 0)
+        #expect(LocalFilesTests.opened(files, tree.directory.file("root/in")) == .success("root/in"))
+    }
+
+    @Test("roots that are the same place by a link are one place, in whatever order they are given")
+    func onePlace() throws {
+        let tree = try Tree()
+        for roots in [["root", "root/updir"], ["root/updir", "root"]] {
+            let files = tree.files(roots: roots)
+            for name in ["root/updir/notes", "home/notes", "root/out"] {
+                #expect(
+                    LocalFilesTests.opened(files, tree.directory.file(name)) == .success("home/notes"),
+                    "\(roots): \(name)")
+            }
+            try LocalFilesTests.write(files, tree.directory.file("root/updir/\(roots[0].count)"), "x")
+        }
+    }
+
+    @Test("what the daemon lives on stays closed, also where a root names it, with what lies beside it")
+    func ownWithRoots() throws {
+        let tree = try Tree()
+        try tree.directory.write("root/s.lock", "")
+        link(tree.directory.file("root/in"), tree.directory.file("root/hard"))
+        for roots in [nil, ["root"], ["root/in", "root/s", "root/s.lock", "root/hard"]] as [[String]?] {
+            let files = tree.files(roots: roots, overwrite: true, own: ["root/in", "root/s"])
+            for name in ["root/in", "root/s.lock", "root/hard"] {
+                #expect(LocalFilesTests.refused(files, tree.directory.file(name), "daemon's own"), "\(name)")
+            }
+            #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/s")) }
+        }
+        #expect(throws: LocalRefusal.self) {
+            _ = try tree.files(own: ["root/s"]).create(tree.directory.file("root/s.new"))
+        }
+        try LocalFilesTests.write(tree.files(own: ["root/s"]), tree.directory.file("root/snow"), "x")
+    }
+
+    @Test("a file keeps what it was made with when the rules change, but never takes the place of the daemon's own")
+    func changedRules() throws {
+        let tree = try Tree()
+        let path = tree.directory.file("root/in")
+        let pending = try tree.files(overwrite: true).create(path)
+        _ = Glibc.write(pending.file.rawValue, "new", 3)
+        #expect(LocalFilesTests.committed(tree.files(roots: ["home"]), pending) == nil)
+        #expect(tree.text("root/in") == "new")
+        let second = try tree.files(overwrite: true).create(path)
+        #expect(
+            LocalFilesTests.committed(tree.files(overwrite: true, auditLog: "root/in"), second)?.sentence
+                .contains("audit_log") == true)
+        #expect(tree.text("root/in") == "new")
     }
 }

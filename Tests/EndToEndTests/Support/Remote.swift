@@ -8,10 +8,11 @@ final class Remote: Sendable {
 
     /// - Parameter account: who runs the ControlMaster, and then the daemons (root only).
     init(
-        _ options: PrivateSSHD.Options = PrivateSSHD.Options(), account: Account? = nil, masterOptions: [String] = []
+        _ options: PrivateSSHD.Options = PrivateSSHD.Options(), account: Account? = nil, masterOptions: [String] = [],
+        socketName: String = "master.sock"
     ) throws {
         sshd = try PrivateSSHD(options)
-        master = try ControlMaster(to: sshd, account: account, options: masterOptions)
+        master = try ControlMaster(to: sshd, account: account, options: masterOptions, socketName: socketName)
     }
 
     /// The one that tests share, as long as they do not harm it; started when first asked for.
@@ -36,6 +37,8 @@ final class Remote: Sendable {
             "default_host": "box",
             "hosts": ["box": hostEntry],
             "capabilities": ["exec": true, "file_read": true, "file_write": true, "port_forward": true],
+            // The directories of tests. Without it a daemon of root would open no local file.
+            "local_roots": ["/tmp"],
         ]
         return base.merging(overrides)
     }

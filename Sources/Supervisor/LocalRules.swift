@@ -1,0 +1,138 @@
+internal import Glibc
+internal import IPC
+
+/// Which local files transfers may touch, judged by paths. It opens nothing, and knows nothing of workers.
+struct LocalRules {
+    /// A tree of `local_roots`, as it is written and without symlinks.
+    private struct Root {
+        let text: String
+        let real: String
+    }
+
+    private let roots: [Root]?
+    private let own: [OwnPath]
+    private let protected: [ProtectedPath]
+    private let userID: UInt32
+
+    /// - Parameters:
+    ///   - roots: absolute directories or files. nil leaves open what is not hidden, protected or the system's, and to root
+    ///     nothing.
+    ///   - own: what the daemon lives on.
+    ///   - environment: of the user: PATH and the XDG directories.
+    ///   - userID: who the daemon runs as.
+    init(
+        roots: [String]?, home: String?, own: [OwnPath] = [], environment: [String: String] = [:],
+        userID: UInt32 = geteuid()
+    ) {
+        let runtimeDirectory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        self.roots = roots?.map { Root(text: $0, real: RealPath.ofExistingPart($0)) }
+        self.own = own
+        self.userID = userID
+        protected =
+            ProtectedPath.always(home: home, runtimeDirectory: runtimeDirectory)
+            + (roots == nil ? ProtectedPath.withoutRoots(home: home, environment: environment) : [])
+    }
+
+    /// Refuses what can be refused by the path as it was asked for: nothing there is looked at then.
+    func judge(asked path: String) throws(LocalRefusal) {
+        guard let roots else {
+            guard userID != 0 else {
+                throw LocalRefusal(
+                    sentence: "The local path \(path) is closed: a daemon of root opens no local file without "
+                        + "local_roots. Ask the user to name the directory for transfers in local_roots.",
+                    rule: "local_roots")
+            }
+            return try judgeHidden(path, asked: path)
+        }
+        let plain = PathComponents.withoutParents(path)
+        guard roots.contains(where: { Self.contains($0.text, plain) || Self.contains($0.real, plain) }) else {
+            throw outside(path, roots)
+        }
+    }
+
+    /// Judges where a path has really led.
+    func judge(real: String, asked: String) throws(LocalRefusal) {
+        try judgeOwn(real: real, asked: asked)
+        if let roots {
+            guard roots.contains(where: { Self.contains($0.real, PathComponents.of(real)) }) else {
+                throw outside(asked, roots)
+            }
+        } else {
+            try judgeHidden(real, asked: asked)
+        }
+        let above = Set(PathComponents.prefixes(real).compactMap { FileIdentity(path: $0) })
+        for path in protected {
+            // What is the same file or directory under another name: behind a symlink, by a hard link, a bind mount.
+            let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
+            guard isSame || path.names.contains(where: { PathComponents.isInside(real, $0) }) else { continue }
+            guard let roots else { throw closed(asked, "\(path.text) may hold secrets or is run by itself") }
+            let isNamed = roots.contains { root in
+                path.names.contains { PathComponents.of($0) == PathComponents.of(root.text) }
+            }
+            if isNamed { continue }
+            throw LocalRefusal(
+                sentence:
+                    "The local path \(asked) is protected (\(path.text)): it may hold secrets or is run by itself. "
+                    + "Use another path, or ask the user to name exactly \(path.text) in local_roots.",
+                rule: "local_roots")
+        }
+    }
+
+    /// Refuses what the daemon lives on. It holds for a new file until it has its name, whatever the rules were before.
+    func judgeOwn(real: String, asked: String) throws(LocalRefusal) {
+        let identity = FileIdentity(path: real)
+        let found = own.first { path in path.covers(real) || identity != nil && path.identity == identity }
+        guard let found else { return }
+        throw LocalRefusal(
+            sentence: "The local path \(asked) is \(found.what), or belongs to it. Use another path.",
+            rule: "local_roots")
+    }
+
+    /// Hidden files and directories hold credentials and configurations that run commands; `bin` holds programs.
+    private func judgeHidden(_ path: String, asked: String) throws(LocalRefusal) {
+        for component in PathComponents.of(path) where component != PathComponents.parent {
+            if component.first == UInt8(ascii: ".") {
+                throw closed(asked, "\"\(String(decoding: component, as: UTF8.self))\" is hidden")
+            }
+            if component.elementsEqual("bin".utf8) || component.elementsEqual("sbin".utf8) {
+                throw closed(asked, "\"\(String(decoding: component, as: UTF8.self))\" is a directory of programs")
+            }
+        }
+    }
+
+    private func closed(_ path: String, _ why: String) -> LocalRefusal {
+        LocalRefusal(
+            sentence: "The local path \(path) is closed while local_roots is not set: \(why). "
+                + "Use another path, or ask the user to name the directory for transfers in local_roots.",
+            rule: "local_roots")
+    }
+
+    private func outside(_ path: String, _ roots: [Root]) -> LocalRefusal {
+        LocalRefusal(
+            sentence:
+                "The local path \(path) is not in local_roots. "
+                + "Allowed are paths in: \(roots.map(\.text).joined(separator: ", ")). "
+                + "Use one of those, or ask the user to add its directory to local_roots.",
+            rule: "local_roots")
+    }
+
+    private static func contains(_ root: String, _ path: [[UInt8]]) -> Bool {
+        path.starts(with: PathComponents.of(root))
+    }
+}
+
+extension LocalRules {
+    /// What a config leaves open to transfers, for its owner; nil where there are none.
+    static func notice(_ config: Config, userID: UInt32 = geteuid()) -> String? {
+        guard config.policy.hosts.contains(where: \.capabilities.fileWrite) else { return nil }
+        guard let roots = config.localRoots else {
+            return userID == 0
+                ? "local_roots is not set: a daemon of root opens no local file; name the directories for transfers in it"
+                : "local_roots is not set: transfers may read and create every local file that uid \(userID) may, but for "
+                    + "hidden ones, those of the system and those in PATH; name the directories for transfers in it"
+        }
+        return roots.isEmpty
+            ? "local_roots is empty: transfers may use no local file"
+            : "local_roots: transfers may read and create local files in \(roots.joined(separator: ", "))"
+    }
+}

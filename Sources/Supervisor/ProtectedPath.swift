@@ -1,0 +1,95 @@
+internal import Glibc
+
+/// What no agent should read or write on the user's machine: credentials, and what is run by itself.
+struct ProtectedPath {
+    private static let inHome = [
+        ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass", ".my.cnf",
+        ".npmrc", ".pypirc", ".password-store", ".mozilla", ".thunderbird", ".terraform.d", ".vault-token",
+        ".local/share/keyrings", ".config/gcloud", ".config/gh", ".config/rclone", ".config/containers",
+        ".config/chromium", ".config/google-chrome", ".config/claude-ssh-daemon", ".config/systemd",
+        ".local/share/systemd", ".config/autostart", ".config/plasma-workspace", ".config/fish",
+        ".config/environment.d", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases",
+        ".profile", ".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout", ".kshrc", ".cshrc", ".tcshrc", ".login",
+        ".logout", ".pam_environment", ".xprofile", ".xsession", ".xinitrc", ".forward", ".rhosts", ".shosts",
+        ".gitconfig", ".config/git", ".claude", ".claude.json", ".vimrc", ".vim", ".config/nvim", ".emacs", ".emacs.d",
+        ".tmux.conf", ".screenrc", ".inputrc", ".local/bin", ".local/share/applications", ".cargo/credentials.toml",
+        ".cargo/config.toml", ".gradle", ".m2",
+    ]
+    private static let anywhere = ["/proc", "/sys", "/dev"]
+
+    /// Where the system and its services keep programs, libraries and what they start by themselves.
+    private static let ofSystem = [
+        "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/run/systemd", "/run/user", "/sbin",
+        "/snap", "/usr", "/var/lib", "/var/spool",
+    ]
+
+    /// As the user writes it.
+    let text: String
+    /// The same, and without the symlinks above it.
+    let names: [String]
+
+    init(text: String, real: String? = nil) {
+        self.text = text
+        names = [text] + (real.map { [$0] } ?? [])
+    }
+
+    /// By its text, and by where its directory really is: a link on the way is another name, and nothing need lie there yet.
+    init(resolving text: String) { self.init(text: text, real: RealPath.ofDirectory(of: text)) }
+
+    /// What is protected always, unless a root names it.
+    static func always(home: String?, runtimeDirectory: String?) -> [ProtectedPath] {
+        // Units that the user's service manager would take from there.
+        let fixed = (anywhere + (runtimeDirectory.map { ["\($0)/systemd"] } ?? [])).map { ProtectedPath(text: $0) }
+        guard let home else { return fixed }
+        // What lies in the way may be a link as well, as a ~/.config that is kept elsewhere.
+        var real: [String: String] = [:]
+        return fixed
+            + inHome.map { name in
+                let text = "\(home)/\(name)"
+                let (directory, last) = PathComponents.split(text)
+                let there = real[directory] ?? RealPath.of(directory)
+                real[directory] = there
+                return ProtectedPath(text: text, real: "\(there)/\(last)")
+            }
+    }
+
+    /// What is closed as well while the user has not said where transfers may go: what programs are started or loaded from.
+    static func withoutRoots(home: String?, environment: [String: String]) -> [ProtectedPath] {
+        let lists = ["PATH", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS"].flatMap { name in
+            (environment[name] ?? "").split(separator: ":").map(String.init)
+        }
+        let single = ["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"]
+            .compactMap { environment[$0] }
+        let named = (lists + single).filter { $0.hasPrefix("/") && !PathComponents.of($0).isEmpty }
+        return (ofSystem + named + (home.map { ["\($0)/bin"] } ?? [])).map { ProtectedPath(resolving: $0) }
+            + (home.map { hiddenLinks(of: $0) } ?? [])
+    }
+
+    /// Links that are looked at in a home directory, at most.
+    private static let maximumLinks = 1000
+
+    /// Where the links among the hidden files of a home directory lead: a dotfile that is kept elsewhere has a plain name
+    /// there.
+    private static func hiddenLinks(of home: String) -> [ProtectedPath] {
+        let own = RealPath.of(home)
+        var found: [ProtectedPath] = []
+        for (folder, isHidden) in [(home, false), ("\(home)/.config", true), ("\(home)/.local/share", true)] {
+            guard let directory = opendir(folder) else { continue }
+            defer { closedir(directory) }
+            while found.count < maximumLinks, let entry = readdir(directory) {
+                guard entry.pointee.d_type == UInt8(DT_LNK) || entry.pointee.d_type == UInt8(DT_UNKNOWN) else {
+                    continue
+                }
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                guard isHidden || name.hasPrefix("."), name != ".", name != ".." else { continue }
+                let text = "\(folder)/\(name)"
+                let real = RealPath.of(text)
+                // One that leads to the home directory itself, or above it, would close all of it.
+                if !PathComponents.isInside(own, real) { found.append(ProtectedPath(text: text, real: real)) }
+            }
+        }
+        return found
+    }
+}
