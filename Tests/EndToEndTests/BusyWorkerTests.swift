@@ -1,0 +1,102 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Calls that compute long hold up no other, and none of them takes memory without a bound.
+@Suite(.timeLimit(.minutes(5))) struct BusyWorkerTests {
+    /// A pattern that is slow on `slow` and does not occur there: after each `a` a state of its own is possible.
+    private static let config: JSON = [
+        "safeguards": ["patterns": ["a.{900}b"], "allow_overwrite": true],
+        "limits": ["max_read_bytes": 1_048_576],
+    ]
+
+    /// Letters by chance, the same in each run.
+    private static let slow: String = {
+        var state: UInt64 = 14
+        return String(
+            decoding: (0..<1_048_576).map { _ -> UInt8 in
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return UInt8(ascii: state >> 63 == 0 ? "a" : "c")
+            }, as: UTF8.self)
+    }()
+
+    @Test("while searches compute, other calls, timeouts and cancellations are served")
+    func searches() throws {
+        let place = try Place()
+        let path = JSON.string(try place.write("slow", BusyWorkerTests.slow))
+        try withDaemon(BusyWorkerTests.config) { _, client in
+            // More than compute at once: those that wait hold up nobody either.
+            let busy = try (0..<8).map {
+                try client.beginTool("ssh_read_file", ["path": path], id: .string("busy\($0)"))
+            }
+            let cancelled = try client.beginTool("ssh_read_file", ["path": path], id: "cancelled")
+            let stopped = try client.beginTool("ssh_exec", ["command": "sleep 100", "timeout_seconds": 1])
+            // What needs no other process is measured: the machine may be busy with those.
+            let times = try (0..<41).map { _ in
+                let start = ContinuousClock.now
+                let refused = try client.callTool("ssh_read_file", ["path": "relative"])
+                #expect(refused.isError)
+                return ContinuousClock.now - start
+            }
+            let status = try client.callTool("ssh_connection_status")
+            #expect(!status.isError)
+            let timedOut = try stopped.waitForTool()
+            #expect(timedOut["timed_out"] == true)
+            // Its id is free when it has ended.
+            try client.cancel(cancelled)
+            try waitUntil("the cancelled call to end") {
+                try client.request("ping", id: "cancelled")["error"] == nil
+            }
+            let unanswered = busy.count { !$0.isAnswered }
+            #expect(unanswered >= 4, "\(unanswered) of 8 searches were left when all others had been served")
+            #expect(times.sorted()[20] < .milliseconds(200), "\(times.sorted())")
+            for call in busy { try client.cancel(call) }
+        }
+    }
+
+    @Test("edits of lines that begin alike are quick, and no call waits for them")
+    func edits() throws {
+        let place = try Place()
+        let common = String(repeating: "the same beginning of every line ", count: 60)
+        let lines = (0..<1990).map { "\(common)\($0 % 7)old\($0)\n" }.joined()
+        let path = JSON.string(try place.write("f", lines))
+        try withDaemon(BusyWorkerTests.config) { _, client in
+            let edits: JSON = [["old_text": "old", "new_text": "new", "replace_all": true]]
+            let calls = try (0..<4).map { _ in
+                try client.beginTool("ssh_edit_file", ["path": path, "edits": edits, "dry_run": true])
+            }
+            for _ in 0..<80 { _ = try client.callTool("ssh_connection_status") }
+            for call in calls { #expect(try call.waitForTool()["replacements"] == 1990) }
+        }
+    }
+
+    @Test("the worker's memory stays small, whatever an edit asks for", arguments: [false, true])
+    func memory(dryRun: Bool) throws {
+        let place = try Place()
+        let path = JSON.string(try place.write("a", String(repeating: "a", count: 4 << 20)))
+        let lines = JSON.string(try place.write("lines", String(repeating: "\n", count: 4 << 20)))
+        try withDaemon(BusyWorkerTests.config) { daemon, client in
+            func edit(_ path: JSON, _ old: String, _ new: String) throws -> PendingResponse {
+                try client.beginTool(
+                    "ssh_edit_file",
+                    [
+                        "path": path, "dry_run": .bool(dryRun),
+                        "edits": [["old_text": .string(old), "new_text": .string(new), "replace_all": true]],
+                    ])
+            }
+            let worker = try #require(daemon.workers().first)
+            let refused = try edit(path, "a", String(repeating: "b", count: 1024)).waitForTool()
+            #expect(refused.isError)
+            for words in ["4194304 places", "4294967296 bytes", "8388608", "Nothing was written"] {
+                #expect(refused.text.contains(words), "\(refused.text)")
+            }
+            // Near the limit, many at once, and each line another.
+            let large = try (0..<8).map { _ in try edit(path, "a", "aa") } + [edit(lines, "\n", "\r\n")]
+            for call in large where dryRun { #expect(try call.waitForTool().isError == false) }
+            for call in large where !dryRun { _ = try call.wait() }
+            let most = worker.status("VmHWM")?.split(separator: " ").first.flatMap { Int($0) } ?? 0
+            #expect(most > 0 && most < 400_000, "\(most) kB")
+            #expect(daemon.workerPIDs() == [worker.pid], "the same worker lives")
+        }
+    }
+}
