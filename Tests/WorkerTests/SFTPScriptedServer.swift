@@ -146,9 +146,9 @@ final class SFTPScriptedServer: SFTPPacketTransport {
         }
     }
 
-    /// Files on a server that follows the script, with a short deadline.
+    /// Files on a server that follows the script.
     static func files(
-        version: [UInt8] = version(3), deadline: Duration = .milliseconds(400), idle: Duration = .seconds(300),
+        version: [UInt8] = version(3), deadline: Duration = .seconds(10), idle: Duration = .seconds(300),
         _ script: @escaping Script
     ) -> RemoteFiles {
         RemoteFiles(

@@ -15,13 +15,15 @@ private final class LocalPipe: ShellPipe {
 
     init(
         _ shell: LocalShell, _ line: String, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil,
-        _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void, _ ended: @escaping @Sendable (String) -> Void
+        startup: String = "", _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        _ ended: @escaping @Sendable (String) -> Void
     ) throws(SFTPError) {
         _ = Self.ignoresPipeSignal
         let said = Mutex<[UInt8]>([])
         let start = "exec /bin/sh"
         precondition(line.hasPrefix(start))
-        let line = "exec \(([shell.path] + shell.applet).joined(separator: " "))" + line.dropFirst(start.count)
+        let line =
+            startup + "exec \(([shell.path] + shell.applet).joined(separator: " "))" + line.dropFirst(start.count)
         do {
             let login = user.map { ["/usr/bin/setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups"] } ?? []
             let words = login + ["/bin/sh", "-c", line]
@@ -54,12 +56,14 @@ private final class ShellScene {
     }
 
     /// `user` needs root.
-    init(_ shell: LocalShell, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil) {
+    init(
+        _ shell: LocalShell, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil, startup: String = ""
+    ) {
         channel = SFTPChannel(deadline: .seconds(20), idle: .seconds(300), way: .shell) {
             [lines] client async throws(SFTPError) in
             try await ShellTransport.open(client) { line, receive, ended throws(SFTPError) in
                 lines.all.withLock { $0.append(line) }
-                return try LocalPipe(shell, line, path: path, user: user, receive, ended)
+                return try LocalPipe(shell, line, path: path, user: user, startup: startup, receive, ended)
             }
         }
     }
@@ -109,6 +113,33 @@ struct SFTPShellTests {
         let sum = Mutex<[UInt8]>([])
         let down = try await files.download(scene.path("f"), verifies: true) { chunk in sum.withLock { $0 += chunk } }
         #expect(down.size == 1_500_000 && sum.withLock { $0 } == bytes)
+    }
+
+    /// What start-up files of a login shell do before it comes to its line; the last two go on printing.
+    private static let startups = [
+        "echo Welcome; ", "printf 'no line feed'; ", "printf 'x\\000y\\n'; ", "echo error >&2; ", "set -x; ",
+        "exec 2>&1; set -xv; ",
+        "i=0; while [ $i -lt 2000 ]; do echo 'a line of the message of today'; i=$((i+1)); done; ",
+        "(for i in 1 2 3 4 5 6; do echo later; sleep 0.05; done) & ", "(sleep 0.1; printf again) & ",
+    ]
+
+    @Test(arguments: startups)
+    func `what start-up files print belongs to no answer`(startup: String) async throws {
+        let shellScene = ShellScene(LocalShell.posix[0], startup: startup)
+        let (scene, files) = (shellScene.scene, shellScene.files)
+        let written = try await files.write(scene.path("f"), Array("content".utf8), WriteOptions(policy: .createOnly))
+        #expect(written.method == .created && scene.content("f") == "content")
+        let again = try await files.write(scene.path("f"), Array("other".utf8), WriteOptions(policy: .replace))
+        #expect(again.method == .replaced && scene.content("f") == "other")
+        #expect(try await files.list(scene.path(""), limit: 10).entries.map(\.name) == [Array("f".utf8)])
+        #expect(try await files.stat(scene.path("f")).size == 5)
+        let refused = await sftpError { () async throws(SFTPError) in
+            try await files.write(scene.path("none/f"), [1], WriteOptions(policy: .createOnly))
+        }
+        guard case .refused(.noSuchFile, _, _, _) = refused else {
+            Issue.record("\(String(describing: refused))")
+            return
+        }
     }
 
     @Test(arguments: shells)

@@ -1,24 +1,39 @@
 internal import Synchronization
 
+/// A reply, and when it came.
+struct TimedReply: Sendable {
+    let reply: SFTPReply
+    let arrived = ContinuousClock.now
+}
+
 /// A request that was sent. Whoever lets it go without taking the reply abandons it.
 final class PendingReply: Sendable {
-    private let slot: Slot<SFTPReply>
+    private let slot: Slot<TimedReply>
     private let client: SFTPClient
     private let call: String
     private let path: [UInt8]
+    private let answer: SFTPRequest.Answer
+    /// Bytes of a file in the request.
+    private let brings: Int
+    private let grant: Duration
     private let cost: Int
+    private let sent = ContinuousClock.now
+    private let operation = HostOperation.current
 
-    init(slot: Slot<SFTPReply>, client: SFTPClient, call: String, path: [UInt8], cost: Int) {
+    init(slot: Slot<TimedReply>, client: SFTPClient, request: SFTPRequest, path: [UInt8], grant: Duration) {
         self.slot = slot
         self.client = client
-        self.call = call
         self.path = path
-        self.cost = cost
+        self.grant = grant
+        cost = request.cost
+        call = request.call.name
+        brings = request.content
+        answer = request.answer
     }
 
     deinit {
         client.settle(cost)
-        if let reply = slot.abandon() { client.discard(reply, path: path) }
+        if let unwanted = slot.abandon() { client.discard(unwanted.reply, path: path) }
     }
 
     /// Of a request that is answered by a status.
@@ -68,11 +83,36 @@ final class PendingReply: Sendable {
     }
 
     private func reply() async throws(SFTPError) -> SFTPReply {
-        let reply = try await slot.value()
+        let began = ContinuousClock.now
+        let answer = try await slot.value()
+        let reply = answer.reply
+        // Not to now: a worker that is busy is no slow host.
+        try charge(reply, waited: max(.zero, answer.arrived - began))
         if case .status(let status, let message) = reply, status != .ok {
             throw .refused(status, call: call, path: path, message: message)
         }
         return reply
+    }
+
+    private func charge(_ reply: SFTPReply, waited: Duration) throws(SFTPError) {
+        guard let operation else { return }
+        let gain: HostOperation.Gain
+        switch answer {
+        case .data: gain = .piece(reply.content)
+        case .names: gain = .names(reply.content)
+        case .status where brings > 0: gain = .taken(brings)
+        case .status, .handle, .name, .attributes, .extended: gain = .answer
+        }
+        let ofAll = client.count(gain.bytes)
+        let step = HostOperation.Step(gain: gain, waited: waited, sent: sent, grant: grant, ofAll: ofAll)
+        switch operation.charge(step) {
+        case .none: return
+        case .slow: throw .slow
+        case .inPieces(let bytes):
+            let detail = "a file in pieces of \(bytes) bytes"
+            client.broken(detail)
+            throw .broken(detail: detail)
+        }
     }
 
     /// The client lets no reply of another kind pass.

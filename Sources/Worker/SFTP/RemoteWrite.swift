@@ -182,7 +182,9 @@ struct Writer {
             _ = try await client.send(.fstat(handle.bytes), about: asked).attributes()
         } catch {
             let error = await diagnosed(error, target)
-            let restoring = client.send(.fsetstat(handle.bytes, SFTPAttributes(size: old)), about: asked)
+            let restoring = HostOperation.$current.withValue(HostOperation(client.patience)) {
+                client.send(.fsetstat(handle.bytes, SFTPAttributes(size: old)), about: asked)
+            }
             _ = await Task { try? await restoring.done() }.value
             throw error
         }
@@ -286,18 +288,28 @@ struct Writer {
         return full ? .noSpace(path: asked) : error
     }
 
-    /// Removes what this write made, also when its task is cancelled, and over a new connection where this one is lost.
+    /// Removes what this write made, also when its task is cancelled or its time is over, and over a new connection where
+    /// this one is lost. A host that has just been silent is not waited for once more.
     func remove(_ path: [UInt8]) async {
-        let removing = client.send(.remove(path))
         let channel = files.channel
-        await Task {
+        let operation = HostOperation(client.patience)
+        let removing = HostOperation.$current.withValue(operation) { client.send(.remove(path)) }
+        let again = await Task { () -> Task<Void, Never>? in
             do throws(SFTPError) {
                 try await removing.done()
+                return nil
             } catch .refused {
-                return
+                return nil
             } catch {
-                try? await channel.use { client async throws(SFTPError) in try await client.send(.remove(path)).done() }
+                let trying = Task {
+                    _ = try? await channel.use { client async throws(SFTPError) in
+                        try await client.send(.remove(path)).done()
+                    }
+                }
+                if case .silent = error { return nil }
+                return trying
             }
         }.value
+        await again?.value
     }
 }

@@ -23,7 +23,12 @@ public final class SFTPChannel: Sendable {
         var wanted = false
         /// The way that was open last: the only one from then on.
         var way: FileTransport?
+        /// Neither way answered when it was opened last, and that since when.
+        var hung: (error: SFTPError, since: ContinuousClock.Instant)?
     }
+
+    /// How long calls are told at once that neither way answered.
+    private static let memory = Duration.seconds(60)
 
     /// Where the first way is not there, the second is tried.
     private let openers: [(way: FileTransport, open: Opener)]
@@ -38,10 +43,10 @@ public final class SFTPChannel: Sendable {
     /// Files over `sessions`, whose shortages it listens to from the first call on.
     ///
     /// - Parameters:
-    ///   - deadline: how long the server may be silent, and how long opening may take.
+    ///   - deadline: how long the host may move nothing, see `ProgressDeadline`, and how long opening may take in all.
     ///   - idle: how long the connection stays open without a call.
     public convenience init(
-        sessions: HostSessions, deadline: Duration = .seconds(30), idle: Duration = .seconds(300)
+        sessions: HostSessions, deadline: Duration = ProgressDeadline.patience, idle: Duration = .seconds(300)
     ) {
         let listens = Mutex(false)
         let channel = Mutex(WeakChannel())
@@ -93,7 +98,15 @@ public final class SFTPChannel: Sendable {
         if Task.isCancelled { throw .cancelled }
         state.withLock { $0.uses += 1 }
         defer { leave() }
-        return try await body(try await client())
+        let client = try await client()
+        let operation = HostOperation(client.patience)
+        return try await HostOperation.$current.withValue(operation) { () async -> Swift.Result<Result, SFTPError> in
+            do throws(SFTPError) {
+                return .success(try await body(client))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
     }
 
     /// Closes the connection if no call uses it, else when the last of them is done. For when a session is wanted.
@@ -164,8 +177,18 @@ public final class SFTPChannel: Sendable {
         if let next { watch(after: next) }
     }
 
+    /// - Throws: at once where the host hung a short while ago. Then it is tried anew beside the call, so that one that was
+    ///   mended serves the next.
     private func client() async throws(SFTPError) -> SFTPClient {
         let slot = Slot<SFTPClient>()
+        let (known, tries) = state.withLock { state -> (SFTPError?, Bool) in
+            guard let hung = state.hung, ContinuousClock.now - hung.since < Self.memory else { return (nil, false) }
+            guard case .closed = state.phase else { return (hung.error, false) }
+            state.phase = .opening([])
+            return (hung.error, true)
+        }
+        if tries { open() }
+        if let known { throw known }
         let (ready, opens) = state.withLock { state -> (SFTPClient?, Bool) in
             switch state.phase {
             case .open(let client) where client.end == nil: return (client, false)
@@ -186,14 +209,18 @@ public final class SFTPChannel: Sendable {
     private func open() {
         Task {
             let known = state.withLock { $0.way }
+            let due = ContinuousClock.now + deadline
             var missing: [String] = []
             for (way, opener) in openers where known == nil || way == known {
                 do throws(SFTPError) {
-                    let client = try await open(way, opener)
+                    let client = try await open(way, opener, due: due)
                     state.withLock { $0.way = way }
                     return finish(client, .success(client))
                 } catch .noSubsystem(let detail) {
                     missing.append(detail)
+                } catch .hung(let duration, let seen) {
+                    let all = (missing + [seen]).filter { !$0.isEmpty }.joined(separator: "\n")
+                    return finish(nil, .failure(.hung(duration, seen: all)))
                 } catch {
                     return finish(nil, .failure(error))
                 }
@@ -202,9 +229,10 @@ public final class SFTPChannel: Sendable {
         }
     }
 
-    private func open(_ way: FileTransport, _ opener: @escaping Opener) async throws(SFTPError) -> SFTPClient {
-        // A shell tells of bytes only when all of them are written, over a slow line long after they were sent.
-        let client = SFTPClient(deadline: way == .shell ? deadline * 4 : deadline, way: way)
+    private func open(
+        _ way: FileTransport, _ opener: @escaping Opener, due: ContinuousClock.Instant
+    ) async throws(SFTPError) -> SFTPClient {
+        let client = SFTPClient(deadline: deadline, way: way)
         let opening = Task { () -> Result<any SFTPTransport, SFTPError> in
             do throws(SFTPError) {
                 return .success(try await opener(client))
@@ -213,10 +241,10 @@ public final class SFTPChannel: Sendable {
             }
         }
         // From there on the client itself bounds the waiting.
-        let limit = Timer(deadline) { opening.cancel() }
+        let limit = Timer(due - .now) { opening.cancel() }
         defer { limit.cancel() }
         do throws(SFTPError) {
-            client.start(try await opening.value.get())
+            client.start(try await opening.value.get(), due: due)
             try await client.ready()
             return client
         } catch {
@@ -230,6 +258,11 @@ public final class SFTPChannel: Sendable {
             guard case .opening(let waiting) = state.phase else { return ([], false) }
             state.phase = client.map { .open($0) } ?? .closed
             if client == nil { state.wanted = false }
+            if case .failure(.hung(let duration, let seen)) = result {
+                state.hung = (.hung(duration, seen: seen), .now)
+            } else {
+                state.hung = nil
+            }
             // All who waited may have gone.
             guard client != nil, state.uses == 0, !state.watching else { return (waiting, false) }
             state.idleSince = .now

@@ -14,13 +14,21 @@ final class SFTPClient: Sendable {
     }
 
     private struct Entry {
-        let slot: Slot<SFTPReply>
+        let slot: Slot<TimedReply>
         let answer: SFTPRequest.Answer
         let call: String
-        let sent: ContinuousClock.Instant
-        let slow: Bool
+        /// Time that it may take beyond what every request may.
+        let grant: Duration
         /// Of a CLOSE.
         let closes: [UInt8]?
+    }
+
+    /// Servers answer in order, mostly. Whose turn it is, and since when.
+    private struct Head {
+        var id: UInt32 = 1
+        var since = ContinuousClock.now
+        /// Bytes that had come from the host by then.
+        var arrivedBefore: UInt64 = 0
     }
 
     private enum Phase {
@@ -32,43 +40,61 @@ final class SFTPClient: Sendable {
     private struct State {
         var phase = Phase.connecting
         var transport: (any SFTPTransport)?
+        /// When VERSION must be there.
+        var due = ContinuousClock.now
+        var greeting = Greeting()
+        /// When something else than VERSION came last.
+        var lastText: ContinuousClock.Instant?
         var framer = PacketFramer()
         var extensions: Set<SFTPExtension> = []
         var limits = Limits()
         var nextID: UInt32 = 1
         var inFlight: [UInt32: Entry] = [:]
+        /// The request that was sent first of those in flight.
+        var head = Head()
         var underWay = UnderWay()
-        var lastProgress = ContinuousClock.now
+        var deadline: ProgressDeadline
+        /// Until when the deadline is charged.
+        var charged = ContinuousClock.now
         var watching = false
+        /// Bytes from the host in all.
+        var arrived: UInt64 = 0
+        /// Bytes of files and directories that calls took or gave.
+        var moved: UInt64 = 0
+        /// Bytes of files that were sent since the last answer that tells they are where they belong.
+        var unsettled = 0
         /// Handles that are open, being opened or being closed.
         var handles = 0
         var lastClosed: [UInt8]?
     }
 
-    /// How long all requests under way may stay without any answer.
-    private let deadline: Duration
+    /// How long the server may be silent while requests are under way, see `ProgressDeadline`.
+    let patience: Duration
     private let way: FileTransport
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let opened = Slot<Void>()
 
     /// A client without a connection yet.
     init(deadline: Duration, way: FileTransport = .sftp) {
-        self.deadline = deadline
+        patience = deadline
         self.way = way
+        state = Mutex(State(deadline: ProgressDeadline(deadline)))
     }
 
-    /// Begins the conversation. What the server sends goes to `receive`, also before this call.
-    func start(_ transport: any SFTPTransport) {
+    /// Begins the conversation. What the server sends goes to `receive`, also before this call. It must be ready at `due`,
+    /// or within the patience.
+    func start(_ transport: any SFTPTransport, due: ContinuousClock.Instant? = nil) {
+        let due = due ?? .now + patience
         let ended = state.withLock { state in
-            state.transport = transport
-            state.lastProgress = .now
-            state.watching = true
             if case .ended = state.phase { return true }
+            state.transport = transport
+            state.due = due
+            state.watching = true
             return false
         }
         if ended { return transport.close() }
         transport.begin()
-        watch(after: deadline)
+        watch(after: due - .now)
     }
 
     /// Waits for the server's VERSION. One caller.
@@ -105,10 +131,11 @@ final class SFTPClient: Sendable {
     /// Sends a request at once. Its reply is waited for when it is needed, and a reply that nobody takes is dropped; a
     /// handle in it is closed.
     func send(_ request: SFTPRequest, about path: [UInt8]? = nil) -> PendingReply {
-        let slot = Slot<SFTPReply>()
+        let slot = Slot<TimedReply>()
         let answer = request.answer
         let call = request.call.name
         let cost = request.cost
+        var grant = Duration.zero
         let (transport, id, watches) = state.withLock { state -> ((any SFTPTransport)?, UInt32, Bool) in
             state.underWay.add(cost)
             if case .ended(let error) = state.phase {
@@ -120,24 +147,71 @@ final class SFTPClient: Sendable {
             let id = state.nextID
             state.nextID &+= 1
             let now = ContinuousClock.now
-            if state.inFlight.isEmpty { state.lastProgress = now }
+            if state.inFlight.isEmpty {
+                state.deadline.restart()
+                state.charged = now
+                state.head = Head(id: id, since: now, arrivedBefore: state.arrived)
+            }
             var closes: [UInt8]?
             if case .close(let handle) = request { closes = handle }
             if answer == .handle { state.handles += 1 }
+            grant = Self.grant(for: request, way, patience, &state.unsettled)
             state.inFlight[id] = Entry(
-                slot: slot, answer: answer, call: call, sent: now, slow: request.isSlow, closes: closes)
+                slot: slot, answer: answer, call: call, grant: grant, closes: closes)
             defer { state.watching = true }
             return (state.transport, id, !state.watching)
         }
         if let transport {
-            transport.send(request, id: id)
-            if watches { watch(after: deadline) }
+            transport.send(request, id: id) { [weak self] bytes in self?.charge(bytes) }
+            if watches { watch(after: patience) }
         } else if watches {
             let error = SFTPError.broken(detail: "\(UnderWay.mostUnanswered) requests without an answer")
             _ = slot.fill(.failure(error))
             fail(error)
         }
-        return PendingReply(slot: slot, client: self, call: call, path: path ?? request.path, cost: cost)
+        return PendingReply(
+            slot: slot, client: self, request: request, path: path ?? request.path, grant: grant)
+    }
+
+    /// What a request may take beyond the patience, for bytes that were sent before it: a disk gets 8 MiB a second and as
+    /// long again as every host. A shell tells of bytes only when all of them are there, over the slowest line, of which
+    /// `ssh` and the network hold a few megabytes.
+    private static func grant(
+        for request: SFTPRequest, _ way: FileTransport, _ patience: Duration, _ unsettled: inout Int
+    ) -> Duration {
+        unsettled += request.content
+        switch way {
+        case .sftp:
+            guard request.settles else { return .zero }
+            defer { if case .fsync = request { unsettled = 0 } }
+            return patience * 2 + ProgressDeadline.worth(of: unsettled, at: 8 << 20)
+        case .shell:
+            guard request.content == 0, unsettled > 0 else { return .zero }
+            defer { unsettled = 0 }
+            return ProgressDeadline.worth(of: min(unsettled, 4 << 20))
+        }
+    }
+
+    /// Bytes came, whatever they are. For transports without packets; `receive` counts its own.
+    func arrived(_ bytes: Int) { charge(bytes, arrived: true) }
+
+    /// Bytes came, or are on their way.
+    private func charge(_ bytes: Int, arrived: Bool = false) {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            state.deadline.spend(now - state.charged, moved: bytes)
+            state.charged = now
+            if arrived { state.arrived += UInt64(bytes) }
+        }
+    }
+
+    /// Counts bytes that a call took or gave.
+    /// - Returns: how many all calls did before.
+    func count(_ bytes: Int) -> UInt64 {
+        state.withLock { state in
+            defer { state.moved += UInt64(bytes) }
+            return state.moved
+        }
     }
 
     /// The handle that an OpenSSH server will give next: it numbers them, and takes the one first that was closed last.
@@ -160,21 +234,26 @@ final class SFTPClient: Sendable {
 
     /// Takes what the server sent, as it comes.
     func receive(_ chunk: ArraySlice<UInt8>) {
+        arrived(chunk.count)
         var rest = chunk
         while true {
-            var arrived: (slot: Slot<SFTPReply>, reply: SFTPReply)?
+            var arrived: (slot: Slot<TimedReply>, reply: SFTPReply)?
             do throws(Malformed) {
                 guard try next(&rest, &arrived) else { return }
             } catch {
                 return broken(error.detail)
             }
-            if let arrived, let unwanted = arrived.slot.fill(.success(arrived.reply)) { discard(unwanted, path: []) }
+            if let arrived { give(arrived.reply, to: arrived.slot) }
         }
+    }
+
+    private func give(_ reply: SFTPReply, to slot: Slot<TimedReply>) {
+        if let unwanted = slot.fill(.success(TimedReply(reply: reply))) { discard(unwanted.reply, path: []) }
     }
 
     /// Takes a reply of a transport without packets.
     func receive(_ reply: SFTPReply, id: UInt32) {
-        let matched = state.withLock { state -> Result<Slot<SFTPReply>?, Malformed> in
+        let matched = state.withLock { state -> Result<Slot<TimedReply>?, Malformed> in
             guard case .ready = state.phase else { return .success(nil) }
             do throws(Malformed) {
                 return .success(try Self.match(id, reply, &state))
@@ -184,15 +263,14 @@ final class SFTPClient: Sendable {
         }
         switch matched {
         case .success(let slot):
-            if let slot, let unwanted = slot.fill(.success(reply)) { discard(unwanted, path: []) }
+            if let slot { give(reply, to: slot) }
         case .failure(let error): broken(error.detail)
         }
     }
 
     /// A transport without packets is ready.
     func opened(_ version: SFTPVersion, _ limits: Limits) {
-        state.withLock { $0.limits = limits }
-        begin(version)
+        begin(version, limits)
     }
 
     /// The other side sent what it may not send.
@@ -207,16 +285,21 @@ final class SFTPClient: Sendable {
     /// Works off one packet.
     /// - Returns: false where none is whole.
     private func next(
-        _ rest: inout ArraySlice<UInt8>, _ arrived: inout (slot: Slot<SFTPReply>, reply: SFTPReply)?
+        _ rest: inout ArraySlice<UInt8>, _ arrived: inout (slot: Slot<TimedReply>, reply: SFTPReply)?
     ) throws(Malformed) -> Bool {
         var version: SFTPVersion?
+        var beginsText = false
         let outcome = state.withLock { state -> Result<Bool, Malformed> in
             do throws(Malformed) {
                 switch state.phase {
                 case .ended: return .success(false)
                 case .connecting:
-                    guard let packet = try state.framer.next(&rest) else { return .success(false) }
-                    version = try SFTPVersion(packet)
+                    version = try state.greeting.next(&rest)
+                    guard version != nil else {
+                        beginsText = state.lastText == nil && state.greeting.hasText
+                        if state.greeting.hasText { state.lastText = .now }
+                        return .success(false)
+                    }
                 case .ready:
                     guard let packet = try state.framer.next(&rest) else { return .success(false) }
                     arrived = try Self.match(packet, &state)
@@ -226,6 +309,7 @@ final class SFTPClient: Sendable {
                 return .failure(error)
             }
         }
+        if beginsText { watchText(after: patience / 10) }
         guard try outcome.get() else { return false }
         if let version { begin(version) }
         return true
@@ -233,14 +317,14 @@ final class SFTPClient: Sendable {
 
     private static func match(
         _ packet: ArraySlice<UInt8>, _ state: inout State
-    ) throws(Malformed) -> (Slot<SFTPReply>, SFTPReply) {
+    ) throws(Malformed) -> (Slot<TimedReply>, SFTPReply) {
         let (id, reply) = try SFTPReply.decode(packet)
         return (try match(id, reply, &state), reply)
     }
 
     private static func match(
         _ id: UInt32, _ reply: SFTPReply, _ state: inout State
-    ) throws(Malformed) -> Slot<SFTPReply> {
+    ) throws(Malformed) -> Slot<TimedReply> {
         guard let entry = state.inFlight.removeValue(forKey: id) else { throw Malformed("an answer to nothing") }
         do throws(Malformed) {
             try reply.check(answers: entry.answer)
@@ -249,7 +333,13 @@ final class SFTPClient: Sendable {
             state.inFlight[id] = entry
             throw Malformed("\(error.detail), to \(entry.call)")
         }
-        state.lastProgress = .now
+        state.deadline.restart()
+        state.charged = .now
+        if id == state.head.id {
+            while state.head.id != state.nextID, state.inFlight[state.head.id] == nil { state.head.id &+= 1 }
+            state.head.since = state.charged
+            state.head.arrivedBefore = state.arrived
+        }
         if case .status = reply, entry.answer == .handle { state.handles -= 1 }
         if let handle = entry.closes {
             state.handles -= 1
@@ -258,14 +348,20 @@ final class SFTPClient: Sendable {
         return entry.slot
     }
 
-    private func begin(_ version: SFTPVersion) {
+    private func begin(_ version: SFTPVersion, _ limits: Limits = Limits()) {
         guard version.version == 3 else {
             return fail(.unsupported("SFTP version 3: the server answers with version \(version.version)"))
         }
-        state.withLock { state in
+        let begins = state.withLock { state in
+            // What has ended meanwhile stays so.
+            guard case .connecting = state.phase else { return false }
             state.phase = .ready
             state.extensions = version.extensions
+            state.limits = limits
+            state.greeting = Greeting()
+            return true
         }
+        guard begins else { return }
         if version.extensions.contains(.limits) {
             let limits = send(.limits)
             // Nobody needs to wait for it: until it comes, requests are shorter.
@@ -317,7 +413,8 @@ final class SFTPClient: Sendable {
             if case .ended = state.phase { return nil }
             state.phase = .ended(error)
             state.framer = PacketFramer()
-            defer { state.inFlight = [:] }
+            // The transport holds this client.
+            defer { (state.inFlight, state.transport) = ([:], nil) }
             return (state.transport, Array(state.inFlight.values))
         }
         guard let ending else { return }
@@ -332,25 +429,58 @@ final class SFTPClient: Sendable {
     }
 
     private func judgeSilence() {
-        let deadline = deadline
+        let patience = patience
+        var text: [UInt8]?
+        var transport: (any SFTPTransport)?
         let (next, dead) = state.withLock { state -> (Duration?, Bool) in
             state.watching = false
             let now = ContinuousClock.now
-            var left = state.lastProgress + deadline - now
+            let left: Duration
             switch state.phase {
             case .ended: return (nil, false)
-            case .connecting: break
+            case .connecting:
+                left = state.due - now
+                if left <= .zero { (text, transport) = (Array(state.greeting.text.prefix(500)), state.transport) }
             case .ready:
-                guard let oldest = state.inFlight.values.map(\.sent).min() else { return (nil, false) }
-                if state.inFlight.values.contains(where: \.slow) { left += deadline * 9 }
-                // Answers to others are no answer for ever.
-                left = min(left, oldest + deadline * 20 - now)
+                guard !state.inFlight.isEmpty else { return (nil, false) }
+                state.deadline.spend(now - state.charged)
+                state.charged = now
+                let grant = state.inFlight.values.map(\.grant).max() ?? .zero
+                // Answers to requests behind it are none to this one: bytes on the line explain a wait, but not for ever.
+                let others = ProgressDeadline.worth(of: Int(clamping: state.arrived - state.head.arrivedBefore))
+                let bound = state.head.since + patience + min(others, patience * 19) - now
+                left = min(state.deadline.left, bound) + grant
             }
             state.watching = left > .zero
             return left > .zero ? (left, false) : (nil, true)
         }
-        if dead { fail(.silent(deadline)) }
+        if let text {
+            let said = [String(decoding: text, as: UTF8.self), transport?.said ?? ""]
+            fail(.hung(patience, seen: said.filter { !$0.isEmpty }.joined(separator: "\n")))
+        } else if dead {
+            fail(.silent(patience))
+        }
         if let next { watch(after: next) }
+    }
+
+    /// A start-up file may print before the server starts. What prints and then stays silent is no server, and another way
+    /// is worth a try.
+    private func watchText(after wait: Duration) {
+        _ = Timer(wait) { [weak self] in self?.judgeText() }
+    }
+
+    private func judgeText() {
+        let quiet = patience / 10
+        let (next, text) = state.withLock { state -> (Duration?, [UInt8]?) in
+            guard case .connecting = state.phase, let last = state.lastText else { return (nil, nil) }
+            let left = last + quiet - .now
+            return left > .zero ? (left, nil) : (nil, Array(state.greeting.text.prefix(200)))
+        }
+        if let text {
+            let line = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: "; ")
+            fail(.noSubsystem(detail: "\"\(line)\""))
+        }
+        if let next { watchText(after: next) }
     }
 }
 

@@ -14,6 +14,11 @@ public enum SFTPError: Error, Equatable, Sendable {
     case broken(detail: String)
     /// The server did not answer for so long; the connection was given up.
     case silent(Duration)
+    /// Neither a server nor a shell answered for so long when the connection was opened; `seen` is what came instead.
+    /// Nothing was done.
+    case hung(Duration, seen: String)
+    /// The server answered, but so slowly that the call would have had no end, see `ProgressDeadline`.
+    case slow
     /// The task was cancelled.
     case cancelled
     /// The server said no. `path` is the path of the call, `call` the packet's name in the draft without `SSH_FXP_`.

@@ -67,6 +67,15 @@ enum SFTPReply: Equatable, Sendable {
         return (id, reply)
     }
 
+    /// Bytes of a file or of a directory in it.
+    var content: Int {
+        switch self {
+        case .data(let bytes): bytes.count
+        case .names(let names): names.reduce(0) { $0 + $1.name.count + 64 }
+        case .status, .handle, .attributes, .extended: 0
+        }
+    }
+
     /// Throws where it does not answer the request, or is longer than such an answer may be.
     func check(answers answer: SFTPRequest.Answer) throws(Malformed) {
         switch (self, answer) {

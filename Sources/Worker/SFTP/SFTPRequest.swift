@@ -95,12 +95,18 @@ enum SFTPRequest: Equatable, Sendable {
         }
     }
 
-    /// The disk may take long over it.
-    var isSlow: Bool {
+    /// The answer tells that what was written is on the disk, or ready for others.
+    var settles: Bool {
         switch self {
         case .fsync, .close: true
         default: false
         }
+    }
+
+    /// Bytes of a file in it.
+    var content: Int {
+        if case .write(_, _, let data) = self { return data.count }
+        return 0
     }
 
     /// The packet.

@@ -4,8 +4,10 @@ internal import SSH
 protocol SFTPTransport: Sendable {
     /// Begins the conversation.
     func begin()
-    /// Queues a request, in order.
-    func send(_ request: SFTPRequest, id: UInt32)
+    /// Queues a request, in order. `moved` is called when some of its bytes are on their way, where that is known.
+    func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void)
+    /// What came beside answers, for a person.
+    var said: String { get }
     /// Ends the connection; its end is told as every end is.
     func close()
 }
@@ -18,11 +20,26 @@ protocol SFTPPacketTransport: SFTPTransport {
 
 extension SFTPPacketTransport {
     func begin() { send(SFTPRequest.initialize) }
-    func send(_ request: SFTPRequest, id: UInt32) { send(request.encode(id: id)) }
+    func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void) {
+        send(request.encode(id: id))
+    }
+    var said: String { "" }
 }
 
 extension SSHChannel: SFTPPacketTransport {
+    /// At the slowest rate that is waited for, the line takes as much within the patience.
+    private static let piece = 32_768
+
     func send(_ bytes: [UInt8]) { send(bytes, then: nil) }
+
+    func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void) {
+        let packet = request.encode(id: id)
+        guard packet.count > Self.piece else { return send(packet, then: nil) }
+        for start in stride(from: 0, to: packet.count, by: Self.piece) {
+            let piece = packet[start..<min(start + Self.piece, packet.count)]
+            send(Array(piece)) { moved(piece.count) }
+        }
+    }
 }
 
 /// The ways to the files of a host.

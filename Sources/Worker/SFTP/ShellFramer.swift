@@ -15,7 +15,8 @@ struct ShellAnswer {
     }
 }
 
-/// Cuts what the shell prints into answers: each is followed by a line of the nonce, its number and its status.
+/// Cuts what the shell prints into answers: each stands between two lines of the nonce and its number, of which the second
+/// has its status. What stands elsewhere was printed by something else, and is dropped.
 struct ShellFramer {
     /// Longest answer in bytes: a part of a file as long as it is asked for, and the blocks that it touches.
     static let longestAnswer = 1 << 20
@@ -28,10 +29,22 @@ struct ShellFramer {
         mark = Array("\n\(nonce) ".utf8)
     }
 
+    /// The beginning of what came and is no answer yet.
+    var text: ArraySlice<UInt8> { kept.prefix(500) }
+
     mutating func append(_ bytes: ArraySlice<UInt8>) { kept += bytes }
 
     /// The next whole answer; nil where more must come.
     mutating func next() throws(Malformed) -> ShellAnswer? {
+        while let (found, end) = try nextMark() {
+            defer { drop(upTo: end) }
+            if let answer = found { return answer }
+        }
+        return nil
+    }
+
+    /// The next mark and where it ends: with an answer, or the beginning of one. nil where more must come.
+    private mutating func nextMark() throws(Malformed) -> (answer: ShellAnswer?, end: Int)? {
         guard let start = findMark() else {
             guard kept.count <= Self.longestAnswer else { throw Malformed("an answer without end") }
             return nil
@@ -43,15 +56,18 @@ struct ShellFramer {
         }
         let words = String(decoding: line[..<end], as: UTF8.self).split(separator: " ")
         guard words.count == 2, let number = Int(words[0]) else { throw Malformed("an answer that ends badly") }
+        if words[1] == "<" { return (nil, end + 1) }
         var status: SFTPStatus?
         if words[1] != "+" {
             guard let code = UInt32(words[1]) else { throw Malformed("an answer that ends badly") }
             status = SFTPStatus(code: code)
         }
-        let answer = ShellAnswer(number: number, status: status, payload: kept[..<start])
-        kept = Array(kept[(end + 1)...])
+        return (ShellAnswer(number: number, status: status, payload: kept[..<start]), end + 1)
+    }
+
+    private mutating func drop(upTo end: Int) {
+        kept = Array(kept[end...])
         searched = 0
-        return answer
     }
 
     /// Where the mark begins. What was looked through once is not looked through again.

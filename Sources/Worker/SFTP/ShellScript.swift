@@ -1,9 +1,10 @@
 /// What runs on a host without an SFTP subsystem: functions of a POSIX shell, at the level of busybox, that do what an
 /// SFTP server does, and the lines that call them.
 ///
-/// Each call answers with its result (or, where it fails, with what the system said), a line feed, and a line of the
-/// nonce, the call's number and a status: `+` for a part of what is still going on, else a code of
-/// draft-ietf-secsh-filexfer-02 section 7. Nothing that is read is ever parsed by the shell, and names with any byte but
+/// Each call answers with a line of the nonce, the call's number and `<`, then its result (or, where it fails, what the
+/// system said), a line feed, and a line of the nonce, the number and a status: `+` for a part of what is still going on,
+/// else a code of draft-ietf-secsh-filexfer-02 section 7. What start-up files of the login shell print before, between
+/// and behind answers belongs to none of them. Nothing that is read is ever parsed by the shell, and names with any byte but
 /// NUL go both ways.
 enum ShellScript {
     /// Bytes in a block of dd(1).
@@ -15,8 +16,10 @@ enum ShellScript {
     /// - Parameter nonce: letters and digits; whoever knows it could forge ends of answers.
     static func functions(nonce: String) -> String {
         """
-        LC_ALL=C; export LC_ALL; unset CDPATH ENV BASH_ENV
+        { set +xv; } 2>/dev/null; LC_ALL=C; export LC_ALL; unset CDPATH ENV BASH_ENV
         N=\(nonce)
+        # Begins an answer, or a part of one: number.
+        be() { printf '\\n%s %s <\\n' "$N" "$1"; }
         # Answers: number, status. (Some shells know an alias r.)
         re() { printf '\\n%s %s %s\\n' "$N" "$1" "$2"; }
         # Fails: number, path, what the system said.
@@ -50,7 +53,7 @@ enum ShellScript {
         # Reads blocks: number, path, first block, how many.
         d() { dd if="$2" bs=\(block) skip="$3" count="$4" 2>/dev/null </dev/null && re "$1" 0 || { [ -e "$2" ]; re "$1" $((4-2*$?)); }; }
         # Lists: the names of a part behind each other, each with a NUL, one more NUL, then their attributes.
-        b() { printf '%s\\000' "$@"; printf '\\000'; a "$@"; re "$I" +; }
+        b() { be "$I"; printf '%s\\000' "$@"; printf '\\000'; a "$@"; re "$I" +; }
         n() { if m=$( (cd -P -- "$2" && ls . >/dev/null) 2>&1 </dev/null); then
         (I=$1; cd -P -- "$2" && set -- && for e in .* *; do
         case $e in '*'|'.*') [ -e "$e" ] || [ -L "$e" ] || continue;; esac
@@ -127,14 +130,18 @@ enum ShellScript {
     }
 
     /// The line for the login shell that writes its standard input to a file that exists, over what it has or behind its
-    /// `offset` bytes, and prints the nonce when all of it is written.
+    /// `offset` bytes. It prints the nonce and `0` when all of it is written, else the nonce, `1` and what the system said.
+    /// The line itself has the nonce in two halves, so that a shell that shows what it runs does not answer.
     static func write(nonce: String, _ path: [UInt8], offset: UInt64) -> String {
         let script =
             offset == 0
-            ? #"cat 1<>"$f""#
+            ? #"exec 3<>"$f" && cat >&3"#
             : #"[ "$(($(wc -c <"$f")))" = \#(offset) ] || { echo "its size has changed" >&2; exit 1; }; cat >>"$f""#
+        let half = nonce.index(nonce.startIndex, offsetBy: nonce.count / 2)
         return
-            #"exec /bin/sh -c 'LC_ALL=C; export LC_ALL; f=$(printf %bx "$1"); f=${f%x}; [ -f "$f" ] || { echo "No such file" >&2; exit 1; }; { \#(script); } && printf \#(nonce)' sh "#
+            #"exec /bin/sh -c '{ set +xv; } 2>/dev/null; LC_ALL=C; export LC_ALL; f=$(printf %bx "$1"); f=${f%x}; "#
+            + #"if m=$( ( [ -f "$f" ] || { echo "No such file" >&2; exit 1; }; \#(script)) 2>&1 ); "#
+            + #"then m=0; else m="1$m"; fi; printf %s%s%s \#(nonce[..<half]) \#(nonce[half...]) "$m"' sh "#
             + encoded(path)
     }
 
@@ -142,7 +149,7 @@ enum ShellScript {
         _ function: String, _ number: Int, _ path: [UInt8], _ words: String? = nil, prefix: String = "",
         _ second: [UInt8]? = nil
     ) -> [UInt8] {
-        var line = Array("\(function) \(number) ".utf8) + quoted(path)
+        var line = Array("be \(number); \(function) \(number) ".utf8) + quoted(path)
         if let words { line += Array((words.isEmpty ? " ''" : " \(words)").utf8) }
         if let second { line += Array(" \(prefix)".utf8) + quoted(second) }
         return line + [UInt8(ascii: "\n")]
@@ -151,7 +158,7 @@ enum ShellScript {
     private static func line(
         _ function: String, _ number: Int, _ first: [UInt8], _ second: [UInt8], _ words: String
     ) -> [UInt8] {
-        Array("\(function) \(number) ".utf8) + quoted(first) + Array(" ".utf8) + quoted(second)
+        Array("be \(number); \(function) \(number) ".utf8) + quoted(first) + Array(" ".utf8) + quoted(second)
             + Array(" \(words)\n".utf8)
     }
 

@@ -9,6 +9,12 @@ protocol ShellPipe: Sendable {
     func finishInput()
     /// Ends it at once.
     func close()
+    /// What it printed to its standard error, for a person.
+    var said: String { get }
+}
+
+extension ShellPipe {
+    var said: String { "" }
 }
 
 extension SSHChannel: ShellPipe {}
@@ -48,8 +54,8 @@ final class ShellTransport: SFTPTransport {
 
     /// Extensions of SFTP that the shell can do.
     private static let version = SFTPVersion(version: 3, extensions: [.posixRename, .hardlink, .statvfs])
-    /// A READ costs a process there, a WRITE nothing.
-    private static let limits = SFTPClient.Limits(readLength: 512 << 10, writeLength: 128 << 10)
+    /// A READ costs a process there. A WRITE is answered when it is on its way, over a slow line within the patience.
+    private static let limits = SFTPClient.Limits(readLength: 512 << 10, writeLength: 32 << 10)
 
     private let client: SFTPClient
     private let opener: Opener
@@ -65,7 +71,7 @@ final class ShellTransport: SFTPTransport {
         let transport = ShellTransport(client, opener)
         let pipe = try await opener(
             ShellScript.line, { transport.receive($0) }, { transport.end($0) })
-        transport.state.withLock { $0.pipe = pipe }
+        transport.state.withLock { if !$0.ended { $0.pipe = pipe } }
         return transport
     }
 
@@ -83,6 +89,11 @@ final class ShellTransport: SFTPTransport {
 
     func close() { state.withLock { $0.pipe }?.close() }
 
+    var said: String {
+        let (pipe, text) = state.withLock { ($0.pipe, $0.framer.text) }
+        return [String(decoding: text, as: UTF8.self), pipe?.said ?? ""].filter { !$0.isEmpty }.joined(separator: "\n")
+    }
+
     // MARK: Calls
 
     /// Queues a call under the next number.
@@ -99,6 +110,7 @@ final class ShellTransport: SFTPTransport {
     }
 
     private func receive(_ chunk: ArraySlice<UInt8>) {
+        client.arrived(chunk.count)
         state.withLock { $0.framer.append(chunk) }
         while true {
             let next = state.withLock { state -> Result<(ShellAnswer, Take)?, Malformed> in
@@ -126,7 +138,8 @@ final class ShellTransport: SFTPTransport {
     private func end(_ reason: String) {
         client.transportEnded(reason)
         let (calls, handles, writers) = state.withLock { state in
-            defer { (state.calls, state.handles, state.writers, state.ended) = ([], [:], [:], true) }
+            // The pipe holds this transport.
+            defer { (state.calls, state.handles, state.writers, state.pipe, state.ended) = ([], [:], [:], nil, true) }
             return (state.calls, state.handles.values, state.writers.values)
         }
         for writer in writers { writer.close() }
@@ -136,7 +149,7 @@ final class ShellTransport: SFTPTransport {
 
     // MARK: Requests
 
-    func send(_ request: SFTPRequest, id: UInt32) {
+    func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void) {
         switch request {
         case .read(let handle, _, _), .write(let handle, _, _), .fstat(let handle), .fsetstat(let handle, _),
             .readdir(let handle), .close(let handle):

@@ -15,7 +15,6 @@ final class ShellWriter: Sendable {
         var isOver = false
     }
 
-    private let nonce: String
     private let end: Slot<String>
     private let pipe: any ShellPipe
     private let state: Mutex<State>
@@ -26,23 +25,18 @@ final class ShellWriter: Sendable {
     ) async throws(SFTPError) -> ShellWriter {
         let nonce = ShellTransport.makeNonce()
         let end = Slot<String>()
-        let said = Said()
+        let said = Said(nonce: nonce)
         let pipe = try await opener(
             ShellScript.write(nonce: nonce, path, offset: offset),
-            { chunk in said.bytes.withLock { if $0.count < 256 { $0 += chunk.prefix(256) } } },
+            { said.append($0) },
             { reason in _ = end.fill(.success(reason)) })
-        return ShellWriter(nonce: nonce, end: end, said: said, pipe: pipe, position: offset)
-    }
-
-    /// What it prints: the nonce, where all is written.
-    private final class Said: Sendable {
-        let bytes = Mutex<[UInt8]>([])
+        return ShellWriter(end: end, said: said, pipe: pipe, position: offset)
     }
 
     private let said: Said
 
-    private init(nonce: String, end: Slot<String>, said: Said, pipe: any ShellPipe, position: UInt64) {
-        (self.nonce, self.end, self.said, self.pipe) = (nonce, end, said, pipe)
+    private init(end: Slot<String>, said: Said, pipe: any ShellPipe, position: UInt64) {
+        (self.end, self.said, self.pipe) = (end, said, pipe)
         state = Mutex(State(position: position))
     }
 
@@ -62,12 +56,66 @@ final class ShellWriter: Sendable {
         pipe.finishInput()
         let reason = (try? await end.value()) ?? "the session was given up"
         state.withLock { $0.isOver = true }
-        if said.bytes.withLock({ $0 }) == Array(nonce.utf8) { return nil }
-        return Failure(status: ShellResult.status(ofWriting: reason), text: String(reason.prefix(500)))
+        let text: String
+        switch said.answer {
+        case .written: return nil
+        case .failed(let told): text = told
+        // It ended early: what it said elsewhere is all there is to tell.
+        case .none: text = reason
+        }
+        return Failure(status: ShellResult.status(ofWriting: text), text: String(text.prefix(500)))
     }
 
     func close() {
         state.withLock { $0.isOver = true }
         pipe.close()
+    }
+}
+
+/// What the session of a writer prints: somewhere in it the nonce and how it went.
+private final class Said: Sendable {
+    enum Answer {
+        case written
+        case failed(String)
+    }
+
+    private struct State {
+        /// The last bytes, in which the nonce may have begun; from its end on once it was found.
+        var kept: [UInt8] = []
+        var found = false
+    }
+
+    /// Of what follows the nonce.
+    private static let longestText = 500
+
+    private let nonce: [UInt8]
+    private let state = Mutex(State())
+
+    init(nonce: String) {
+        self.nonce = Array(nonce.utf8)
+    }
+
+    func append(_ chunk: ArraySlice<UInt8>) {
+        state.withLock { state in
+            state.kept += chunk
+            if !state.found, let place = state.kept.firstRange(of: nonce) {
+                state.kept.removeSubrange(..<place.upperBound)
+                state.found = true
+            }
+            if state.found {
+                state.kept.removeLast(max(0, state.kept.count - Self.longestText))
+            } else {
+                state.kept.removeFirst(max(0, state.kept.count - nonce.count + 1))
+            }
+        }
+    }
+
+    /// nil where it did not come.
+    var answer: Answer? {
+        let state = state.withLock { $0 }
+        guard state.found, let first = state.kept.first else { return nil }
+        if first == UInt8(ascii: "0") { return .written }
+        let text = String(decoding: state.kept.dropFirst(), as: UTF8.self)
+        return .failed(text.split(whereSeparator: \.isNewline).joined(separator: "; "))
     }
 }

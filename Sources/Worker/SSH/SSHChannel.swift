@@ -8,20 +8,23 @@ public final class SSHChannel: Sendable {
     static let mostQueued = 64 << 20
 
     private let child: Child
-    private let said: StreamBox<OutputWindow>
+    private let errors: StreamBox<OutputWindow>
     private let queued = Atomic<Int>(0)
 
-    fileprivate init(child: Child, said: StreamBox<OutputWindow>) {
+    fileprivate init(child: Child, errors: StreamBox<OutputWindow>) {
         self.child = child
-        self.said = said
+        self.errors = errors
     }
+
+    /// What came on standard error so far: of `ssh` itself and of the other end, at most 4096 bytes.
+    public var said: String { errors.value.output().text }
 
     /// Queues bytes for the other end; `then` is called when `ssh` has taken these, or takes none any more. The caller
     /// bounds what is under way; above `mostQueued` the session is given up.
     public func send(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
         let count = bytes.count
         guard queued.add(count, ordering: .relaxed).newValue <= Self.mostQueued else {
-            said.with { $0.append("the host does not read what it is sent".utf8) }
+            errors.with { $0.append("the host does not read what it is sent".utf8) }
             child.abandon()
             then?()
             return
@@ -76,7 +79,7 @@ extension HostSessions {
                     let text = said.value.output().text.split(whereSeparator: \.isNewline).joined(separator: "; ")
                     ended(text.isEmpty ? "\(end)" : text)
                 })
-            return SSHChannel(child: child, said: said)
+            return SSHChannel(child: child, errors: said)
         } catch {
             await budget.release()
             throw .spawn(detail: "\(sshPath): \(error)")

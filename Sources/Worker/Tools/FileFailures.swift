@@ -1,5 +1,6 @@
 internal import IPC
 internal import SFTP
+internal import SSH
 
 /// Sentences for what goes wrong with remote files, each with host, path and what to do next.
 enum FileFailures {
@@ -21,6 +22,19 @@ enum FileFailures {
             return
                 "\"\(host.name)\" did not answer for \(duration.components.seconds) s while it worked on \(shown(path)). "
                 + "Look at the file before you try again."
+        case .hung(let duration, let seen):
+            let came = seen.split(whereSeparator: \.isNewline).joined(separator: "; ").prefix(300)
+            return
+                "\"\(host.name)\" did not begin to serve files within \(duration.components.seconds) s; "
+                + (came.isEmpty ? "nothing came from it. " : "what came from it is: \(came). ")
+                + "Nothing was done. Probably a start-up file of the login shell of \(host.user) there (~/.bashrc, ~/.zshenv, "
+                + "~/.tcshrc, config.fish) waits for input or starts another program, also where no terminal is. "
+                + "Ask the user to let it do so in interactive shells only, then try again."
+        case .slow:
+            return
+                "\"\(host.name)\" answers, but so slowly that the work on \(shown(path)) would have had no end (less than "
+                + "\(ProgressDeadline.slowest / 1024) KiB a second); it was given up. Look at the file before you try again, "
+                + "and ask for less at once."
         case .cancelled: return "The call was cancelled."
         case .refused(let status, let call, _, let message): return refused(status, call, message, place)
         case .notRegular(let type, _):

@@ -67,11 +67,14 @@ struct Account: Hashable, Sendable {
     private static let planned = [
         ("/bin/bash", "login"), ("/bin/sh", "login"), ("/bin/dash", "login"), ("/bin/tcsh", "login"),
         ("/usr/bin/fish", "login"), ("/bin/bash", "client"), ("/bin/bash", "agent"), ("/bin/bash", "stranger"),
+        ("/bin/bash", "start-up"), ("/bin/tcsh", "start-up"), ("/usr/bin/fish", "start-up"),
+        ("/usr/bin/zsh", "start-up"),
+        ("/bin/bash", "hanging"),
     ]
 
     /// Who a test logs in as: for root a throw-away account, else the user who runs the tests.
-    static func forLogin(shell: String = "/bin/bash") throws -> Account {
-        try canCreate ? throwAway(loginShell: shell) : current()
+    static func forLogin(shell: String = "/bin/bash", purpose: String = "login") throws -> Account {
+        try canCreate ? throwAway(loginShell: shell, purpose: purpose) : current()
     }
 }
 

@@ -11,6 +11,8 @@ final class PrivateSSHD: Sendable {
         var allowTCPForwarding = true
         /// Only heeded as root; an ordinary user logs in with the shell they have.
         var loginShell = "/bin/bash"
+        /// Which of the accounts with this shell: tests that put files into a home have one of their own. Only as root.
+        var purpose = "login"
         /// Port 22 of an address in 127/8, where `ssh host` without a port goes (root only).
         var usesStandardPort = false
         /// Further lines of sshd_config.
@@ -30,7 +32,7 @@ final class PrivateSSHD: Sendable {
     private let server: ChildProcess
 
     init(_ options: Options = Options()) throws {
-        loginUser = try Account.forLogin(shell: options.loginShell)
+        loginUser = try Account.forLogin(shell: options.loginShell, purpose: options.purpose)
         // sshd reads the authorized keys as the login user; the private keys in it are 0600.
         directory = try TemporaryDirectory(readableByAll: Account.canCreate)
         marker = "CSD_TEST_SSHD=\(directory.path)"

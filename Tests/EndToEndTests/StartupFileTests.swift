@@ -1,0 +1,105 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Hosts whose login shell does more than the daemon asks it: start-up files that print, wait for input or start another
+/// program. In accounts of their own, for root only.
+@Suite("Start-up files", .serialized, .enabled(if: Account.canCreate))
+struct StartupFileTests {
+    /// A shell with its start-up file, and what is written into it.
+    struct Startup: CustomTestStringConvertible, Sendable {
+        let shell: String
+        let file: String
+        let text: String
+
+        var testDescription: String { "\(file): \(text.prefix(40))" }
+
+        /// In every shell: lines, escapes, standard error, much, and at last no line feed.
+        private static let everywhere = """
+            echo Welcome to this host
+            printf '\\033[1mbold\\033[0m\\r\\n'
+            sh -c 'echo something to stderr >&2'
+            sh -c 'i=0; while test $i -lt 200; do echo a long message of the day; i=$(expr $i + 1); done'
+            printf 'no line feed'
+            """
+
+        static let printing: [Startup] = [
+            ("/bin/bash", ".bashrc", [everywhere, "exec 2>&1; set -xv"]),
+            ("/bin/tcsh", ".tcshrc", [everywhere, "set echo"]),
+            ("/usr/bin/fish", ".config/fish/config.fish", [everywhere]), ("/usr/bin/zsh", ".zshenv", [everywhere]),
+        ].flatMap { shell, file, texts in texts.map { Startup(shell: shell, file: file, text: $0) } }
+            .filter { FileManager.default.isExecutableFile(atPath: $0.shell) }
+
+        static let hanging: [Startup] = ["exec fish", "printf 'Which project? '; read p; read q"].map {
+            Startup(shell: "/bin/bash", file: ".bashrc", text: $0)
+        }
+    }
+
+    /// How the host serves files: the program that OpenSSH's package brings, which the login shell starts, or nothing.
+    private static let servers = ["Subsystem sftp /usr/lib/openssh/sftp-server", ""]
+
+    private func withHost(
+        _ startup: Startup, purpose: String = "start-up", server: String, _ body: (MCPClient, Place) throws -> Void
+    ) throws {
+        var options = PrivateSSHD.Options(sftpSubsystem: false, loginShell: startup.shell)
+        options.purpose = purpose
+        options.extraConfig = [server]
+        try withRemote(options) { remote in
+            let path = "\(remote.sshd.loginUser.home)/\(startup.file)"
+            try FileManager.default.createDirectory(
+                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            try Data("\(startup.text)\n".utf8).write(to: URL(filePath: path))
+            defer { unlink(path) }
+            try withDaemon(["safeguards": ["allow_overwrite": true]], on: remote) { _, client in
+                try body(client, try Place())
+            }
+        }
+    }
+
+    @Test("what a start-up file prints is in nobody's way", arguments: Startup.printing, servers)
+    func printing(startup: Startup, server: String) throws {
+        try withHost(startup, server: server) { client, place in
+            func call(_ tool: String, _ arguments: JSON) throws -> ToolResult {
+                let result = try client.callTool(tool, arguments)
+                #expect(!result.isError, "\(tool): \(result.text)")
+                return result
+            }
+            let path = JSON.string(place.file("f"))
+            #expect(try call("ssh_write_file", ["path": path, "content": "one\n"])["method"] == "created")
+            #expect(try call("ssh_write_file", ["path": path, "content": "two\n"])["method"] == "replaced")
+            _ = try call("ssh_edit_file", ["path": path, "edits": [["old_text": "two", "new_text": "three"]]])
+            #expect(try call("ssh_read_file", ["path": path])["content"] == "three\n")
+            #expect(try place.content("f") == "three\n")
+            let deep = JSON.string(place.file("a/b/g"))
+            _ = try call("ssh_write_file", ["path": deep, "content": "deep", "create_dirs": true])
+            #expect(try place.content("a/b/g") == "deep")
+            let local = try Place()
+            let source = JSON.string(try local.write("s", "upload"))
+            _ = try call("ssh_upload_file", ["local_path": source, "remote_path": .string(place.file("u"))])
+            #expect(try place.content("u") == "upload")
+            let target = JSON.string(local.file("d"))
+            _ = try call("ssh_download_file", ["local_path": target, "remote_path": path])
+            #expect(try local.content("d") == "three\n")
+            let list = try call("ssh_list_dir", ["path": .string(place.directory.path)])
+            #expect(list["entries"]?.array?.compactMap { $0["name"]?.string } == ["a", "f", "u"])
+        }
+    }
+
+    @Test(
+        "a start-up file that waits or starts another program is named in time, and known at once",
+        arguments: Startup.hanging)
+    func hanging(startup: Startup) throws {
+        try withHost(startup, purpose: "hanging", server: Self.servers[0]) { client, place in
+            let path = try place.write("f", "content")
+            let started = ContinuousClock.now
+            let first = try client.callTool("ssh_read_file", ["path": .string(path)], timeout: .seconds(60))
+            let duration = ContinuousClock.now - started
+            #expect(first.isError && first.text.contains("start-up file"), "\(first.text)")
+            #expect(duration < .seconds(25))
+            if startup.text.contains("project") { #expect(first.text.contains("Which project?"), "\(first.text)") }
+            let second = try client.callTool(
+                "ssh_write_file", ["path": .string(place.file("new")), "content": "x"], timeout: .seconds(5))
+            #expect(second.isError && second.text.contains("start-up file"), "\(second.text)")
+        }
+    }
+}
