@@ -17,7 +17,7 @@ final class FakeMaster {
         linkEnd = OwnedFD(taking: numbers[0])
         socket = OwnedFD(taking: numbers[1])
         // A link that has not sent what it should fails the test instead of stopping it.
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(numbers[1], SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 

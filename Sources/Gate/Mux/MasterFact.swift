@@ -25,8 +25,9 @@ public enum MasterFact: Equatable, Sendable {
     /// The session's command has ended with this status, any number that the host sent. Its output may still be on the
     /// way, and other processes may keep the session open.
     case sessionExited(status: UInt32)
-    /// The session is over and its output is complete. Without a status: the command died by a signal, or the host refused
-    /// to start it, or master or connection were lost. An alive check tells the last apart from the others.
+    /// The session is over, and what the master had of its output is in the pipes. Without a status: the command died by a
+    /// signal, or the host refused to start it, or master or connection were lost. An alive check tells the last apart from
+    /// the others. The host may count the session for a moment longer, and refuse another one meanwhile.
     case sessionEnded(status: UInt32?)
     /// The master listens.
     case forwardOpened

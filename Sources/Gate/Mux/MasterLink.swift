@@ -87,12 +87,7 @@ public final class MasterLink {
 
     /// There is room to send. Returns what was seen.
     public func writable() -> [MasterFact] {
-        while sent < outgoing.count, transmit(outgoing[sent...], descriptor: -1) {}
-        while sent == outgoing.count, passes, let next = nextDescriptor, transmit([0], descriptor: next) {
-            if nextDescriptor != nil { continue }
-            passes = false
-            conversation.passedDescriptors()
-        }
+        while sendNext() {}
         defer { facts = [] }
         return facts
     }
@@ -116,25 +111,39 @@ public final class MasterLink {
         }
     }
 
-    /// Sends once, and says whether there is room for more.
-    private func transmit(_ bytes: ArraySlice<UInt8>, descriptor: Int32) -> Bool {
+    /// Sends the next bytes, or behind all of them the next descriptor, and says whether to go on.
+    private func sendNext() -> Bool {
+        if sent < outgoing.count {
+            guard let count = transmit(outgoing[sent...], descriptor: -1) else { return false }
+            sent += count
+            return true
+        }
+        guard passes, let next = nextDescriptor, transmit([0], descriptor: next) != nil else { return false }
+        descriptors?.closeSent()
+        if nextDescriptor == nil {
+            passes = false
+            conversation.passedDescriptors()
+        }
+        return true
+    }
+
+    /// How many bytes were sent; nil where there is no room, or no connection any more.
+    private func transmit(_ bytes: ArraySlice<UInt8>, descriptor: Int32) -> Int? {
         let result: StreamSocket.Sent
         switch socket {
         case .some(let socket): result = socket.send(bytes, descriptor: descriptor)
-        case .none: return false
+        case .none: return nil
         }
         switch result {
-        case .count(let count):
-            if descriptor >= 0 { descriptors?.closeSent() } else { sent += count }
-            return true
-        case .full: return false
+        case .count(let count): return count
+        case .full: return nil
         case .closed:
             // What the master said before it left, and that it left, comes by reading.
             forgetOutgoing()
-            return false
+            return nil
         case .failed(let errno):
             perform(conversation.lost(errno: errno))
-            return false
+            return nil
         }
     }
 
