@@ -25,23 +25,26 @@ enum InjectionPatterns {
         pattern.split(separator: " ", omittingEmptySubsequences: false).joined(separator: gap)
     }
 
-    /// Function calls as Anthropic's, OpenAI's, Mistral's, Llama's and Qwen's models write them. `<parameter name="x">` and
-    /// `<invoke operation="x">` alone are of many XML vocabularies.
+    /// Function calls as Anthropic's, OpenAI's, Mistral's, Llama's, Qwen's and DeepSeek's models write them; the last writes
+    /// fullwidth bars and U+2581 between words. `<invoke operation="x">` and `<parameter>` without a name are of many XML vocabularies.
     private static let toolTags = [
         #"</?(?:antml:)?(?:function_calls?|function_results?|tool_calls?|tool_use|tool_results?|tool_response|tool_code|tool_outputs?|use_mcp_tool)(?:\s[^<>]*)?/?>"#,
         #"</?antml:[a-z_]+"#,
         #"<invoke\s+name\s*=\s*["'][^"'<>]*["']\s*>"#,
+        #"</invoke\s*>"#,
+        #"<parameter\s+name\s*=\s*["'][^"'<>]*["']\s*>"#,
         #"<function=[\w.-]+>"#,
-        #"<\|(?:tool_calls?|tool_response|python_tag)[^|<>]*\|>"#,
+        #"<[|｜](?:tool[_▁](?:calls?|outputs?|response|sep)|python_tag|function[_▁]calls?)[^|｜<>]*[|｜]>"#,
         #"(?-i)\[/?(?:TOOL_CALLS?|TOOL_RESULTS|AVAILABLE_TOOLS)\]"#,
     ]
 
-    /// `<system>` with one or two capitalised words is Maven's, `<important>` before an element is DocBook's, `C<root>` is
+    /// `<system>` with one or two capitalised words is Maven's, one with attributes before an element is some data format's, `<important>` before an element is DocBook's, `C<root>` is
     /// POD's and `cast<Operator>` C++'s, `<user>` and `<developer>` are everybody's.
     private static let authorityTags = [
         #"</?(?:system|admin|developer|assistant)[-_](?:reminder|prompt|message|instructions?|override|directive)s?(?:\s[^<>]*)?>"#,
         #"(?:\A|\W)<\s*system\s*>(?:\s|\z|(?-i:[a-z])|[^\sa-z<]|[^\s<]+(?:\s+[^\s<]+){2})"#,
         #"(?:\A|\W)<(?:admin|root|operator|anthropic|openai|claude)>\s*[a-z\x{80}-\x{10FFFF}][^\s<]*(?:\s+[^\s<]+){2}"#,
+        #"(?:\A|\W)<\s*system(?:\s+[a-z][\w-]*\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))+\s*>\s*(?:\z|(?-i:[a-z])|[^\sa-z<]|[^\s<]+(?:\s+[^\s<]+){2})"#,
         #"<important(?:[-_]instructions?)?>\s*[^<\s]"#,
         #"</?(?:human|assistant)>"#,
         #"<\|(?:im_start|im_end|system|assistant|start_header_id|eot_id)\|>"#,
@@ -71,6 +74,8 @@ enum InjectionPatterns {
         #"⟨you are⟩ no longer (?:(?:an? )?(?:ai|assistant|language model|claude|chatgpt|gpt)|bound by (?:your|the|any|these|those)|required to follow (?:your|the|any))\b"#,
         #"\bpretend (?:that )?⟨you are⟩ (?:an?|the|my|not)\b"#,
         #"\b(?:act|behave|respond|answer|reply|roleplay|role-play) (?:as|like) (?:if ⟨you are⟩ )?(?:(?:an?|the) )?(?:unrestricted|uncensored|unfiltered|evil|malicious|jailbroken|rogue|amoral|different ai|hacker|dan)\b"#,
+        #"\b(?:act|behave|respond|answer|reply|speak|roleplay|role-play) as (?:if|though) (?:you|youre)\b"#,
+        #"\b(?:act|behave|respond|answer|reply|speak|roleplay|role-play) like ⟨you are⟩\b"#,
         #"\bfrom now on (?:you (?:(?:will|must|shall|should) )?(?:only )?(?:act|behave|respond|answer|obey|pretend|roleplay|speak|reply)|⟨you are⟩ (?:an?|my|the|no longer)|your (?:name|role|identity|only|new))\b"#,
         #"\byour (?:new|true|real|actual) (?:role|identity|persona|personality|purpose|objective|mission|goal|task)(?: is\b|\s*:)"#,
         #"\b(?:enter|enable|activate|engage|switch to|unlock) (?:dan|jailbreak|unrestricted|uncensored) mode\b"#,
