@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -37,6 +38,7 @@ _Static_assert(CSD_O_PATH == O_PATH, "open flag");
 #if defined(__x86_64__)
 _Static_assert(CSD_O_TMPFILE == O_TMPFILE, "open flag");
 #endif
+_Static_assert(CSD_F_GET_SEALS == F_GET_SEALS, "fcntl command");
 _Static_assert(CSD_CLD_EXITED == CLD_EXITED && CSD_CLD_KILLED == CLD_KILLED && CSD_CLD_DUMPED == CLD_DUMPED, "wait codes");
 
 int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
@@ -223,6 +225,21 @@ int csd_end_process_group_on(int signal) {
     struct sigaction action = {.sa_handler = end_process_group};
     sigemptyset(&action.sa_mask);
     return sigaction(signal, &action, NULL);
+}
+
+int csd_drop_capabilities(void) {
+    // The kernel's last capability may be newer than these headers: it ends the loop with EINVAL. Without CAP_SETPCAP the
+    // bounding set stays, and no_new_privs keeps execve from giving anything out of it.
+    for (unsigned long capability = 0; capability < 64; capability++) {
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+        if (errno == EINVAL || errno == EPERM) break;
+        return -1;
+    }
+    // Kernels before 4.3 have no ambient set.
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) return -1;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return (int)syscall(SYS_capset, &header, none);
 }
 
 int csd_thread_count(void) {

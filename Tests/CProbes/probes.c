@@ -36,6 +36,51 @@ int probe_connect_abstract(const char *name) {
     return result == 0 ? 0 : -code;
 }
 
+static int local_socket(const char *path, struct sockaddr_un *address) {
+    memset(address, 0, sizeof(*address));
+    address->sun_family = AF_UNIX;
+    strncpy(address->sun_path, path, sizeof(address->sun_path) - 1);
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+int probe_listen(const char *path) {
+    struct sockaddr_un address;
+    int fd = local_socket(path, &address);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 5) != 0) return -errno;
+    return fd;
+}
+
+int probe_connect(const char *path) {
+    struct sockaddr_un address;
+    int fd = local_socket(path, &address);
+    if (fd < 0) return -errno;
+    int result = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : -errno;
+    close(fd);
+    return result;
+}
+
+int probe_send_descriptors(int socket, int descriptor, int count) {
+    char byte = 0;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    union {
+        char space[CMSG_SPACE(253 * sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.space,
+        .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int)),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    for (int index = 0; index < count; index++) memcpy(CMSG_DATA(header) + (size_t)index * sizeof(int), &descriptor, sizeof(int));
+    ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    return sent < 0 ? -errno : (int)sent;
+}
+
 static const struct {
     const char *name;
     long number;
@@ -98,6 +143,13 @@ static const struct {
     {"mprotect", SYS_mprotect},
     {"socketpair", SYS_socketpair},
     {"prlimit64", SYS_prlimit64},
+    {"fcntl", SYS_fcntl},
+    {"openat", SYS_openat},
+#ifdef SYS_open
+    {"open", SYS_open},
+#endif
+    {"madvise", SYS_madvise},
+    {"capget", SYS_capget},
 };
 
 long probe_number(const char *name) {

@@ -19,7 +19,10 @@ import Testing
             }
             let limits = try String(contentsOfFile: "/proc/\(worker.pid)/limits", encoding: .utf8)
             #expect(limits.contains(/Max core file size +0 +0/))
-            #expect(limits.contains(/Max open files +2048 +2048/))
+            #expect(limits.contains(/Max open files +512 +512/))
+            #expect(limits.contains(/Max processes +[0-9]+ +[0-9]+/))
+            for name in ["CapInh", "CapPrm", "CapEff", "CapAmb"] { #expect(worker.status(name) == "0000000000000000") }
+            if geteuid() == 0 { #expect(worker.status("CapBnd") == "0000000000000000") }
             guard geteuid() == 0 else { return }
             // Not dumpable, so only root can look at these.
             #expect(worker.environment == ["LANG=C.UTF-8"])
@@ -40,12 +43,27 @@ import Testing
             let ssh = try #require(ProcessTable().descendants(of: daemon.pid).first { $0.comm == "ssh" })
             #expect(ssh.status("Seccomp") == "2")
             #expect(ssh.status("NoNewPrivs") == "1")
+            for name in ["CapPrm", "CapEff"] { #expect(ssh.status(name) == "0000000000000000") }
             #expect(ssh.arguments.contains("ControlMaster=no"))
             #expect(ssh.arguments.contains("ProxyCommand=/nonexistent"))
             if geteuid() == 0 {
                 #expect(Set(ssh.environment) == ["LANG=C.UTF-8", "PATH=/nonexistent"])
             }
             try client.cancel(call)
+        }
+    }
+
+    @Test(
+        "an address with a zone only names the master: its interface is not asked for",
+        arguments: ["fe80::1%eth0", "fe80::1%lo"])
+    func zone(address: String) throws {
+        let remote = try Remote.shared()
+        let entry = remote.hostEntry.merging(["host": .string(address)])
+        try withDaemon(["hosts": ["box": entry]], on: remote) { _, client in
+            let run = try client.callTool("ssh_exec", ["command": "echo here"])
+            #expect(run["stdout"] == "here\n", "\(run)")
+            let listed = try client.callTool("ssh_list_dir", ["path": "/"])
+            #expect(!listed.isError, "\(listed)")
         }
     }
 

@@ -21,9 +21,9 @@ import Testing
     }
 
     /// Starts a program and returns its exit status, 127 where it cannot be executed.
-    static func run(_ program: String, _ argument: String) -> Int32 {
+    static func run(_ program: String, _ given: String...) -> Int32 {
         var pid: pid_t = 0
-        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(argument), nil]
+        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program)] + given.map { strdup($0) } + [nil]
         guard posix_spawn(&pid, program, nil, nil, arguments, [nil]) == 0 else { return 127 }
         var status: Int32 = 0
         guard waitpid(pid, &status, 0) == pid else { return 126 }
@@ -147,6 +147,18 @@ import Testing
             guard limit(RLIMIT_CORE).rlim_max == 0 else { exit(1) }
             guard limit(RLIMIT_DATA).rlim_max <= Limits.data else { exit(2) }
             guard limit(RLIMIT_NOFILE).rlim_max <= Limits.openFiles else { exit(3) }
+            guard limit(RLIMIT_AS).rlim_max <= Limits.addressSpace else { exit(6) }
+            // 2^22 tasks are the most that a kernel numbers.
+            guard limit(__RLIMIT_NPROC).rlim_max <= 1 << 22 + Limits.addedTasks else { exit(7) }
+            // 3 GiB that are written and then made read-only, 256 MiB at a time: the kernel stops before.
+            var mapped = 0
+            while mapped < 24 {
+                guard let part = mmap(nil, 256 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                    part != MAP_FAILED, mprotect(part, 256 << 20, PROT_READ) == 0
+                else { break }
+                mapped += 1
+            }
+            guard mapped < 16 else { exit(8) }
             // PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS.
             let prctl = probe_number("prctl")
             guard probe_syscall(prctl, 3, 0, 0, 0, 0, 0) == 0 else { exit(4) }

@@ -72,6 +72,10 @@ int csd_set_parent_death_signal(int signal);
 // Installs a handler that ends the caller's whole process group: async-signal-safe, so it cannot be Swift.
 int csd_end_process_group_on(int signal);
 
+// Empties the calling thread's capability sets: bounding (where it may), ambient, inheritable, permitted, effective;
+// prctl(2) PR_CAPBSET_DROP, capset(2). The caller has one thread. Returns 0, or -1 with errno.
+int csd_drop_capabilities(void);
+
 // Threads of this process, from /proc/self/task; -1 where unreadable.
 int csd_thread_count(void);
 // The calling thread's name in /proc, of which 15 bytes are kept, prctl(2) PR_SET_NAME.
@@ -119,6 +123,11 @@ int csd_openat2(int directory, const char *path, uint64_t flags, uint64_t resolv
 #define CSD_TIOCSTI 0x5412
 #define CSD_FIONREAD 0x541B
 #define CSD_FIONBIO 0x5421
+#define CSD_SIOCGIFNAME 0x8910
+#define CSD_SIOCGIFINDEX 0x8933
+
+// fcntl(2) (hides behind _GNU_SOURCE).
+#define CSD_F_GET_SEALS 1034
 
 // prctl(2) operations that the syscall table names.
 #define CSD_PR_SET_NAME 15

@@ -6,16 +6,44 @@ public enum Limits {
     /// Private writable memory in bytes (`RLIMIT_DATA`): above the largest answer that the config allows, two streams of
     /// 16 MiB of control characters, which take six bytes each in JSON and seven more as text, and the results that wait.
     public static let data: UInt = 2 << 30
-    /// Open descriptors (`RLIMIT_NOFILE`): three pipes and a pidfd for each of some hundreds of `ssh` processes.
-    public static let openFiles: UInt = 2048
+    /// All memory that is mapped, in bytes (`RLIMIT_AS`): what was written and then made read-only is no longer counted as
+    /// private and writable. Above `data` for programs, libraries, stacks and the allocator's reserves.
+    public static let addressSpace: UInt = 4 << 30
+    /// Open descriptors (`RLIMIT_NOFILE`): three pipes and a pidfd for each of some 120 `ssh` processes. It is also what the
+    /// user's descriptors in flight are compared with when this process sends one, unix(7) ETOOMANYREFS: with the 253 of one
+    /// message more, they stay below 1,024, which is the usual limit of the user's other processes.
+    public static let openFiles: UInt = 512
+    /// Processes and threads (`RLIMIT_NPROC`) that may be added to those which the machine has when this process starts. The
+    /// kernel compares it with all of the user's, so it must leave room for what the user starts meanwhile. It does
+    /// not bind root.
+    public static let addedTasks: UInt = 1024
 
-    /// No core file, bounded memory and descriptors, not dumpable, no new privileges by execve.
+    /// No core file, bounded memory, descriptors and processes, not dumpable, no new privileges by execve.
     public static func apply() throws(SandboxError) {
         try set(__rlimit_resource_t(RLIMIT_CORE.rawValue), "RLIMIT_CORE", to: 0)
         try set(__rlimit_resource_t(RLIMIT_DATA.rawValue), "RLIMIT_DATA", to: data)
+        try set(__rlimit_resource_t(RLIMIT_AS.rawValue), "RLIMIT_AS", to: addressSpace)
         try set(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), "RLIMIT_NOFILE", to: openFiles)
+        try set(__rlimit_resource_t(__RLIMIT_NPROC.rawValue), "RLIMIT_NPROC", to: tasksOfTheMachine() + addedTasks)
         guard csd_set_undumpable() == 0 else { throw .failed(call: "prctl(PR_SET_DUMPABLE)", errno: errno) }
         guard csd_set_no_new_privs() == 0 else { throw .failed(call: "prctl(PR_SET_NO_NEW_PRIVS)", errno: errno) }
+    }
+
+    /// Processes and threads of all users, at least as many as this user's, which nothing tells as cheaply:
+    /// the number behind the slash of /proc/loadavg, proc(5).
+    private static func tasksOfTheMachine() throws(SandboxError) -> UInt {
+        let file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .failed(call: "open(/proc/loadavg)", errno: errno) }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 128)
+        let count = read(file, &bytes, bytes.count)
+        let slash = UInt8(ascii: "/")
+        let digits = bytes.prefix(max(0, count)).drop { $0 != slash }.dropFirst().prefix { $0 != UInt8(ascii: " ") }
+        // The kernel numbers at most 2^22 tasks.
+        guard let tasks = UInt(String(decoding: digits, as: UTF8.self)), tasks <= 1 << 22 else {
+            throw .failed(call: "read(/proc/loadavg)", errno: EINVAL)
+        }
+        return tasks
     }
 
     private static func set(_ resource: __rlimit_resource_t, _ name: String, to bound: UInt) throws(SandboxError) {

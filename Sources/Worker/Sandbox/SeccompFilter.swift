@@ -5,62 +5,62 @@ internal import Glibc
 public enum SeccompFilter {
     /// From here on a syscall outside the table ends the process with SIGSYS. Call last, with one thread.
     public static func load() throws(SandboxError) {
-        let context = try build(SyscallTable.rules)
+        // Two filters, of which the kernel takes the stricter answer: a filter has one answer for what no rule matches, and
+        // some calls must get an errno where their arguments do not match. That filter is first, because the other one
+        // allows no further filter.
+        try load(otherwise: errnoAction(EACCES)) { rule in
+            switch (rule.condition, rule.otherwise) {
+            case (.oneOf(let alternatives), .refuse): [(allow, alternatives)]
+            case (.always, _), (.refused, _), (.oneOf, .kill), (.oneOf, .refuseOnly): [(allow, [[]])]
+            }
+        }
+        try load(otherwise: killProcess) { rule in
+            switch (rule.condition, rule.otherwise) {
+            case (.always, _), (.oneOf, .refuse): [(allow, [[]])]
+            case (.refused(let errno), _): [(errnoAction(errno), [[]])]
+            case (.oneOf(let alternatives), .kill): [(allow, alternatives)]
+            case (.oneOf(let alternatives), .refuseOnly(let refused)):
+                [(allow, alternatives), (errnoAction(EACCES), refused)]
+            }
+        }
+    }
+
+    /// An action and when it is taken: all tests of one of the alternatives hold.
+    private typealias Decision = (action: UInt32, alternatives: [[ArgumentTest]])
+
+    private static func load(
+        otherwise: UInt32, _ decisions: (SyscallRule) -> [Decision]
+    ) throws(SandboxError) {
+        guard let context = seccomp_init(otherwise) else { throw .failed(call: "seccomp_init", errno: ENOMEM) }
         defer { seccomp_release(context) }
+        // libseccomp checks the architecture first, and would end only the thread.
+        let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
+        guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
+        for rule in SyscallTable.rules {
+            for name in rule.names {
+                for decision in decisions(rule) { try add(decision, name, to: context) }
+            }
+        }
+        if otherwise != killProcess { try add((allow, [[]]), "seccomp", to: context) }
         let loaded = seccomp_load(context)
         guard loaded == 0 else { throw .failed(call: "seccomp_load", errno: -loaded) }
     }
 
-    private static func build(_ rules: [SyscallRule]) throws(SandboxError) -> scmp_filter_ctx {
-        guard let context = seccomp_init(killProcess) else { throw .failed(call: "seccomp_init", errno: ENOMEM) }
-        do throws(SandboxError) {
-            // libseccomp checks the architecture first, and would end only the thread.
-            let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
-            guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
-            for rule in rules {
-                for name in rule.names { try add(rule, name, to: context) }
-            }
-        } catch {
-            seccomp_release(context)
-            throw error
-        }
-        return context
-    }
-
-    private static func add(_ rule: SyscallRule, _ name: String, to context: scmp_filter_ctx) throws(SandboxError) {
+    private static func add(_ decision: Decision, _ name: String, to context: scmp_filter_ctx) throws(SandboxError) {
         let number = seccomp_syscall_resolve_name(name)
         // A call that this architecture does not have needs no rule.
         guard number >= 0 else { return }
-        func put(_ action: UInt32, _ comparisons: [scmp_arg_cmp]) throws(SandboxError) {
-            let result = seccomp_rule_add_array(context, action, number, UInt32(comparisons.count), comparisons)
+        for alternative in decision.alternatives {
+            let tests = alternative.map(compare)
+            let result = seccomp_rule_add_array(context, decision.action, number, UInt32(tests.count), tests)
             guard result == 0 else { throw .failed(call: "seccomp_rule_add(\(name))", errno: -result) }
-        }
-        func refuse(_ comparisons: [scmp_arg_cmp]) throws(SandboxError) {
-            switch rule.otherwise {
-            case .kill: break
-            case .refuse(let errno): try put(errnoAction(errno), comparisons)
-            }
-        }
-        switch rule.condition {
-        case .always: try put(allow, [])
-        case .refused(let errno): try put(errnoAction(errno), [])
-        case .equals(let index, let values):
-            for value in values { try put(allow, [compare(index, SCMP_CMP_EQ, value)]) }
-            try refuse(values.map { compare(index, SCMP_CMP_NE, $0) })
-        case .lacks(let index, let bits):
-            try put(allow, [compare(index, SCMP_CMP_MASKED_EQ, bits, 0)])
-            for bit in (0..<64).map({ UInt64(1) << $0 }) where bits & bit != 0 {
-                try refuse([compare(index, SCMP_CMP_MASKED_EQ, bit, bit)])
-            }
-        case .lacksAny(let index, let bits):
-            for bit in bits { try put(allow, [compare(index, SCMP_CMP_MASKED_EQ, bit, 0)]) }
         }
     }
 
-    private static func compare(
-        _ index: UInt32, _ operation: scmp_compare, _ first: UInt64, _ second: UInt64 = 0
-    ) -> scmp_arg_cmp {
-        scmp_arg_cmp(arg: index, op: operation, datum_a: first, datum_b: second)
+    private static func compare(_ test: ArgumentTest) -> scmp_arg_cmp {
+        test.mask == .max
+            ? scmp_arg_cmp(arg: test.index, op: SCMP_CMP_EQ, datum_a: test.value, datum_b: 0)
+            : scmp_arg_cmp(arg: test.index, op: SCMP_CMP_MASKED_EQ, datum_a: test.mask, datum_b: test.value)
     }
 
     // SCMP_ACT_* are macros; the values are the kernel's, seccomp(2).

@@ -1,24 +1,44 @@
 internal import CLinux
 internal import Glibc
 
+/// What a filter compares of one argument: the bits of `mask` are those of `value`.
+struct ArgumentTest: Sendable {
+    let index: UInt32
+    let mask: UInt64
+    let value: UInt64
+
+    static func equals(_ index: UInt32, _ value: UInt64) -> ArgumentTest {
+        ArgumentTest(index: index, mask: .max, value: value)
+    }
+
+    static func lacks(_ index: UInt32, _ bits: UInt64) -> ArgumentTest {
+        ArgumentTest(index: index, mask: bits, value: 0)
+    }
+}
+
 /// When a syscall in the table is allowed.
 enum Condition: Sendable {
     /// With any arguments.
     case always
-    /// Where argument `index` equals one of the values.
-    case equals(index: UInt32, values: [UInt64])
-    /// Where argument `index` has none of the bits.
-    case lacks(index: UInt32, bits: UInt64)
-    /// Where argument `index` lacks at least one of the bits.
-    case lacksAny(index: UInt32, bits: [UInt64])
+    /// Where all tests of one of the alternatives hold. Each test of an alternative is of another argument.
+    case oneOf([[ArgumentTest]])
     /// Never: answer this errno instead of ending the process.
     case refused(errno: Int32)
+
+    /// Where argument `index` equals one of the values.
+    static func equals(_ index: UInt32, _ values: [UInt64]) -> Condition { .oneOf(values.map { [.equals(index, $0)] }) }
+
+    /// Where argument `index` has none of the bits.
+    static func lacks(_ index: UInt32, _ bits: UInt64) -> Condition { .oneOf([[.lacks(index, bits)]]) }
 }
 
 /// What a call that fails its condition gets; a syscall that the table lacks ends the process.
 enum Otherwise: Sendable {
     case kill
-    case refuse(errno: Int32)
+    /// EACCES, and the process goes on.
+    case refuse
+    /// EACCES where one of the alternatives holds; else it ends.
+    case refuseOnly([[ArgumentTest]])
 }
 
 /// One line of the syscall table.
@@ -43,22 +63,21 @@ enum SyscallTable {
         memory + files + descriptors + processes + signals + threads + sockets + identity + refusals
 
     static let memory: [SyscallRule] = [
-        SyscallRule("brk munmap mremap madvise", "allocator"),
-        // Code comes from files: no page is ever writable and executable, and none becomes executable later.
+        SyscallRule("brk munmap mremap", "allocator"),
         SyscallRule(
-            "mmap", "allocator, loader",
-            when: .lacksAny(index: 2, bits: [UInt64(PROT_WRITE), UInt64(PROT_EXEC)])),
-        SyscallRule("mprotect", "loader, thread stacks", when: .lacks(index: 2, bits: UInt64(PROT_EXEC))),
+            "madvise", "allocator, thread stacks; the others change what belongs to whom",
+            when: .equals(2, [4, 8, 14]), else: .refuse),  // MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE
+        // Code comes from files: no page is ever writable and executable, and none becomes executable later. And no limit
+        // on memory counts what is shared and anonymous, or grows down.
+        SyscallRule("mmap", "allocator, loader", when: .oneOf(mappings)),
+        SyscallRule("mprotect", "loader, thread stacks", when: .lacks(2, UInt64(PROT_EXEC))),
     ]
 
     static let files: [SyscallRule] = [
-        // Landlock decides which paths; nothing is created even where the kernel lacks Landlock.
-        SyscallRule(
-            "openat", "loader, name service, /dev/null",
-            when: .lacks(index: 2, bits: creatingFlags), else: .refuse(errno: EACCES)),
-        SyscallRule(
-            "open", "the same through the older call",
-            when: .lacks(index: 1, bits: creatingFlags), else: .refuse(errno: EACCES)),
+        // Landlock decides which paths; nothing is created or emptied even where the kernel lacks it. It has no right for
+        // access mode 3, which gives a descriptor for ioctl and leases.
+        SyscallRule("openat", "loader, name service, /dev/null", when: .equals(2, openFlags), else: .refuse),
+        SyscallRule("open", "the same through the older call", when: .equals(1, openFlags), else: .refuse),
         SyscallRule("newfstatat fstat stat lstat statx", "loader, ssh looks at its socket"),
         SyscallRule("access faccessat faccessat2 readlink readlinkat", "loader, libcrypto"),
         SyscallRule("fstatfs", "free space before a download, of the descriptor that it goes into"),
@@ -70,41 +89,43 @@ enum SyscallTable {
     static let descriptors: [SyscallRule] = [
         SyscallRule("fsync sync_file_range", "a download, before it gets its name"),
         SyscallRule("read write readv writev pread64 pwrite64 lseek", "all input and output"),
-        SyscallRule("close close_range dup dup2 dup3 pipe pipe2 fcntl", "pipes to ssh"),
+        SyscallRule("close close_range dup dup2 dup3 pipe pipe2", "pipes to ssh"),
+        // No leases, no signals from descriptors, no notice of directories, no larger pipes.
+        SyscallRule(
+            "fcntl", "pipes to ssh, the sealed policy", when: .equals(1, descriptorCommands)),
         SyscallRule("poll ppoll select pselect6", "ssh's loop"),
         SyscallRule(
             "epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd2",
             "Dispatch, the reactor of ssh children"),
         SyscallRule("timerfd_create timerfd_settime timerfd_gettime", "Dispatch timers"),
         // FIONBIO and FIONREAD: ssh and Dispatch; TCGETS and TIOCGWINSZ: isatty. TIOCSTI is not among them.
+        // Of an address such as fe80::1%eth0 the resolver asks for the interface's number; ssh needs no answer.
         SyscallRule(
             "ioctl", "isatty, non-blocking mode",
             when: .equals(
-                index: 1,
-                values: [UInt64(CSD_TCGETS), UInt64(CSD_TIOCGWINSZ), UInt64(CSD_FIONREAD), UInt64(CSD_FIONBIO)])),
+                1, [UInt64(CSD_TCGETS), UInt64(CSD_TIOCGWINSZ), UInt64(CSD_FIONREAD), UInt64(CSD_FIONBIO)]),
+            else: .refuseOnly([UInt64(CSD_SIOCGIFINDEX), UInt64(CSD_SIOCGIFNAME)].map { [.equals(1, $0)] })),
     ]
 
     static let processes: [SyscallRule] = [
         // Landlock decides which program: ssh and its loader.
         SyscallRule("execve", "start ssh"),
         SyscallRule("vfork fork", "start ssh"),
-        SyscallRule("clone", "threads, start ssh", when: .lacks(index: 0, bits: forbiddenCloneFlags)),
+        SyscallRule("clone", "threads, start ssh", when: .lacks(0, forbiddenCloneFlags)),
         // Its flags lie in memory that a filter cannot read; ENOSYS makes the library use clone.
         SyscallRule("clone3", "replaced by clone", when: .refused(errno: ENOSYS)),
         SyscallRule("wait4 waitid pidfd_open pidfd_send_signal", "follow ssh"),
         SyscallRule("exit exit_group", "end"),
         SyscallRule("getpid getppid gettid getpgrp getpgid getsid", "logs, process group"),
-        SyscallRule("prlimit64", "own limits only", when: .equals(index: 0, values: [0])),
+        SyscallRule("prlimit64", "own limits only", when: .equals(0, [0])),
         SyscallRule("getrlimit getrusage", "descriptor table size"),
         SyscallRule("arch_prctl", "thread pointer"),
         SyscallRule(
             "prctl", "thread names, ssh disables its own core files, libnss_systemd looks at capabilities",
-            when: .equals(
-                index: 0,
-                values: [
-                    UInt64(CSD_PR_SET_NAME), UInt64(CSD_PR_GET_DUMPABLE), UInt64(CSD_PR_SET_DUMPABLE),
-                    UInt64(CSD_PR_CAPBSET_READ), UInt64(CSD_PR_SET_VMA),
-                ])),
+            when: .oneOf(
+                [CSD_PR_SET_NAME, CSD_PR_GET_DUMPABLE, CSD_PR_CAPBSET_READ, CSD_PR_SET_VMA].map {
+                    [.equals(0, UInt64($0))]
+                } + [[.equals(0, UInt64(CSD_PR_SET_DUMPABLE)), .equals(1, 0)]])),
     ]
 
     static let signals: [SyscallRule] = [
@@ -124,13 +145,20 @@ enum SyscallTable {
     ]
 
     static let sockets: [SyscallRule] = [
+        // A datagram socket would reach what takes messages from anybody: a system log, a service manager.
         SyscallRule(
-            "socket", "the ControlMaster's socket; no network",
-            when: .equals(index: 0, values: [UInt64(AF_UNIX)]), else: .refuse(errno: EACCES)),
+            "socket", "the ControlMaster's socket; no network", when: .oneOf(localStreams), else: .refuse),
         SyscallRule("connect", "the ControlMaster's socket"),
-        SyscallRule("socketpair", "ssh's pipes", when: .equals(index: 0, values: [UInt64(AF_UNIX)])),
+        SyscallRule("socketpair", "ssh's pipes", when: .oneOf(localStreams)),
         SyscallRule("sendmsg recvmsg sendto recvfrom shutdown", "mux and IPC messages"),
-        SyscallRule("getsockopt setsockopt getpeername getsockname", "ssh looks at its descriptors"),
+        SyscallRule("getpeername getsockname", "ssh looks at its descriptors"),
+        SyscallRule(
+            "getsockopt", "name-service clients look at their peer",
+            when: .oneOf(
+                [SO_TYPE, SO_ERROR, SO_PEERCRED].map { [.equals(1, UInt64(SOL_SOCKET)), .equals(2, UInt64($0))] }),
+            else: .refuse),
+        // ssh sets options of network connections only, which it cannot have here. SO_ATTACH_FILTER is one of these.
+        SyscallRule("setsockopt", "none is needed", when: .refused(errno: ENOPROTOOPT)),
     ]
 
     static let identity: [SyscallRule] = [
@@ -146,8 +174,27 @@ enum SyscallTable {
         SyscallRule("ioprio_set sched_setattr sched_setscheduler", "thread pool tuning", when: .refused(errno: EPERM)),
     ]
 
-    /// O_CREAT, and the bit of O_TMPFILE that is not O_DIRECTORY.
-    private static let creatingFlags = UInt64(O_CREAT) | 0o20_000_000
+    /// The ways in which the loader, the C library, libcrypto and ssh open files, whole.
+    private static let openFlags = [
+        O_RDONLY, O_RDONLY | O_CLOEXEC, O_RDWR, O_RDWR | O_CLOEXEC, O_RDONLY | O_NONBLOCK | O_DIRECTORY | O_CLOEXEC,
+    ].map { UInt64($0) }
+
+    /// Neither writable and executable, nor shared and anonymous, and not MAP_GROWSDOWN.
+    private static let mappings: [[ArgumentTest]] = [PROT_WRITE, PROT_EXEC].flatMap { protection in
+        [MAP_SHARED, MAP_ANONYMOUS].map { kind in
+            [.lacks(2, UInt64(protection)), .lacks(3, UInt64(kind | MAP_GROWSDOWN))]
+        }
+    }
+
+    /// SOCK_STREAM of AF_UNIX, with or without SOCK_CLOEXEC and SOCK_NONBLOCK.
+    private static let localStreams: [[ArgumentTest]] = [0, O_CLOEXEC, O_NONBLOCK, O_CLOEXEC | O_NONBLOCK].map {
+        [.equals(0, UInt64(AF_UNIX)), .equals(1, UInt64(SOCK_STREAM.rawValue) | UInt64($0))]
+    }
+
+    /// F_GET_SEALS is not in the headers without _GNU_SOURCE.
+    private static let descriptorCommands = [
+        F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, CSD_F_GET_SEALS,
+    ].map { UInt64($0) }
 
     /// CLONE_PARENT, which would make the supervisor the parent, and CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER,
     /// NEWPID, NEWNET, clone(2).
