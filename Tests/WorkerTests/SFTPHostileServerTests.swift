@@ -51,7 +51,7 @@ struct SFTPHostileServerTests {
     }
 
     @Test func `one that never answers, at first or later`() async {
-        let mute = Server.files(version: [], deadline: .milliseconds(200)) { _, _ in }
+        let mute = Server.files(version: [], deadline: .milliseconds(200), opening: .milliseconds(200)) { _, _ in }
         let first = await error { () async throws(SFTPError) in try await mute.stat(path) }
         #expect(first == .hung(.milliseconds(200), seen: ""))
         let lame = Server.files(deadline: .milliseconds(200)) { _, _ in }

@@ -34,6 +34,8 @@ public final class SFTPChannel: Sendable {
     private let openers: [(way: FileTransport, open: Opener)]
     private let idle: Duration
     private let deadline: Duration
+    /// How long opening may take, all ways together.
+    private let opening: Duration
     private let state = Mutex(State())
     /// Of calls that read a file, change the text and write it.
     let editing = Turns()
@@ -81,8 +83,11 @@ public final class SFTPChannel: Sendable {
         channel.withLock { $0.channel = self }
     }
 
-    init(deadline: Duration, idle: Duration, openers: [(way: FileTransport, open: Opener)]) {
+    init(
+        deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)]
+    ) {
         self.deadline = deadline
+        self.opening = opening ?? deadline
         self.idle = idle
         self.openers = openers
     }
@@ -209,7 +214,7 @@ public final class SFTPChannel: Sendable {
     private func open() {
         Task {
             let known = state.withLock { $0.way }
-            let due = ContinuousClock.now + deadline
+            let due = ContinuousClock.now + opening
             var missing: [String] = []
             for (way, opener) in openers where known == nil || way == known {
                 do throws(SFTPError) {

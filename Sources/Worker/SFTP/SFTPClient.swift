@@ -57,6 +57,7 @@ final class SFTPClient: Sendable {
         /// Until when the deadline is charged.
         var charged = ContinuousClock.now
         var watching = false
+        var timer: Timer?
         /// Bytes from the host in all.
         var arrived: UInt64 = 0
         /// Bytes of files and directories that calls took or gave.
@@ -362,6 +363,8 @@ final class SFTPClient: Sendable {
             return true
         }
         guard begins else { return }
+        // The one before is for the time of opening, which may be longer.
+        watch(after: patience)
         if version.extensions.contains(.limits) {
             let limits = send(.limits)
             // Nobody needs to wait for it: until it comes, requests are shorter.
@@ -425,7 +428,11 @@ final class SFTPClient: Sendable {
 
     /// One timer while something is under way: it asks how long the server has been silent.
     private func watch(after wait: Duration) {
-        _ = Timer(wait) { [weak self] in self?.judgeSilence() }
+        let timer = Timer(wait) { [weak self] in self?.judgeSilence() }
+        state.withLock { state in
+            state.timer?.cancel()
+            state.timer = timer
+        }
     }
 
     private func judgeSilence() {
