@@ -3,7 +3,8 @@
 extension SFTPChannel {
     /// A channel with one way to the files.
     convenience init(
-        deadline: Duration, opening: Duration? = nil, idle: Duration, way: FileTransport = .sftp, opener: @escaping Opener
+        deadline: Duration, opening: Duration? = nil, idle: Duration, way: FileTransport = .sftp,
+        opener: @escaping Opener
     ) {
         self.init(deadline: deadline, opening: opening, idle: idle, openers: [(way, opener)])
     }

@@ -148,7 +148,8 @@ final class SFTPScriptedServer: SFTPPacketTransport {
 
     /// Files on a server that follows the script. Opening has time enough on a busy machine, whatever the deadline is.
     static func files(
-        version: [UInt8] = version(3), deadline: Duration = .seconds(10), opening: Duration = .seconds(30), idle: Duration = .seconds(300),
+        version: [UInt8] = version(3), deadline: Duration = .seconds(10), opening: Duration = .seconds(30),
+        idle: Duration = .seconds(300),
         _ script: @escaping Script
     ) -> RemoteFiles {
         RemoteFiles(
