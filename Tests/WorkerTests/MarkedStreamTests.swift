@@ -101,6 +101,9 @@ struct MarkedStreamTests {
             #expect(marks.ended && marks.exitStatus == nil)
         }
         #expect(stream(mark("+5") + mark("-137 1")).marks.signalled)
+        #expect(stream(mark("+5") + mark("-143 1 ")).marks.stopped == nil)
+        #expect(stream(mark("+5") + mark("-143 1 0")).marks.stopped == .confirmed)
+        #expect(stream(mark("+5") + mark("-143 0 1")).marks.stopped == .signalled)
         for text in ["137", "137 ", "137 0", "137 2", "137 11"] {
             #expect(!stream(mark("+5") + mark("-" + text)).marks.signalled)
         }

@@ -14,11 +14,12 @@ struct ObservedRun: Sendable {
     ///   - login: the user's shell: it gets the line, and runs the command as `$SHELL`.
     static func of(
         _ command: String, interpreter: LocalShell? = nil, login: LocalShell? = nil, directory: String = "",
-        tree: String = "", inPOSIXShell: Bool = false, variables: [String: String] = [:], input: String = ""
+        tree: String = "", inPOSIXShell: Bool = false, variables: [String: String] = [:], input: String = "",
+        limit: Duration = .seconds(3600)
     ) async throws -> ObservedRun {
         var line = Observer.line(
             nonce: "abc123", command: command, directory: directory, tree: tree, inPOSIXShell: inPOSIXShell,
-            environment: variables)
+            environment: variables, within: limit)
         if let interpreter { line = interpreter.interpreting(line) }
         let outer = login?.path ?? "/bin/sh"
         let run = try await LocalRun.of(

@@ -546,7 +546,7 @@ struct SFTPHostileServerTests {
             #expect(SFTPClient.earlyEnd(reason, .shell) == .unreachable(detail: reason))
         }
         let refused = "mux_client_request_session: session request failed: Session open refused by peer"
-        #expect(SFTPClient.earlyEnd(refused, .sftp) == .noSession)
+        #expect(SFTPClient.earlyEnd(refused, .sftp) == .noSession(nil))
         let unknown = "No user exists for uid 0"
         #expect(SFTPClient.earlyEnd(unknown, .sftp) == .spawn(detail: unknown))
     }

@@ -33,6 +33,8 @@ public final class SFTPChannel: Sendable {
     /// Where the first way is not there, the second is tried.
     private let openers: [(way: FileTransport, open: Opener)]
     private let idle: Duration
+    /// Called when the host has refused a session; it tells what holds the others.
+    private let whenRefused: (@Sendable () async -> SessionShortage)?
     private let deadline: Duration
     /// How long opening may take, all ways together.
     private let opening: Duration
@@ -48,24 +50,31 @@ public final class SFTPChannel: Sendable {
     ///   - deadline: how long the host may move nothing, see `ProgressDeadline`, and how long opening may take in all.
     ///   - idle: how long the connection stays open without a call.
     public convenience init(
-        sessions: HostSessions, deadline: Duration = ProgressDeadline.patience, idle: Duration = .seconds(300)
+        sessions: HostSessions, deadline: Duration = ProgressDeadline.patience, idle: Duration = .seconds(60)
     ) {
         let listens = Mutex(false)
         let channel = Mutex(WeakChannel())
         @Sendable func open(
-            _ peer: HostSessions.Peer, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+            _ peer: HostSessions.Peer, besideOwn: Bool = false, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
             _ ended: @escaping @Sendable (String) -> Void
         ) async throws(SFTPError) -> SSHChannel {
             let first = listens.withLock { listens in
                 defer { listens = true }
                 return !listens
             }
-            if first { await sessions.onShortage { channel.withLock { $0.channel }?.closeIfIdle() } }
+            if first {
+                await sessions.onShortage {
+                    let channel = channel.withLock { $0.channel }
+                    channel?.closeIfIdle()
+                    return channel != nil
+                }
+            }
             do throws(ExecFailure) {
-                return try await sessions.open(peer, receive: receive, ended: ended)
+                return try await sessions.open(peer, besideOwn: besideOwn, within: deadline * 0.9, receive: receive, ended: ended)
             } catch {
                 switch error {
-                case .cancelled, .noSession: throw .noSession
+                case .noSession(let shortage): throw .noSession(shortage)
+                case .cancelled: throw .noSession(nil)
                 case .spawn(let detail): throw .spawn(detail: detail)
                 default: throw .unreachable(detail: "\(error)")
                 }
@@ -75,20 +84,30 @@ public final class SFTPChannel: Sendable {
             try await open(.subsystem("sftp"), { client.receive($0) }, { client.transportEnded($0) })
         }
         let shell: Opener = { client async throws(SFTPError) in
-            try await ShellTransport.open(client) { line, receive, ended async throws(SFTPError) in
-                try await open(.command(line), receive, ended)
+            // The first is for the requests, the others for content beside them.
+            let opened = Mutex(false)
+            return try await ShellTransport.open(client) { line, receive, ended async throws(SFTPError) in
+                let besideOwn = opened.withLock { opened in
+                    defer { opened = true }
+                    return opened
+                }
+                return try await open(.command(line), besideOwn: besideOwn, receive, ended)
             }
         }
-        self.init(deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)])
+        self.init(
+            deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)],
+            whenRefused: { await sessions.wasRefused() })
         channel.withLock { $0.channel = self }
     }
 
     init(
-        deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)]
+        deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)],
+        whenRefused: (@Sendable () async -> SessionShortage)? = nil
     ) {
         self.deadline = deadline
         self.opening = opening ?? deadline
         self.idle = idle
+        self.whenRefused = whenRefused
         self.openers = openers
     }
 
@@ -218,7 +237,7 @@ public final class SFTPChannel: Sendable {
             var missing: [String] = []
             for (way, opener) in openers where known == nil || way == known {
                 do throws(SFTPError) {
-                    let client = try await open(way, opener, due: due)
+                    let client = try await openWhereThereIsRoom(way, opener, due: due)
                     state.withLock { $0.way = way }
                     return finish(client, .success(client))
                 } catch .noSubsystem(let detail) {
@@ -231,6 +250,24 @@ public final class SFTPChannel: Sendable {
                 }
             }
             finish(nil, .failure(.noSubsystem(detail: missing.joined(separator: "; "))))
+        }
+    }
+
+    /// Tries again while the host refuses a session, until `due`: others give theirs back, or end.
+    private func openWhereThereIsRoom(
+        _ way: FileTransport, _ opener: @escaping Opener, due: ContinuousClock.Instant
+    ) async throws(SFTPError) -> SFTPClient {
+        var pause = Duration.milliseconds(50)
+        var shortage: SessionShortage?
+        while true {
+            do throws(SFTPError) {
+                return try await open(way, opener, due: due)
+            } catch .noSession(nil) {
+                guard let whenRefused, .now + pause < due else { throw .noSession(shortage) }
+                shortage = await whenRefused()
+                await Timer.pause(pause)
+                pause = min(pause * 2, .milliseconds(500))
+            }
         }
     }
 

@@ -402,7 +402,7 @@ final class SFTPClient: Sendable {
         // Of a subsystem that is refused only the ControlMaster is told why: the ssh that uses it says nothing.
         let silent = reason == "exited(255)" && way == .sftp
         if silent || reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
-        if reason.contains("refused by peer") { return .noSession }
+        if reason.contains("refused by peer") { return .noSession(nil) }
         let ours = [
             "Control socket", "mux_client", "ControlPath", "exited(255)", "signalled(", "Broken pipe",
             "closed by remote host", "kex_exchange_identification", "/nonexistent",

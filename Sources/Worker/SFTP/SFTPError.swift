@@ -1,3 +1,5 @@
+public import SSH
+
 /// Why a call on remote files failed.
 public enum SFTPError: Error, Equatable, Sendable {
     /// The host has no SFTP subsystem, or something else answers in its place: other ways to its files may work.
@@ -6,8 +8,8 @@ public enum SFTPError: Error, Equatable, Sendable {
     case unreachable(detail: String)
     /// `ssh` cannot run on this machine. Nothing was done.
     case spawn(detail: String)
-    /// No session was free in time. Nothing was done.
-    case noSession
+    /// No session was free in time, with what held them where that is known. Nothing was done.
+    case noSession(SessionShortage?)
     /// The connection ended during the call: what it changed is unknown, unless the call only reads.
     case lost(detail: String)
     /// The server sent what no SFTP server may send; the connection was given up.

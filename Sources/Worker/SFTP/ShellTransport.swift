@@ -328,6 +328,11 @@ final class ShellTransport: SFTPTransport {
         writer?.close()
     }
 
+    private static func isShortage(_ error: SFTPError) -> Bool {
+        if case .noSession = error { return true }
+        return false
+    }
+
     private func open(_ path: [UInt8], _ offset: UInt64) async -> Result<ShellWriter, ShellWriter.Failure> {
         do throws(SFTPError) {
             let writer = try await ShellWriter.open(path, offset: offset, opener)
@@ -341,7 +346,7 @@ final class ShellTransport: SFTPTransport {
             return .success(writer)
         } catch {
             let text =
-                error == .noSession
+                Self.isShortage(error)
                 ? "no session was free for its content; limits.sessions_per_host must be 2 or more"
                 : "no session for it: \(error)"
             return .failure(ShellWriter.Failure(status: .failure, text: text))

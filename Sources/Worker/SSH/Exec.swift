@@ -51,11 +51,12 @@ public struct ExecOutput: Sendable {
     public let stdout: Stream
     /// Standard error.
     public let stderr: Stream
-    /// Exit status, 128 + n after signal n as shells count; -1 where it is not known.
+    /// Exit status, 128 + n after signal n as shells count; -1 where it is not known. After a timeout that of the stopped command.
     public let exitCode: Int
     /// The signal that ended it, where the host's shell tells, as `SIGKILL`.
     public let signal: String?
-    /// The timeout ran out.
+    /// The timeout ran out before the command ended, and it was stopped, or should have been. One that ended by itself before
+    /// it could be stopped has not timed out.
     public let timedOut: Bool
     /// After a timeout: how sure we are that nothing of it runs.
     public let stopped: StopVerdict?
@@ -76,7 +77,7 @@ public enum ExecFailure: Error, Sendable {
     /// The encoded command is longer than an argument may be; nothing has run.
     case tooLong(bytes: Int, limit: Int)
     /// The host has no free session and none became free in time; nothing has run.
-    case noSession
+    case noSession(SessionShortage)
     /// The login shell did not start the command, with what it printed.
     case notStarted(detail: String)
     /// The connection was lost while the command ran; its outcome is unknown. With the last of its output.

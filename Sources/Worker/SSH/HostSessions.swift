@@ -27,7 +27,8 @@ public final class HostSessions: Sendable {
         var timedOut = false
         var cancelled = false
         var background = false
-        var stopped: StopVerdict?
+        /// What came of stopping it.
+        var answer: TreeStop.Answer?
     }
 
     let host: PolicySnapshot.Host
@@ -35,14 +36,12 @@ public final class HostSessions: Sendable {
     let budget: SessionBudget
     private let stops: StopQueue
 
-    /// Sessions on `host`, at most `sessions` at once.
-    public init(host: PolicySnapshot.Host, sshPath: String, sessions: Int) {
+    /// Sessions on `host`, which share `master` with all others that go through its socket.
+    public init(host: PolicySnapshot.Host, sshPath: String, master: MasterSessions) {
         self.host = host
         self.sshPath = sshPath
-        budget = SessionBudget(sessions: sessions)
-        stops = StopQueue { processIDs in
-            await Self.stop(processIDs, sshPath: sshPath, line: { SSHInvocation.session(host, line: $0) })
-        }
+        budget = master.budget
+        stops = master.stops
     }
 
     /// What is known of the master.
@@ -74,7 +73,8 @@ public final class HostSessions: Sendable {
             String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
         let line = Observer.line(
             nonce: nonce, command: request.command, directory: Self.directory(request.directory),
-            tree: request.tree, inPOSIXShell: request.inPOSIXShell, environment: request.environment)
+            tree: request.tree, inPOSIXShell: request.inPOSIXShell, environment: request.environment,
+            within: request.timeout)
         guard line.utf8.count <= Observer.maximumLine else {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
@@ -82,7 +82,7 @@ public final class HostSessions: Sendable {
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
         do throws(SessionBudget.NoPlace) {
-            outcome = try await budget.withPlace(within: request.timeout) {
+            outcome = try await budget.withPlace(within: request.timeout, probe: probe) {
                 let left = request.timeout - (ContinuousClock.now - asked)
                 // Detached: cancelling the call must stop the command, not the code that stops it.
                 let work = Task.detached {
@@ -95,7 +95,10 @@ public final class HostSessions: Sendable {
                 }
             }
         } catch {
-            throw error == .timedOut ? .noSession : .cancelled(.confirmed)
+            switch error {
+            case .timedOut(let shortage): throw .noSession(shortage)
+            case .cancelled: throw .cancelled(.confirmed)
+            }
         }
         return try outcome.get()
     }
@@ -107,7 +110,6 @@ public final class HostSessions: Sendable {
         let started = ContinuousClock.now
         let deadline = Timer(timeout) { events.continuation.yield(.timer(Bound.deadline)) }
         defer { deadline.cancel() }
-        var pause = Duration.milliseconds(20)
         while true {
             let streams = StreamBox(
                 Streams(
@@ -115,7 +117,7 @@ public final class HostSessions: Sendable {
                     err: MarkedStream(nonce: nonce, limit: request.outputLimit)))
             let attempt: Attempt
             do throws(SSHProcess.SpawnFailure) {
-                attempt = try await once(request, line: line, streams, events)
+                attempt = try await once(request, nonce: nonce, line: line, streams, events)
             } catch {
                 return .failure(.spawn(detail: error.detail))
             }
@@ -124,30 +126,47 @@ public final class HostSessions: Sendable {
                 streams.err.finish()
                 return streams
             }
-            if attempt.cancelled { return .failure(.cancelled(attempt.stopped ?? .unknown)) }
+            if attempt.cancelled { return .failure(.cancelled(Self.verdict(attempt, seen))) }
             let refused = !seen.err.marks.started && Self.isRefusal(seen.err.preamble.output().text)
-            if refused && attempt.timedOut { return .failure(.noSession) }
             guard refused else {
                 return await judge(attempt, seen, duration: ContinuousClock.now - started)
             }
+            await budget.wasRefused(holdsPlace: true)
             // sshd opened no session, so nothing can have run: another session may end before the deadline.
-            let timer = Timer(pause) { events.continuation.yield(.timer(Bound.retry)) }
-            defer { timer.cancel() }
-            pause = min(pause * 2, .milliseconds(500))
-            var iterator = events.stream.makeAsyncIterator()
-            waiting: while let event = await iterator.next() {
-                switch event {
-                case .timer(Bound.retry): break waiting
-                case .timer(Bound.deadline): return .failure(.noSession)
-                case .cancelled: return .failure(.cancelled(.confirmed))
-                case .timer, .ended, .commandStarted, .commandEnded: continue
-                }
+            if let failure = await waitForSession(attempt, events) {
+                await budget.triesNoMore()
+                return .failure(failure)
             }
         }
     }
 
+    /// Waits until a session that the host has refused may be tried again.
+    /// - Returns: why it is not tried again.
+    private func waitForSession(
+        _ attempt: Attempt,
+        _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
+    ) async -> ExecFailure? {
+        if attempt.timedOut { return .noSession(await budget.refusal) }
+        var pause = Duration.milliseconds(20)
+        var iterator = events.stream.makeAsyncIterator()
+        while true {
+            let timer = Timer(pause) { events.continuation.yield(.timer(Bound.retry)) }
+            defer { timer.cancel() }
+            pause = min(pause * 2, .milliseconds(500))
+            waiting: while let event = await iterator.next() {
+                switch event {
+                case .timer(Bound.retry): break waiting
+                case .timer(Bound.deadline): return .noSession(await budget.refusal)
+                case .cancelled: return .cancelled(.confirmed)
+                case .timer, .ended, .commandStarted, .commandEnded, .stopped: continue
+                }
+            }
+            if await budget.mayTryAgain() { return nil }
+        }
+    }
+
     private func once(
-        _ request: ExecRequest, line: String, _ streams: StreamBox<Streams>,
+        _ request: ExecRequest, nonce: String, line: String, _ streams: StreamBox<Streams>,
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async throws(SSHProcess.SpawnFailure) -> Attempt {
         let attempt = StreamBox(Attempt())
@@ -173,7 +192,7 @@ public final class HostSessions: Sendable {
             input: request.input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
             stderr: { chunk in take { $0.err.append(chunk) } },
             control: { iterator in
-                await self.watch(&iterator, events.continuation, streams, attempt)
+                await self.watch(&iterator, events.continuation, nonce: nonce, streams, attempt)
             })
         return attempt.value
     }
@@ -181,77 +200,121 @@ public final class HostSessions: Sendable {
     /// Waits for the command's end, and stops it where the time runs out or the caller cancels.
     private func watch(
         _ events: inout AsyncStream<SSHProcess.Event>.Iterator,
-        _ continuation: AsyncStream<SSHProcess.Event>.Continuation, _ streams: StreamBox<Streams>,
+        _ continuation: AsyncStream<SSHProcess.Event>.Continuation, nonce: String, _ streams: StreamBox<Streams>,
         _ attempt: StreamBox<Attempt>
     ) async -> ChildEnd? {
+        enum Phase {
+            case running
+            /// The time is over, and the command has not told its start.
+            case late
+            case stopping
+            case stopped
+        }
+        var phase = Phase.running
+        var end: ChildEnd?
         var timer: Timer?
         defer { timer?.cancel() }
-        var stopping = false
+        func arm(_ bound: Int, after duration: Duration) {
+            timer?.cancel()
+            timer = Timer(duration) { continuation.yield(.timer(bound)) }
+        }
+        func stop() {
+            timer?.cancel()
+            guard let processID = streams.with({ $0.err.marks.processID }) else {
+                continuation.yield(.stopped(nil))
+                return
+            }
+            Task {
+                let answer = await stops.answer(for: ObserverID(processID: processID, nonce: nonce), stop: { await self.stopBatch($0) })
+                continuation.yield(.stopped(answer))
+            }
+        }
         while let event = await events.next() {
             switch event {
-            case .ended(let end): return end
+            case .ended(let how):
+                end = how
+                // Of one that is being stopped, something may live on that holds none of its streams.
+                if phase != .stopping || streams.with({ $0.err.marks.stopped }) != nil { return how }
             case .timer(Bound.giveUp): return nil
             case .commandEnded:
-                // A process left behind may hold the streams open for ever; the command itself is done.
-                if timer == nil { timer = Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.linger)) } }
+                switch phase {
+                case .running:
+                    // A process left behind may hold the streams open for ever; the command itself is done.
+                    arm(Bound.linger, after: .milliseconds(500))
+                case .late, .stopping, .stopped:
+                    // The watchdog has seen to the rest.
+                    if streams.with({ $0.err.marks.stopped }) != nil { arm(Bound.giveUp, after: .milliseconds(500)) }
+                }
             case .timer(Bound.linger):
+                guard phase == .running else { continue }
                 attempt.with { $0.background = true }
                 return nil
             case .timer(Bound.deadline), .cancelled:
                 if case .cancelled = event { attempt.with { $0.cancelled = true } }
-                guard !stopping else { continue }
-                stopping = true
-                if case .timer = event { attempt.with { $0.timedOut = true } }
-                timer?.cancel()
+                guard phase == .running else { continue }
+                if case .timer = event {
+                    if streams.with({ $0.ended }) { continue }
+                    attempt.with { $0.timedOut = true }
+                }
                 if streams.with({ $0.err.marks.started }) {
-                    timer = await stop(streams, attempt, continuation)
+                    phase = .stopping
+                    stop()
                 } else {
                     // The session may be opening just now: without the mark of its start there is no way to stop it.
-                    timer = Timer(.seconds(5)) { continuation.yield(.timer(Bound.giveUp)) }
+                    phase = .late
+                    arm(Bound.giveUp, after: .seconds(5))
                 }
             case .commandStarted:
-                guard stopping, attempt.value.stopped == nil else { continue }
-                timer?.cancel()
-                timer = await stop(streams, attempt, continuation)
+                guard phase == .late else { continue }
+                phase = .stopping
+                stop()
+            case .stopped(let answer):
+                phase = .stopped
+                attempt.with { $0.answer = answer }
+                if let end { return end }
+                // Its last words, and the end of the streams.
+                arm(Bound.giveUp, after: .milliseconds(500))
             case .timer: continue
             }
         }
         return nil
     }
 
-    /// Stops the command, and returns the timer that bounds the wait for its last words and the end of the streams.
-    private func stop(
-        _ streams: StreamBox<Streams>, _ attempt: StreamBox<Attempt>,
-        _ continuation: AsyncStream<SSHProcess.Event>.Continuation
-    ) async -> Timer {
-        var verdict = StopVerdict.unknown
-        if let processID = streams.with({ $0.err.marks.processID }) { verdict = await stops.verdict(for: processID) }
-        attempt.with { $0.stopped = verdict }
-        return Timer(.milliseconds(500)) { continuation.yield(.timer(Bound.giveUp)) }
-    }
-
     /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
     /// free one: so it is asked again for a while.
-    private static func stop(
-        _ processIDs: [Int], sshPath: String, line: @Sendable (String) -> [String]
-    ) async -> [Int: StopVerdict] {
-        let arguments = line(TreeStop.line(processIDs: processIDs))
+    private func stopBatch(_ observers: [ObserverID]) async -> [Int: TreeStop.Answer] {
+        let arguments = SSHInvocation.session(host, line: TreeStop.line(observers))
         let deadline = ContinuousClock.now + .seconds(8)
         while true {
             let left = deadline - ContinuousClock.now
             guard left > .zero,
                 let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
             else { return [:] }
-            guard isRefusal(answer.stderr) else { return TreeStop.verdicts(answer.stdout) }
+            guard Self.isRefusal(answer.stderr) else { return TreeStop.answers(answer.stdout) }
+            await budget.wasRefused(holdsPlace: false)
             await Timer.pause(.milliseconds(100))
         }
+    }
+
+    /// How sure it is that nothing of a command runs that was to be stopped.
+    private static func verdict(_ attempt: Attempt, _ streams: Streams) -> StopVerdict {
+        let watchdog = streams.err.marks.stopped
+        if attempt.answer == .confirmed || watchdog == .confirmed { return .confirmed }
+        if attempt.answer == .signalled || watchdog == .signalled { return .signalled }
+        return endedItself(attempt, streams) ? .confirmed : .unknown
+    }
+
+    /// Whether the command told its end, and nothing was there to be stopped.
+    private static func endedItself(_ attempt: Attempt, _ streams: Streams) -> Bool {
+        attempt.answer == .gone && streams.err.marks.ended && streams.err.marks.stopped == nil
     }
 
     private func judge(
         _ attempt: Attempt, _ streams: Streams, duration: Duration
     ) async -> Result<ExecOutput, ExecFailure> {
         let marks = streams.err.marks
-        if !attempt.timedOut && !marks.ended {
+        let timedOut = (attempt.timedOut || marks.stopped != nil) && !Self.endedItself(attempt, streams)
+        if !timedOut && !marks.ended {
             if marks.directoryOutside { return .failure(.outside) }
             if marks.directoryFailed { return .failure(.directory(detail: Self.lastLine(streams.err.preamble))) }
             let master = await check()
@@ -275,13 +338,13 @@ public final class HostSessions: Sendable {
                 stdout: streams.out.window.output(), stderr: streams.err.window.output(),
                 exitCode: marks.exitStatus ?? -1,
                 signal: marks.signalled ? marks.exitStatus.flatMap(SignalName.of(exitStatus:)) : nil,
-                timedOut: attempt.timedOut, stopped: attempt.timedOut ? attempt.stopped ?? .unknown : nil,
+                timedOut: timedOut, stopped: timedOut ? Self.verdict(attempt, streams) : nil,
                 background: attempt.background,
                 duration: duration))
     }
 
     /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.
-    private static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
+    static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
 
     /// Sessions start in the login directory, so `~` needs no expansion there. A relative path must not look like an
     /// option of `cd`, or like its `-`.

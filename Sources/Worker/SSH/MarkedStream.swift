@@ -12,6 +12,8 @@ struct MarkedStream {
         /// Numbers after the end mark.
         var exitStatus: Int?
         var signalled = false
+        /// The watchdog ended the command, with what it saw then.
+        var stopped: StopVerdict?
     }
 
     /// Most bytes of a mark after the nonce; longer is no mark.
@@ -66,7 +68,7 @@ struct MarkedStream {
 
     private enum Mark {
         case start(processID: Int?)
-        case end(exitStatus: Int?, signalled: Bool)
+        case end(exitStatus: Int?, signalled: Bool, stopped: StopVerdict?)
         case directoryFailed
         case directoryOutside
     }
@@ -82,8 +84,9 @@ struct MarkedStream {
         case .start(let processID):
             marks.started = true
             marks.processID = processID
-        case .end(let exitStatus, let signalled):
+        case .end(let exitStatus, let signalled, let stopped):
             marks.ended = true
+            marks.stopped = stopped
             marks.exitStatus = exitStatus
             marks.signalled = signalled
         case .directoryFailed: marks.directoryFailed = true
@@ -108,7 +111,8 @@ struct MarkedStream {
         case UInt8(ascii: "-"):
             mark = .end(
                 exitStatus: number.flatMap { (0...255).contains($0) ? $0 : nil },
-                signalled: words.dropFirst().first == "1")
+                signalled: words.dropFirst().first == "1",
+                stopped: words.dropFirst(2).first.map { $0 == "0" ? .confirmed : .signalled })
         case UInt8(ascii: "?"): mark = .directoryFailed
         case UInt8(ascii: "/"): mark = .directoryOutside
         default: return .none

@@ -53,9 +53,9 @@ extension HostSessions {
 
     /// Opens a session and keeps its place in the budget until it ends. Waits for that place at most `limit`.
     ///
-    /// `receive` gets what the other end sends and `ended` the reason of the end, once, both on the reactor's thread.
+    /// With `besideOwn` it is a second one that an open channel needs to get on. `receive` gets what the other end sends and `ended` the reason of the end, once, both on the reactor's thread.
     public func open(
-        _ peer: Peer, within limit: Duration = .seconds(30), receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        _ peer: Peer, besideOwn: Bool = false, within limit: Duration = .seconds(30), receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (String) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
         let arguments =
@@ -63,10 +63,14 @@ extension HostSessions {
             case .subsystem(let name): SSHInvocation.subsystem(host, name: name)
             case .command(let line): SSHInvocation.session(host, line: line)
             }
+        let kind: SessionBudget.Kind = besideOwn ? .content : .channel
         do throws(SessionBudget.NoPlace) {
-            try await budget.acquire(within: limit)
+            try await budget.acquire(kind, within: limit, probe: probe)
         } catch {
-            throw error == .timedOut ? .noSession : .cancelled(.confirmed)
+            switch error {
+            case .timedOut(let shortage): throw .noSession(shortage)
+            case .cancelled: throw .cancelled(.confirmed)
+            }
         }
         let said = StreamBox(OutputWindow(limit: 4096))
         do throws(IPCError) {
@@ -75,17 +79,24 @@ extension HostSessions {
                 environment: SSHInvocation.environment, stdout: receive,
                 stderr: { chunk in said.with { $0.append(chunk) } },
                 ended: { end in
-                    Task { await self.budget.release() }
+                    Task { await self.budget.release(kind) }
                     let text = said.value.output().text.split(whereSeparator: \.isNewline).joined(separator: "; ")
                     ended(text.isEmpty ? "\(end)" : text)
                 })
             return SSHChannel(child: child, errors: said)
         } catch {
-            await budget.release()
+            await budget.release(kind)
             throw .spawn(detail: "\(sshPath): \(error)")
         }
     }
 
-    /// Calls `function` whenever a call has to wait for a session: an idle channel is closed then.
-    public func onShortage(_ function: @escaping @Sendable () -> Void) async { await budget.onShortage(function) }
+    /// Calls `function` whenever a session of this master is wanted, until it returns false: an idle channel is closed then.
+    public func onShortage(_ function: @escaping @Sendable () -> Bool) async { await budget.onShortage(function) }
+
+    /// The host has refused a session that was opened here: idle channels are closed.
+    /// - Returns: what stands in the way.
+    public func wasRefused() async -> SessionShortage {
+        await budget.wasRefused(holdsPlace: false)
+        return await budget.refusal
+    }
 }

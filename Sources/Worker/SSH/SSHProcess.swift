@@ -15,6 +15,8 @@ struct SSHProcess: Sendable {
         case commandStarted
         /// The command has told its end on both streams.
         case commandEnded
+        /// The command was to be stopped: what came of it, nil where the host could not be asked.
+        case stopped(TreeStop.Answer?)
     }
 
     /// Why no child could be started, or how it failed to do anything.

@@ -1,34 +1,37 @@
-/// Stops commands of one host, several over one session: sshd has few sessions, and every command to be stopped holds one.
+/// Stops commands of one ControlMaster, several over one session: sshd has few sessions, and every command to be stopped
+/// holds one.
 actor StopQueue {
-    private let stop: @Sendable ([Int]) async -> [Int: StopVerdict]
-    private var waiting: [(processID: Int, continuation: CheckedContinuation<StopVerdict, Never>)] = []
-    private var running = 0
+    /// Stops a batch; an observer that its answer lacks was not asked about.
+    typealias Stop = @Sendable ([ObserverID]) async -> [Int: TreeStop.Answer]
 
-    /// Batches under way at once: sessions that the budget for commands leaves free.
-    private static let maximumRunning = 2
-
-    /// - Parameter stop: stops a batch; a process id that its answer lacks counts as unknown.
-    init(stop: @escaping @Sendable ([Int]) async -> [Int: StopVerdict]) {
-        self.stop = stop
+    private struct Waiter {
+        let observer: ObserverID
+        let stop: Stop
+        let continuation: CheckedContinuation<TreeStop.Answer?, Never>
     }
 
-    /// Stops the command of this observer, and says how surely.
-    func verdict(for processID: Int) async -> StopVerdict {
+    private var waiting: [Waiter] = []
+    /// One batch at a time: the budget for commands leaves one session free.
+    private var isRunning = false
+
+    /// Stops the command of this observer.
+    /// - Returns: nil where the host could not be asked.
+    func answer(for observer: ObserverID, stop: @escaping Stop) async -> TreeStop.Answer? {
         await withCheckedContinuation { continuation in
-            waiting.append((processID, continuation))
+            waiting.append(Waiter(observer: observer, stop: stop, continuation: continuation))
             startBatch()
         }
     }
 
     private func startBatch() {
-        guard running < Self.maximumRunning, !waiting.isEmpty else { return }
-        running += 1
+        guard !isRunning, let first = waiting.first else { return }
+        isRunning = true
         let batch = Array(waiting.prefix(TreeStop.maximumBatch))
         waiting.removeFirst(batch.count)
         Task {
-            let verdicts = await stop(batch.map(\.processID))
-            for (processID, continuation) in batch { continuation.resume(returning: verdicts[processID] ?? .unknown) }
-            running -= 1
+            let answers = await first.stop(batch.map(\.observer))
+            for waiter in batch { waiter.continuation.resume(returning: answers[waiter.observer.processID]) }
+            isRunning = false
             startBatch()
         }
     }

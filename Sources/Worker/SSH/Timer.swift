@@ -16,7 +16,7 @@ public final class Timer: Sendable {
     }
 
     /// Waits that long.
-    static func pause(_ duration: Duration) async {
+    public static func pause(_ duration: Duration) async {
         await withCheckedContinuation { continuation in
             _ = Timer(duration) { continuation.resume() }
         }

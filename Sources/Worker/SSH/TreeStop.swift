@@ -8,12 +8,43 @@ public enum StopVerdict: String, Sendable {
     case unknown
 }
 
-/// The script that ends commands' processes on the remote host, run over a session of its own.
+/// A command's observer: which process it is, and what its arguments hold, so that no later process is taken for it.
+struct ObserverID: Hashable, Sendable {
+    let processID: Int
+    let nonce: String
+}
+
+/// The script that ends commands' processes on the remote host, run over a session of its own, or by the watchdog of the
+/// command's own observer when its time is up.
 enum TreeStop {
-    /// Arguments: the observers' process ids; answers a line `PID VERDICT` for each. A process belongs to a command when it
-    /// is in its session or process group, or descends from one that is (or was, when last seen). What forked twice into a
-    /// session of its own has left, on purpose, and is not found. TERM, two seconds, then KILL until none is left.
-    private static let script = [
+    /// What the script says of one command.
+    enum Answer: String, Sendable {
+        /// The observer was seen, processes of the command were stopped, and none is left.
+        case confirmed
+        /// The observer was not seen, or nothing of the command ran beside it. Nothing of what is left was seen to run: by
+        /// itself that proves nothing, together with the end that the observer told it does.
+        case gone
+        /// Something was still there afterwards.
+        case signalled
+    }
+
+    /// Arguments: observers as `PID:NONCE`; answers a line `PID ANSWER` for each. With `w` before a single one it runs as that
+    /// observer's child: it spares the observer, and its exit status is 0 where nothing else is left, else 1.
+    ///
+    /// A process belongs to a command when it
+    /// - descends from the observer, or from one that belongs to it or did when last seen;
+    /// - is in the session or process group that the observer leads;
+    /// - is in the session of the observer, where that is neither ours nor that of one of our ancestors: something of the
+    ///   host's started the observer without an `exec`, and the session is this command's. What it has beside the observer is
+    ///   left alone, and so is what stands between it and us;
+    /// - is in a session that the host shares among commands, and writes to the observer's own output.
+    ///
+    /// What forked twice into a session of its own has left, on purpose, and is not found. TERM, two seconds, then KILL until
+    /// none is left.
+    ///
+    /// Within single quotes of every login shell: no quote, no doubled backslash, no `!`.
+    static let script = [
+        #"w=; [ "$1" = w ] && { w=1; shift; trap "" TERM; }"#,
         // One line a process: id, parent, group, session, state. Without /proc there is ps, which lacks the session.
         #"l() { if [ -r /proc/self/stat ]; then for f in /proc/[0-9]*/stat; do"#
             // A process may put newlines and parentheses into its name; the fields follow the last one.
@@ -21,41 +52,65 @@ enum TreeStop {
             + #" q=${f#/proc/}; set -- ${x##*\) };"#
             + #" echo "${q%/stat},$2,$3,$4,$1"; done;"#
             + #" else ps -A -o pid= -o ppid= -o pgid= -o stat= | while read -r i j g z; do echo "$i,$j,$g,$g,$z"; done; fi; }"#,
+        // Splits a line: i process, j parent, g group, e session, x state.
+        #"s() { x=$1; i=${x%%,*} x=${x#*,}; j=${x%%,*} x=${x#*,}; g=${x%%,*} x=${x#*,}; e=${x%%,*} x=${x#*,}; }"#,
+        // The same for the process $1; fails where it is not there.
+        #"f() { for y in $a; do case $y in "$1",*) s "$y"; return 0;; esac; done; i= j= g= e= x=; return 1; }"#,
+        // In r, those in $1 and their descendants, but $2 and its.
+        #"c() { r=$1 o=; while [ "$r" != "$o" ]; do o=$r; for y in $a; do s "$y"; [ "$i" = "$2" ] && continue;"#
+            + #" case $r in *" $i "*) ;; *" $j "*) r="$r$i ";; esac; done; done; }"#,
+        // Whether the process i writes to the output of the observer.
+        #"o() { for y in $Y; do [ "/proc/$i/fd/1" -ef "/proc/$p/fd/$y" ] && return 0;"#
+            + #" [ "/proc/$i/fd/2" -ef "/proc/$p/fd/$y" ] && return 0; done; return 1; }"#,
+        // Finds the observer p and what marks its processes: it is v seen; L leads a session; S is a session around it, with
+        // W between the observer and us; E is its session, shared, with Y its outputs. A are our ancestors.
+        #"b() { a=$(l); A=" " W=" " S=- L=- E=- Y= v= k=; f $$; z=$e h=$j;"#
+            + #" q=$$; while [ -n "$q" ]; do A="$A$q "; f "$q"; q=$j; done;"#
+            + #" if [ -n "$w" ]; then [ "$h" = "$p" ] || exit 1; v=1;"#
+            + #" else case $A in *" $p "*) return;; esac;"#
+            + #" if f "$p"; then t() { if [ -r "/proc/$p/cmdline" ]; then tr "\000" " " <"/proc/$p/cmdline"; else ps -o args= -p "$p"; fi 2>/dev/null; };"#
+            + #" case $x$(t) in Z*) ;; *"$N"*) v=1;; *) return;; esac; fi; fi;"#
+            + #" if [ -z "$v" ]; then [ "$z" = "$p" ] || L=$p; return; fi;"#
+            + #" k=" $p"; f "$p"; E=$e; if [ "$e" = "$p" ] || [ "$g" = "$p" ]; then L=$p; return; fi;"#
+            + #" q=$j; while [ -n "$q" ]; do case $A in *" $q "*) break;; esac; W="$W$q "; f "$q"; q=$j; done;"#
+            + #" case $A in *" $E "*) ;; *) [ "$E" = "$z" ] || S=$E;; esac;"#
+            + #" for y in 1 2; do { [ -p "/proc/$p/fd/$y" ] || [ -S "/proc/$p/fd/$y" ]; } && Y="$Y $y"; done; }"#,
         // Leaves the living processes of the command in t, those but the observer's own two in u, and remembers t in k.
-        #"h() { a=$(l); t=; u=; o=-; while [ "$t" != "$o" ]; do o=$t; for x in $a; do"#
-            + #" i=${x%%,*} x=${x#*,}; j=${x%%,*} x=${x#*,}; g=${x%%,*} x=${x#*,}; e=${x%%,*};"#
-            + #" case ${x#*,} in Z*) continue;; esac;"#
-            + #" case " $t " in *" $i "*) continue;; esac;"#
-            + #" case " $k $t " in *" $i "*|*" $j "*) ;; *) [ "$g" = "$p" ] || [ "$e" = "$p" ] || continue;; esac;"#
-            + #" t="$t $i"; [ "$i" = "$p" ] || [ "$j" = "$p" ] || u="$u $i"; done; done; k="$k $t"; }"#,
-        #"w() { h; [ -n "$t" ] || { echo "$p confirmed"; exit 0; }; }"#,
-        #"e() { k=; w; kill -TERM $t 2>/dev/null; n=0"#,
-        #"while [ $n -lt 20 ]; do sleep 0.1 2>/dev/null || { sleep 1; n=$((n+9)); }; w; n=$((n+1)); done"#,
+        #"h() { a=$(l); c " $$ " -; m=$r; r=; [ "$W" = " " ] || c "$W" "$p"; m="$A$m$r"; t= u= O=-; while [ "$t" != "$O" ]; do O=$t; for y in $a; do s "$y";"#
+            + #" case $x in Z*) continue;; esac;"#
+            + #" case "$m $t " in *" $i "*) continue;; esac;"#
+            + #" case " $k $t " in *" $i "*|*" $j "*) ;; *)"#
+            + #" [ "$g" = "$L" ] || [ "$e" = "$L" ] || [ "$e" = "$S" ] || { [ "$e" = "$E" ] && o; } || continue;; esac;"#
+            + #" t="$t $i"; [ "$i" = "$p" ] || [ "$j" = "$p" ] || u="$u $i"; done; done; k="$k $t"; [ -z "$u" ] || F=1; }"#,
+        #"d() { h; [ -n "$t" ] && return; [ -z "$w" ] || exit 0;"#
+            + #" [ "$v$F" = 11 ] && echo "$p confirmed" || echo "$p gone"; exit 0; }"#,
+        #"e() { p=${1%%:*} N=${1#*:} F=; b; d; kill -TERM $t 2>/dev/null; n=0"#,
+        #"while [ $n -lt 20 ]; do sleep 0.1 2>/dev/null || { sleep 1; n=$((n+9)); }; d; n=$((n+1)); done"#,
         // The observer is spared as long as it can still tell how the command ended.
         #"n=0; while [ $n -lt 20 ]; do [ -n "$u" ] || [ $n -lt 5 ] || u=$t; kill -KILL $u 2>/dev/null;"#
-            + #" sleep 0.1 2>/dev/null || sleep 1; w; n=$((n+1)); done"#,
-        #"echo "$p signalled"; }"#,
-        #"for p do (e) & done; wait"#,
+            + #" sleep 0.1 2>/dev/null || sleep 1; d; n=$((n+1)); done"#,
+        #"[ -n "$w" ] || echo "$p signalled"; exit 1; }"#,
+        #"for q do (e "$q") & done; [ -z "$w" ] || { wait $! ; exit $?; }; wait"#,
     ].joined(separator: "; ")
 
     /// Commands that one session stops at once.
     static let maximumBatch = 32
 
-    static func line(processIDs: [Int]) -> String {
-        "exec /bin/sh -c '\(script)' sh \(processIDs.map(String.init).joined(separator: " "))"
+    static func line(_ observers: [ObserverID]) -> String {
+        "exec /bin/sh -c '\(script)' sh "
+            + observers.map { "\($0.processID):\($0.nonce)" }.joined(separator: " ")
     }
 
     /// Reads the script's lines; whatever else the login shell prints is none of them.
-    static func verdicts(_ output: String) -> [Int: StopVerdict] {
-        var verdicts: [Int: StopVerdict] = [:]
+    static func answers(_ output: String) -> [Int: Answer] {
+        var answers: [Int: Answer] = [:]
         for line in output.split(whereSeparator: \.isNewline) {
             let words = line.split(separator: " ")
-            guard words.count == 2, let pid = Int(words[0]), let verdict = StopVerdict(rawValue: String(words[1]))
-            else {
+            guard words.count == 2, let pid = Int(words[0]), let answer = Answer(rawValue: String(words[1])) else {
                 continue
             }
-            verdicts[pid] = verdict
+            answers[pid] = answer
         }
-        return verdicts
+        return answers
     }
 }

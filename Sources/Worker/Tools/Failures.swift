@@ -25,6 +25,40 @@ enum Failures {
         "The user can bring it up with: \(first)\(SSHInvocation.masterCommand(host))"
     }
 
+    /// Which limit left no session, and who holds those that there are.
+    static func noSession(_ host: PolicySnapshot.Host, _ shortage: SessionShortage?) -> String {
+        guard let shortage else { return "\"\(host.name)\" had no free session in time" }
+        func counted(_ count: Int, _ one: String) -> String? {
+            count == 0 ? nil : "\(count) \(one)\(count == 1 ? "" : "s")"
+        }
+        let holders = [counted(shortage.commands, "command"), counted(shortage.channels, "file channel")]
+            .compactMap { $0 }.joined(separator: " and ")
+        switch shortage.limit {
+        case .configured(let sessions):
+            return "\"\(host.name)\" had no free session in time: limits.sessions_per_host is \(sessions), held by "
+                + (holders.isEmpty ? "calls that are ending" : "\(holders) of this connection")
+        case .host(let sessions):
+            let limit = "\"\(host.name)\" had no free session in time: its sshd refuses more (MaxSessions). "
+            guard !holders.isEmpty else {
+                return limit + "None is held by this connection; the user's own shells and earlier commands that still "
+                    + "run there count as well"
+            }
+            return limit + "Of \(sessions) that it lets this connection have, \(holders) of this connection "
+                + "hold\(shortage.commands + shortage.channels == 1 ? "s one" : " theirs")"
+                + (sessions > 1 ? ", and one is kept for stopping commands" : "")
+        }
+    }
+
+    /// What to do where there was no session.
+    static func wayOut(_ shortage: SessionShortage?) -> String {
+        let wait = "Try again when other work there has ended"
+        switch shortage?.limit {
+        case nil: return wait + "."
+        case .configured: return wait + ", or ask the user to raise limits.sessions_per_host."
+        case .host: return wait + ", or ask the user to close other sessions there or to raise MaxSessions of its sshd."
+        }
+    }
+
     /// The confinement names files as they were when the connection began: ssh or the user database may be new since.
     static func spawn(detail: String) -> String {
         "ssh cannot run here: \(detail). Nothing was run. If ssh or /etc/passwd of this machine has changed since the "
@@ -45,9 +79,8 @@ enum Failures {
             return
                 "The command with its directory and variables is \(bytes) bytes long as it is sent, the limit is \(limit). "
                 + "Nothing was run. Pass large data as \"stdin\"."
-        case .noSession:
-            return "\"\(host.name)\" had no free session within the timeout (MaxSessions of its sshd). "
-                + "The command was not run; try again when other work there has ended."
+        case .noSession(let shortage):
+            return "\(noSession(host, shortage)). The command was not run. \(wayOut(shortage))"
         case .notStarted(let detail):
             return "The login shell on \"\(host.name)\" did not start the command"
                 + (detail.isEmpty ? "." : "; it said: \(detail).") + " A POSIX /bin/sh is needed there."

@@ -11,8 +11,8 @@ enum FileFailures {
             return "\"\(host.name)\" offers no SFTP (\(detail)). Files there can be reached with ssh_exec only."
         case .unreachable(let detail): return Failures.masterDead(host, detail: detail)
         case .spawn(let detail): return Failures.spawn(detail: detail)
-        case .noSession:
-            return "\"\(host.name)\" had no free session. Nothing was done; try again when other work there has ended."
+        case .noSession(let shortage):
+            return "\(Failures.noSession(host, shortage)). Nothing was done. \(Failures.wayOut(shortage))"
         case .lost(let detail):
             return "The connection to \"\(host.name)\" was lost while it worked on \(shown(path)) (\(detail)). "
                 + "Look at the file before you try again."

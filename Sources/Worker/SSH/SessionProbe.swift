@@ -1,0 +1,62 @@
+internal import IPC
+
+extension HostSessions {
+    /// What became of one session of a probe.
+    private enum Trial {
+        case taken
+        case refused
+        /// The master cannot be reached, or `ssh` not run.
+        case failed
+    }
+
+    /// A session that says nothing for so long is open: a refusal comes at once, and start-up files may be slow.
+    private static let silence = Duration.seconds(3)
+
+    /// Opens so many sessions at once, and closes them when it is known what became of them all.
+    /// - Returns: how many the host took; nil where it could not be asked.
+    func probe(_ count: Int) async -> Int? {
+        let events = AsyncStream.makeStream(of: (index: Int, trial: Trial, ended: Bool).self)
+        let nonce = String(UInt64.random(in: .min ... .max), radix: 36)
+        let line = "exec /bin/sh -c 'echo \(nonce); read x'"
+        var children: [Child] = []
+        for index in 0..<count {
+            let out = StreamBox(OutputWindow(limit: 4096))
+            let err = StreamBox(OutputWindow(limit: 4096))
+            do throws(IPCError) {
+                children.append(
+                    try Child.start(
+                        path: sshPath, arguments: SSHInvocation.session(host, line: line),
+                        environment: SSHInvocation.environment,
+                        stdout: { chunk in
+                            out.with { $0.append(chunk) }
+                            if out.value.output().text.contains(nonce) {
+                                events.continuation.yield((index, .taken, false))
+                            }
+                        },
+                        stderr: { chunk in err.with { $0.append(chunk) } },
+                        ended: { end in
+                            let said = err.value.output().text
+                            let trial: Trial =
+                                Self.isRefusal(said) ? .refused : end == .exited(255) ? .failed : .taken
+                            events.continuation.yield((index, trial, true))
+                        }))
+            } catch {
+                events.continuation.yield((index, .failed, true))
+            }
+        }
+        let timer = Timer(Self.silence) { events.continuation.finish() }
+        defer { timer.cancel() }
+        var trials: [Int: Trial] = [:]
+        var ended: Set<Int> = []
+        for await event in events.stream {
+            if trials[event.index] == nil { trials[event.index] = event.trial }
+            if event.ended { ended.insert(event.index) }
+            // Their sessions must be free again before anybody else opens one.
+            if trials.count == count { for child in children { child.finishInput() } }
+            if ended.count == count { break }
+        }
+        for child in children { child.abandon() }
+        guard !trials.values.contains(.failed) else { return nil }
+        return count - trials.values.count { $0 == .refused }
+    }
+}
