@@ -161,10 +161,11 @@ import Testing
             let (sleep, mark) = SessionTests.sleeper()
             let first = try client.beginTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 600])
             try waitUntil("the command running") { !SessionTests.running(mark, on: remote.sshd).isEmpty }
-            let config = remote.config(limits.merging([
-                "hosts": ["box": ["capabilities": ["port_forward": false]]],
-                "mcp_socket": .string(daemon.socketPath),
-            ]))
+            let config = remote.config(
+                limits.merging([
+                    "hosts": ["box": ["capabilities": ["port_forward": false]]],
+                    "mcp_socket": .string(daemon.socketPath),
+                ]))
             let records = daemon.logRecords().count
             try config.encoded().write(to: URL(filePath: daemon.configFile))
             daemon.signal(SIGHUP)

@@ -104,6 +104,7 @@ struct MarkedStreamTests {
         #expect(stream(mark("+5") + mark("-143 1 ")).marks.stopped == nil)
         #expect(stream(mark("+5") + mark("-143 1 0")).marks.stopped == .confirmed)
         #expect(stream(mark("+5") + mark("-143 0 1")).marks.stopped == .signalled)
+        #expect(stream(mark("+5") + mark("-143 0 9")).marks.stopped == .unknown)
         for text in ["137", "137 ", "137 0", "137 2", "137 11"] {
             #expect(!stream(mark("+5") + mark("-" + text)).marks.signalled)
         }

@@ -39,7 +39,8 @@ struct TreeStopTests {
         var iterator = started.stream.makeAsyncIterator()
         let ids = try #require(await iterator.next())
         #expect(Set(ids).count == count + (distinct ? 1 : 0) && ids.allSatisfy(Self.runs))
-        let stopping = try await stopper.run(stopper.interpreting(TreeStop.line([ObserverID(processID: ids[0], nonce: "abc123")])))
+        let stopping = try await stopper.run(
+            stopper.interpreting(TreeStop.line([ObserverID(processID: ids[0], nonce: "abc123")])))
         #expect(ids.filter(Self.runs) == [], "nothing of it runs when the verdict is there")
         #expect(Self.runs(bystander.id))
         let run = try await observed

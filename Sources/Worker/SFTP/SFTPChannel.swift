@@ -55,7 +55,8 @@ public final class SFTPChannel: Sendable {
         let listens = Mutex(false)
         let channel = Mutex(WeakChannel())
         @Sendable func open(
-            _ peer: HostSessions.Peer, besideOwn: Bool = false, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+            _ peer: HostSessions.Peer, besideOwn: Bool = false,
+            _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
             _ ended: @escaping @Sendable (String) -> Void
         ) async throws(SFTPError) -> SSHChannel {
             let first = listens.withLock { listens in
@@ -70,7 +71,8 @@ public final class SFTPChannel: Sendable {
                 }
             }
             do throws(ExecFailure) {
-                return try await sessions.open(peer, besideOwn: besideOwn, within: deadline * 0.9, receive: receive, ended: ended)
+                return try await sessions.open(
+                    peer, besideOwn: besideOwn, within: deadline * 0.9, receive: receive, ended: ended)
             } catch {
                 switch error {
                 case .noSession(let shortage): throw .noSession(shortage)

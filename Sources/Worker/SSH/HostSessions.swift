@@ -225,7 +225,8 @@ public final class HostSessions: Sendable {
                 return
             }
             Task {
-                let answer = await stops.answer(for: ObserverID(processID: processID, nonce: nonce), stop: { await self.stopBatch($0) })
+                let answer = await stops.answer(
+                    for: ObserverID(processID: processID, nonce: nonce), stop: { await self.stopBatch($0) })
                 continuation.yield(.stopped(answer))
             }
         }
@@ -234,7 +235,7 @@ public final class HostSessions: Sendable {
             case .ended(let how):
                 end = how
                 // Of one that is being stopped, something may live on that holds none of its streams.
-                if phase != .stopping || streams.with({ $0.err.marks.stopped }) != nil { return how }
+                if phase != .stopping || streams.with({ $0.err.marks.stopped }) == .confirmed { return how }
             case .timer(Bound.giveUp): return nil
             case .commandEnded:
                 switch phase {
@@ -243,7 +244,9 @@ public final class HostSessions: Sendable {
                     arm(Bound.linger, after: .milliseconds(500))
                 case .late, .stopping, .stopped:
                     // The watchdog has seen to the rest.
-                    if streams.with({ $0.err.marks.stopped }) != nil { arm(Bound.giveUp, after: .milliseconds(500)) }
+                    if streams.with({ $0.err.marks.stopped }) == .confirmed {
+                        arm(Bound.giveUp, after: .milliseconds(500))
+                    }
                 }
             case .timer(Bound.linger):
                 guard phase == .running else { continue }
@@ -300,8 +303,9 @@ public final class HostSessions: Sendable {
     private static func verdict(_ attempt: Attempt, _ streams: Streams) -> StopVerdict {
         let watchdog = streams.err.marks.stopped
         if attempt.answer == .confirmed || watchdog == .confirmed { return .confirmed }
-        if attempt.answer == .signalled || watchdog == .signalled { return .signalled }
-        return endedItself(attempt, streams) ? .confirmed : .unknown
+        // The end that the observer told, and nothing found of it.
+        if attempt.answer == .gone && streams.err.marks.ended { return .confirmed }
+        return attempt.answer == .signalled || watchdog == .signalled ? .signalled : .unknown
     }
 
     /// Whether the command told its end, and nothing was there to be stopped.

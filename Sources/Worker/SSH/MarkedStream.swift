@@ -112,7 +112,13 @@ struct MarkedStream {
             mark = .end(
                 exitStatus: number.flatMap { (0...255).contains($0) ? $0 : nil },
                 signalled: words.dropFirst().first == "1",
-                stopped: words.dropFirst(2).first.map { $0 == "0" ? .confirmed : .signalled })
+                stopped: words.dropFirst(2).first.map { word in
+                    switch word {
+                    case "0": .confirmed
+                    case "1": .signalled
+                    default: .unknown
+                    }
+                })
         case UInt8(ascii: "?"): mark = .directoryFailed
         case UInt8(ascii: "/"): mark = .directoryOutside
         default: return .none

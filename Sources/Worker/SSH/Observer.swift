@@ -5,7 +5,7 @@
 /// `+` start (on stderr with the process id of the observer, which leads the session and process group of the command
 /// unless something of the host's starts it without an `exec`),
 /// `-` end (on stderr with the shell's exit status, `1` where the shell saw a signal, else `0`, and, where the watchdog ended
-/// the command, `0` if it saw that nothing of it is left, else another number), `?` the directory cannot be
+/// the command, `0` if it saw that nothing of it is left, `1` if something is, another number if it was itself stopped), `?` the directory cannot be
 /// entered, `/` the directory is outside the tree that it must lie in. No mark of the start means that nothing of the command has run, unless the connection was lost with it.
 enum Observer {
     static let separator: UInt8 = 0o36
@@ -33,7 +33,7 @@ enum Observer {
         #"u "$b"; [ -z "$v" ] || { p=$(pwd -P; printf x); b=$(CDPATH= cd -- "$v" && pwd -P; printf x); b=${b%??};"#
             + #" case "${p%??}/" in "${b%/}/"*) ;; *) printf "\036%s/\n" "$n" >&2; exit 1;; esac; }"#,
         #"u "$c"; c=$v f="#,
-        #"(trap "kill -9 \$! ; exit" TERM; sleep "$l" & wait $! && kill -USR1 $$ && exec /bin/sh -c "$k" sh w "$$:$n")"#
+        #"(trap "kill -9 \$! ; exit 9" TERM; sleep "$l" & wait $! && kill -USR1 $$ && exec /bin/sh -c "$k" sh w "$$:$n")"#
             + #" </dev/null >/dev/null 2>&1 & w=$! "#,
         #"trap : HUP INT TERM; trap f=1 USR1"#,
         #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,

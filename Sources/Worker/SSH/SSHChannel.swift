@@ -55,7 +55,8 @@ extension HostSessions {
     ///
     /// With `besideOwn` it is a second one that an open channel needs to get on. `receive` gets what the other end sends and `ended` the reason of the end, once, both on the reactor's thread.
     public func open(
-        _ peer: Peer, besideOwn: Bool = false, within limit: Duration = .seconds(30), receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        _ peer: Peer, besideOwn: Bool = false, within limit: Duration = .seconds(30),
+        receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (String) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
         let arguments =

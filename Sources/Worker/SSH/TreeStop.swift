@@ -66,7 +66,7 @@ enum TreeStop {
         // W between the observer and us; E is its session, shared, with Y its outputs. A are our ancestors.
         #"b() { a=$(l); A=" " W=" " S=- L=- E=- Y= v= k=; f $$; z=$e h=$j;"#
             + #" q=$$; while [ -n "$q" ]; do A="$A$q "; f "$q"; q=$j; done;"#
-            + #" if [ -n "$w" ]; then [ "$h" = "$p" ] || exit 1; v=1;"#
+            + #" if [ -n "$w" ]; then [ "$h" = "$p" ] || exit 3; v=1;"#
             + #" else case $A in *" $p "*) return;; esac;"#
             + #" if f "$p"; then t() { if [ -r "/proc/$p/cmdline" ]; then tr "\000" " " <"/proc/$p/cmdline"; else ps -o args= -p "$p"; fi 2>/dev/null; };"#
             + #" case $x$(t) in Z*) ;; *"$N"*) v=1;; *) return;; esac; fi; fi;"#
