@@ -111,7 +111,8 @@ import Testing
         defer { daemon.stop() }
         let client = try daemon.connect(initialize: false)
         _ = try client.begin("ping")
-        try waitUntil("the worker's end") { daemon.logCount(of: "\"worker ended\"") > 0 }
+        let ended = try daemon.waitForLog("worker ended")
+        #expect(ended["how"] == "clean exit", "what the other process writes is not heard")
         _ = try client.waitForEOF()
         let reloaded = try Self.reload(of: daemon)
         #expect(reloaded < Self.bound)
