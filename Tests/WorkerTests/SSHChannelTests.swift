@@ -20,7 +20,7 @@ struct SSHChannelTests {
         close(descriptor)
         defer { unlink(program) }
         let host = PolicySnapshot.Host(name: "box", socket: "/run/box", user: "u", host: "h")
-        let sessions = HostSessions(host: host, sshPath: program, sessions: 2)
+        let sessions = HostSessions(host: host, sshPath: program, master: MasterSessions(sessions: 2))
         let ended = Slot<String>()
         let channel = try await sessions.open(
             .subsystem("sftp"), receive: { _ in }, ended: { _ = ended.fill(.success($0)) })
