@@ -25,7 +25,7 @@ test: ## install what is missing, build, run every test: unit, sandbox, end to e
 	scripts/prepare test
 	$(swift_build) --build-tests
 	# Apart: the end-to-end tests wait on the threads that the others' tasks need.
-	swift test --scratch-path $(SCRATCH) --skip-build --skip EndToEndTests
+	swift test --scratch-path $(SCRATCH) --skip-build --experimental-maximum-parallelization-width 6 --skip EndToEndTests
 	swift test --scratch-path $(SCRATCH) --skip-build --filter EndToEndTests
 
 test-interop: ## install what is missing, build, drive the daemon with the released Python MCP clients, validate all it sends
