@@ -288,7 +288,8 @@ import Testing
             }
             let first = try peak(after: "small")
             let second = try peak(after: "large")
-            #expect(second - first < 8 << 10, "from \(first) to \(second) kB")
+            // What is under way at once may take 24 MiB, however long the file is.
+            #expect(second - first < 24 << 10, "from \(first) to \(second) kB")
         }
     }
 

@@ -23,8 +23,13 @@ public final class InjectionGuard: Sendable {
     /// The config's patterns, as they were given.
     public let patterns: [String]
     private let budget: Int64
-    /// Compiled by the first search: a worker is born for less than that costs.
-    private let compiled = Mutex<PatternSet?>(nil)
+    /// Compiled by the first search: a worker is born for less than that costs. Two of the same patterns, because a search
+    /// that fills RE2's automaton locks it until all others in it have ended: a short text must not wait for a long one.
+    private let forShort = Compiled()
+    private let forLong = Compiled()
+
+    /// Bytes of a text that is searched in a moment, and never waits for a longer one.
+    public static let short = 4096
 
     /// The built-in patterns and these.
     public init(patterns: [String] = []) {
@@ -63,18 +68,14 @@ public final class InjectionGuard: Sendable {
 
     private static let tooLarge = "is too large, itself or with those before it"
 
-    /// Whether a search can begin at once: the patterns are compiled, and nobody compiles them just now.
-    public var isReady: Bool { compiled.withLockIfAvailable { $0 != nil } ?? false }
+    /// Whether a search of a short text can begin at once: the patterns are compiled, and nobody compiles them just now.
+    public var isReady: Bool { forShort.isThere }
 
-    /// Compiles the patterns, where they are not yet; it takes a moment.
-    public func prepare() { _ = ready() }
+    /// Compiles the patterns for short texts, where they are not yet; it takes a moment.
+    public func prepare() { _ = patternSet(for: 0) }
 
-    private func ready() -> PatternSet {
-        compiled.withLock { compiled in
-            let set = compiled ?? PatternSet(patterns, budget: budget)
-            compiled = set
-            return set
-        }
+    private func patternSet(for count: Int) -> PatternSet {
+        (count <= Self.short ? forShort : forLong).set(patterns, budget: budget)
     }
 
     /// The kinds that occur in a text.
@@ -89,10 +90,27 @@ public final class InjectionGuard: Sendable {
     /// What the patterns find, in the text as it stands and in its plain spelling.
     private func searchPatterns(_ bytes: UnsafeRawBufferPointer) -> InjectionCategories {
         guard !bytes.isEmpty else { return [] }
-        let set = ready()
+        let set = patternSet(for: bytes.count)
         let found = set.search(bytes)
         guard let plain = PlainSpelling.of(bytes) else { return found }
         return plain.withUnsafeBytes { found.union(set.search($0)) }
+    }
+}
+
+/// A set of patterns that is compiled when it is first asked for.
+private final class Compiled: Sendable {
+    private let known = Mutex<PatternSet?>(nil)
+
+    /// It is compiled, and nobody compiles it just now.
+    var isThere: Bool { known.withLockIfAvailable { $0 != nil } ?? false }
+
+    /// The set; who asks first compiles it, the others wait for that.
+    func set(_ patterns: [String], budget: Int64) -> PatternSet {
+        known.withLock { known in
+            let set = known ?? PatternSet(patterns, budget: budget)
+            known = set
+            return set
+        }
     }
 }
 

@@ -14,9 +14,6 @@ enum InjectionWarning {
         "command", "cwd", "path", "local_path", "remote_path", "name_base64", "next_cursor", "sha256",
     ]
 
-    /// Bytes of text that are searched where the call is; what is longer is searched apart from the tasks.
-    private static let small = 4096
-
     /// Searches a result and adds what was found; where the call is cancelled meanwhile, there is no result.
     static func searched(_ result: ToolResult, by guardian: InjectionGuard) async -> ToolResult {
         do throws(Apart.Cancelled) {
@@ -29,8 +26,9 @@ enum InjectionWarning {
         }
     }
 
+    /// Whether all of its text together is short: then it is searched where the call is, else apart from the tasks.
     private static func isSmall(_ result: ToolResult) -> Bool {
-        var room = small
+        var room = InjectionGuard.short
         switch result {
         case .failure(let sentence): room -= sentence.utf8.count
         case .success(let object): takeRoom(.object(object), &room)
