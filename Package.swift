@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
         .testTarget(
-            name: "WorkerTests", dependencies: ["IPC", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            name: "WorkerTests", dependencies: ["CLinux", "IPC", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             exclude: ["PolicyCorpus.tsv"],
             swiftSettings: settings),
         .testTarget(name: "GateTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),

@@ -145,7 +145,8 @@ int csd_signal_next(int fd) {
 int csd_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int csd_epoll_add(int epoll, int fd, uint64_t token, uint32_t wanted) {
-    uint32_t events = ((wanted & CSD_EPOLL_READABLE) ? EPOLLIN : 0) | ((wanted & CSD_EPOLL_WRITABLE) ? EPOLLOUT : 0);
+    uint32_t events = ((wanted & CSD_EPOLL_READABLE) ? EPOLLIN : 0) | ((wanted & CSD_EPOLL_WRITABLE) ? EPOLLOUT : 0) |
+                      ((wanted & CSD_EPOLL_EDGE) ? EPOLLET : 0);
     struct epoll_event event = {.events = events, .data = {.u64 = token}};
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }

@@ -39,10 +39,11 @@ int csd_signal_descriptor(const int *signals, size_t count);
 int csd_signal_next(int fd);
 
 // epoll(7) with a 64-bit token for each descriptor (struct epoll_event is a packed union). `wanted` is 0, READABLE or
-// WRITABLE; a hang-up is reported in any case.
+// WRITABLE, with EDGE only told when it has become so; a hang-up is reported in any case.
 #define CSD_EPOLL_READABLE 1U
 #define CSD_EPOLL_HANGUP 2U
 #define CSD_EPOLL_WRITABLE 4U
+#define CSD_EPOLL_EDGE 8U
 struct csd_epoll_ready {
     uint64_t token;
     uint32_t what;

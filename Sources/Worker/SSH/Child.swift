@@ -7,39 +7,48 @@ internal import Synchronization
 enum ChildEnd: Equatable, Sendable {
     case exited(Int)
     case signalled(Int32)
+    /// It has ended, and the kernel does not tell how.
+    case unseen
 }
 
 /// A child process with pipes for its three streams, in the process group of this worker.
 final class Child: Sendable {
-    private struct State: ~Copyable {
+    private struct State {
         /// The child's standard input; nil once it is closed.
-        var input: OwnedFD?
+        var input: Reactor.Watch?
         /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
         var pending: [(rest: ArraySlice<UInt8>, then: (@Sendable () -> Void)?)] = []
         /// Who is to be told that the pipe has taken theirs.
         var due: [@Sendable () -> Void] = []
         /// Close it when they are written.
         var finishing = false
-        var watchingInput = false
-        var pidfd: OwnedFD?
+        /// nil once it has been reaped.
+        var process: Reactor.Watch?
         var end: ChildEnd?
         /// `ended` has been called.
         var told = false
-        /// The pipes that are still open on our side.
-        var outputs: [Int32] = []
+        /// Its standard output and error, as long as they are open on our side. Closed on the reactor's thread only, where
+        /// they are read.
+        var outputs: [Stream: Reactor.Watch] = [:]
+    }
+
+    private enum Stream {
+        case output
+        case error
     }
 
     /// What a pipe holds, pipe(7).
     private static let longestRead = 65_536
 
-    private let pidfdNumber: Int32
+    private let reactor: Reactor
     private let ended: @Sendable (ChildEnd) -> Void
-    private let state: Mutex<State>
+    private let state = Mutex(State())
 
     /// Starts `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the process
     /// have ended. All on the reactor's thread.
+    /// - Throws: where it cannot be started, or not be watched; then nothing of it is left, and nothing is called.
     static func start(
-        path: String, arguments: [String], environment: [String: String],
+        path: String, arguments: [String], environment: [String: String], reactor: Reactor = .shared,
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (ChildEnd) -> Void
@@ -64,89 +73,110 @@ final class Child: Sendable {
             }
         }
         guard result == 0 else { throw .system(call: "posix_spawn", errno: result) }
-        let pidfd = csd_pidfd_open(pid)
-        guard pidfd >= 0 else {
-            let code = errno
+        do throws(IPCError) {
+            let number = csd_pidfd_open(pid)
+            guard number >= 0 else { throw .system(call: "pidfd_open", errno: errno) }
+            let process = OwnedFD(taking: number)
+            let child = Child(reactor: reactor, ended: ended)
+            try child.watch(
+                input: ownInput.release(), output: ownOutput.release(), error: ownError.release(),
+                process: process.release(), stdout: stdout, stderr: stderr)
+            return child
+        } catch {
             Glibc.kill(pid, SIGKILL)
-            waitpid(pid, nil, 0)
-            throw .system(call: "pidfd_open", errno: code)
+            while waitpid(pid, nil, 0) < 0 && errno == EINTR {}
+            throw error
         }
-        let child = Child(input: ownInput, pidfd: OwnedFD(taking: pidfd), ended: ended)
-        child.watch(output: ownOutput, stdout)
-        child.watch(output: ownError, stderr)
-        child.watch(process: pidfd)
-        return child
     }
 
-    private init(
-        input: consuming OwnedFD, pidfd: consuming OwnedFD, ended: @escaping @Sendable (ChildEnd) -> Void
-    ) {
+    private init(reactor: Reactor, ended: @escaping @Sendable (ChildEnd) -> Void) {
+        self.reactor = reactor
         self.ended = ended
-        pidfdNumber = pidfd.rawValue
-        state = Mutex(State(input: consume input, pidfd: consume pidfd))
+    }
+
+    /// Takes ownership of the descriptors. No handler gets past the lock before all of them are watched; where one cannot
+    /// be, none is, so that nothing can fail later.
+    private func watch(
+        input: Int32, output: Int32, error: Int32, process: Int32,
+        stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void
+    ) throws(IPCError) {
+        try state.withLock { state throws(IPCError) in
+            let input = OwnedFD(taking: input)
+            let output = OwnedFD(taking: output)
+            let error = OwnedFD(taking: error)
+            let process = OwnedFD(taking: process)
+            let pidfd = process.rawValue
+            do throws(IPCError) {
+                // Told at the edge only: most of the time the pipe has room, and nothing is to be written.
+                state.input = try reactor.watch(input, for: CSD_EPOLL_WRITABLE | CSD_EPOLL_EDGE) { self.feed() }
+                let (first, second) = (output.rawValue, error.rawValue)
+                state.outputs[.output] = try reactor.watch(output, for: CSD_EPOLL_READABLE) {
+                    self.read(.output, first, stdout)
+                }
+                state.outputs[.error] = try reactor.watch(error, for: CSD_EPOLL_READABLE) {
+                    self.read(.error, second, stderr)
+                }
+                state.process = try reactor.watch(process, for: CSD_EPOLL_READABLE) { self.reap(pidfd) }
+            } catch {
+                state = State()
+                throw error
+            }
+        }
     }
 
     /// Kills the child and lets go of its output. The streams need not end by that: the ControlMaster holds their other
     /// ends as well, for as long as the host keeps the session.
     func abandon() {
         kill()
-        Reactor.shared.perform {
-            self.settle { state in
-                for descriptor in state.outputs { Glibc.close(descriptor) }
-                state.outputs = []
-            }
+        reactor.perform {
+            self.settle { $0.outputs = [:] }
         }
     }
 
     /// Kills the child, if it still runs.
     func kill() {
         state.withLock { state in
-            if state.pidfd != nil { _ = csd_pidfd_send_signal(pidfdNumber, SIGKILL) }
+            if let process = state.process { _ = csd_pidfd_send_signal(process.number, SIGKILL) }
         }
     }
 
-    private func watch(output: consuming OwnedFD, _ take: @escaping @Sendable (ArraySlice<UInt8>) -> Void) {
-        let descriptor = output.release()
-        state.withLock { $0.outputs.append(descriptor) }
-        let watched = Reactor.shared.watch(descriptor, for: CSD_EPOLL_READABLE) {
-            // An event from before `abandon`.
-            guard self.state.withLock({ $0.outputs.contains(descriptor) }) else { return .finished }
-            var count = 0
-            let chunk = [UInt8](unsafeUninitializedCapacity: Self.longestRead) { buffer, filled in
-                count = read(descriptor, buffer.baseAddress, buffer.count)
-                filled = max(0, count)
-            }
-            if count > 0 {
-                take(chunk[...])
-                return .more
-            }
-            if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }
-            self.settle { Self.letGo(descriptor, &$0) }
-            return .finished
+    private func read(
+        _ stream: Stream, _ descriptor: Int32, _ take: @Sendable (ArraySlice<UInt8>) -> Void
+    ) -> Reactor.Next {
+        // An event from before `abandon`.
+        guard state.withLock({ $0.outputs[stream] != nil }) else { return .finished }
+        var count = 0
+        let chunk = [UInt8](unsafeUninitializedCapacity: Self.longestRead) { buffer, filled in
+            count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            filled = max(0, count)
         }
-        if !watched { settle { Self.letGo(descriptor, &$0) } }
+        if count > 0 {
+            take(chunk[...])
+            return .more
+        }
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }
+        settle { $0.outputs[stream] = nil }
+        return .finished
     }
 
-    private static func letGo(_ descriptor: Int32, _ state: inout State) {
-        Glibc.close(descriptor)
-        state.outputs.removeAll { $0 == descriptor }
-    }
-
-    private func watch(process pidfd: Int32) {
-        let watched = Reactor.shared.watch(pidfd, for: CSD_EPOLL_READABLE) {
-            var code: Int32 = 0
-            var status: Int32 = 0
-            guard csd_pidfd_reap(pidfd, &code, &status) == 1 else { return .more }
-            self.settle { state in
-                state.end = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
-                _ = state.pidfd.take()
-                // Nobody reads it any more.
-                _ = state.input.take()
-            }
-            self.tell { _ in }
-            return .finished
+    private func reap(_ pidfd: Int32) -> Reactor.Next {
+        var code: Int32 = 0
+        var status: Int32 = 0
+        // Before all is watched the number may not be kept yet.
+        guard state.withLock({ $0.process != nil }) else { return .finished }
+        let reaped = csd_pidfd_reap(pidfd, &code, &status)
+        guard reaped != 0 else { return .more }
+        settle { state in
+            let end: ChildEnd = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
+            // Where the parent was started with SIGCHLD ignored, the kernel reaps: waitid(2) fails.
+            state.end = reaped == 1 ? end : .unseen
+            state.process = nil
+            // Nobody reads it any more.
+            state.input = nil
         }
-        if !watched { kill() }
+        tell { _ in }
+        return .finished
     }
 
     /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
@@ -155,7 +185,7 @@ final class Child: Sendable {
         tell { state in
             guard !state.finishing else { return then.map { state.due.append($0) } ?? () }
             state.pending.append((bytes[...], then))
-            pump(&state)
+            Self.pump(&state)
         }
     }
 
@@ -163,7 +193,7 @@ final class Child: Sendable {
     func finishInput() {
         tell { state in
             state.finishing = true
-            pump(&state)
+            Self.pump(&state)
         }
     }
 
@@ -181,43 +211,30 @@ final class Child: Sendable {
         for then in due { then() }
     }
 
-    /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
-    private func pump(_ state: inout State) {
-        guard let descriptor = state.input?.rawValue, !state.watchingInput else { return }
-        guard Self.drain(&state, into: descriptor) else { return }
-        state.watchingInput = Reactor.shared.watch(descriptor, for: CSD_EPOLL_WRITABLE) {
-            var goesOn = false
-            self.tell { state in
-                // Closed meanwhile, by the end of the child.
-                guard state.input != nil else { return }
-                goesOn = Self.drain(&state, into: descriptor)
-                guard !goesOn else { return }
-                state.watchingInput = false
-                if state.input != nil { Reactor.shared.unwatch(descriptor) }
-            }
-            return goesOn ? .more : .finished
-        }
-        if !state.watchingInput { _ = state.input.take() }
+    /// The pipe takes more, or nobody reads it any more.
+    private func feed() -> Reactor.Next {
+        tell { Self.pump(&$0) }
+        return state.withLock { $0.input == nil } ? .finished : .more
     }
 
-    /// - Returns: whether bytes are left that the pipe does not take now.
-    private static func drain(_ state: inout State, into descriptor: Int32) -> Bool {
+    /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
+    private static func pump(_ state: inout State) {
+        guard let input = state.input else { return }
         while let next = state.pending.first {
             guard !next.rest.isEmpty else {
                 if let then = state.pending.removeFirst().then { state.due.append(then) }
                 continue
             }
-            let count = next.rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let count = next.rest.withUnsafeBytes { Glibc.write(input.number, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
-            if count < 0 && errno == EAGAIN { return true }
+            if count < 0 && errno == EAGAIN { return }
             guard count > 0 else {
-                _ = state.input.take()
-                return false
+                state.input = nil
+                return
             }
             state.pending[0].rest = next.rest.dropFirst(count)
         }
-        if state.finishing { _ = state.input.take() }
-        return false
+        if state.finishing { state.input = nil }
     }
 
     private func settle(_ update: (inout State) -> Void) {
