@@ -94,6 +94,9 @@ import Testing
             let large = try (0..<8).map { _ in try edit(path, "a", "aa") } + [edit(lines, "\n", "\r\n")]
             for call in large where dryRun { #expect(try call.waitForTool().isError == false) }
             for call in large where !dryRun { _ = try call.wait() }
+            // However many are asked for, few have their file at the same time.
+            let many = try (0..<120).map { _ in try edit(path, "no such text", "b") }
+            for call in many { #expect(try call.waitForTool(timeout: .seconds(120)).isError) }
             let most = worker.status("VmHWM")?.split(separator: " ").first.flatMap { Int($0) } ?? 0
             #expect(most > 0 && most < 400_000, "\(most) kB")
             #expect(daemon.workerPIDs() == [worker.pid], "the same worker lives")

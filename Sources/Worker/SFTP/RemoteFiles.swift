@@ -18,9 +18,12 @@ public struct RemoteFiles: Sendable {
     }
 
     /// Waits until nobody else edits the file of this path over this connection, and keeps others waiting as long as the
-    /// turn is kept. Whoever reads, changes and writes with it does not meet another one.
+    /// turn is kept. Whoever reads, changes and writes with it does not meet another one. At most
+    /// `SFTPChannel.editsAtOnce` have their turn on one host, because each keeps its file several times over.
     public func turnToEdit(_ path: [UInt8]) async throws(SFTPError) -> Turn {
-        try await channel.editing.wait(for: path)
+        let place = try await channel.placeToEdit()
+        let turn = try await channel.editing.wait(for: path)
+        return Turn { withExtendedLifetime((place, turn)) {} }
     }
 
     /// What a path leads to, symlinks followed or not, STAT and LSTAT. One round trip.

@@ -41,6 +41,10 @@ public final class SFTPChannel: Sendable {
     private let state = Mutex(State())
     /// Of calls that read a file, change the text and write it.
     let editing = Turns()
+    /// Files that are edited at once.
+    static let editsAtOnce = 8
+    private let editPlaces = Turns()
+    private let nextEditPlace = Atomic<Int>(0)
     /// Of what takes the place of a file, by the resolved path.
     let replacing = Turns()
 
@@ -133,6 +137,12 @@ public final class SFTPChannel: Sendable {
                 return .failure(error)
             }
         }.get()
+    }
+
+    /// Waits for one of the places for edits.
+    func placeToEdit() async throws(SFTPError) -> Turn {
+        let number = nextEditPlace.wrappingAdd(1, ordering: .relaxed).oldValue
+        return try await editPlaces.wait(for: [UInt8(truncatingIfNeeded: number & (Self.editsAtOnce - 1))])
     }
 
     /// Closes the connection if no call uses it, else when the last of them is done. For when a session is wanted.
