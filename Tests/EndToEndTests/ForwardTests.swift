@@ -211,6 +211,96 @@ extension RunningDaemon {
         }
     }
 
+    @Test("a host that does not answer behind a live master: its forward is unknown until it answers again")
+    func frozenHost() throws {
+        let server = try WebServer()
+        defer { server.stop() }
+        try withRemote(PrivateSSHD.Options()) { remote in
+            try withDaemon(on: remote) { daemon, client in
+                let made = try client.forward(to: server.port)
+                let master = try #require(remote.master.pid)
+                remote.sshd.pause(true)
+                defer { remote.sshd.pause(false) }
+                for _ in 0..<2 {
+                    let asked = ContinuousClock.now
+                    let entry = try #require(try client.forwards().first)
+                    #expect(ContinuousClock.now - asked < .seconds(5))
+                    #expect(entry["status"] == "unknown")
+                    #expect(entry["reason"]?.string?.contains("did not answer within 3 s") == true, "\(entry)")
+                    #expect(entry["hint"]?.string?.contains("ssh -O exit -S") == true, "\(entry)")
+                }
+                let more = try client.forward(to: server.port)
+                #expect(more["status"] == "unknown", "\(more)")
+                #expect(more["reason"] != nil && more["hint"] != nil, "\(more)")
+                // Nothing of the questions is left here, and nothing of them harms the master when the host is back.
+                let worker = try daemon.waitForWorker()
+                try waitUntil("no ssh of the worker left") { ProcessTable().children(of: worker.pid).isEmpty }
+                remote.sshd.pause(false)
+                #expect(try client.forwards().map { $0["status"] } == ["running", "running"])
+                #expect(remote.master.pid == master)
+                #expect(try fetch(port: made.localPort) == server.page)
+                #expect(try client.callTool("ssh_exec", ["command": "echo on"])["stdout"] == "on\n")
+            }
+        }
+    }
+
+    @Test("hosts are asked side by side, each once whatever names it has, and one that is silent is unknown alone")
+    func frozenAmongOthers() throws {
+        try withRemote(PrivateSSHD.Options()) { silent in
+            try withRemote(PrivateSSHD.Options()) { other in
+                let hosts: JSON = [
+                    "hosts": [
+                        "same": silent.hostEntry, "again": silent.hostEntry, "other": other.hostEntry,
+                    ]
+                ]
+                try withDaemon(hosts, on: silent) { _, client in
+                    for host in ["box", "same", "again", "other"] {
+                        _ = try client.forward(to: 80, ["host": .string(host)])
+                    }
+                    func questions() -> Int {
+                        silent.sshd.logText().split(whereSeparator: \.isNewline)
+                            .count { $0.contains("subsystem request for claude-ssh-daemon-alive") }
+                    }
+                    let before = questions()
+                    #expect(try client.forwards().map { $0["status"] } == Array(repeating: "running", count: 4))
+                    #expect(questions() == before + 1)
+                    silent.sshd.pause(true)
+                    defer { silent.sshd.pause(false) }
+                    let asked = ContinuousClock.now
+                    for entry in try client.forwards() {
+                        #expect(entry["status"] == (entry["host"] == "other" ? "running" : "unknown"), "\(entry)")
+                    }
+                    #expect(ContinuousClock.now - asked < .seconds(5))
+                }
+            }
+        }
+    }
+
+    @Test("whatever a host answers, its forwards run: no session left, none allowed, a forced command, a silent master")
+    func answersOfAllKinds() throws {
+        var kinds = [PrivateSSHD.Options(maxSessions: 1), PrivateSSHD.Options(maxSessions: 0)]
+        kinds += [PrivateSSHD.Options(extraConfig: ["ForceCommand sleep 31.62"])]
+        for (options, quiet) in kinds.map({ ($0, false) }) + [(PrivateSSHD.Options(), true)] {
+            let remote = try Remote(options, masterOptions: quiet ? ["LogLevel=QUIET"] : [])
+            defer { remote.stop() }
+            try withDaemon(on: remote) { _, client in
+                let made = try client.forward(to: 80)
+                #expect(made["status"] == "running", "\(options)")
+                let busy =
+                    options.maxSessions == 1
+                    ? try client.beginTool("ssh_exec", ["command": "sleep 31.61", "timeout_seconds": 600]) : nil
+                if busy != nil {
+                    try waitUntil("the command running") { !remote.sshd.remoteProcesses(running: "31.61").isEmpty }
+                }
+                let asked = ContinuousClock.now
+                #expect(try client.forwards().map { $0["status"] } == ["running"], "\(options)")
+                #expect(ContinuousClock.now - asked < .seconds(2), "\(options)")
+                #expect(remote.sshd.remoteProcesses(running: "31.62").isEmpty, "a question starts nothing there")
+                if let busy { try client.cancel(busy) }
+            }
+        }
+    }
+
     @Test("a master that does not answer a request for a forward: that is said, and nothing of it stays open")
     func silentMaster() throws {
         try withRemote(PrivateSSHD.Options()) { remote in

@@ -33,15 +33,14 @@ public final class HostSessions: Sendable {
 
     let host: PolicySnapshot.Host
     let sshPath: String
-    let budget: SessionBudget
-    private let stops: StopQueue
+    let master: MasterSessions
+    var budget: SessionBudget { master.budget }
 
     /// Sessions on `host`, which share `master` with all others that go through its socket.
     public init(host: PolicySnapshot.Host, sshPath: String, master: MasterSessions) {
         self.host = host
         self.sshPath = sshPath
-        budget = master.budget
-        stops = master.stops
+        self.master = master
     }
 
     /// What is known of the master.
@@ -53,12 +52,12 @@ public final class HostSessions: Sendable {
         case unusable(detail: String)
     }
 
-    /// Asks the master whether it lives.
-    public func check() async -> MasterState {
+    /// Asks the master whether it lives. Whether the host behind it answers is another question, see `reach`.
+    public func check(within limit: Duration = .seconds(5)) async -> MasterState {
         let arguments = SSHInvocation.check(host)
         let answer: (end: ChildEnd, stdout: String, stderr: String)
         do throws(SSHProcess.SpawnFailure) {
-            answer = try await SSHProcess.collect(path: sshPath, arguments: arguments, limit: .seconds(5))
+            answer = try await SSHProcess.collect(path: sshPath, arguments: arguments, limit: limit)
         } catch {
             return .unusable(detail: error.detail)
         }
@@ -225,7 +224,7 @@ public final class HostSessions: Sendable {
                 return
             }
             Task {
-                let answer = await stops.answer(
+                let answer = await master.stops.answer(
                     for: ObserverID(processID: processID, nonce: nonce), stop: { await self.stopBatch($0) })
                 continuation.yield(.stopped(answer))
             }

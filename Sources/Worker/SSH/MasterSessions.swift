@@ -1,8 +1,9 @@
 /// What all that runs through one ControlMaster shares, whatever names the config has for it and however often it is
-/// loaded: how many sessions there may be, and the stopping of commands.
+/// loaded: how many sessions there may be, the stopping of commands, and the question whether the host answers.
 public final class MasterSessions: Sendable {
     let budget: SessionBudget
     let stops = StopQueue()
+    let answer = HostAnswer()
 
     /// At most so many sessions at once.
     public init(sessions: Int) {

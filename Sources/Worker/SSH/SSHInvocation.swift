@@ -46,6 +46,11 @@ public enum SSHInvocation {
             + ShellWord.quoted(destination(host))
     }
 
+    /// The command with which the user ends the master.
+    public static func exitCommand(_ host: PolicySnapshot.Host) -> String {
+        "ssh -O exit -S \(ShellWord.quoted(ControlPath.argument(host.socket))) " + ShellWord.quoted(destination(host))
+    }
+
     /// A word for the user's shell.
     public static func quoted(_ word: String) -> String { ShellWord.quoted(word) }
 

@@ -30,6 +30,8 @@ actor SessionBudget {
         /// A second session that a channel needs for a short time to get on. It may take the one that is kept for stopping, and
         /// goes before others: those may wait for that channel.
         case content
+        /// One that only shows whether the host answers. It may take the one that is kept for stopping, and waits for none.
+        case question
     }
 
     /// Why somebody who waited got no place.
@@ -85,7 +87,7 @@ actor SessionBudget {
     private func hasRoom(for kind: Kind) -> Bool {
         switch kind {
         case .command, .channel: inUse < allowed
-        case .content: inUse < max(allowed, min(configured, max(proven, 2)))
+        case .content, .question: inUse < max(allowed, min(configured, max(proven, 2)))
         }
     }
 
@@ -138,6 +140,13 @@ actor SessionBudget {
             Task { await self.abandon(ticket, cancelled: true) }
         }
         if let refusal { throw refusal }
+    }
+
+    /// Takes a place where there is one now; whoever gets it calls `release` once.
+    func takePlaceAtOnce(_ kind: Kind) -> Bool {
+        guard hasRoom(for: kind) else { return false }
+        held[kind, default: 0] += 1
+        return true
     }
 
     private func abandon(_ ticket: UInt64, cancelled: Bool) {

@@ -25,6 +25,14 @@ enum Failures {
         "The user can bring it up with: \(first)\(SSHInvocation.masterCommand(host))"
     }
 
+    /// The master is alive, and the host behind it did not answer.
+    static func hostSilent(_ host: PolicySnapshot.Host) -> String {
+        "The ControlMaster of \"\(host.name)\" is up, but the host behind it does not answer: the network may be down or slow, or "
+            + "the host stopped. Ask again in a while. If it stays so, the user can end the session with: "
+            + "\(SSHInvocation.exitCommand(host)), which closes its forwards, and bring it up again with: "
+            + SSHInvocation.masterCommand(host)
+    }
+
     /// Which limit left no session, and who holds those that there are.
     static func noSession(_ host: PolicySnapshot.Host, _ shortage: SessionShortage?) -> String {
         guard let shortage else { return "\"\(host.name)\" had no free session in time" }

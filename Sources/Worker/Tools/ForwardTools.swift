@@ -14,6 +14,38 @@ enum Forwarding {
         ]
     }
 
+    /// What is known of a forward that the supervisor has looked at. Its listener is only one half of it: it runs where the
+    /// host behind its master has answered as well.
+    /// - Parameter reach: of its host; nil where the config has no such host.
+    static func status(_ entry: ForwardEntry, _ reach: HostSessions.Reach?, _ context: ToolContext) -> JSONObject {
+        let host = context.policy.hosts.first { $0.name == entry.host }
+        var status: JSONObject = ["status": "dead", "reason": .string(entry.reason)]
+        switch reach {
+        case .answers:
+            guard !entry.reason.isEmpty else { return ["status": "running"] }
+            status["hint"] = .string(
+                "Call ssh_forward_port with the same remote_host and remote_port to have it again, on the same local port "
+                    + "if that is free; or ssh_cancel_forward to forget it.")
+        case .silent:
+            if entry.reason.isEmpty {
+                status["status"] = "unknown"
+                status["reason"] = .string(
+                    "its port is open, and the host behind its ControlMaster did not answer within "
+                        + "\(HostSessions.patience.components.seconds) s")
+            }
+            status["hint"] = host.map { .string(Failures.hostSilent($0)) }
+        case .masterDead(let detail):
+            if entry.reason.isEmpty { status["reason"] = "its ControlMaster does not answer" }
+            status["hint"] = host.map { .string(Failures.masterDead($0, detail: detail)) }
+        case .unusable(let detail):
+            if entry.reason.isEmpty { status["reason"] = "its ControlMaster does not answer" }
+            status["hint"] = .string(Failures.spawn(detail: detail))
+        case nil:
+            if entry.reason.isEmpty { status["reason"] = "its ControlMaster does not answer" }
+        }
+        return status
+    }
+
     static func time(_ seconds: UInt64) -> String {
         Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(.iso8601)
     }
@@ -123,11 +155,14 @@ enum ForwardPortTool: Tool {
             forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since,
             reason: "")
         var result = Forwarding.shown(entry)
-        result["status"] = "running"
-        result["note"] = .string(
-            "127.0.0.1:\(port) is open. Whether \(target):\(remote) answers is not known before it is used: a connection "
-                + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it."
-        )
+        let reach = await context.access[host.name]?.sessions.reach()
+        for member in Forwarding.status(entry, reach, context).members { result[member.name] = member.value }
+        if result["status"] != "dead" {
+            result["note"] = .string(
+                "127.0.0.1:\(port) is open. Whether \(target):\(remote) answers is not known before it is used: a connection "
+                    + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it."
+            )
+        }
         return .success(result)
     }
 }
@@ -143,7 +178,7 @@ enum ListForwardsTool: Tool {
         ToolDescription(
             name: name, title: "List port forwards",
             description:
-                "Lists the port forwards of all sessions, looked at now: running, or dead with the reason.",
+                "Lists the port forwards of all sessions, looked at now: running, or dead or unknown with the reason.",
             inputSchema: Schema.object(["host": Schema.string("Only of this one")]),
             outputSchema: Schema.result(
                 [
@@ -167,45 +202,32 @@ enum ListForwardsTool: Tool {
             let answer = await context.broker.ask(forward: .listForwards)
             guard case .forwards(let all) = answer else { throw Forwarding.failure(answer) }
             let entries = all.filter { only == nil || $0.host == only }
-            let masters = await states(of: Set(entries.map(\.host)), context)
-            return ["forwards": .array(entries.map { .object(shown($0, masters[$0.host], context)) })]
+            let reached = await reached(Set(entries.map(\.host)), context)
+            return [
+                "forwards": .array(
+                    entries.map { entry in
+                        var shown = Forwarding.shown(entry)
+                        let status = Forwarding.status(entry, reached[entry.host], context)
+                        for member in status.members { shown[member.name] = member.value }
+                        return .object(shown)
+                    })
+            ]
         }
     }
 
-    /// A listener is only half of a forward: its master must answer as well.
-    private static func states(
-        of hosts: Set<String>, _ context: ToolContext
-    ) async -> [String: HostSessions.MasterState] {
-        await withTaskGroup(of: (String, HostSessions.MasterState).self) { group in
-            var states: [String: HostSessions.MasterState] = [:]
-            for (index, host) in hosts.sorted().enumerated() {
+    /// Asks all hosts at once: there are no more of them than forwards. Those of one ControlMaster share the question.
+    private static func reached(
+        _ hosts: Set<String>, _ context: ToolContext
+    ) async -> [String: HostSessions.Reach] {
+        await withTaskGroup(of: (String, HostSessions.Reach).self) { group in
+            for host in hosts {
                 guard let sessions = context.access[host]?.sessions else { continue }
-                if index >= 8, let done = await group.next() { states[done.0] = done.1 }
-                group.addTask { (host, await sessions.check()) }
+                group.addTask { (host, await sessions.reach()) }
             }
-            for await done in group { states[done.0] = done.1 }
-            return states
+            var reached: [String: HostSessions.Reach] = [:]
+            for await (host, reach) in group { reached[host] = reach }
+            return reached
         }
-    }
-
-    private static func shown(
-        _ entry: ForwardEntry, _ master: HostSessions.MasterState?, _ context: ToolContext
-    ) -> JSONObject {
-        var shown = Forwarding.shown(entry)
-        let isDead = !entry.reason.isEmpty || master != .alive
-        shown["status"] = isDead ? "dead" : "running"
-        guard isDead else { return shown }
-        shown["reason"] = .string(entry.reason.isEmpty ? "its ControlMaster does not answer" : entry.reason)
-        switch (master, context.policy.hosts.first { $0.name == entry.host }) {
-        case (.alive, _):
-            shown["hint"] = .string(
-                "Call ssh_forward_port with the same remote_host and remote_port to have it again, on the same local port "
-                    + "if that is free; or ssh_cancel_forward to forget it.")
-        case (.dead(let detail), .some(let host)): shown["hint"] = .string(Failures.masterDead(host, detail: detail))
-        case (.unusable(let detail), _): shown["hint"] = .string(Failures.spawn(detail: detail))
-        case (.dead, .none), (.none, _): break
-        }
-        return shown
     }
 }
 
