@@ -221,6 +221,7 @@ extension RunningDaemon {
                 let master = try #require(remote.master.pid)
                 remote.sshd.pause(true)
                 defer { remote.sshd.pause(false) }
+                var descriptors: [Int] = []
                 for _ in 0..<2 {
                     let asked = ContinuousClock.now
                     let entry = try #require(try client.forwards().first)
@@ -228,18 +229,26 @@ extension RunningDaemon {
                     #expect(entry["status"] == "unknown")
                     #expect(entry["reason"]?.string?.contains("did not answer within 3 s") == true, "\(entry)")
                     #expect(entry["hint"]?.string?.contains("ssh -O exit -S") == true, "\(entry)")
+                    descriptors.append(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(master)/fd").count)
                 }
+                #expect(descriptors[0] == descriptors[1], "\(descriptors)")
                 let more = try client.forward(to: server.port)
                 #expect(more["status"] == "unknown", "\(more)")
                 #expect(more["reason"] != nil && more["hint"] != nil, "\(more)")
-                // Nothing of the questions is left here, and nothing of them harms the master when the host is back.
-                let worker = try daemon.waitForWorker()
-                try waitUntil("no ssh of the worker left") { ProcessTable().children(of: worker.pid).isEmpty }
+                // One question stays open. More would take descriptors of the master, which ends when it has no more.
+                let questions = { ProcessTable().children(of: try daemon.waitForWorker().pid).count }
+                #expect(try questions() == 1)
                 remote.sshd.pause(false)
                 #expect(try client.forwards().map { $0["status"] } == ["running", "running"])
+                try waitUntil("no question left") { try questions() == 0 }
                 #expect(remote.master.pid == master)
                 #expect(try fetch(port: made.localPort) == server.page)
                 #expect(try client.callTool("ssh_exec", ["command": "echo on"])["stdout"] == "on\n")
+                remote.sshd.pause(true)
+                #expect(try client.forwards().map { $0["status"] } == ["unknown", "unknown"])
+                let ssh = try #require(ProcessTable().children(of: try daemon.waitForWorker().pid).first)
+                client.closeAbruptly()
+                try waitUntil("the question ended with its worker") { !ssh.isAlive }
             }
         }
     }

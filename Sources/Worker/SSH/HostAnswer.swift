@@ -1,16 +1,38 @@
 internal import IPC
 
-/// Asks whether the host behind one ControlMaster answers. Who asks while it is being asked gets the same answer.
+/// The question whether the host behind one ControlMaster answers, which stays open until it does: there is one at a time.
+///
+/// It is not asked anew, because a session that the host has not confirmed takes four descriptors of the master until then,
+/// whether or not the `ssh` that asked for it lives. Whoever asks during a freeze would use them up.
 actor HostAnswer {
-    private var underWay: Task<HostSessions.Reach, Never>?
+    private var isAsked = false
+    private var waiting: [UInt64: CheckedContinuation<HostSessions.Reach?, Never>] = [:]
+    private var nextWaiter: UInt64 = 0
 
-    /// Has `ask` ask the host, unless that is being done already.
-    func reach(_ ask: @escaping @Sendable () async -> HostSessions.Reach) async -> HostSessions.Reach {
-        if let underWay { return await underWay.value }
-        let asking = Task { await ask() }
-        underWay = asking
-        defer { underWay = nil }
-        return await asking.value
+    /// Waits so long for the answer that `ask` gets, or that the one gets who asked before.
+    func reach(
+        within limit: Duration, _ ask: @escaping @Sendable () async -> HostSessions.Reach
+    ) async -> HostSessions.Reach? {
+        if !isAsked {
+            isAsked = true
+            Task { self.tell(await ask()) }
+        }
+        let waiter = nextWaiter
+        nextWaiter += 1
+        let timer = Timer(limit) { Task { await self.giveUp(waiter) } }
+        defer { timer.cancel() }
+        return await withCheckedContinuation { waiting[waiter] = $0 }
+    }
+
+    private func tell(_ reach: HostSessions.Reach) {
+        isAsked = false
+        let told = waiting.values
+        waiting = [:]
+        for continuation in told { continuation.resume(returning: reach) }
+    }
+
+    private func giveUp(_ waiter: UInt64) {
+        waiting.removeValue(forKey: waiter)?.resume(returning: nil)
     }
 }
 
@@ -40,27 +62,41 @@ extension HostSessions {
     /// Asks the host for an answer of any kind. The master alone is no evidence: it says that it lives for as long as its
     /// TCP connection reports no error, which a frozen network does not for minutes.
     public func reach() async -> Reach {
-        await master.answer.reach { await self.ask() }
+        // Also where there is no place left: the host's refusal of one session more is an answer.
+        let hasPlace = await budget.takePlaceAtOnce(.question)
+        let reach = await master.answer.reach(within: Self.patience) { await self.ask() }
+        if hasPlace { await budget.release(.question) }
+        if let reach { return reach }
+        return await reachOfMaster(hostAnswers: false)
     }
 
     private func ask() async -> Reach {
-        let answer: (end: ChildEnd, stdout: String, stderr: String)
-        // Also where there is no place left: the host's refusal of one session more is an answer.
-        let hasPlace = await budget.takePlaceAtOnce(.question)
+        let err = StreamBox(OutputWindow(limit: 4096))
+        let end: ChildEnd
         do throws(SSHProcess.SpawnFailure) {
-            answer = try await SSHProcess.collect(
-                path: sshPath, arguments: SSHInvocation.subsystem(host, name: Self.question), limit: Self.patience)
-            if hasPlace { await budget.release(.question) }
+            end = try await SSHProcess(
+                path: sshPath, arguments: SSHInvocation.subsystem(host, name: Self.question)
+            ).run(
+                input: [], events: AsyncStream.makeStream(of: SSHProcess.Event.self), stdout: { _ in },
+                stderr: { chunk in err.with { $0.append(chunk) } },
+                control: { events in
+                    guard case .ended(let end) = await events.next() else { return nil }
+                    return end
+                })
         } catch {
-            if hasPlace { await budget.release(.question) }
             return .unusable(detail: error.detail)
         }
-        if Self.isRefusal(answer.stderr) { return .answers }
+        let said = err.value.output().text
+        if Self.isRefusal(said) { return .answers }
         // ssh ends alike when the host has refused the subsystem and when the connection is lost: the master tells which.
+        return await reachOfMaster(hostAnswers: Self.hasEndedSession(end, said))
+    }
+
+    private func reachOfMaster(hostAnswers: Bool) async -> Reach {
         switch await check(within: Self.patienceWithMaster) {
-        case .alive: return Self.hasEndedSession(answer.end, answer.stderr) ? .answers : .silent
-        case .dead(let detail): return .masterDead(detail: detail)
-        case .unusable(let detail): return .unusable(detail: detail)
+        case .alive: hostAnswers ? .answers : .silent
+        case .dead(let detail): .masterDead(detail: detail)
+        case .unusable(let detail): .unusable(detail: detail)
         }
     }
 
@@ -68,7 +104,7 @@ extension HostSessions {
     private static func hasEndedSession(_ end: ChildEnd, _ said: String) -> Bool {
         switch end {
         case .exited: !SSHProcess.hasTriedToConnect(said)
-        case .signalled: false
+        case .signalled, .unseen: false
         }
     }
 }

@@ -30,7 +30,8 @@ actor SessionBudget {
         /// A second session that a channel needs for a short time to get on. It may take the one that is kept for stopping, and
         /// goes before others: those may wait for that channel.
         case content
-        /// One that only shows whether the host answers. It may take the one that is kept for stopping, and waits for none.
+        /// One that only shows whether the host answers. It may take the one that is kept for stopping, and waits for none. There
+        /// is one at a time.
         case question
     }
 
@@ -87,7 +88,8 @@ actor SessionBudget {
     private func hasRoom(for kind: Kind) -> Bool {
         switch kind {
         case .command, .channel: inUse < allowed
-        case .content, .question: inUse < max(allowed, min(configured, max(proven, 2)))
+        case .content: inUse < max(allowed, min(configured, max(proven, 2)))
+        case .question: held[.question, default: 0] == 0 && hasRoom(for: .content)
         }
     }
 
