@@ -38,6 +38,7 @@ struct Account: Hashable, Sendable {
     /// that run by then, and their confinement is for the file that they started with.
     static func prepare() throws {
         guard canCreate else { return }
+        _ = try throwAway(loginShell: wrappedShell(), purpose: "login")
         for (shell, purpose) in planned where FileManager.default.isExecutableFile(atPath: shell) {
             _ = try throwAway(loginShell: shell, purpose: purpose)
         }
@@ -69,8 +70,17 @@ struct Account: Hashable, Sendable {
         ("/usr/bin/fish", "login"), ("/bin/bash", "client"), ("/bin/bash", "agent"), ("/bin/bash", "stranger"),
         ("/bin/bash", "start-up"), ("/bin/tcsh", "start-up"), ("/usr/bin/fish", "start-up"),
         ("/usr/bin/zsh", "start-up"),
-        ("/bin/bash", "hanging"),
+        ("/bin/bash", "hanging"), ("/bin/bash", "dropbear"),
     ]
+
+    /// A login shell that is a script and runs the real shell as its child.
+    static func wrappedShell() throws -> String { try wrapped.get().file("shell") }
+
+    private static let wrapped = Result {
+        let directory = try TemporaryDirectory(readableByAll: true)
+        try directory.write("shell", "#!/bin/sh\n/bin/bash \"$@\"\nexit $?\n", mode: 0o755)
+        return directory
+    }
 
     /// Who a test logs in as: for root a throw-away account, else the user who runs the tests.
     static func forLogin(shell: String = "/bin/bash", purpose: String = "login") throws -> Account {

@@ -2,9 +2,17 @@ import Foundation
 import Glibc
 import Testing
 
-/// A real sshd on loopback with keys and configuration of its own; nothing of the user's is read or changed.
+/// A real sshd, or dropbear in its place, on loopback with keys and configuration of its own; nothing of the user's is read or changed.
 final class PrivateSSHD: Sendable {
+    enum Program: Sendable {
+        case openSSH
+        /// Only as root: dropbear takes its authorized keys from the home of the login alone. It heeds no option but the
+        /// login shell and purpose; the purpose must be one with a home of its own.
+        case dropbear
+    }
+
     struct Options: Sendable {
+        var program = Program.openSSH
         /// Sessions a connection may have open (sshd_config(5) MaxSessions).
         var maxSessions = 10
         var sftpSubsystem = true
@@ -48,7 +56,11 @@ final class PrivateSSHD: Sendable {
         let publicKey = try Data(contentsOf: URL(filePath: directory.file("client_key.pub")))
         try directory.write("authorized_keys", publicKey, mode: 0o644)
 
-        let started = try PrivateSSHD.start(options, directory, marker: marker)
+        let started =
+            switch options.program {
+            case .openSSH: try PrivateSSHD.start(options, directory, marker: marker)
+            case .dropbear: try PrivateSSHD.startDropbear(loginUser, directory, marker: marker)
+            }
         (address, port, server) = (started.address, started.port, started.server)
         CrashCleanup.owe(.environment(marker))
 
@@ -139,6 +151,46 @@ extension PrivateSSHD {
             guard log.contains("Address already in use") else { throw HarnessError("sshd did not start:\n\(log)") }
         }
         throw HarnessError("no free port for sshd")
+    }
+
+    /// The same with dropbear(8), which gives its own environment to what logins start.
+    private static func startDropbear(
+        _ account: Account, _ directory: TemporaryDirectory, marker: String
+    ) throws -> Started {
+        guard Account.canCreate else { throw HarnessError("dropbear needs a throw-away account") }
+        let install = try findProgram("install")
+        let owner = ["-o", account.name, "-g", "\(account.gid)"]
+        try runSuccessfully(install, ["-d", "-m", "700"] + owner + ["\(account.home)/.ssh"])
+        try runSuccessfully(
+            install,
+            ["-m", "600"] + owner + [directory.file("authorized_keys"), "\(account.home)/.ssh/authorized_keys"])
+        let hostKey = directory.file("dropbear_key")
+        try runSuccessfully(
+            try findProgram("dropbearconvert"), ["openssh", "dropbear", directory.file("host_key"), hostKey])
+        let dropbear = try findProgram("dropbear")
+        var environment = ChildProcess.plainEnvironment
+        let (name, value) = (marker.prefix { $0 != "=" }, marker.drop { $0 != "=" }.dropFirst())
+        environment[String(name)] = String(value)
+        for _ in 1...20 {
+            let port = try freePort()
+            let logFile = try directory.write("sshd.log", "")
+            let server = try ChildProcess(
+                dropbear,
+                [
+                    "-F", "-E", "-e", "-s", "-m", "-r", hostKey, "-p", "127.0.0.1:\(port)", "-P",
+                    directory.file("dropbear.pid"),
+                ],
+                environment: environment, stderr: .file(logFile))
+            var log = ""
+            try waitUntil("dropbear listening, or its end") {
+                let ended = server.status != nil
+                log = (try? String(contentsOfFile: logFile, encoding: .utf8)) ?? ""
+                return ended || log.contains("Not backgrounding")
+            }
+            if log.contains("Not backgrounding") { return ("127.0.0.1", port, server) }
+            guard log.contains("Address already in use") else { throw HarnessError("dropbear did not start:\n\(log)") }
+        }
+        throw HarnessError("no free port for dropbear")
     }
 
     private static func configuration(
