@@ -31,8 +31,8 @@ struct ToolContext: Sendable {
     let policy: PolicySnapshot
     let access: [String: HostAccess]
     let broker: any LocalFileBroker & ForwardBroker
-    /// What those who go through one ControlMaster share, by its socket.
-    var masters: [String: MasterSessions] = [:]
+    /// What those who go through one ControlMaster share.
+    var masters = MasterTable()
     /// Searches what comes from hosts; nil where the config turns that off.
     let guardian: InjectionGuard?
     /// Where the call says how far it has come.
@@ -119,20 +119,14 @@ public final class Toolbox: ToolSet {
             || Self.tools(old) != Self.tools(policy)
     }
 
-    /// The ways to a host that stays the same are kept, and what is known of a ControlMaster whatever changes: sessions that
-    /// are open stay open. A master that is named no more is remembered, should it come back; there are as many as configs name.
+    /// The ways to a host that stays the same are kept, and what is known of its ControlMaster whatever changes: sessions that
+    /// are open stay open.
     private static func context(
         _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker & ForwardBroker
     ) -> ToolContext {
         let unchanged = old?.policy.sshPath == policy.sshPath
-        let sessions = policy.limits.sessionsPerHost
-        var masters = old?.masters ?? [:]
-        for host in policy.hosts where masters[host.socket] == nil {
-            masters[host.socket] = MasterSessions(sessions: sessions)
-        }
-        if let old, old.policy.limits.sessionsPerHost != sessions {
-            for master in masters.values { master.limit(to: sessions) }
-        }
+        var masters = old?.masters ?? MasterTable()
+        masters.update(sockets: Set(policy.hosts.map(\.socket)), sessions: policy.limits.sessionsPerHost)
         let pairs = policy.hosts.compactMap { host -> (String, HostAccess)? in
             if unchanged, let kept = old?.access[host.name], old?.policy.hosts.contains(host) == true {
                 return (host.name, kept)
