@@ -23,10 +23,13 @@ enum RestrictingKeys {
 
     /// Words, without a plural's "s", with which people name restrictions.
     private static let words: Set<String> = [
-        "allow", "allowed", "allowlist", "audit", "blacklist", "block", "blocked", "blocklist", "capability",
-        "capabilitie", "confine", "denied", "deny", "denylist", "exec", "forbid", "forbidden", "guard", "landlock",
-        "limit", "max", "only", "permission", "permit", "profile", "protect", "protected", "readonly", "restrict",
-        "restricted", "restriction", "root", "safeguard", "sandbox", "whitelist",
+        "acces", "acl", "allow", "allowed", "allowlist", "approval", "audit", "base", "basepath", "blacklist", "block",
+        "blocked", "blocklist", "capabilitie", "capability", "chroot", "command", "confine", "confirm", "denied",
+        "deny", "denylist", "disable", "disabled", "disallow", "disallowed", "exclude", "excluded", "exec", "filter",
+        "forbid", "forbidden", "guard", "isolate", "isolation", "jail", "landlock", "limit", "max", "no", "only",
+        "permission", "permit", "policie", "policy", "privilege", "profile", "protect", "protected", "read", "readable",
+        "readonly", "restrict", "restricted", "restriction", "ro", "root", "rule", "safeguard", "sandbox", "seccomp",
+        "secure", "security", "strict", "timeout", "whitelist", "writable", "write",
     ]
 
     private static let names: [(path: String, letters: [UInt8])] = paths.map { path in

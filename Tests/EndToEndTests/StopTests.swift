@@ -26,12 +26,30 @@ import Testing
                     "timeout_seconds": 1,
                 ])
             #expect(result["timed_out"] == true, "\(result)")
-            #expect(result["stopped"] == "confirmed", "\(result)")
             #expect(result["stdout"] == "before\n")
             let left = try Remote.shared().sshd.remoteProcesses(running: mark)
             // A double fork into a session of its own is how a process asks to be left alone.
             #expect(left.count <= 1)
+            #expect(result["stopped"]?.string == (left.isEmpty ? "confirmed" : "signalled"), "\(result)")
             for process in left { process.killIfAlive() }
+        }
+    }
+
+    @Test(
+        "what left the command's tree and holds its output keeps a stop from being confirmed",
+        arguments: [
+            "setsid -f SLEEP; SLEEP", "(setsid SLEEP &) ; SLEEP",
+            "trap 'setsid -f SLEEP; exit' TERM; while :; do sleep 0.2; done",
+        ])
+    func leftItsTree(command: String) throws {
+        let (sleep, mark) = StopTests.sleeper()
+        try withDaemon { _, client in
+            let result = try client.callTool(
+                "ssh_exec", ["command": .string(command.replacing("SLEEP", with: sleep)), "timeout_seconds": 1])
+            let left = try StopTests.running(mark, on: Remote.shared())
+            defer { for process in left { process.killIfAlive() } }
+            #expect(result["timed_out"] == true, "\(result)")
+            #expect(result["stopped"]?.string == (left.isEmpty ? "confirmed" : "signalled"), "\(result)")
         }
     }
 

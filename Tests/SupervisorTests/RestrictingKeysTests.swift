@@ -23,7 +23,10 @@ struct RestrictingKeysTests {
         "safeguard", "safegaurds", "sand_box", "sandboxes", "limit", "limts", "Hosts", "hots", "host", "audit_logs",
         "auditlogfile", "audit", "allow_delete", "allow_overwrites", "guard_disable", "require_landlok", "file_writes",
         "exec", "port_forwards", "max_output_byte", "safeguards.allow_delete", "hosts.a.base_dir", "read_only", "deny",
-        "max_clients", "exec_allowlist", "base_dir", "capabilities ",
+        "max_clients", "exec_allowlist", "base_dir", "capabilities ", "disallowed", "excludes", "no_write",
+        "read_paths",
+        "write_paths", "base_path", "basePath", "chroot", "policies", "disabledTools", "commands", "access",
+        "strict_mode",
     ])
     func `so is one at the top that belongs there, belongs elsewhere, or restricts by its words`(key: String) {
         #expect(mistakes(multi("", top: #""\#(key)": null"#)).count == 1, "\(key)")

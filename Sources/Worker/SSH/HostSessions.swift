@@ -27,6 +27,8 @@ public final class HostSessions: Sendable {
         var timedOut = false
         var cancelled = false
         var background = false
+        /// It was stopped, and its output stayed open: something that found its way out of its tree holds it.
+        var outputHeld = false
         /// What came of stopping it.
         var answer: TreeStop.Answer?
     }
@@ -235,7 +237,9 @@ public final class HostSessions: Sendable {
                 end = how
                 // Of one that is being stopped, something may live on that holds none of its streams.
                 if phase != .stopping || streams.with({ $0.err.marks.stopped }) == .confirmed { return how }
-            case .timer(Bound.giveUp): return nil
+            case .timer(Bound.giveUp):
+                attempt.with { $0.outputHeld = phase == .stopping || phase == .stopped }
+                return nil
             case .commandEnded:
                 switch phase {
                 case .running:
@@ -244,7 +248,7 @@ public final class HostSessions: Sendable {
                 case .late, .stopping, .stopped:
                     // The watchdog has seen to the rest.
                     if streams.with({ $0.err.marks.stopped }) == .confirmed {
-                        arm(Bound.giveUp, after: .milliseconds(500))
+                        arm(Bound.giveUp, after: Self.endOfOutput)
                     }
                 }
             case .timer(Bound.linger):
@@ -275,7 +279,7 @@ public final class HostSessions: Sendable {
                 attempt.with { $0.answer = answer }
                 if let end { return end }
                 // Its last words, and the end of the streams.
-                arm(Bound.giveUp, after: .milliseconds(500))
+                arm(Bound.giveUp, after: answer == nil ? .milliseconds(500) : Self.endOfOutput)
             case .timer: continue
             }
         }
@@ -298,12 +302,17 @@ public final class HostSessions: Sendable {
         }
     }
 
+    /// How long the end of the output may take where the host has seen that nothing of a command is left.
+    private static let endOfOutput = Duration.seconds(2)
+
     /// How sure it is that nothing of a command runs that was to be stopped.
     private static func verdict(_ attempt: Attempt, _ streams: Streams) -> StopVerdict {
         let watchdog = streams.err.marks.stopped
-        if attempt.answer == .confirmed || watchdog == .confirmed { return .confirmed }
+        // A process in a session of its own, whose parent had ended, is not among those that the host found.
+        func unlessHeld() -> StopVerdict { attempt.outputHeld ? .signalled : .confirmed }
+        if attempt.answer == .confirmed || watchdog == .confirmed { return unlessHeld() }
         // The end that the observer told, and nothing found of it.
-        if attempt.answer == .gone && streams.err.marks.ended { return .confirmed }
+        if attempt.answer == .gone && streams.err.marks.ended { return unlessHeld() }
         return attempt.answer == .signalled || watchdog == .signalled ? .signalled : .unknown
     }
 
@@ -342,7 +351,7 @@ public final class HostSessions: Sendable {
                 exitCode: marks.exitStatus ?? -1,
                 signal: marks.signalled ? marks.exitStatus.flatMap(SignalName.of(exitStatus:)) : nil,
                 timedOut: timedOut, stopped: timedOut ? Self.verdict(attempt, streams) : nil,
-                background: attempt.background,
+                background: attempt.background || !timedOut && attempt.outputHeld,
                 duration: duration))
     }
 

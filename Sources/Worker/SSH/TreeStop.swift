@@ -39,7 +39,8 @@ enum TreeStop {
     ///   left alone, and so is what stands between it and us;
     /// - is in a session that the host shares among commands, and writes to the observer's own output.
     ///
-    /// What forked twice into a session of its own has left, on purpose, and is not found. TERM, two seconds, then KILL until
+    /// What forked twice into a session of its own has left, on purpose, and is not found; where it holds the command's output,
+    /// `HostSessions` sees that. TERM, two seconds, then KILL until
     /// none is left.
     ///
     /// Within single quotes of every login shell: no quote, no doubled backslash, no `!`.

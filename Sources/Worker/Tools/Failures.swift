@@ -8,9 +8,15 @@ enum Failures {
         let down = "The SSH session to \"\(host.name)\" is not up\(said). "
         // ssh -M does not replace what lies at the path. Only what a dead master has left there may go.
         switch MasterSocket.at(host.socket) {
-        case .absent, .link: return down + bringUp(host)
+        case .absent: return down + bringUp(host)
+        case .link:
+            return down + "\(host.socket) is a symbolic link, and ssh -M makes no socket in its place. "
+                + "Ask the user to bring the session up where it leads, or to name that path in the config."
         case .own:
-            guard detail.contains("Connection refused") else { return down + bringUp(host) }
+            guard detail.contains("Connection refused") else {
+                return down + "Something holds its socket \(host.socket) and does not answer as a ControlMaster, and "
+                    + "ssh -M does not replace it. Ask the user to end what holds it. " + bringUp(host)
+            }
             return down + bringUp(host, first: "rm -f \(SSHInvocation.quoted(host.socket)); ")
         case .foreign(let userID):
             return down + "The socket \(host.socket) belongs to uid \(userID), another user. "
