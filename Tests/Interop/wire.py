@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 
 import jsonschema
 from mcp_types import methods
@@ -87,6 +88,7 @@ class Conversation:
         self.counts = collections.Counter()
         self.negotiated = None  # the revision that initialize came to
         self.open = {}  # requests without an answer: id -> (method, params, revision)
+        self.unreadable = collections.Counter()  # ids in lines that are no JSON
         self.cancelled = set()
         self.progress = {}  # token -> last value
         self.schemas = {}  # revision -> tool -> outputSchema
@@ -109,6 +111,9 @@ class Conversation:
             json.dumps(message, ensure_ascii=False).encode()  # a lone surrogate is no text
         except (ValueError, RecursionError):
             self.counts["unparsable"] += 1
+            # It is answered under its id where that can be read; which of those that stand there is not judged here.
+            for text in re.findall(rb'"id"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)', line):
+                self.unreadable[self.key(json.loads(text.decode(errors="replace"), strict=False))] += 1
             return
         for part in message if isinstance(message, list) else [message]:
             self.client_message(part)
@@ -163,6 +168,8 @@ class Conversation:
             # JSON-RPC 2.0 section 5: null where the id is not known. The schemas have no null.
             require(message["error"]["code"] in (-32700, -32600, -32000), "null id:", message)
             value["id"] = 0
+        elif message["error"]["code"] == -32700 and self.unreadable[self.key(message["id"])]:
+            self.unreadable[self.key(message["id"])] -= 1
         else:
             _, _, _, asked = self.answered(message)
             revision = asked if asked in REVISIONS else revision
