@@ -118,6 +118,29 @@ struct ChildTests {
     }
 
     /// The reactor's own pipe, the child's three streams and the child itself.
+    @Test func `bytes of several who write at once come whole, also where they are queued in pieces`() async throws {
+        let output = StreamBox<[UInt8]>([])
+        let started = try start("cat", output: output)
+        let (count, length, piece) = (8, 200_000, 32_768)
+        await withTaskGroup(of: Void.self) { group in
+            for letter in 0..<UInt8(count) {
+                group.addTask {
+                    let bytes = [UInt8](repeating: letter, count: length)
+                    let pieces = stride(from: 0, to: length, by: piece).map { bytes[$0..<min($0 + piece, length)] }
+                    started.child.write(pieces) { _ in }
+                }
+            }
+        }
+        started.child.finishInput()
+        #expect(await started.end() == .exited(0))
+        let came = output.value
+        try #require(came.count == count * length)
+        for whole in 0..<count {
+            let bytes = came[whole * length..<(whole + 1) * length]
+            #expect(bytes.allSatisfy { $0 == bytes.first }, "others' bytes stand between those of \(whole)")
+        }
+    }
+
     @Test(arguments: 0..<5)
     func `a child that the kernel does not let us watch is an error, and gone`(refused: Int) async throws {
         // A process keeps this name as a zombie.

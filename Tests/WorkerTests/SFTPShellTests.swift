@@ -39,7 +39,7 @@ private final class LocalPipe: ShellPipe {
         }
     }
 
-    func send(_ bytes: [UInt8], then: (@Sendable () -> Void)?) { child.write(bytes, then: then) }
+    func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void) { child.write(bytes, then: then) }
     func finishInput() { child.finishInput() }
     func close() { child.abandon() }
 }
@@ -509,11 +509,11 @@ struct SFTPShellTests {
             ) {
                 (self.what, self.say, self.ended) = (what, say, ended)
             }
-            func send(_ bytes: [UInt8], then: (@Sendable () -> Void)?) {
+            func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void) {
                 let say = say
                 let what = what
                 order.async { say(what(bytes)[...]) }
-                then?()
+                then()
             }
             func finishInput() {}
             func close() { ended("closed") }

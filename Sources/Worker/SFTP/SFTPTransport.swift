@@ -30,15 +30,12 @@ extension SSHChannel: SFTPPacketTransport {
     /// At the slowest rate that is waited for, the line takes as much within the patience.
     private static let piece = 32_768
 
-    func send(_ bytes: [UInt8]) { send(bytes, then: nil) }
+    func send(_ bytes: [UInt8]) { send(bytes, then: {}) }
 
     func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void) {
         let packet = request.encode(id: id)
-        guard packet.count > Self.piece else { return send(packet, then: nil) }
-        for start in stride(from: 0, to: packet.count, by: Self.piece) {
-            let piece = packet[start..<min(start + Self.piece, packet.count)]
-            send(Array(piece)) { moved(piece.count) }
-        }
+        guard packet.count > Self.piece else { return send(packet) }
+        send(packet, piece: Self.piece, then: moved)
     }
 }
 

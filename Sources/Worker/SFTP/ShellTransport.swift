@@ -4,7 +4,7 @@ internal import Synchronization
 /// The streams of a shell on the host.
 protocol ShellPipe: Sendable {
     /// Queues bytes, in order; `then` is called when they are on their way, or cannot be any more.
-    func send(_ bytes: [UInt8], then: (@Sendable () -> Void)?)
+    func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void)
     /// Nothing more will be sent.
     func finishInput()
     /// Ends it at once.
@@ -103,7 +103,7 @@ final class ShellTransport: SFTPTransport {
             state.calls.append((state.nextNumber, hasParts, take))
             state.nextNumber += 1
             // In the lock, so that the order of numbers is that of the lines.
-            pipe.send(line, then: nil)
+            pipe.send(line) {}
             return true
         }
         if !done { take(ShellAnswer(number: 0, status: .unsupported, payload: [])) }

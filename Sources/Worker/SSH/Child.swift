@@ -17,7 +17,7 @@ final class Child: Sendable {
         /// The child's standard input; nil once it is closed.
         var input: Reactor.Watch?
         /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
-        var pending: [(rest: ArraySlice<UInt8>, then: (@Sendable () -> Void)?)] = []
+        var pending: [(rest: ArraySlice<UInt8>, then: @Sendable () -> Void)] = []
         /// Who is to be told that the pipe has taken theirs.
         var due: [@Sendable () -> Void] = []
         /// Close it when they are written.
@@ -182,9 +182,17 @@ final class Child: Sendable {
     /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
     /// The caller bounds what it queues; `then` is called once the pipe has taken these, or takes none any more.
     func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
+        write([bytes[...]]) { _ in then?() }
+    }
+
+    /// Queues bytes in pieces that nobody else's bytes come between, see `write`; `then` is called for each piece, with its
+    /// length.
+    func write(_ pieces: [ArraySlice<UInt8>], then: @escaping @Sendable (Int) -> Void) {
         tell { state in
-            guard !state.finishing else { return then.map { state.due.append($0) } ?? () }
-            state.pending.append((bytes[...], then))
+            for piece in pieces {
+                let told: @Sendable () -> Void = { then(piece.count) }
+                if state.finishing { state.due.append(told) } else { state.pending.append((piece, told)) }
+            }
             Self.pump(&state)
         }
     }
@@ -202,7 +210,7 @@ final class Child: Sendable {
         let due = state.withLock { state in
             update(&state)
             if state.input == nil {
-                state.due += state.pending.compactMap(\.then)
+                state.due += state.pending.map(\.then)
                 state.pending = []
             }
             defer { state.due = [] }
@@ -222,7 +230,7 @@ final class Child: Sendable {
         guard let input = state.input else { return }
         while let next = state.pending.first {
             guard !next.rest.isEmpty else {
-                if let then = state.pending.removeFirst().then { state.due.append(then) }
+                state.due.append(state.pending.removeFirst().then)
                 continue
             }
             let count = next.rest.withUnsafeBytes { Glibc.write(input.number, $0.baseAddress, $0.count) }

@@ -21,17 +21,23 @@ public final class SSHChannel: Sendable {
 
     /// Queues bytes for the other end; `then` is called when `ssh` has taken these, or takes none any more. The caller
     /// bounds what is under way; above `mostQueued` the session is given up.
-    public func send(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
+    public func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void = {}) {
+        send(bytes, piece: bytes.count) { _ in then() }
+    }
+
+    /// Queues bytes as one, see `send`; `then` is called for each `piece` of them, with its length.
+    public func send(_ bytes: [UInt8], piece: Int, then: @escaping @Sendable (Int) -> Void) {
         let count = bytes.count
         guard queued.add(count, ordering: .relaxed).newValue <= Self.mostQueued else {
             errors.with { $0.append("the host does not read what it is sent".utf8) }
             child.abandon()
-            then?()
+            then(count)
             return
         }
-        child.write(bytes) {
+        let starts = stride(from: 0, to: max(1, count), by: max(1, piece))
+        child.write(starts.map { bytes[$0..<min($0 + piece, count)] }) { count in
             self.queued.subtract(count, ordering: .relaxed)
-            then?()
+            then(count)
         }
     }
 
