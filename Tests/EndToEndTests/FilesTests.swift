@@ -214,7 +214,7 @@ import Testing
         }
     }
 
-    @Test("contents that are longer than a packet, written side by side, each arrive whole", arguments: FileTransport.all)
+    @Test("contents longer than a packet, written side by side, each arrive whole", arguments: FileTransport.all)
     func sideBySide(over transport: FileTransport) throws {
         let place = try Place()
         func content(_ number: Int) -> String { String(repeating: "\(number),", count: 70_000) }
