@@ -59,6 +59,7 @@ let package = Package(
         workerModule("Policy", ["CRE2", "IPC"]),
         workerModule("Tools", ["IPC", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
+        .target(name: "SFTPFilter", path: "Sources/Gate/SFTPFilter", swiftSettings: settings),
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
 
         .testTarget(name: "IPCTests", dependencies: ["CLinux", "IPC"], swiftSettings: settings),
@@ -68,7 +69,8 @@ let package = Package(
             name: "WorkerTests", dependencies: ["CLinux", "IPC", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             exclude: ["PolicyCorpus.tsv"],
             swiftSettings: settings),
-        .testTarget(name: "GateTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
+        .testTarget(
+            name: "GateTests", dependencies: ["CLinux", "IPC", "Mux", "SFTPFilter"], swiftSettings: settings),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),

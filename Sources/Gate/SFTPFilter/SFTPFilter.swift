@@ -1,0 +1,209 @@
+/// Stands in the request direction of an SFTP channel, version 3 (draft-ietf-secsh-filexfer-02), where a host's policy allows
+/// less than everything, and lets through what `SFTPRules` allow. Pure: bytes go in as the worker sends them, split in any
+/// way, and come out unchanged; of a packet nothing comes out before all but the content of a WRITE has been judged.
+///
+/// Handles are not judged: the server gave them for a path that was, for reading where only reading is allowed.
+public struct SFTPFilter: Sendable {
+    /// Bytes of the longest packet that is not a WRITE: two paths of PATH_MAX (4096), attributes, an extension's name.
+    static let longestRequest = 16 * 1024
+    /// Bytes of the longest WRITE: OpenSSH's longest packet, sftp-server(8).
+    static let longestWrite = 256 * 1024
+    /// Bytes of a handle, section 6.3 of the draft.
+    static let longestHandle = 256
+
+    private let rules: SFTPRules
+    /// The beginning of a packet that is not judged yet, its length included.
+    private var held: [UInt8] = []
+    /// Bytes of a WRITE's content that are still to come.
+    private var passing = 0
+    private var hasBegun = false
+
+    /// A channel without a byte yet.
+    public init(_ rules: SFTPRules) {
+        self.rules = rules
+    }
+
+    /// Whether the requests so far are whole.
+    public var isBetweenPackets: Bool { held.isEmpty && passing == 0 }
+
+    /// Takes bytes of the worker. It holds back at most one packet that is not judged yet, less than `longestRequest`.
+    /// - Returns: the bytes that the host may have.
+    public mutating func take(_ bytes: ArraySlice<UInt8>) throws(SFTPViolation) -> [UInt8] {
+        var allowed: [UInt8] = []
+        allowed.reserveCapacity(held.count + bytes.count)
+        var rest = bytes
+        while !rest.isEmpty {
+            if passing > 0 {
+                let part = rest.prefix(passing)
+                allowed += part
+                passing -= part.count
+                rest = rest.dropFirst(part.count)
+                continue
+            }
+            let wanted = try wantedLength()
+            let part = rest.prefix(wanted - held.count)
+            held += part
+            rest = rest.dropFirst(part.count)
+            guard held.count == wanted, try wantedLength() == wanted else { continue }
+            try judge()
+            allowed += held
+            held.removeAll(keepingCapacity: true)
+        }
+        return allowed
+    }
+
+    /// Bytes of the packet that must be held before more can be said: in the end all of it, of a WRITE all before its content.
+    private func wantedLength() throws(SFTPViolation) -> Int {
+        guard held.count >= 5 else { return 5 }
+        let length = Int(Self.number(held[0..<4]))
+        let isWrite = held[4] == 6
+        guard length >= 1, length <= (isWrite ? Self.longestWrite : Self.longestRequest) else {
+            throw .length(length)
+        }
+        guard isWrite else { return 4 + length }
+        // Length, type, id, and the handle's own length.
+        guard length >= 9 else { throw .malformed }
+        guard held.count >= 13 else { return 13 }
+        let handle = Int(Self.number(held[9..<13]))
+        // Then offset, and the length of the content.
+        guard handle <= Self.longestHandle, 9 + handle + 12 <= length else { throw .malformed }
+        return 13 + handle + 12
+    }
+
+    /// Judges what is held: a packet, or a WRITE without its content.
+    private mutating func judge() throws(SFTPViolation) {
+        let length = Int(Self.number(held[0..<4]))
+        var fields = Fields(held[5...])
+        guard let request = Request(rawValue: held[4]) else { throw .type(held[4]) }
+        guard hasBegun else {
+            guard request == .initialize, length == 5, try fields.number() == 3 else { throw .greeting }
+            hasBegun = true
+            return
+        }
+        guard request != .initialize else { throw .greeting }
+        _ = try fields.number()
+        switch request {
+        case .initialize: break
+        case .write:
+            try write()
+            passing = 4 + length - held.count
+            guard passing == Int(Self.number(held.suffix(4)[...])) else { throw .malformed }
+            return
+        case .open:
+            try path(&fields)
+            let flags = try fields.number()
+            let reads: UInt32 = 1
+            let known: UInt32 = 0x3B
+            guard flags & ~known == 0 else { throw .flags(flags) }
+            if flags != reads { try write() }
+            if try attributes(&fields) { try write() }
+        case .close, .fstat, .readdir: try handle(&fields)
+        case .read:
+            try handle(&fields)
+            _ = try fields.number()
+            _ = try fields.number()
+            _ = try fields.number()
+        case .lstat, .stat, .opendir, .realpath, .readlink: try path(&fields)
+        case .fsetstat:
+            try write()
+            try handle(&fields)
+            _ = try attributes(&fields)
+        case .mkdir:
+            try write()
+            try path(&fields)
+            _ = try attributes(&fields)
+        case .remove:
+            try write()
+            try path(&fields)
+        case .extended: try judgeExtension(&fields)
+        }
+        guard fields.isEmpty else { throw .malformed }
+    }
+
+    private func judgeExtension(_ fields: inout Fields) throws(SFTPViolation) {
+        let name = String(decoding: try fields.string().prefix(64), as: UTF8.self)
+        switch name {
+        case "limits@openssh.com": break
+        case "statvfs@openssh.com", "expand-path@openssh.com": try path(&fields)
+        case "fsync@openssh.com":
+            try write()
+            try handle(&fields)
+        case "posix-rename@openssh.com", "hardlink@openssh.com":
+            try write()
+            try path(&fields)
+            try path(&fields)
+        default: throw .extension(name)
+        }
+    }
+
+    private func write() throws(SFTPViolation) {
+        guard rules.allowsWriting else { throw .writing }
+    }
+
+    private func handle(_ fields: inout Fields) throws(SFTPViolation) {
+        guard try fields.string().count <= Self.longestHandle else { throw .malformed }
+    }
+
+    private func path(_ fields: inout Fields) throws(SFTPViolation) {
+        let path = try fields.string()
+        guard rules.holds(path) else { throw .outside(String(decoding: path.prefix(200), as: UTF8.self)) }
+    }
+
+    /// Takes attributes, section 5 of the draft: flags, then size, owner, permissions, times as they say. Extended ones are
+    /// not known here.
+    /// - Returns: whether there are any.
+    private func attributes(_ fields: inout Fields) throws(SFTPViolation) -> Bool {
+        let flags = try fields.number()
+        guard flags & ~0x0F == 0 else { throw .flags(flags) }
+        for (flag, words) in [(1, 2), (2, 2), (4, 1), (8, 2)] as [(UInt32, Int)] where flags & flag != 0 {
+            for _ in 0..<words { _ = try fields.number() }
+        }
+        return flags != 0
+    }
+
+    fileprivate static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
+}
+
+/// The requests that a worker sends, by their type, section 3 of the draft.
+private enum Request: UInt8 {
+    case initialize = 1
+    case open = 3
+    case close = 4
+    case read = 5
+    case write = 6
+    case lstat = 7
+    case fstat = 8
+    case fsetstat = 10
+    case opendir = 11
+    case readdir = 12
+    case remove = 13
+    case mkdir = 14
+    case realpath = 16
+    case stat = 17
+    case readlink = 19
+    case extended = 200
+}
+
+/// Fields of a packet, none beyond its end.
+private struct Fields {
+    private var rest: ArraySlice<UInt8>
+
+    init(_ bytes: ArraySlice<UInt8>) {
+        rest = bytes
+    }
+
+    var isEmpty: Bool { rest.isEmpty }
+
+    mutating func number() throws(SFTPViolation) -> UInt32 {
+        guard rest.count >= 4 else { throw .malformed }
+        defer { rest = rest.dropFirst(4) }
+        return SFTPFilter.number(rest.prefix(4))
+    }
+
+    mutating func string() throws(SFTPViolation) -> ArraySlice<UInt8> {
+        let length = Int(try number())
+        guard length <= rest.count else { throw .malformed }
+        defer { rest = rest.dropFirst(length) }
+        return rest.prefix(length)
+    }
+}
