@@ -46,7 +46,6 @@ struct SFTPFilterTests {
             (packet(17, string(path)), false, true), (packet(19, string(path)), false, true),
             (`extension`("limits@openssh.com"), false, false),
             (`extension`("statvfs@openssh.com", string(path)), false, true),
-            (`extension`("expand-path@openssh.com", string(path)), false, true),
             (`extension`("fsync@openssh.com", string([9])), true, false),
             (`extension`("posix-rename@openssh.com", string(path) + string(other)), true, true),
             (`extension`("posix-rename@openssh.com", string(other) + string(path)), true, true),

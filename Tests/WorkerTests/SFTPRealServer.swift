@@ -137,3 +137,15 @@ func sftpError(_ work: () async throws(SFTPError) -> some Any) async -> SFTPErro
         return error
     }
 }
+
+extension RemoteFiles {
+    /// What a path leads to: a call of one round trip that needs no handle.
+    func stat(_ path: [UInt8]) async throws(SFTPError) -> SFTPAttributes {
+        try await channel.use { client async throws(SFTPError) in
+            let resolution = Resolution(client, path, base: base, parent: false)
+            let attributes = client.send(.stat(path))
+            _ = try await resolution.path()
+            return try await attributes.attributes()
+        }
+    }
+}

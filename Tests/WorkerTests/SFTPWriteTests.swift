@@ -335,20 +335,14 @@ struct SFTPWriteTests {
         #expect(scene.content("small/old") == String(repeating: "o", count: 20_000))
     }
 
-    @Test func `the smaller operations`() async throws {
+    @Test func `missing directories are made, and those that exist are none`() async throws {
         let scene = SFTPScene()
-        let files = scene.files
-        try await files.makeDirectories(scene.path("x/y/z"))
-        try await files.makeDirectories(scene.path("x/y/z"))
-        #expect(try await files.stat(scene.path("x/y/z")).type == .directory)
         symlink("x", "\(scene.directory)/link")
-        #expect(try await files.realpath(scene.path("link/y/../y")) == scene.path("x/y"))
-        #expect(try await files.stat(scene.path("link"), followingSymlinks: false).type == .symlink)
-        try await files.remove(scene.path("link"))
-        #expect(scene.names() == ["x"])
-        #expect(try await files.expand(Array("~/a".utf8)).first == 0x2F)
-        #expect(try await files.expand(Array("/a".utf8)) == Array("/a".utf8))
-        let plain = SFTPScene(hiding: "expand-path")
-        #expect(try await plain.files.expand(Array("~/a".utf8)) == plain.path("a"))
+        for path in ["x/y/z/f", "x/y/z/g", "link/y/w/f"] {
+            _ = try await scene.files.write(
+                scene.path(path), [65], WriteOptions(policy: .createOnly, createDirectories: true))
+        }
+        #expect(scene.content("x/y/z/f") == "A" && scene.content("x/y/z/g") == "A" && scene.content("x/y/w/f") == "A")
+        #expect(scene.names() == ["link", "x"])
     }
 }

@@ -124,7 +124,7 @@ public struct SFTPFilter: Sendable {
         let name = String(decoding: try fields.string().prefix(64), as: UTF8.self)
         switch name {
         case "limits@openssh.com": break
-        case "statvfs@openssh.com", "expand-path@openssh.com": try path(&fields)
+        case "statvfs@openssh.com": try path(&fields)
         case "fsync@openssh.com":
             try write()
             try handle(&fields)

@@ -26,52 +26,7 @@ public struct RemoteFiles: Sendable {
         return Turn { withExtendedLifetime((place, turn)) {} }
     }
 
-    /// What a path leads to, symlinks followed or not, STAT and LSTAT. One round trip.
-    public func stat(_ path: [UInt8], followingSymlinks: Bool = true) async throws(SFTPError) -> SFTPAttributes {
-        try await channel.use { client async throws(SFTPError) in
-            let resolution = Resolution(client, path, base: base, parent: !followingSymlinks)
-            let attributes = client.send(followingSymlinks ? .stat(path) : .lstat(path))
-            _ = try await resolution.path()
-            return try await attributes.attributes()
-        }
-    }
-
-    /// The absolute path without symlinks. OpenSSH lets the last part be missing.
-    public func realpath(_ path: [UInt8]) async throws(SFTPError) -> [UInt8] {
-        try await channel.use { client async throws(SFTPError) in
-            let answer = client.send(.realpath(path))
-            _ = try await Resolution(client, path, base: base, parent: false).path()
-            return try await answer.name()
-        }
-    }
-
-    /// The path with a leading `~` or `~user` expanded, where the server offers expand-path@openssh.com; else only `~`.
-    public func expand(_ path: [UInt8]) async throws(SFTPError) -> [UInt8] {
-        guard path.first == UInt8(ascii: "~") else { return path }
-        return try await channel.use { client async throws(SFTPError) in
-            if client.offers(.expandPath) { return try await client.send(.expandPath(path)).name() }
-            guard path.count == 1 || path[1] == UInt8(ascii: "/") else {
-                throw .unsupported("expand-path@openssh.com, for the home directory of another user")
-            }
-            return RemotePath.join(try await client.send(.realpath(Array(".".utf8))).name(), path.dropFirst(2))
-        }
-    }
-
-    /// Removes a file or a symlink, not a directory.
-    public func remove(_ path: [UInt8]) async throws(SFTPError) {
-        try await channel.use { client async throws(SFTPError) in
-            let target = try await Resolution(client, path, base: base, parent: true).path()
-            try await client.send(.remove(target)).done()
-        }
-    }
-
     /// Makes a directory and those above it that are missing. That it exists already is no error.
-    public func makeDirectories(_ path: [UInt8]) async throws(SFTPError) {
-        try await channel.use { client async throws(SFTPError) in
-            try await makeDirectories(path, client)
-        }
-    }
-
     func makeDirectories(_ path: [UInt8], _ client: SFTPClient) async throws(SFTPError) {
         let ends = RemotePath.ends(path)
         var existing = ends.count

@@ -495,11 +495,9 @@ extension SFTPRequest {
     /// The path that it is about; empty for handles.
     var path: [UInt8] {
         switch self {
-        case .open(let path, _, _), .lstat(let path), .setstat(let path, _), .opendir(let path), .remove(let path),
-            .mkdir(let path, _), .rmdir(let path), .realpath(let path), .stat(let path), .rename(let path, _),
-            .readlink(let path),
-            .symlink(let path, _), .posixRename(let path, _), .lsetstat(let path, _), .expandPath(let path),
-            .statvfs(let path), .hardlink(let path, _):
+        case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
+            .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _), .statvfs(let path),
+            .hardlink(let path, _):
             path
         case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: []
         }

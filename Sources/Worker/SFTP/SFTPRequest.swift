@@ -7,7 +7,6 @@ enum SFTPRequest: Equatable, Sendable {
         static let read = OpenFlags(rawValue: 0x01)
         static let write = OpenFlags(rawValue: 0x02)
         static let create = OpenFlags(rawValue: 0x08)
-        static let truncate = OpenFlags(rawValue: 0x10)
         static let exclusive = OpenFlags(rawValue: 0x20)
     }
 
@@ -30,23 +29,17 @@ enum SFTPRequest: Equatable, Sendable {
     case write([UInt8], offset: UInt64, data: ArraySlice<UInt8>)
     case lstat([UInt8])
     case fstat([UInt8])
-    case setstat([UInt8], SFTPAttributes)
     case fsetstat([UInt8], SFTPAttributes)
     case opendir([UInt8])
     case readdir([UInt8])
     case remove([UInt8])
     case mkdir([UInt8], SFTPAttributes)
-    case rmdir([UInt8])
     case realpath([UInt8])
     case stat([UInt8])
-    case rename([UInt8], to: [UInt8])
     case readlink([UInt8])
-    case symlink([UInt8], target: [UInt8])
     case limits
     case posixRename([UInt8], to: [UInt8])
     case fsync([UInt8])
-    case lsetstat([UInt8], SFTPAttributes)
-    case expandPath([UInt8])
     case statvfs([UInt8])
     case hardlink([UInt8], to: [UInt8])
 
@@ -59,23 +52,17 @@ enum SFTPRequest: Equatable, Sendable {
         case .write: (6, "WRITE")
         case .lstat: (7, "LSTAT")
         case .fstat: (8, "FSTAT")
-        case .setstat: (9, "SETSTAT")
         case .fsetstat: (10, "FSETSTAT")
         case .opendir: (11, "OPENDIR")
         case .readdir: (12, "READDIR")
         case .remove: (13, "REMOVE")
         case .mkdir: (14, "MKDIR")
-        case .rmdir: (15, "RMDIR")
         case .realpath: (16, "REALPATH")
         case .stat: (17, "STAT")
-        case .rename: (18, "RENAME")
         case .readlink: (19, "READLINK")
-        case .symlink: (20, "SYMLINK")
         case .limits: (200, SFTPExtension.limits.rawValue)
         case .posixRename: (200, SFTPExtension.posixRename.rawValue)
         case .fsync: (200, SFTPExtension.fsync.rawValue)
-        case .lsetstat: (200, SFTPExtension.lsetstat.rawValue)
-        case .expandPath: (200, SFTPExtension.expandPath.rawValue)
         case .statvfs: (200, SFTPExtension.statvfs.rawValue)
         case .hardlink: (200, SFTPExtension.hardlink.rawValue)
         }
@@ -86,12 +73,10 @@ enum SFTPRequest: Equatable, Sendable {
         case .open, .opendir: .handle
         case .read(_, _, let length): .data(length)
         case .readdir: .names
-        case .realpath, .readlink, .expandPath: .name
+        case .realpath, .readlink: .name
         case .lstat, .fstat, .stat: .attributes
         case .limits, .statvfs: .extended
-        case .close, .write, .setstat, .fsetstat, .remove, .mkdir, .rmdir, .rename, .symlink, .posixRename, .fsync,
-            .lsetstat, .hardlink:
-            .status
+        case .close, .write, .fsetstat, .remove, .mkdir, .posixRename, .fsync, .hardlink: .status
         }
     }
 
@@ -126,9 +111,8 @@ enum SFTPRequest: Equatable, Sendable {
             writer.number(flags.rawValue)
             attributes.encode(into: &writer)
         case .close(let bytes), .fstat(let bytes), .readdir(let bytes), .fsync(let bytes), .lstat(let bytes),
-            .opendir(let bytes),
-            .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes), .readlink(let bytes),
-            .expandPath(let bytes), .statvfs(let bytes):
+            .opendir(let bytes), .remove(let bytes), .realpath(let bytes), .stat(let bytes), .readlink(let bytes),
+            .statvfs(let bytes):
             writer.string(bytes)
         case .read(let handle, let offset, let length):
             writer.string(handle)
@@ -138,18 +122,12 @@ enum SFTPRequest: Equatable, Sendable {
             writer.string(handle)
             writer.number(offset)
             writer.string(data)
-        case .setstat(let bytes, let attributes), .fsetstat(let bytes, let attributes),
-            .mkdir(let bytes, let attributes),
-            .lsetstat(let bytes, let attributes):
+        case .fsetstat(let bytes, let attributes), .mkdir(let bytes, let attributes):
             writer.string(bytes)
             attributes.encode(into: &writer)
-        case .rename(let old, let new), .posixRename(let old, let new), .hardlink(let old, let new):
+        case .posixRename(let old, let new), .hardlink(let old, let new):
             writer.string(old)
             writer.string(new)
-        case .symlink(let path, let target):
-            // OpenSSH and whoever follows it have the two the other way round than the draft, PROTOCOL section 4.1.
-            writer.string(target)
-            writer.string(path)
         case .limits: break
         }
         return writer.packet()
@@ -164,8 +142,6 @@ enum SFTPExtension: String, CaseIterable, Sendable {
     case limits = "limits@openssh.com"
     case posixRename = "posix-rename@openssh.com"
     case fsync = "fsync@openssh.com"
-    case lsetstat = "lsetstat@openssh.com"
-    case expandPath = "expand-path@openssh.com"
     case statvfs = "statvfs@openssh.com"
     case hardlink = "hardlink@openssh.com"
 }

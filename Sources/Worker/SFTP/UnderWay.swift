@@ -32,8 +32,8 @@ extension SFTPRequest {
         case .read(_, _, let length): length + 512
         case .write(_, _, let data): data.count + 512
         case .readdir: Self.costOfNames
-        case .open, .close, .lstat, .fstat, .setstat, .fsetstat, .opendir, .remove, .mkdir, .rmdir, .realpath, .stat,
-            .rename, .readlink, .symlink, .limits, .posixRename, .fsync, .lsetstat, .expandPath, .statvfs, .hardlink:
+        case .open, .close, .lstat, .fstat, .fsetstat, .opendir, .remove, .mkdir, .realpath, .stat, .readlink, .limits,
+            .posixRename, .fsync, .statvfs, .hardlink:
             Self.costOfPath
         }
     }
