@@ -13,24 +13,6 @@ final class SFTPClient: Sendable {
         static let longest = 255 * 1024
     }
 
-    private struct Entry {
-        let slot: Slot<TimedReply>
-        let answer: SFTPRequest.Answer
-        let call: String
-        /// Time that it may take beyond what every request may.
-        let grant: Duration
-        /// Of a CLOSE.
-        let closes: [UInt8]?
-    }
-
-    /// Servers answer in order, mostly. Whose turn it is, and since when.
-    private struct Head {
-        var id: UInt32 = 1
-        var since = ContinuousClock.now
-        /// Bytes that had come from the host by then.
-        var arrivedBefore: UInt64 = 0
-    }
-
     private enum Phase {
         case connecting
         case ready
@@ -48,10 +30,7 @@ final class SFTPClient: Sendable {
         var framer = PacketFramer()
         var extensions: Set<SFTPExtension> = []
         var limits = Limits()
-        var nextID: UInt32 = 1
-        var inFlight: [UInt32: Entry] = [:]
-        /// The request that was sent first of those in flight.
-        var head = Head()
+        var requests = RequestTable()
         var underWay = UnderWay()
         var deadline: ProgressDeadline
         /// Until when the deadline is charged.
@@ -64,9 +43,6 @@ final class SFTPClient: Sendable {
         var moved: UInt64 = 0
         /// Bytes of files that were sent since the last answer that tells they are where they belong.
         var unsettled = 0
-        /// Handles that are open, being opened or being closed.
-        var handles = 0
-        var lastClosed: [UInt8]?
     }
 
     /// How long the server may be silent while requests are under way, see `ProgressDeadline`.
@@ -120,7 +96,7 @@ final class SFTPClient: Sendable {
 
     /// Whether more than the next thing may be asked for, at this cost.
     func hasRoom(for cost: Int) -> Bool {
-        state.withLock { $0.underWay.hasRoom(for: cost, unanswered: $0.inFlight.count) }
+        state.withLock { $0.underWay.hasRoom(for: cost, unanswered: $0.requests.count) }
     }
 
     /// The longest of the next READ or WRITE, where its like are asked for ahead up to `length`.
@@ -133,8 +109,6 @@ final class SFTPClient: Sendable {
     /// handle in it is closed.
     func send(_ request: SFTPRequest, about path: [UInt8]? = nil) -> PendingReply {
         let slot = Slot<TimedReply>()
-        let answer = request.answer
-        let call = request.call.name
         let cost = request.cost
         var grant = Duration.zero
         let (transport, id, watches) = state.withLock { state -> ((any SFTPTransport)?, UInt32, Bool) in
@@ -143,22 +117,14 @@ final class SFTPClient: Sendable {
                 _ = slot.fill(.failure(error))
                 return (nil, 0, false)
             }
-            guard state.inFlight.count < UnderWay.mostUnanswered else { return (nil, 0, true) }
-            while state.inFlight[state.nextID] != nil { state.nextID &+= 1 }
-            let id = state.nextID
-            state.nextID &+= 1
-            let now = ContinuousClock.now
-            if state.inFlight.isEmpty {
+            if state.requests.isEmpty {
                 state.deadline.restart()
-                state.charged = now
-                state.head = Head(id: id, since: now, arrivedBefore: state.arrived)
+                state.charged = .now
             }
-            var closes: [UInt8]?
-            if case .close(let handle) = request { closes = handle }
-            if answer == .handle { state.handles += 1 }
             grant = Self.grant(for: request, way, patience, &state.unsettled)
-            state.inFlight[id] = Entry(
-                slot: slot, answer: answer, call: call, grant: grant, closes: closes)
+            guard let id = state.requests.add(request, slot, grant: grant, arrived: state.arrived) else {
+                return (nil, 0, true)
+            }
             defer { state.watching = true }
             return (state.transport, id, !state.watching)
         }
@@ -215,15 +181,10 @@ final class SFTPClient: Sendable {
         }
     }
 
-    /// The handle that an OpenSSH server will give next: it numbers them, and takes the one first that was closed last.
-    /// A guess saves a round trip, is known to be right only when the server's own answer has come, and is made only
-    /// where no handle is open: what is asked of a wrong one cannot touch another file.
+    /// The handle that an OpenSSH server will give next. A guess saves a round trip, and is known to be right only when the
+    /// server's own answer has come, see `RequestTable`.
     func nextHandle() -> [UInt8]? {
-        state.withLock { state in
-            guard state.handles == 0, state.extensions.contains(.limits) else { return nil }
-            let guess = state.lastClosed ?? [0, 0, 0, 0]
-            return guess.count == 4 ? guess : nil
-        }
+        state.withLock { $0.extensions.contains(.limits) ? $0.requests.nextHandle : nil }
     }
 
     /// A reply that came after its caller had gone.
@@ -326,27 +287,10 @@ final class SFTPClient: Sendable {
     private static func match(
         _ id: UInt32, _ reply: SFTPReply, _ state: inout State
     ) throws(Malformed) -> Slot<TimedReply> {
-        guard let entry = state.inFlight.removeValue(forKey: id) else { throw Malformed("an answer to nothing") }
-        do throws(Malformed) {
-            try reply.check(answers: entry.answer)
-        } catch {
-            // Its caller must be told as well.
-            state.inFlight[id] = entry
-            throw Malformed("\(error.detail), to \(entry.call)")
-        }
+        let slot = try state.requests.match(id, reply, arrived: state.arrived)
         state.deadline.restart()
         state.charged = .now
-        if id == state.head.id {
-            while state.head.id != state.nextID, state.inFlight[state.head.id] == nil { state.head.id &+= 1 }
-            state.head.since = state.charged
-            state.head.arrivedBefore = state.arrived
-        }
-        if case .status = reply, entry.answer == .handle { state.handles -= 1 }
-        if let handle = entry.closes {
-            state.handles -= 1
-            state.lastClosed = handle
-        }
-        return entry.slot
+        return slot
     }
 
     private func begin(_ version: SFTPVersion, _ limits: Limits = Limits()) {
@@ -411,17 +355,17 @@ final class SFTPClient: Sendable {
     }
 
     private func fail(_ error: SFTPError) {
-        let ending = state.withLock { state -> (transport: (any SFTPTransport)?, entries: [Entry])? in
+        let ending = state.withLock { state -> (transport: (any SFTPTransport)?, slots: [Slot<TimedReply>])? in
             // The first reason is the reason: closing the transport brings another one.
             if case .ended = state.phase { return nil }
             state.phase = .ended(error)
             state.framer = PacketFramer()
             // The transport holds this client.
-            defer { (state.inFlight, state.transport) = ([:], nil) }
-            return (state.transport, Array(state.inFlight.values))
+            defer { state.transport = nil }
+            return (state.transport, state.requests.removeAll())
         }
         guard let ending else { return }
-        for entry in ending.entries { _ = entry.slot.fill(.failure(error)) }
+        for slot in ending.slots { _ = slot.fill(.failure(error)) }
         _ = opened.fill(.failure(error))
         ending.transport?.close()
     }
@@ -449,14 +393,11 @@ final class SFTPClient: Sendable {
                 left = state.due - now
                 if left <= .zero { (text, transport) = (Array(state.greeting.text.prefix(500)), state.transport) }
             case .ready:
-                guard !state.inFlight.isEmpty else { return (nil, false) }
+                guard !state.requests.isEmpty else { return (nil, false) }
                 state.deadline.spend(now - state.charged)
                 state.charged = now
-                let grant = state.inFlight.values.map(\.grant).max() ?? .zero
-                // Answers to requests behind it are none to this one: bytes on the line explain a wait, but not for ever.
-                let others = ProgressDeadline.worth(of: Int(clamping: state.arrived - state.head.arrivedBefore))
-                let bound = state.head.since + patience + min(others, patience * 19) - now
-                left = min(state.deadline.left, bound) + grant
+                let ofHead = state.requests.timeLeftOfHead(patience: patience, arrived: state.arrived, now: now)
+                left = min(state.deadline.left, ofHead) + state.requests.longestGrant
             }
             state.watching = left > .zero
             return left > .zero ? (left, false) : (nil, true)
@@ -488,18 +429,5 @@ final class SFTPClient: Sendable {
             fail(.noSubsystem(detail: "\"\(line)\""))
         }
         if let next { watchText(after: next) }
-    }
-}
-
-extension SFTPRequest {
-    /// The path that it is about; empty for handles.
-    var path: [UInt8] {
-        switch self {
-        case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
-            .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _), .statvfs(let path),
-            .hardlink(let path, _):
-            path
-        case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: []
-        }
     }
 }

@@ -80,6 +80,17 @@ enum SFTPRequest: Equatable, Sendable {
         }
     }
 
+    /// The path that it is about; empty for handles.
+    var path: [UInt8] {
+        switch self {
+        case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
+            .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _), .statvfs(let path),
+            .hardlink(let path, _):
+            path
+        case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: []
+        }
+    }
+
     /// The answer tells that what was written is on the disk, or ready for others.
     var settles: Bool {
         switch self {
