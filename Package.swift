@@ -14,10 +14,16 @@ func workerModule(_ name: String, _ dependencies: [Target.Dependency] = []) -> T
         name: name, dependencies: dependencies, path: "Sources/Worker/\(name)", swiftSettings: settings)
 }
 
+/// The tests of a module.
+func moduleTests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: settings)
+}
+
 let package = Package(
     name: "claude-ssh-daemon",
     products: [
-        .executable(name: "claude-ssh-daemon", targets: ["Supervisor"]),
+        .executable(name: "claude-ssh-daemon", targets: ["CommandLine"]),
         .executable(name: "claude-ssh-worker", targets: ["Worker"]),
     ],
     dependencies: [
@@ -27,11 +33,13 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "IPC", dependencies: ["CLinux"], swiftSettings: settings),
 
+        .target(name: "JSON", swiftSettings: settings),
+
+        .target(name: "Supervisor", dependencies: ["CLibMD", "CLinux", "IPC"], swiftSettings: settings),
         .executableTarget(
-            name: "Supervisor",
+            name: "CommandLine",
             dependencies: [
-                "CLibMD", "CLinux", "IPC",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "IPC", "Supervisor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
@@ -53,24 +61,28 @@ let package = Package(
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("Threads", ["CLinux"]),
-        workerModule("MCP"),
+        workerModule("MCP", ["JSON"]),
         workerModule("SSH", ["CLinux", "IPC"]),
         workerModule("SFTP", ["CLibMD", "IPC", "SSH"]),
         workerModule("Policy", ["CRE2", "IPC"]),
-        workerModule("Tools", ["IPC", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
+        workerModule("Tools", ["IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
         .target(name: "SFTPFilter", path: "Sources/Gate/SFTPFilter", swiftSettings: settings),
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
 
-        .testTarget(name: "IPCTests", dependencies: ["CLinux", "IPC"], swiftSettings: settings),
-        .testTarget(
-            name: "SupervisorTests", dependencies: ["Supervisor", "IPC"], swiftSettings: settings),
-        .testTarget(
-            name: "WorkerTests", dependencies: ["CLinux", "IPC", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
-            exclude: ["PolicyCorpus.tsv"],
+        .target(
+            name: "TestSupport", dependencies: ["IPC", "JSON", "MCP"], path: "Tests/TestSupport",
             swiftSettings: settings),
-        .testTarget(
-            name: "GateTests", dependencies: ["CLinux", "IPC", "Mux", "SFTPFilter"], swiftSettings: settings),
+        moduleTests("IPCTests", ["CLinux", "IPC"]),
+        moduleTests("JSONTests", ["JSON"]),
+        moduleTests("SupervisorTests", ["IPC", "Supervisor"]),
+        moduleTests("ThreadsTests", ["Threads"]),
+        moduleTests("MCPTests", ["JSON", "MCP"]),
+        moduleTests("PolicyTests", ["IPC", "Policy"], exclude: ["PolicyCorpus.tsv"]),
+        moduleTests("SSHTests", ["IPC", "SSH"]),
+        moduleTests("SFTPTests", ["IPC", "SFTP", "SSH"]),
+        moduleTests("ToolsTests", ["IPC", "JSON", "MCP", "Policy", "SSH", "Threads", "Tools"]),
+        moduleTests("GateTests", ["CLinux", "IPC", "Mux", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),

@@ -11,8 +11,6 @@ internal import Tools
 /// Every end is `_exit`, from whichever thread: `exit` would take apart what other threads still use (RE2's tables, queues),
 /// and two of them at once is undefined, exit(3). Nothing waits to be flushed: all output goes by write(2) and send(2).
 enum Service {
-    static let version = "3.0.0-dev"
-
     static func run(_ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink) async
         -> Never
     {
@@ -27,7 +25,7 @@ enum Service {
     private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
         let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
         let connection = Connection(descriptor: client)
-        let server = Server(name: "claude-ssh-daemon", version: version, tools: toolbox, writer: connection)
+        let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
         supervisor.follow { message in
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }

@@ -2,8 +2,14 @@ internal import Glibc
 internal import IPC
 
 /// Reads the config from its file, which must be the user's own.
-enum ConfigFile {
+package enum ConfigFile {
     private static let maximumSize = 16 << 20
+
+    /// The path of a config as somebody wrote it, also where no shell has expanded its tilde.
+    package static func path(_ written: String, environment: [String: String]) -> String {
+        guard written.hasPrefix("~/") else { return written }
+        return (PathExpansion(environment: environment).home ?? "") + written.dropFirst(1)
+    }
 
     static func load(_ path: String, environment: [String: String]) throws(ConfigError) -> Config {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)

@@ -2,11 +2,6 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// The version of this build.
-enum Version {
-    static let text = "3.0.0-dev"
-}
-
 /// What is settled before the daemon listens.
 enum Startup {
     /// This program's own file.

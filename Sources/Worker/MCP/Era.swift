@@ -1,3 +1,5 @@
+internal import JSON
+
 /// What a request leads to, in whichever era it is asked.
 enum EraAction {
     case answer(JSONObject)

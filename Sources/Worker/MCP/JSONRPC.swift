@@ -1,3 +1,5 @@
+public import JSON
+
 /// The id of a request: a string or an integer, returned as it came. MCP allows no other.
 public enum RequestID: Hashable, Sendable {
     case string(String)

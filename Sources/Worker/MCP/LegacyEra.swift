@@ -1,3 +1,5 @@
+internal import JSON
+
 /// The methods of the revisions that open with `initialize`, 2024-11-05 to 2025-11-25. Pure: a request comes in, and
 /// what is to be done comes out.
 struct LegacyEra {

@@ -1,3 +1,5 @@
+internal import JSON
+
 /// The stateless revision 2026-07-28: every request carries what is needed to answer it. Pure, and the same for all
 /// requests of a connection.
 struct ModernEra {

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Synchronization
 
 /// Tells the client how far a call has come, MCP basic/utilities/progress. Where the client did not ask, nothing is sent.

@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Serves a client for whom there is no place: one error, the answer to its first request.
 public enum Refusal {
     /// The line that answers this one, nil where it asks for nothing (a notification, a response).

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Synchronization
 
 /// Where whole messages go, one a line. The newline is the writer's.
@@ -15,7 +16,7 @@ public protocol LineWriter: Sendable {
 
 extension LineWriter {
     /// Queues the message, and waits where too much is queued.
-    func write(_ message: [UInt8]) {
+    package func write(_ message: [UInt8]) {
         post(message)
         settle()
     }

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Synchronization
 
 /// One MCP connection: takes lines, answers lines. Calls run concurrently, each in a task of its own, and may be

@@ -1,3 +1,5 @@
+public import JSON
+
 /// A tool as `tools/list` shows it.
 public struct ToolDescription: Equatable, Sendable {
     /// Its name.

@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Whom to answer where a line is no JSON that this server takes: the ids of the requests in it that can be read all the same.
 /// A client waits for the answer to each request that it sent, however the rest of its line is spelled.
 ///

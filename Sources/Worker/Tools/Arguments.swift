@@ -1,3 +1,4 @@
+internal import JSON
 internal import MCP
 
 /// Reads a tool's arguments; what is wrong with them is said in a sentence that names the argument.

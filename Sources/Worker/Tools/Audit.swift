@@ -1,4 +1,5 @@
 public import IPC
+internal import JSON
 internal import MCP
 internal import Synchronization
 

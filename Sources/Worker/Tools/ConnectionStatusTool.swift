@@ -1,4 +1,5 @@
 internal import IPC
+internal import JSON
 internal import MCP
 internal import SFTP
 internal import SSH

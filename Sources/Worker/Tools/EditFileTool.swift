@@ -1,4 +1,5 @@
 internal import IPC
+internal import JSON
 internal import MCP
 internal import Policy
 internal import SFTP

@@ -1,3 +1,4 @@
+internal import JSON
 internal import MCP
 
 /// Pieces of JSON Schema that the tools' descriptions are made of.

@@ -1,4 +1,5 @@
 public import IPC
+public import JSON
 public import MCP
 internal import Policy
 internal import SFTP

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import IPC
+internal import JSON
 internal import MCP
 internal import SFTP
 internal import Threads

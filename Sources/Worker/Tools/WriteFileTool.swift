@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import IPC
+internal import JSON
 internal import MCP
 internal import SFTP
 

@@ -1,0 +1,91 @@
+internal import Glibc
+internal import IPC
+
+/// Follows the chain through one or several files, a line at a time.
+package struct AuditVerifier {
+    /// Where the chain does not hold, and why.
+    package struct Break: Error, Equatable {
+        /// The file, the line and what is wrong.
+        package let sentence: String
+    }
+
+    /// Lines that held.
+    private(set) var lines = 0
+    /// What the first line says of the one before it.
+    private(set) var first: String?
+    /// The hash of the last line that held.
+    private(set) var hash = AuditChain.beginning
+    private let last: String?
+    /// After how many lines the one came whose hash is `last`.
+    private var lastAt: Int?
+
+    /// - Parameter last: what the hash of the last line must be, kept elsewhere.
+    package init(last: String? = nil) {
+        self.last = last?.lowercased()
+    }
+
+    /// Takes the lines of one more file.
+    package mutating func read(_ path: String) throws(Break) {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+        guard number >= 0 else {
+            throw Break(sentence: "\(path): cannot be opened: \(String(cString: strerror(errno)))")
+        }
+        let file = OwnedFD(taking: number)
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        var line: [UInt8] = []
+        var position = 0
+        while true {
+            let count = Glibc.read(file.rawValue, &chunk, chunk.count)
+            guard count >= 0 else {
+                throw Break(sentence: "\(path): cannot be read: \(String(cString: strerror(errno)))")
+            }
+            if count == 0 { break }
+            for piece in chunk[..<count].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .enumerated()
+            {
+                if piece.offset > 0 {
+                    position += 1
+                    try take(line, "\(path), line \(position)")
+                    line.removeAll(keepingCapacity: true)
+                }
+                line += piece.element
+                guard line.count <= AuditChain.maximumLine else {
+                    throw Break(sentence: "\(path), line \(position + 1): is longer than any record")
+                }
+            }
+        }
+        guard line.isEmpty else { throw Break(sentence: "\(path), line \(position + 1): its end is missing") }
+    }
+
+    /// Call when all files are read.
+    package func finish() throws(Break) {
+        guard let last, lastAt != lines else { return }
+        guard let lastAt else {
+            throw Break(sentence: "no line has the hash \(last): lines are missing at the end, after line \(lines)")
+        }
+        throw Break(sentence: "\(lines - lastAt) lines follow the one with the hash \(last)")
+    }
+
+    /// What has been found, when `finish` has found nothing wrong.
+    package var summary: String {
+        let start = first.map { $0 == AuditChain.beginning ? "" : ", continues after \($0)" } ?? ""
+        return "\(lines) lines, chain intact\(start), last hash \(hash)"
+    }
+
+    private mutating func take(_ line: [UInt8], _ place: String) throws(Break) {
+        guard let previous = AuditChain.previous(of: line[...]), AuditChain.isObject(line) else {
+            throw Break(sentence: "\(place): is no record")
+        }
+        if first == nil {
+            first = previous
+        } else if previous != hash {
+            throw Break(
+                sentence: previous == AuditChain.beginning
+                    ? "\(place): begins a new chain"
+                    : "\(place): does not follow the line before it: a line was changed, removed, added or moved")
+        }
+        hash = AuditChain.hash(line[...])
+        lines += 1
+        if hash == last { lastAt = lines }
+    }
+}

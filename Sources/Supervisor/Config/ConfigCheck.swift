@@ -1,0 +1,27 @@
+internal import IPC
+
+/// What a start or a reload would say of a config, for a person to read.
+package struct ConfigCheck {
+    /// One finding a line.
+    package private(set) var lines: [String] = []
+    /// Whether a daemon would start with it.
+    package private(set) var isUsable = false
+
+    /// Reads the config at a path, and has a confined worker compile its patterns.
+    package init(of path: String, environment: [String: String]) {
+        do throws(ConfigError) {
+            let loaded = try ConfigFile.load(path, environment: environment)
+            lines += loaded.warnings.map { "warning: \($0)" }
+            if let notice = LocalRules.notice(loaded) { lines.append("note: \(notice)") }
+            let problems = Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
+            lines += problems.map { "error: \($0)" }
+            guard problems.isEmpty else { return }
+            let count = loaded.policy.hosts.count
+            lines.append("\(path): usable, \(count) host\(count == 1 ? "" : "s")")
+            isUsable = true
+        } catch {
+            lines += PatternCheck.completed(error).mistakes.map { "error: \($0)" }
+            lines += error.warnings.map { "warning: \($0)" }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/// `claude-ssh-daemon` without a sub-command.
+package enum ServeCommand {
+    /// Serves until a signal ends it.
+    /// - Returns: the exit status: 0 after a stop, 1 where it cannot start, 2 where the config cannot be used.
+    package static func run(configPath: String, environment: [String: String]) -> Int32 {
+        do {
+            let loaded = try ConfigFile.load(configPath, environment: environment)
+            try Startup.check(loaded)
+            Startup.warn(loaded)
+            let worker = try Startup.workerProgram()
+            let mistakes = PatternCheck.mistakes(in: loaded.policy)
+            guard mistakes.isEmpty else { throw ConfigError(path: configPath, mistakes: mistakes) }
+            try Daemon(config: loaded, configPath: configPath, environment: environment, workerProgram: worker).run()
+            return 0
+        } catch let error as ConfigError {
+            PatternCheck.completed(error).log("config cannot be used")
+            return 2
+        } catch let error as StartError {
+            Log.write(.error, "cannot start", ["error": .text(error.sentence)])
+            return 1
+        } catch {
+            Log.write(.error, "cannot start", ["error": .text("\(error)")])
+            return 1
+        }
+    }
+}
