@@ -58,6 +58,42 @@ struct OtherHostSessionTests {
         }
     }
 
+    /// Its parent has ended, and it holds none of the command's output. Where the session is the command's alone it is stopped,
+    /// and where it may be another command's it is not.
+    @Test(arguments: Host.allCases)
+    func `a stop is confirmed where no orphan of the command is left there, and only then`(host: Host) throws {
+        try withRemote(host.options()) { remote in
+            try withDaemon(on: remote) { _, client in
+                for template in [
+                    "( (SLEEP >/dev/null 2>&1 &) & ); SLEEP", "nohup SLEEP >/dev/null 2>&1 & exec SLEEP",
+                    "trap '' TERM; (SLEEP </dev/null >/dev/null 2>&1 &); SLEEP; SLEEP",
+                ] {
+                    let mark = "35\(UInt32.random(in: 1_000_000...9_999_999))"
+                    let otherMark = "36\(UInt32.random(in: 1_000_000...9_999_999))"
+                    let command = template.replacing("SLEEP", with: "sleep \(mark)")
+                    let other = try client.beginTool(
+                        "ssh_exec", ["command": .string("sleep \(otherMark)"), "timeout_seconds": 600])
+                    try waitUntil("another command") { !OtherHostSessionTests.running(otherMark, on: remote).isEmpty }
+                    let result = try client.callTool(
+                        "ssh_exec", ["command": .string(command), "timeout_seconds": 1], timeout: .seconds(25))
+                    let left = OtherHostSessionTests.running(mark, on: remote)
+                    for process in left { process.killIfAlive() }
+                    #expect(result["timed_out"] == true, "\(command): \(result)")
+                    #expect(
+                        result["stopped"]?.string == (left.isEmpty ? "confirmed" : "signalled"), "\(command): \(result)"
+                    )
+                    switch host {
+                    case .dropbear: break
+                    case .wrappedShell: #expect(left.isEmpty, "\(command)")
+                    }
+                    #expect(!OtherHostSessionTests.running(otherMark, on: remote).isEmpty, "\(command)")
+                    try client.cancel(other)
+                    try waitUntil("the other stopped") { OtherHostSessionTests.running(otherMark, on: remote).isEmpty }
+                }
+            }
+        }
+    }
+
     @Test(arguments: Host.allCases)
     func `a cancelled call, and a client that goes, leave nothing of their commands there`(host: Host) throws {
         try withRemote(host.options()) { remote in

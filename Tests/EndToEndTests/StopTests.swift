@@ -53,6 +53,20 @@ import Testing
         }
     }
 
+    @Test("an orphan that has its output elsewhere, in the session of its command, is stopped with the command")
+    func orphan() throws {
+        let (sleep, mark) = StopTests.sleeper()
+        try withDaemon { _, client in
+            let result = try client.callTool(
+                "ssh_exec",
+                [
+                    "command": .string("( (\(sleep) </dev/null >/dev/null 2>&1 &) & ); \(sleep)"), "timeout_seconds": 1,
+                ])
+            #expect(result["timed_out"] == true && result["stopped"] == "confirmed", "\(result)")
+            #expect(try StopTests.running(mark, on: Remote.shared()).isEmpty)
+        }
+    }
+
     @Test("a process in a session of its own is stopped as long as its parent is known")
     func newSession() throws {
         let (sleep, mark) = StopTests.sleeper()

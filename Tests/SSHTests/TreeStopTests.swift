@@ -19,7 +19,7 @@ struct TreeStopTests {
 
     /// What came of stopping a command.
     private struct Stopped {
-        let answer: String
+        let answer: TreeStop.Answer?
         let marks: MarkedStream.Marks
     }
 
@@ -46,7 +46,8 @@ struct TreeStopTests {
         #expect(Self.runs(bystander.id))
         let run = try await observed
         return Stopped(
-            answer: stopping.text.replacing("\(ids[0]) ", with: ""), marks: Self.marked(run.stdout, run.stderr).0)
+            answer: TreeStop.answers(stopping.text)[ObserverID(processID: ids[0], nonce: "abc123")],
+            marks: Self.marked(run.stdout, run.stderr).0)
     }
 
     /// Waits for a condition, at most ten seconds.
@@ -70,7 +71,7 @@ struct TreeStopTests {
     func `a pipeline with background work ends at TERM, and the observer tells how`(stopper: LocalShell) async throws {
         let command = "echo $$; sleep 1000 & echo $!; sleep 1000 | cat & echo $!; wait"
         let stopped = try await stop(command, parts: 3, with: stopper)
-        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.answer == .confirmed)
         #expect(stopped.marks.ended && stopped.marks.exitStatus == 143)
     }
 
@@ -85,7 +86,7 @@ struct TreeStopTests {
             wait
             """
         let stopped = try await stop(command, parts: 5, with: stopper)
-        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.answer == .confirmed)
         #expect(stopped.marks.ended, "the observer is not killed with it")
     }
 
@@ -94,7 +95,7 @@ struct TreeStopTests {
         stopper: LocalShell
     ) async throws {
         let stopped = try await stop("trap '' TERM; echo $$; sleep 1000; sleep 1000", parts: 1, with: stopper)
-        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.answer == .confirmed)
         #expect(stopped.marks.ended && stopped.marks.exitStatus == 137)
     }
 
@@ -105,7 +106,7 @@ struct TreeStopTests {
         let command =
             "setsid sh -c 'trap \"\" TERM; echo $$; exec sleep 1000' & setsid sh -c 'echo $$; exec sleep 1000' & echo $$; wait"
         let stopped = try await stop(command, parts: 3, with: stopper)
-        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.answer == .confirmed)
     }
 
     @Test(arguments: LocalShell.posix)
@@ -115,7 +116,8 @@ struct TreeStopTests {
         let observer = try #require(run.marks.processID)
         let ended = ObserverID(processID: observer, nonce: "abc123")
         let answer = try await stopper.run(stopper.interpreting(TreeStop.line([ended, ended])))
-        #expect(answer.text == "\(observer) gone\n\(observer) gone\n" && answer.status == 0)
+        #expect(TreeStop.answers(answer.text) == [ended: .gone] && answer.status == 0)
+        #expect(answer.text.split(separator: "\n").count == 2)
         #expect(Self.runs(bystander.id))
     }
 
@@ -124,7 +126,7 @@ struct TreeStopTests {
         let bystander = try Bystander()
         let taken = ObserverID(processID: bystander.id, nonce: "abc123")
         let answer = try await stopper.run(stopper.interpreting(TreeStop.line([taken])))
-        #expect(answer.text == "\(bystander.id) gone\n")
+        #expect(TreeStop.answers(answer.text) == [taken: .gone])
         #expect(Self.runs(bystander.id))
     }
 
@@ -136,32 +138,87 @@ struct TreeStopTests {
         let command = "echo $$; (sleep 1000 & echo $!); sleep 1000"
         let stopped = try await stop(
             command, parts: 2, with: stopper, wrapped: "/bin/sh -c '\(wrapper)' wrapper ")
-        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.answer == .confirmed)
         #expect(stopped.marks.ended && stopped.marks.exitStatus == 143)
     }
 
-    @Test(arguments: LocalShell.posix)
-    func `in a session that others share, the command and what writes to its output are stopped, and nothing else`(
-        stopper: LocalShell
-    ) async throws {
-        // As under dropbear: the observer, its stopper and a bystander are in one session.
+    /// Stops a command as under dropbear: the observer, its stopper and a bystander are in one session. `STOP` in the script
+    /// stops it; with `wrapper` something of the host's starts the observer.
+    private func stopInSharedSession(
+        _ command: String, with stopper: LocalShell, script: String = "STOP", wrapper: String = ""
+    ) async throws -> (answer: TreeStop.Answer?, lines: [Substring]) {
+        let stop = stopper.interpreting(TreeStop.line([ObserverID(processID: 1, nonce: "abc123")]))
+            .dropFirst("exec ".count).replacing(" 1:abc123", with: " \"$p:abc123\"")
+        let line = Observer.line(nonce: "abc123", command: command, directory: "", environment: [:])
+            .dropFirst("exec ".count)
         let script = """
-            sleep 1000 & echo "other $!"
-            \(Observer.line(nonce: "abc123", command: "(sleep 1000 &); sleep 1000 & wait", directory: "", environment: [:])
-                .dropFirst("exec ".count)) </dev/null 2>errors | cat >output &
+            sleep 1000 & other=$!
+            \(wrapper)\(line) </dev/null 2>errors | cat >output &
             until grep -q abc123+ errors; do :; done
             p=$(tr -d '\\036' <errors | sed -n 's/^abc123+//p')
-            \(stopper.interpreting(TreeStop.line([ObserverID(processID: 1, nonce: "abc123")]))
-                .dropFirst("exec ".count).replacing(" 1:abc123", with: " \"$p:abc123\""))
-            kill -0 %1 && echo alive
-            kill -KILL %1
+            \(script.replacing("STOP", with: stop))
+            kill -0 $other && echo alive
+            kill -KILL $other
             wait
             """
         let directory = try TemporaryDirectory()
         let run = try await LocalRun.of(
             "/bin/bash", ["-c", "cd \(directory.path) && { \(script)\n}"], environment: ["SHELL": "/bin/sh"])
-        let lines = run.text.split(separator: "\n")
-        #expect(lines.contains { $0.hasSuffix(" confirmed") } && lines.contains("alive"), "\(run.text)")
+        return (TreeStop.answers(run.text).first?.value, run.text.split(separator: "\n"))
+    }
+
+    /// A process without a parent and with its output elsewhere, whose id is in a file.
+    private static let orphan = "(sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >orphan)"
+
+    @Test(arguments: LocalShell.posix)
+    func `in a session that others share, the command and what writes to its output are stopped, and nothing else`(
+        stopper: LocalShell
+    ) async throws {
+        let run = try await stopInSharedSession("(sleep 1000 &); sleep 1000 & wait", with: stopper)
+        #expect(run.answer == .confirmed && run.lines.contains("alive"), "\(run)")
+    }
+
+    /// The script that stops a command when its orphan is there, then tells whether the orphan lives, and ends it.
+    private static let stopBesideOrphan = """
+        until [ -s orphan ]; do :; done
+        STOP
+        read o <orphan; kill -0 $o && echo orphan; kill -KILL $o
+        """
+
+    @Test(arguments: LocalShell.posix)
+    func `in a session that others share, an orphan that may be the command's is left alone, and nothing is confirmed`(
+        stopper: LocalShell
+    ) async throws {
+        let run = try await stopInSharedSession(
+            "(\(Self.orphan) &); sleep 1000", with: stopper, script: Self.stopBesideOrphan)
+        #expect(run.answer == .signalled && run.lines.contains("alive") && run.lines.contains("orphan"), "\(run)")
+    }
+
+    @Test(arguments: LocalShell.posix)
+    func `in a session that others share, an orphan with a strange name is seen`(stopper: LocalShell) async throws {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/perl") else { return }
+        let hider = #"perl -e '$0 = "a\n) S 1 (b) 1"; close STDOUT; close STDERR; sleep 1000'"#
+        let run = try await stopInSharedSession(
+            "((\(hider) </dev/null >/dev/null 2>&1 & echo $! >orphan) &); sleep 1000", with: stopper,
+            script: Self.stopBesideOrphan)
+        #expect(run.answer == .signalled && run.lines.contains("orphan"), "\(run)")
+    }
+
+    @Test(arguments: LocalShell.posix)
+    func `in a session that others share, what others run, and orphans from before the command, are none of its`(
+        stopper: LocalShell
+    ) async throws {
+        let run = try await stopInSharedSession(
+            "sleep 1000", with: stopper,
+            script: """
+                (sleep 1000; :) & others=$!
+                STOP
+                pkill -KILL -P $others
+                read o <before; kill -KILL $o
+                """,
+            // The kernel counts starts in hundredths of a second.
+            wrapper: "(sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >before); sleep 0.05; ")
+        #expect(run.answer == .confirmed && run.lines.contains("alive"), "\(run)")
     }
 
     @Test(arguments: LocalShell.posix)
@@ -189,15 +246,29 @@ struct TreeStopTests {
     func `every login shell takes the line`(login: LocalShell) async throws {
         let run = try await ObservedRun.of("exit 0")
         let observer = try #require(run.marks.processID)
-        let answer = try await login.run(TreeStop.line([ObserverID(processID: observer, nonce: "abc123")]))
-        #expect(TreeStop.answers(answer.text) == [observer: .gone])
+        let ended = ObserverID(processID: observer, nonce: "abc123")
+        let answer = try await login.run(TreeStop.line([ended]))
+        #expect(TreeStop.answers(answer.text) == [ended: .gone])
     }
 
-    @Test func `a line of a process id and a verdict counts, anything else does not`() {
-        #expect(TreeStop.answers("12 confirmed\n13 signalled\n") == [12: .confirmed, 13: .signalled])
-        #expect(TreeStop.answers("motd: welcome\r\n12 signalled\r\n") == [12: .signalled])
-        for text in ["", "\n", "confirmed", "12 confirmed now", "x confirmed", "12 Confirmed", "12  13 confirmed"] {
-            #expect(TreeStop.answers(text).isEmpty, "\(text)")
+    @Test func `an answer counts by its mark and nonce, wherever it stands, and nothing else does`() {
+        let (first, second) = (ObserverID(processID: 12, nonce: "a1"), ObserverID(processID: 13, nonce: "b2"))
+        #expect(
+            TreeStop.answers("\u{1E}12:a1 confirmed\n\u{1E}13:b2 signalled\n") == [
+                first: .confirmed, second: .signalled,
+            ])
+        #expect(
+            TreeStop.answers("motd\r\n> \u{1E}12:a1 left\nmore\n\u{1E}\u{1E}13:b2 gone\n") == [
+                first: .left, second: .gone,
+            ])
+        // Chatter, and the answer to somebody else, says nothing of the first.
+        for text in [
+            "", "\n", "\u{1E}", "12 confirmed\n", "12:a1 confirmed\n", "\u{1E}12 confirmed\n", "\u{1E}12:a1 confirmed",
+            "\u{1E}12:a1 confirmed now\n", "\u{1E}12:a1  confirmed\n", "\u{1E}12:a1 Confirmed\n",
+            "\u{1E}12:a2 confirmed\n",
+            "\u{1E}12: confirmed\n", "\u{1E}x:a1 confirmed\n",
+        ] {
+            #expect(TreeStop.answers(text)[first] == nil, "\(text)")
         }
     }
 
@@ -207,7 +278,7 @@ struct TreeStopTests {
         // perl writes $0 to the kernel's name of the process, prctl(2) PR_SET_NAME.
         let hider = #"perl -e '$0 = "a\n) S 1"; $| = 1; print "$$\n"; sleep 1000'"#
         let stopped = try await stop(hider + " & echo $!; wait", parts: 2, with: stopper, distinct: false)
-        #expect(stopped.answer == "confirmed\n")
+        #expect(stopped.answer == .confirmed)
     }
 }
 

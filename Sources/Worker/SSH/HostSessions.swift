@@ -288,7 +288,7 @@ public final class HostSessions: Sendable {
 
     /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
     /// free one: so it is asked again for a while.
-    private func stopBatch(_ observers: [ObserverID]) async -> [Int: TreeStop.Answer] {
+    private func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: TreeStop.Answer] {
         let arguments = SSHInvocation.session(host, line: TreeStop.line(observers))
         let deadline = ContinuousClock.now + .seconds(8)
         while true {
@@ -310,15 +310,27 @@ public final class HostSessions: Sendable {
         let watchdog = streams.err.marks.stopped
         // A process in a session of its own, whose parent had ended, is not among those that the host found.
         func unlessHeld() -> StopVerdict { attempt.outputHeld ? .signalled : .confirmed }
-        if attempt.answer == .confirmed || watchdog == .confirmed { return unlessHeld() }
-        // The end that the observer told, and nothing found of it.
-        if attempt.answer == .gone && streams.err.marks.ended { return unlessHeld() }
-        return attempt.answer == .signalled || watchdog == .signalled ? .signalled : .unknown
+        switch attempt.answer {
+        case .confirmed: return unlessHeld()
+        case .signalled, .left: return .signalled
+        case .gone, nil:
+            switch watchdog {
+            case .confirmed: return unlessHeld()
+            case .signalled: return .signalled
+            case .unknown, nil:
+                // The end that the observer told, and nothing found of it.
+                return attempt.answer == .gone && streams.err.marks.ended ? unlessHeld() : .unknown
+            }
+        }
     }
 
     /// Whether the command told its end, and nothing was there to be stopped.
     private static func endedItself(_ attempt: Attempt, _ streams: Streams) -> Bool {
-        attempt.answer == .gone && streams.err.marks.ended && streams.err.marks.stopped == nil
+        guard streams.err.marks.ended && streams.err.marks.stopped == nil else { return false }
+        switch attempt.answer {
+        case .gone, .left: return true
+        case .confirmed, .signalled, nil: return false
+        }
     }
 
     private func judge(

@@ -2,7 +2,7 @@
 /// holds one.
 actor StopQueue {
     /// Stops a batch; an observer that its answer lacks was not asked about.
-    typealias Stop = @Sendable ([ObserverID]) async -> [Int: TreeStop.Answer]
+    typealias Stop = @Sendable ([ObserverID]) async -> [ObserverID: TreeStop.Answer]
 
     private struct Waiter {
         let observer: ObserverID
@@ -30,7 +30,7 @@ actor StopQueue {
         waiting.removeFirst(batch.count)
         Task {
             let answers = await first.stop(batch.map(\.observer))
-            for waiter in batch { waiter.continuation.resume(returning: answers[waiter.observer.processID]) }
+            for waiter in batch { waiter.continuation.resume(returning: answers[waiter.observer]) }
             isRunning = false
             startBatch()
         }

@@ -2,7 +2,8 @@
 public enum StopVerdict: String, Sendable {
     /// Every process of it was seen to be gone.
     case confirmed
-    /// The signals were sent, but something was still there afterwards (another user's process, uninterruptible sleep).
+    /// The signals were sent, but something was still there afterwards: another user's process, one in uninterruptible sleep,
+    /// or one without a parent that may be of the command or of another one, in a session that the host shares among them.
     case signalled
     /// The host could not be asked, or the command had not told its process id.
     case unknown
@@ -24,12 +25,15 @@ enum TreeStop {
         /// The observer was not seen, or nothing of the command ran beside it. Nothing of what is left was seen to run: by
         /// itself that proves nothing, together with the end that the observer told it does.
         case gone
-        /// Something was still there afterwards.
+        /// As `gone`, but a process is there that the command may have left behind.
+        case left
+        /// Something was still there afterwards, of the command or perhaps of it.
         case signalled
     }
 
-    /// Arguments: observers as `PID:NONCE`; answers a line `PID ANSWER` for each. With `w` before a single one it runs as that
-    /// observer's child: it spares the observer, and its exit status is 0 where nothing else is left, else 1.
+    /// Arguments: observers as `PID:NONCE`; answers for each a record separator, this word, and a line with the answer. With `w`
+    /// before a single one it runs as that observer's child: it spares the observer, and its exit status is 0 where nothing else
+    /// is left, else 1.
     ///
     /// A process belongs to a command when it
     /// - descends from the observer, or from one that belongs to it or did when last seen;
@@ -39,58 +43,73 @@ enum TreeStop {
     ///   left alone, and so is what stands between it and us;
     /// - is in a session that the host shares among commands, and writes to the observer's own output.
     ///
+    /// In a session that is not the command's alone there may be a stray besides: it started after the observer, and has lost its
+    /// parent, so that nothing tells whose it is. It is not stopped, and keeps the answer from being `confirmed`. The same goes for
+    /// what the observer's own ancestors may have adopted, prctl(2) PR_SET_CHILD_SUBREAPER.
+    ///
     /// What forked twice into a session of its own has left, on purpose, and is not found; where it holds the command's output,
-    /// `HostSessions` sees that. TERM, two seconds, then KILL until
-    /// none is left.
+    /// `HostSessions` sees that. TERM, two seconds, then KILL until none is left.
     ///
     /// Within single quotes of every login shell: no quote, no doubled backslash, no `!`.
     static let script = [
         #"w=; [ "$1" = w ] && { w=1; shift; trap "" TERM; }"#,
-        // One line a process: id, parent, group, session, state. Without /proc there is ps, which lacks the session.
+        // Says what has become of the observer p.
+        #"k() { printf "\036%s %s\n" "$p:$N" "$1"; }"#,
+        // One line a process: id, parent, group, session, state, start. Without /proc there is ps, which lacks session and start.
         #"l() { if [ -r /proc/self/stat ]; then for f in /proc/[0-9]*/stat; do"#
             // A process may put newlines and parentheses into its name; the fields follow the last one.
             + #" x=; { while read -r y; do x="$x $y"; done <"$f"; } 2>/dev/null; case $x in *") "*) ;; *) continue;; esac;"#
             + #" q=${f#/proc/}; set -- ${x##*\) };"#
-            + #" echo "${q%/stat},$2,$3,$4,$1"; done;"#
-            + #" else ps -A -o pid= -o ppid= -o pgid= -o stat= | while read -r i j g z; do echo "$i,$j,$g,$g,$z"; done; fi; }"#,
-        // Splits a line: i process, j parent, g group, e session, x state.
-        #"s() { x=$1; i=${x%%,*} x=${x#*,}; j=${x%%,*} x=${x#*,}; g=${x%%,*} x=${x#*,}; e=${x%%,*} x=${x#*,}; }"#,
+            + #" echo "${q%/stat},$2,$3,$4,$1,${20}"; done;"#
+            + #" else ps -A -o pid= -o ppid= -o pgid= -o stat= | while read -r i j g z; do echo "$i,$j,$g,$g,$z,0"; done; fi; }"#,
+        // Splits a line: i process, j parent, g group, e session, x state, T start.
+        #"s() { x=$1; i=${x%%,*} x=${x#*,}; j=${x%%,*} x=${x#*,}; g=${x%%,*} x=${x#*,}; e=${x%%,*} x=${x#*,};"#
+            + #" T=${x##*,} x=${x%%,*}; }"#,
         // The same for the process $1; fails where it is not there.
-        #"f() { for y in $a; do case $y in "$1",*) s "$y"; return 0;; esac; done; i= j= g= e= x=; return 1; }"#,
+        #"f() { for y in $a; do case $y in "$1",*) s "$y"; return 0;; esac; done; i= j= g= e= x= T=; return 1; }"#,
         // In r, those in $1 and their descendants, but $2 and its.
         #"c() { r=$1 o=; while [ "$r" != "$o" ]; do o=$r; for y in $a; do s "$y"; [ "$i" = "$2" ] && continue;"#
             + #" case $r in *" $i "*) ;; *" $j "*) r="$r$i ";; esac; done; done; }"#,
         // Whether the process i writes to the output of the observer.
         #"o() { for y in $Y; do [ "/proc/$i/fd/1" -ef "/proc/$p/fd/$y" ] && return 0;"#
             + #" [ "/proc/$i/fd/2" -ef "/proc/$p/fd/$y" ] && return 0; done; return 1; }"#,
-        // Finds the observer p and what marks its processes: it is v seen; L leads a session; S is a session around it, with
-        // W between the observer and us; E is its session, shared, with Y its outputs. A are our ancestors.
-        #"b() { a=$(l); A=" " W=" " S=- L=- E=- Y= v= k=; f $$; z=$e h=$j;"#
+        // Finds the observer p and what marks its processes: it is v seen, and started at B; L leads a session or a group; E is a
+        // session that it does not lead, with Y its outputs; S is the same where that is the command's alone, with W between the
+        // observer and us, and K what W may have adopted, which is not what reads from the observer. A are our ancestors.
+        #"b() { a=$(l); A=" " W=" " K=" " S=- L=- E=- Y= v= k=; f $$; z=$e h=$j;"#
             + #" q=$$; while [ -n "$q" ]; do A="$A$q "; f "$q"; q=$j; done;"#
             + #" if [ -n "$w" ]; then [ "$h" = "$p" ] || exit 3; v=1;"#
             + #" else case $A in *" $p "*) return;; esac;"#
             + #" if f "$p"; then t() { if [ -r "/proc/$p/cmdline" ]; then tr "\000" " " <"/proc/$p/cmdline"; else ps -o args= -p "$p"; fi 2>/dev/null; };"#
             + #" case $x$(t) in Z*) ;; *"$N"*) v=1;; *) return;; esac; fi; fi;"#
             + #" if [ -z "$v" ]; then [ "$z" = "$p" ] || L=$p; return; fi;"#
-            + #" k=" $p"; f "$p"; E=$e; if [ "$e" = "$p" ] || [ "$g" = "$p" ]; then L=$p; return; fi;"#
+            + #" k=" $p"; f "$p"; [ "$e" = "$p" ] || [ "$g" = "$p" ] && L=$p; [ "$e" = "$p" ] && return; E=$e B=$T;"#
             + #" q=$j; while [ -n "$q" ]; do case $A in *" $q "*) break;; esac; W="$W$q "; f "$q"; q=$j; done;"#
             + #" case $A in *" $E "*) ;; *) [ "$E" = "$z" ] || S=$E;; esac;"#
-            + #" for y in 1 2; do { [ -p "/proc/$p/fd/$y" ] || [ -S "/proc/$p/fd/$y" ]; } && Y="$Y $y"; done; }"#,
+            + #" for y in 1 2; do { [ -p "/proc/$p/fd/$y" ] || [ -S "/proc/$p/fd/$y" ]; } && Y="$Y $y"; done;"#
+            + #" for y in $a; do s "$y"; case $W in *" $j "*) ;; *) continue;; esac; case "$W$p " in *" $i "*) continue;; esac;"#
+            + #" [ "$T" -ge "$B" ] || continue; for y in $Y; do [ -p "/proc/$p/fd/$y" ] &&"#
+            + #" [ "/proc/$i/fd/0" -ef "/proc/$p/fd/$y" ] && continue 2; done; K="$K$i "; done; }"#,
         // Leaves the living processes of the command in t, those but the observer's own two in u, and remembers t in k.
-        #"h() { a=$(l); c " $$ " -; m=$r; r=; [ "$W" = " " ] || c "$W" "$p"; m="$A$m$r"; t= u= O=-; while [ "$t" != "$O" ]; do O=$t; for y in $a; do s "$y";"#
+        #"h() { a=$(l); c " $$ " -; M="$A$r"; r=; [ "$W" = " " ] || c "$W" "$p"; m="$M$r"; t= u= O=-; while [ "$t" != "$O" ]; do O=$t; for y in $a; do s "$y";"#
             + #" case $x in Z*) continue;; esac;"#
             + #" case "$m $t " in *" $i "*) continue;; esac;"#
             + #" case " $k $t " in *" $i "*|*" $j "*) ;; *)"#
             + #" [ "$g" = "$L" ] || [ "$e" = "$L" ] || [ "$e" = "$S" ] || { [ "$e" = "$E" ] && o; } || continue;; esac;"#
             + #" t="$t $i"; [ "$i" = "$p" ] || [ "$j" = "$p" ] || u="$u $i"; done; done; k="$k $t"; [ -z "$u" ] || F=1; }"#,
-        #"d() { h; [ -n "$t" ] && return; [ -z "$w" ] || exit 0;"#
-            + #" [ "$v$F" = 11 ] && echo "$p confirmed" || echo "$p gone"; exit 0; }"#,
+        // Whether there is a stray: a process whose parent has ended has another, in another session, or the first of all.
+        #"n() { [ "$E" = - ] && return 1; for y in $a; do s "$y"; case $x in Z*) continue;; esac;"#
+            + #" case $K in *" $i "*) return 0;; esac; [ "$e" = "$E" ] && [ "$i" != "$E" ] && [ "$T" -ge "$B" ] || continue;"#
+            + #" case "$M$W" in *" $i "*) continue;; esac; [ "$j" = 1 ] && return 0;"#
+            + #" f "$j" && [ "$e" = "$E" ] || return 0; done; return 1; }"#,
+        #"d() { h; [ -n "$t" ] && return; n && n=1 || n=0; [ -z "$w" ] || exit $n;"#
+            + #" case ${v:-0}${F:-0}$n in 110) k confirmed;; 111) k signalled;; 101) k left;; *) k gone;; esac; exit 0; }"#,
         #"e() { p=${1%%:*} N=${1#*:} F=; b; d; kill -TERM $t 2>/dev/null; n=0"#,
         #"while [ $n -lt 20 ]; do sleep 0.1 2>/dev/null || { sleep 1; n=$((n+9)); }; d; n=$((n+1)); done"#,
         // The observer is spared as long as it can still tell how the command ended.
         #"n=0; while [ $n -lt 20 ]; do [ -n "$u" ] || [ $n -lt 5 ] || u=$t; kill -KILL $u 2>/dev/null;"#
             + #" sleep 0.1 2>/dev/null || sleep 1; d; n=$((n+1)); done"#,
-        #"[ -n "$w" ] || echo "$p signalled"; exit 1; }"#,
+        #"[ -n "$w" ] || k signalled; exit 1; }"#,
         #"for q do (e "$q") & done; [ -z "$w" ] || { wait $! ; exit $?; }; wait"#,
     ].joined(separator: "; ")
 
@@ -102,15 +121,18 @@ enum TreeStop {
             + observers.map { "\($0.processID):\($0.nonce)" }.joined(separator: " ")
     }
 
-    /// Reads the script's lines; whatever else the login shell prints is none of them.
-    static func answers(_ output: String) -> [Int: Answer] {
-        var answers: [Int: Answer] = [:]
-        for line in output.split(whereSeparator: \.isNewline) {
-            let words = line.split(separator: " ")
-            guard words.count == 2, let pid = Int(words[0]), let answer = Answer(rawValue: String(words[1])) else {
-                continue
-            }
-            answers[pid] = answer
+    /// Reads the script's answers, wherever they stand in what the login shell printed. Whoever asked knows the nonces.
+    static func answers(_ output: String) -> [ObserverID: Answer] {
+        var answers: [ObserverID: Answer] = [:]
+        let separator = Unicode.Scalar(Observer.separator)
+        for mark in output.unicodeScalars.split(separator: separator, omittingEmptySubsequences: false).dropFirst() {
+            guard let end = mark.firstIndex(of: "\n") else { continue }
+            let words = String(mark[..<end]).split(separator: " ", omittingEmptySubsequences: false)
+            guard words.count == 2, let colon = words[0].firstIndex(of: ":"), let id = Int(words[0][..<colon]),
+                let answer = Answer(rawValue: String(words[1]))
+            else { continue }
+            let nonce = String(words[0][words[0].index(after: colon)...])
+            answers[ObserverID(processID: id, nonce: nonce)] = answer
         }
         return answers
     }
