@@ -9,7 +9,9 @@ import Testing
 
     private static let ways: [JSON] = {
         var ways: [JSON] = [[:]]
-        for offset in [0, 1, 4, 5, 18, 100, 1_048_576] { ways.append(["offset": .int(offset)]) }
+        for offset in [0, 1, 4, 5, 18, 100, 1_048_576, 1 << 31, 1 << 53, 1 << 62, .max] {
+            ways.append(["offset": .int(offset)])
+        }
         for count in [1, 2, 9] { ways.append(["tail_lines": .int(count)]) }
         for start in [1, 2, 9] {
             ways.append(["start_line": .int(start)])

@@ -171,6 +171,24 @@ struct SFTPListTests {
         #expect(!scene.channel.isOpen)
     }
 
+    @Test
+    func `a connection that is in use is not idle, however long, and one that is not used for that long is closed`()
+        async throws
+    {
+        let idle = Duration.milliseconds(100)
+        let scene = SFTPScene(idle: idle)
+        scene.make("f", "x")
+        _ = try await scene.files.stat(scene.path("f"))
+        try await scene.channel.use { client async throws(SFTPError) in
+            await Timer.pause(idle * 4)
+            #expect(scene.channel.isOpen && client.end == nil)
+        }
+        let ended = ContinuousClock.now
+        while scene.channel.isOpen, .now < ended + .seconds(10) { await Timer.pause(.milliseconds(5)) }
+        #expect(!scene.channel.isOpen && ContinuousClock.now >= ended + idle * 0.9)
+        #expect(scene.counts.servers.withLock { $0.count } == 1)
+    }
+
     @Test func `a connection that is wanted while it is used closes when its last call is done`() async throws {
         let scene = SFTPScene()
         scene.make("f", "x")

@@ -37,6 +37,22 @@ struct SFTPReadTests {
         #expect(!(try await files.read(path, .head(10)).reachedEnd))
     }
 
+    /// No file system has files of all these sizes.
+    static let farOffsets: [UInt64] = [1 << 31, 1 << 44, 1 << 53, 1 << 62, (1 << 63) - 1]
+
+    @Test(arguments: farOffsets)
+    func `behind the end of a file is nothing, however far`(offset: UInt64) async throws {
+        let scene = SFTPScene()
+        for (name, content) in [("f", "content\n"), ("empty", "")] {
+            scene.make(name, content)
+            for most in [1, 1 << 20] {
+                let result = try await scene.files.read(scene.path(name), .offset(offset, most))
+                #expect(result.bytes.isEmpty && result.reachedEnd && result.offset == offset)
+                #expect(result.size == UInt64(content.utf8.count))
+            }
+        }
+    }
+
     @Test func `files of proc say 0 and have content`() async throws {
         let scene = SFTPScene()
         let proc = Array("/proc/self/status".utf8)

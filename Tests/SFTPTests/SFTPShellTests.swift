@@ -99,8 +99,10 @@ struct SFTPShellTests {
             let part = try await files.read(scene.path("f"), .offset(UInt64(offset), count))
             #expect(part.bytes == Array(bytes[offset...].prefix(count)), "\(offset) \(count)")
         }
-        let past = try await files.read(scene.path("f"), .offset(2_000_000, 5))
-        #expect(past.bytes.isEmpty)
+        for offset in [2_000_000] + SFTPReadTests.farOffsets {
+            let past = try await files.read(scene.path("f"), .offset(offset, 5))
+            #expect(past.bytes.isEmpty && past.reachedEnd && past.size == 1_500_000 && past.offset == offset)
+        }
         scene.make("empty")
         let empty = try await files.read(scene.path("empty"), .head(5))
         #expect(empty.bytes.isEmpty && empty.reachedEnd)

@@ -108,6 +108,20 @@ struct ArgumentsTests {
         }
     }
 
+    @Test func `a whole number that is greater than any offset is a mistake that names it`() throws {
+        func offset(_ value: JSONValue) throws -> Int? {
+            try read(["count": value]) { try $0.integer("count", in: 0...Int.max, unit: "bytes") }
+        }
+        for whole in [1 << 31, 1 << 53, 1 << 62, Int64.max] { #expect(try offset(.integer(whole)) == Int(whole)) }
+        for value in [0x1p63, 1e19, 1e300] {
+            let told = mistake(["count": .number(value)]) { try $0.integer("count", in: 0...Int.max, unit: "bytes") }
+            #expect(
+                told?.hasPrefix(
+                    #"ssh_x: argument "count" must be a whole number of bytes from 0 to 9223372036854775807, not "#)
+                    == true, "\(value): \(told ?? "taken")")
+        }
+    }
+
     @Test func `variables are an object of strings with shell names`() throws {
         func environment(_ value: JSONValue) throws -> [String: String] {
             try read(["env": value]) { try $0.environment("env") }

@@ -15,6 +15,8 @@ struct ReadPump {
     private let path: [UInt8]
     /// Where to stop.
     private let end: UInt64
+    /// What STAT said.
+    private let size: UInt64
     /// Up to here bytes are expected, and so asked for ahead.
     private let expected: UInt64
     private var chunk: Int
@@ -39,6 +41,7 @@ struct ReadPump {
         self.handle = handle
         self.path = path
         self.end = end
+        self.size = size
         expected = min(size, end)
         chunk = client.limits.readLength
         self.longestWindow = longestWindow
@@ -54,7 +57,7 @@ struct ReadPump {
             if Task.isCancelled { throw .cancelled }
             let request = queue.removeFirst()
             underWay -= request.length
-            guard let data = try await request.reply.data() else {
+            guard let data = try await data(request.reply) else {
                 reachedEnd = true
                 queue = []
                 return nil
@@ -73,6 +76,24 @@ struct ReadPump {
             return data
         }
         return nil
+    }
+
+    /// The bytes of an answer; nil at the end of the file.
+    ///
+    /// lseek(2) refuses an offset that no file of its file system can have, and pread(2) one that no file can: nothing is
+    /// there, as at any other offset behind the end.
+    private func data(_ reply: PendingReply) async throws(SFTPError) -> ArraySlice<UInt8>? {
+        do throws(SFTPError) {
+            return try await reply.data()
+        } catch .refused(let status, let call, let path, let message) {
+            switch status {
+            case .badMessage, .failure:
+                if seen == 0 && position > size { return nil }
+            case .ok, .endOfFile, .noSuchFile, .permissionDenied, .noConnection, .connectionLost, .unsupported, .other:
+                break
+            }
+            throw .refused(status, call: call, path: path, message: message)
+        }
     }
 
     /// Waits for the answers to all that was asked for, which nobody needs: a server that leaves them out would otherwise

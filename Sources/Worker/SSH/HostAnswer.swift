@@ -63,9 +63,9 @@ extension HostSessions {
     /// TCP connection reports no error, which a frozen network does not for minutes.
     public func reach() async -> Reach {
         // Also where there is no place left: the host's refusal of one session more is an answer.
-        let hasPlace = await budget.takePlaceAtOnce(.question)
+        let place = await budget.takePlaceAtOnce(.question)
         let reach = await master.answer.reach(within: Self.patience) { await self.ask() }
-        if hasPlace { await budget.release(.question) }
+        if let place { await budget.release(place) }
         if let reach { return reach }
         return await reachOfMaster(hostAnswers: false)
     }

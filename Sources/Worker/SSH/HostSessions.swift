@@ -83,11 +83,11 @@ public final class HostSessions: Sendable {
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
         do throws(SessionBudget.NoPlace) {
-            outcome = try await budget.withPlace(within: request.timeout, probe: probe) {
+            outcome = try await budget.withPlace(within: request.timeout, probe: probe) { place in
                 let left = request.timeout - (ContinuousClock.now - asked)
                 // Detached: cancelling the call must stop the command, not the code that stops it.
                 let work = Task.detached {
-                    await self.attempts(request, timeout: left, nonce: nonce, line: line, events)
+                    await self.attempts(request, timeout: left, in: place, nonce: nonce, line: line, events)
                 }
                 return await withTaskCancellationHandler {
                     await work.value
@@ -105,12 +105,13 @@ public final class HostSessions: Sendable {
     }
 
     private func attempts(
-        _ request: ExecRequest, timeout: Duration, nonce: String, line: String,
+        _ request: ExecRequest, timeout: Duration, in place: SessionBudget.Place, nonce: String, line: String,
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async -> Result<ExecOutput, ExecFailure> {
         let started = ContinuousClock.now
         let deadline = Timer(timeout) { events.continuation.yield(.timer(Bound.deadline)) }
         defer { deadline.cancel() }
+        var pause = Duration.milliseconds(20)
         while true {
             let streams = StreamBox(
                 Streams(
@@ -118,7 +119,7 @@ public final class HostSessions: Sendable {
                     err: MarkedStream(nonce: nonce, limit: request.outputLimit)))
             let attempt: Attempt
             do throws(SSHProcess.SpawnFailure) {
-                attempt = try await once(request, nonce: nonce, line: line, streams, events)
+                attempt = try await once(request, in: place, nonce: nonce, line: line, streams, events)
             } catch {
                 return .failure(.spawn(detail: error.detail))
             }
@@ -132,23 +133,21 @@ public final class HostSessions: Sendable {
             guard refused else {
                 return await judge(attempt, seen, duration: ContinuousClock.now - started)
             }
-            await budget.wasRefused(holdsPlace: true)
+            await budget.wasRefused(place)
             // sshd opened no session, so nothing can have run: another session may end before the deadline.
-            if let failure = await waitForSession(attempt, events) {
-                await budget.triesNoMore()
+            if let failure = await waitForSession(in: place, attempt, pausing: &pause, events) {
                 return .failure(failure)
             }
         }
     }
 
-    /// Waits until a session that the host has refused may be tried again.
+    /// Waits until a session that the host has refused may be tried again: `pause` at least, which grows.
     /// - Returns: why it is not tried again.
     private func waitForSession(
-        _ attempt: Attempt,
+        in place: SessionBudget.Place, _ attempt: Attempt, pausing pause: inout Duration,
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async -> ExecFailure? {
         if attempt.timedOut { return .noSession(await budget.refusal) }
-        var pause = Duration.milliseconds(20)
         var iterator = events.stream.makeAsyncIterator()
         while true {
             let timer = Timer(pause) { events.continuation.yield(.timer(Bound.retry)) }
@@ -162,12 +161,13 @@ public final class HostSessions: Sendable {
                 case .timer, .ended, .commandStarted, .commandEnded, .stopped: continue
                 }
             }
-            if await budget.mayTryAgain() { return nil }
+            if await budget.mayTryAgain(place) { return nil }
         }
     }
 
     private func once(
-        _ request: ExecRequest, nonce: String, line: String, _ streams: StreamBox<Streams>,
+        _ request: ExecRequest, in place: SessionBudget.Place, nonce: String, line: String,
+        _ streams: StreamBox<Streams>,
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async throws(SSHProcess.SpawnFailure) -> Attempt {
         let attempt = StreamBox(Attempt())
@@ -193,7 +193,7 @@ public final class HostSessions: Sendable {
             input: request.input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
             stderr: { chunk in take { $0.err.append(chunk) } },
             control: { iterator in
-                await self.watch(&iterator, events.continuation, nonce: nonce, streams, attempt)
+                await self.watch(&iterator, events.continuation, in: place, nonce: nonce, streams, attempt)
             })
         return attempt.value
     }
@@ -201,8 +201,8 @@ public final class HostSessions: Sendable {
     /// Waits for the command's end, and stops it where the time runs out or the caller cancels.
     private func watch(
         _ events: inout AsyncStream<SSHProcess.Event>.Iterator,
-        _ continuation: AsyncStream<SSHProcess.Event>.Continuation, nonce: String, _ streams: StreamBox<Streams>,
-        _ attempt: StreamBox<Attempt>
+        _ continuation: AsyncStream<SSHProcess.Event>.Continuation, in place: SessionBudget.Place, nonce: String,
+        _ streams: StreamBox<Streams>, _ attempt: StreamBox<Attempt>
     ) async -> ChildEnd? {
         enum Phase {
             case running
@@ -271,6 +271,7 @@ public final class HostSessions: Sendable {
                     arm(Bound.giveUp, after: .seconds(5))
                 }
             case .commandStarted:
+                await budget.opened(place)
                 guard phase == .late else { continue }
                 phase = .stopping
                 stop()
@@ -293,11 +294,17 @@ public final class HostSessions: Sendable {
         let deadline = ContinuousClock.now + .seconds(8)
         while true {
             let left = deadline - ContinuousClock.now
-            guard left > .zero,
-                let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
-            else { return [:] }
-            guard Self.isRefusal(answer.stderr) else { return TreeStop.answers(answer.stdout) }
-            await budget.wasRefused(holdsPlace: false)
+            guard left > .zero else { return [:] }
+            await budget.stopBegins()
+            let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
+            guard let answer else {
+                await budget.stopEnded(tookSession: true)
+                return [:]
+            }
+            let isRefused = Self.isRefusal(answer.stderr)
+            await budget.stopEnded(tookSession: !isRefused)
+            guard isRefused else { return TreeStop.answers(answer.stdout) }
+            await budget.wasRefused(nil)
             await Timer.pause(.milliseconds(100))
         }
     }

@@ -71,8 +71,9 @@ extension HostSessions {
             case .command(let line): SSHInvocation.session(host, line: line)
             }
         let kind: SessionBudget.Kind = besideOwn ? .content : .channel
+        let place: SessionBudget.Place
         do throws(SessionBudget.NoPlace) {
-            try await budget.acquire(kind, within: limit, probe: probe)
+            place = try await budget.acquire(kind, within: limit, probe: probe)
         } catch {
             switch error {
             case .timedOut(let shortage): throw .noSession(shortage)
@@ -80,19 +81,28 @@ extension HostSessions {
             }
         }
         let said = StreamBox(OutputWindow(limit: 4096))
+        let isOpen = StreamBox(false)
         do throws(IPCError) {
             let child = try Child.start(
                 path: sshPath, arguments: arguments,
-                environment: SSHInvocation.environment, stdout: receive,
+                environment: SSHInvocation.environment,
+                stdout: { chunk in
+                    let isFirst = isOpen.with { isOpen in
+                        defer { isOpen = true }
+                        return !isOpen
+                    }
+                    if isFirst { Task { await self.budget.opened(place) } }
+                    receive(chunk)
+                },
                 stderr: { chunk in said.with { $0.append(chunk) } },
                 ended: { end in
-                    Task { await self.budget.release(kind) }
+                    Task { await self.budget.release(place) }
                     let text = said.value.output().text.split(whereSeparator: \.isNewline).joined(separator: "; ")
                     ended(text.isEmpty ? "\(end)" : text)
                 })
             return SSHChannel(child: child, errors: said)
         } catch {
-            await budget.release(kind)
+            await budget.release(place)
             throw .spawn(detail: "\(sshPath): \(error)")
         }
     }
@@ -103,7 +113,7 @@ extension HostSessions {
     /// The host has refused a session that was opened here: idle channels are closed.
     /// - Returns: what stands in the way.
     public func wasRefused() async -> SessionShortage {
-        await budget.wasRefused(holdsPlace: false)
+        await budget.wasRefused(nil)
         return await budget.refusal
     }
 }

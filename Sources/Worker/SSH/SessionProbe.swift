@@ -9,9 +9,6 @@ extension HostSessions {
         case failed
     }
 
-    /// A session that says nothing for so long is open: a refusal comes at once, and start-up files may be slow.
-    private static let silence = Duration.seconds(3)
-
     /// Opens so many sessions at once, and closes them when it is known what became of them all.
     /// - Returns: how many the host took; nil where it could not be asked.
     func probe(_ count: Int) async -> Int? {
@@ -44,7 +41,7 @@ extension HostSessions {
                 events.continuation.yield((index, .failed, true))
             }
         }
-        let timer = Timer(Self.silence) { events.continuation.finish() }
+        let timer = Timer(SessionBudget.silence) { events.continuation.finish() }
         defer { timer.cancel() }
         var trials: [Int: Trial] = [:]
         var ended: Set<Int> = []
