@@ -63,8 +63,8 @@ struct Config: Equatable {
         _ = top.has("$schema")  // for editors, see contrib/config.schema.json
         mcpSocket = Self.mcpSocket(top, expand)
         clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
-        localRoots = expand.paths(top, "local_roots")
-        auditLog = expand.path(top, "audit_log")
+        localRoots = Restrictions(top).trees(Restrictions.localRoots, expand)
+        auditLog = Restrictions(top).path(Restrictions.auditLog, expand)
         let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.object("capabilities")))
         policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
@@ -115,7 +115,7 @@ struct Config: Equatable {
                 return ([], "")
             }
             // The single-host form is one host called "default". A restriction must not be lost in silence.
-            for key in ["exec_allowlist", "base_dir", "forward_allowlist"] where top.has(key) {
+            for key in ["exec_allowlist", "base_dir", "forward_allowlist"] where top.has(key) || top.isNull(key) {
                 top.note(key, "belongs to a host; name the host in \"hosts\" to restrict it")
             }
             let host = host(
@@ -135,8 +135,8 @@ struct Config: Equatable {
             }
             // All of it is read, also where the host is not usable, for its mistakes.
             let allowlist = execAllowlist(reader)
-            let directory = baseDirectory(reader)
-            let own = Self.capabilities(reader.object("capabilities"), within: capabilities)
+            let directory = Restrictions(reader).remoteDirectory(Restrictions.baseDirectory)
+            let own = Self.capabilities(of: reader, within: capabilities)
             let port =
                 reader.has("port") ? reader.integer("port", in: 1...65_535, default: SocketTokens.defaultPort) : nil
             var host = host(reader, name: name, keys: ("socket", "user", "host"), port: port, expand, own)
@@ -184,15 +184,9 @@ struct Config: Equatable {
         return text
     }
 
-    private static func baseDirectory(_ reader: ConfigReader) -> String? {
-        guard let directory = reader.string("base_dir"), !directory.isEmpty else { return nil }
-        if !directory.hasPrefix("/") { reader.note("base_dir", "must be absolute, got \"\(directory)\"") }
-        return directory
-    }
-
     /// An entry is compared with plain words: one that has none, or what a shell does not take for itself, covers nothing.
     private static func execAllowlist(_ reader: ConfigReader) -> [String]? {
-        let entries = reader.strings("exec_allowlist")
+        let entries = Restrictions(reader).strings(Restrictions.execAllowlist)
         for (index, entry) in (entries ?? []).enumerated() {
             let isPlain = !entry.utf8.contains { $0 < 0x20 && $0 != UInt8(ascii: "\t") || special.contains($0) }
             if isPlain, entry.utf8.contains(where: { $0 > 0x20 }) { continue }
@@ -207,28 +201,46 @@ struct Config: Equatable {
     private static let special = Set(#"'"\`$;&|<>()*?"#.utf8)
 
     private static func forwardAllowlist(_ reader: ConfigReader) -> [String]? {
-        let entries = reader.strings("forward_allowlist")
-        for (index, entry) in (entries ?? []).enumerated() where ForwardRule(entry) == nil {
-            reader.note(
-                "forward_allowlist[\(index)]",
-                "must be \"host:port\", with \"*\" for any host or port and IPv6 in brackets, got \"\(entry)\"")
+        let entries = Restrictions(reader).strings(Restrictions.forwardAllowlist)
+        for (index, entry) in (entries ?? []).enumerated() {
+            guard let rule = ForwardRule(entry) else {
+                reader.note(
+                    "forward_allowlist[\(index)]",
+                    "must be \"host:port\", with \"*\" for any host or port and IPv6 in brackets, got \"\(entry)\"")
+                continue
+            }
+            guard rule.host == "*", rule.port == nil else { continue }
+            reader.warn("forward_allowlist[\(index)]", "\"\(entry)\" restricts nothing: every target is covered")
         }
         return entries
     }
 
-    private static func capabilities(
-        _ reader: ConfigReader?, within all: PolicySnapshot.Capabilities? = nil
-    ) -> PolicySnapshot.Capabilities {
+    /// What is on for all hosts; what is left out is off.
+    private static func capabilities(_ reader: ConfigReader?) -> PolicySnapshot.Capabilities {
         var result = PolicySnapshot.Capabilities()
-        guard let reader else { return all ?? result }
-        func flag(_ key: String, _ outer: Bool?) -> Bool {
-            // A host can only have less than all hosts have.
-            reader.bool(key, default: outer ?? false) && outer ?? true
+        guard let reader else { return result }
+        result.exec = reader.bool("exec", default: false)
+        result.fileRead = reader.bool("file_read", default: false)
+        result.fileWrite = reader.bool("file_write", default: false)
+        result.portForward = reader.bool("port_forward", default: false)
+        reader.finish()
+        return result
+    }
+
+    /// What is on for one host, which can only have less than all have.
+    private static func capabilities(
+        of host: ConfigReader, within all: PolicySnapshot.Capabilities
+    ) -> PolicySnapshot.Capabilities {
+        guard let reader = Restrictions(host).object(Restrictions.capabilities) else { return all }
+        var result = PolicySnapshot.Capabilities()
+        func flag(_ key: String, _ outer: Bool) -> Bool {
+            let own = Restrictions(reader).has(Restrictions.capability(key)) ? reader.bool(key, default: false) : outer
+            return own && outer
         }
-        result.exec = flag("exec", all?.exec)
-        result.fileRead = flag("file_read", all?.fileRead)
-        result.fileWrite = flag("file_write", all?.fileWrite)
-        result.portForward = flag("port_forward", all?.portForward)
+        result.exec = flag("exec", all.exec)
+        result.fileRead = flag("file_read", all.fileRead)
+        result.fileWrite = flag("file_write", all.fileWrite)
+        result.portForward = flag("port_forward", all.portForward)
         reader.finish()
         return result
     }

@@ -93,6 +93,18 @@ final class ConfigReader {
 
     func has(_ key: String) -> Bool { value(key) != nil }
 
+    /// Whether the key is there and says nothing.
+    func isNull(_ key: String) -> Bool {
+        _ = value(key)
+        guard case .some(.null) = members[key] else { return false }
+        return true
+    }
+
+    func isEmptyText(_ key: String) -> Bool {
+        guard case .some(.string("")) = value(key) else { return false }
+        return true
+    }
+
     func string(_ key: String) -> String? {
         switch value(key) {
         case .none: return nil

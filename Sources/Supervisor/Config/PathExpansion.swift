@@ -21,11 +21,6 @@ struct PathExpansion {
         reader.string(key).flatMap { expanded($0, reader, key) }
     }
 
-    /// The member `key` as a list of absolute paths.
-    func paths(_ reader: ConfigReader, _ key: String) -> [String]? {
-        reader.strings(key)?.enumerated().compactMap { expanded($0.element, reader, "\(key)[\($0.offset)]") }
-    }
-
     /// The path of a ControlMaster's socket, which must fit a socket's address.
     func socket(
         _ written: String, to destination: SocketTokens.Destination, _ reader: ConfigReader, _ key: String
@@ -60,7 +55,8 @@ struct PathExpansion {
         return path
     }
 
-    private func expanded(_ text: String, _ reader: ConfigReader, _ key: String) -> String? {
+    /// A text as an absolute path; what cannot be one is noted under `key`.
+    func expanded(_ text: String, _ reader: ConfigReader, _ key: String) -> String? {
         var path = text
         if text.hasPrefix("~/"), let home { path = home + text.dropFirst(1) }
         for form in ["$XDG_RUNTIME_DIR/", "${XDG_RUNTIME_DIR}/"] where text.hasPrefix(form) {
