@@ -1,17 +1,17 @@
-/// A host's `base_dir`: paths must lie in this tree, judged by their text.
+/// A host's `base_dir`: paths must lie in this tree. They are judged by their text, symlinks not followed.
 public struct BaseDirectory: Sendable {
     private let root: [[UInt8]]?
     private let text: String
     private let host: String
 
-    /// nil confines nothing.
+    /// `directory` nil confines nothing.
     public init(_ directory: String?, host: String) {
         root = directory.map { Self.components($0) }
         text = directory ?? ""
         self.host = host
     }
 
-    /// Throws where a command's working directory is missing or outside.
+    /// Throws if the working directory of a command is missing or outside the tree.
     public func judge(workingDirectory: String) throws(Refusal) {
         guard root != nil else { return }
         guard !workingDirectory.isEmpty else {
@@ -22,7 +22,7 @@ public struct BaseDirectory: Sendable {
         try judge(path: workingDirectory)
     }
 
-    /// Throws where a path is outside.
+    /// Throws if the path is not absolute or is outside the tree.
     public func judge(path: String) throws(Refusal) {
         guard let root else { return }
         guard path.utf8.first == UInt8(ascii: "/"), Self.components(path).starts(with: root) else {
@@ -33,9 +33,9 @@ public struct BaseDirectory: Sendable {
         }
     }
 
-    /// The components that remain after `.` and `..` are worked off.
-    /// In bytes, as the kernel compares them: to Swift a slash with a combining mark behind it is no slash, and names in
-    /// different Unicode normal forms are equal.
+    /// The components of the path after `.` and `..` are resolved by the text alone. They are bytes, as the kernel
+    /// compares them: for Swift's strings a slash with a combining mark after it is no slash, and names in different
+    /// Unicode normal forms are equal.
     private static func components(_ path: String) -> [[UInt8]] {
         var kept: [[UInt8]] = []
         for component in path.utf8.split(separator: UInt8(ascii: "/")) {

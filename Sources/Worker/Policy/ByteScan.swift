@@ -1,10 +1,10 @@
-/// Finds the next byte of a kind: what comes between is skipped at memory speed.
+/// Finds the next byte of a kind, with one table look-up for each byte that it skips.
 struct ByteScan: Sendable {
     private let stops: [Bool]
 
     init(_ isStop: (UInt8) -> Bool) { stops = (0...UInt8.max).map(isStop) }
 
-    /// Where the next such byte is, from `start` on; the end where there is none.
+    /// The index of the next such byte from `start` on; the end of the text if there is none.
     func next(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
         stops.withUnsafeBufferPointer { stops in
             var index = start
@@ -15,10 +15,10 @@ struct ByteScan: Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// 0 behind the end, where nothing begins.
+    /// The byte at an index; 0 beyond the end, because no sequence that is searched for begins or goes on with 0.
     func byte(_ index: Int) -> UInt8 { index < count ? self[index] : 0 }
 
-    /// The scalar of valid UTF-8 at a lead byte, and its length.
+    /// The scalar at a lead byte of valid UTF-8, and its length in bytes.
     func scalar(at index: Int) -> (value: UInt32, length: Int) {
         let lead = self[index]
         let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
@@ -29,8 +29,8 @@ extension UnsafeRawBufferPointer {
 }
 
 extension UInt32 {
-    /// Characters without a form of their own: zero-width ones, bidi controls, selectors, tags, fillers. Whether they belong
-    /// into a text, HiddenText judges.
+    /// Whether the character has no shape of its own: a zero-width character, a bidi control, a variation selector, a
+    /// tag or a filler. `HiddenText` judges whether a text needs it.
     var isInvisible: Bool {
         switch self {
         case 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x180B...0x180F, 0x200B...0x200F, 0x202A...0x202E, 0x2060...0x206F,

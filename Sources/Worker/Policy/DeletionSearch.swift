@@ -1,24 +1,26 @@
-/// Looks for a program that deletes, in every command of a line and in those that they run.
+/// Searches for a program that deletes, in every command of a line and in the commands that those run.
 struct DeletionSearch {
-    /// Programs that run programs, one in another, that are followed.
+    /// How many programs are followed of which each runs the next one (`sudo nice env …`).
     private static let maximumRunners = 24
 
-    /// What deletes, in its own words; the first one.
+    /// The first thing found that deletes, as a refusal shows it: a program, `> FILE`, `find -delete` or `git clean`.
     private(set) var found: String?
-    /// Some of the line could not be read.
+    /// Whether a part of the line could not be read, or was too long or too deeply nested to follow.
     private(set) var isUnreadable = false
-    /// What the tool passes as standard input, until somebody reads it.
+    /// What the tool passes as standard input; empty once a shell has read it.
     private var input: [UInt8]
-    /// Bytes that may still be scanned: lines within lines could else be scanned again and again.
+    /// How many more bytes may be scanned: lines within lines could otherwise be scanned again and again.
     private var budget = 4 * ShellScanner.maximumLength
 
-    /// What a command reads, for shells that take it for commands.
+    /// What a command reads. A shell takes it for commands.
     private enum Input {
+        /// What the line itself shows: here-documents, here-strings and what is piped in.
         case texts([[UInt8]])
+        /// The standard input that the tool passes.
         case tool
     }
 
-    /// Searches a command line that gets `input`.
+    /// Searches a command line whose standard input is `input`.
     init(_ line: some Collection<UInt8>, input: some Collection<UInt8>) {
         self.input = Array(input)
         scan(Array(line), depth: 0)
@@ -42,7 +44,7 @@ struct DeletionSearch {
         }
     }
 
-    /// A redirection that empties a file, where there is no program to write it.
+    /// Returns the redirection that empties a file, if the command has no program that could then write to it.
     private static func truncation(_ command: ShellCommand) -> String? {
         guard !command.isTail, command.words.first.map({ [":", "true"].contains($0.text) }) ?? true else { return nil }
         let devices = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"]
@@ -55,6 +57,7 @@ struct DeletionSearch {
         return nil
     }
 
+    /// Searches one command, and the programs that it runs one after the other.
     private mutating func look(at words: ArraySlice<Word>, _ input: Input, depth: Int) {
         var rest = words
         for _ in 0..<Self.maximumRunners {
@@ -72,7 +75,7 @@ struct DeletionSearch {
             case "git": return git(rest, input, depth: depth)
             case ".", "source": return script(rest.first, input, depth: depth)
             case "trap": return scan(rest.first { $0.value.first != .hyphen }?.value ?? [], depth: depth + 1)
-            // Only tells where a program is.
+            // It only tells where a program is.
             case "command"
             where rest.first?.text.hasPrefix("-") == true && rest.first?.text.lowercased().contains("v") == true:
                 return
@@ -84,9 +87,9 @@ struct DeletionSearch {
                 continue
             default: break
             }
-            // `$SUDO rm x`: it may stand for nothing, or for something that runs the rest.
+            // In `$SUDO rm x` the variable may be empty, or hold a program that runs the rest.
             let isUnknown = !first.isQuoted && first.printed.isEmpty && first.value.allSatisfy { $0 == Word.unknown }
-            // With `-u` it is like sudo, else like su.
+            // `runuser -u USER` takes a program, as sudo does. Without `-u`, runuser takes what su takes.
             let isLikeSudo =
                 name == "runuser" && rest.contains { $0.text.hasPrefix("-u") || $0.text.hasPrefix("--user") }
             guard let runner = ProgramRunner.named[isUnknown || isLikeSudo ? "sudo" : name] else { return }
@@ -101,7 +104,7 @@ struct DeletionSearch {
         isUnreadable = true
     }
 
-    /// `sh -c LINE`, `sh -s`, `sh`: the line or the input; of a script in a file nothing is known.
+    /// Searches what `sh -c LINE`, `sh -s`, `sh` or `sh FILE` runs: the line, the input or the file.
     private mutating func shell(_ words: ArraySlice<Word>, _ input: Input, depth: Int) {
         var rest = words
         var (takesLine, takesInput) = (false, false)
@@ -125,22 +128,23 @@ struct DeletionSearch {
         }
     }
 
-    /// A file of commands, where it is the input or a process substitution.
+    /// Searches a file of commands if it is the input or a process substitution; other files are not known.
     private mutating func script(_ file: Word?, _ input: Input, depth: Int) {
         if file?.text == "/dev/stdin" { read(input, depth: depth) }
         for text in file?.printed ?? [] where found == nil { scan(text, depth: depth + 1) }
     }
 
-    /// A word that is a command line.
+    /// Searches a word that a shell takes for a command line.
     private mutating func scan(_ word: Word, _ input: Input, depth: Int) {
         for line in word.lines where found == nil { scan(line, input, depth: depth) }
     }
 
-    /// Words that become one command line.
+    /// Joins words to one command line.
     private static func joined(_ words: ArraySlice<Word>) -> Word {
         Word(value: Array(words.map(\.value).joined(separator: [.space])), printed: words.flatMap(\.printed))
     }
 
+    /// Searches what a shell reads as commands.
     private mutating func read(_ commands: Input, depth: Int) {
         switch commands {
         case .texts(let texts): for text in texts where found == nil { scan(text, depth: depth + 1) }
@@ -151,11 +155,12 @@ struct DeletionSearch {
         }
     }
 
+    /// Searches words of which each is a command line, as after `parallel :::`.
     private mutating func each(_ words: ArraySlice<Word>, depth: Int) {
         for word in words where found == nil { scan(word.value, depth: depth + 1) }
     }
 
-    /// `find … -delete`, `find … -exec PROGRAM … ;`.
+    /// Searches `find … -delete`, and `find … -exec PROGRAM … ;` or fd's options of the same kind, which `runs` names.
     private mutating func find(_ words: ArraySlice<Word>, _ runs: Set<String>, _ input: Input, depth: Int) {
         var rest = words
         while found == nil, let word = rest.popFirst() {
@@ -173,7 +178,7 @@ struct DeletionSearch {
         }
     }
 
-    /// `git clean`, unless it only tells what it would do; `git submodule foreach` and `git bisect run`.
+    /// Searches `git clean`, unless it only tells what it would do, `git submodule foreach` and `git bisect run`.
     private mutating func git(_ words: ArraySlice<Word>, _ input: Input, depth: Int) {
         var rest = words
         while let option = rest.first?.text, option.hasPrefix("-") {
@@ -189,7 +194,8 @@ struct DeletionSearch {
         }
     }
 
-    /// Whether `git clean` has `-n`, also among other letters; behind `-e` and `--` it would be a name.
+    /// Whether `git clean` has `-n`, also among other letters. After `-e` and after `--` an `n` belongs to a pattern or
+    /// a path.
     private static func isDry(_ words: ArraySlice<Word>) -> Bool {
         var rest = words
         while let option = rest.popFirst()?.text, option != "--" {
@@ -201,23 +207,24 @@ struct DeletionSearch {
         return false
     }
 
+    /// Whether the program is only asked for its help or version.
     private static func asksForHelp(_ words: ArraySlice<Word>) -> Bool {
         words.count == 1 && ["--help", "--version", "-h"].contains(words.first?.text)
     }
 }
 
-/// Names of programs that delete.
+/// Recognises the names of programs that delete.
 extension DeletionSearch {
     private static let programs = ["rm", "unlink", "truncate", "shred", "dd", "rmdir", "wipefs", "mkfs"]
 
-    /// The deleting program that a word names or, by a pattern or an expansion with part of the name, can name.
+    /// The deleting program that a word names, or that it can name by a pattern or by an expansion in it.
     private static func deleting(_ word: Word) -> String? {
-        // To zsh `=rm` is the path of rm; an expansion in front may be empty.
+        // In zsh, `=rm` is the path of rm. An expansion before it may be empty.
         let path = word.value.drop { $0 == Word.unknown }
         if path.first == .equals, !word.isQuoted { return deleting(named: path.dropFirst()) }
         if word.isLiteral { return deleting(named: word.lastComponent) }
         for name in word.programs { if let program = deleting(named: name) { return program } }
-        // Of braces each alternative.
+        // Each alternative in braces can be the program.
         for piece in word.value.split(whereSeparator: { [.openBrace, .comma, .closeBrace].contains($0) }) {
             if let program = deleting(named: piece.split(separator: .slash).last ?? []) { return program }
         }
@@ -227,15 +234,15 @@ extension DeletionSearch {
     }
 
     private static func deleting(named name: ArraySlice<UInt8>) -> String? {
-        // Of a line that ends with CR LF.
+        // The last word of a line that ends with CR LF has the CR.
         let text = String(decoding: name.last == 0x0D ? name.dropLast() : name, as: UTF8.self)
         if text.hasPrefix("mkfs.") { return text }
         return programs.contains(text) ? text : nil
     }
 
-    /// Whether a file name pattern, or one with expansions in it, matches a name.
+    /// Whether a file name pattern, in which an expansion matches any text, matches a name.
     private static func matches(_ pattern: ArraySlice<UInt8>, _ name: ArraySlice<UInt8>) -> Bool {
-        // Where in the name the pattern so far can end.
+        // The indices of `name` at which the pattern that was read so far can end.
         var ends: Set<Int> = [0]
         let name = Array(name)
         var rest = pattern
@@ -252,7 +259,7 @@ extension DeletionSearch {
         return ends.contains(name.count)
     }
 
-    /// For a text that cannot be read: a deleting program that stands in it as a word.
+    /// Returns a deleting program that stands as a word in a text that cannot be read.
     private static func named(in text: some Collection<UInt8>) -> String? {
         let words = text.split { byte in
             byte.endsWord || byte == .singleQuote || byte == .doubleQuote || byte == .backtick || byte == .slash

@@ -1,11 +1,11 @@
-/// `safeguards.allow_delete: false`: commands that delete are refused, wherever in the line they stand.
+/// Refuses commands that delete while `safeguards.allow_delete` is false, wherever in the line they stand.
 ///
-/// A guard against slips. What a variable, a script or an interpreter would run is not known here; a line that cannot be
-/// read is refused where a deleting program stands in it as a word, else it passes.
+/// This is a guard against slips. It does not know what a variable, a script or an interpreter would run. A line that
+/// cannot be read is refused if a deleting program stands in it as a word; else it passes.
 public enum DestructiveCommand {
-    /// Throws where a command of the line, or one that it runs, deletes.
+    /// Throws if a command of the line, or one that it runs, deletes.
     ///
-    /// - Parameter input: what the line gets as its standard input, where a shell in it may read commands.
+    /// - Parameter input: the standard input of the line. A shell in the line may read commands from it.
     public static func judge(_ command: String, input: String = "", allowed: Bool, host: String) throws(Refusal) {
         guard !allowed else { return }
         let search = DeletionSearch(command.utf8, input: input.utf8)

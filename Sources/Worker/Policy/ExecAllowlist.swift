@@ -1,35 +1,37 @@
 /// A host's `exec_allowlist`: the commands that `ssh_exec` may run there.
 ///
-/// Every simple command of the line must begin with the words of an entry, written plainly. What hides what would run, or
-/// what shells read differently, is refused. The line is judged as `/bin/sh` reads it, so that is what must run it.
+/// Every simple command of the line must begin with the words of an entry, written without quotes. A line is refused if
+/// it hides what it would run, or if shells read it differently. It is judged as `/bin/sh` reads it, so `/bin/sh` must
+/// run it.
 public struct ExecAllowlist: Sendable {
     private let entries: [String]?
     private let host: String
 
-    /// nil allows every command, an empty list none.
+    /// `entries` nil allows every command, an empty list none.
     public init(_ entries: [String]?, host: String) {
         self.entries = entries
         self.host = host
     }
 
-    /// Builtins that change what the words of later commands mean, or read commands: no entry covers them.
+    /// Builtins that change what the words of later commands mean, or that read commands. They are refused even if an
+    /// entry names them.
     private static let builtins: Set<String> = [
         "eval", ".", "source", "alias", "unalias", "trap", "hash", "enable", "set", "shopt", "export", "readonly",
         "declare",
         "typeset", "local", "unset", "read", "mapfile", "readarray", "getopts", "let", "emulate", "function",
     ]
 
-    /// Variables in which no program looks for code, paths or options.
+    /// Variables that no program takes as code, a path or options.
     private static let harmless: Set<String> = [
         "LANG", "TZ", "TERM", "COLUMNS", "LINES", "CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "DEBUG", "VERBOSE",
         "NODE_ENV",
         "RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV",
     ]
 
-    /// Entries that a refusal names; more are only counted.
+    /// How many entries a refusal names; it only counts the others.
     private static let shownEntries = 20
 
-    /// Throws where a command of the line, or a variable, is not covered by the list.
+    /// Throws if the list does not cover a command of the line or a variable.
     public func judge(command: String, environment: [String: String]) throws(Refusal) {
         guard let entries else { return }
         guard !entries.isEmpty else {
@@ -107,14 +109,16 @@ public struct ExecAllowlist: Sendable {
         Refusal(description: "hosts.\(host).exec_allowlist \(text)", rule: "exec_allowlist")
     }
 
-    /// Known to be, or the name of a script's own variable: short, lower case, letters and digits.
+    /// Whether the variable is known to be harmless, or has a name that only a script's own variable has: at most 8
+    /// lower-case letters and digits. `path` is not one, because zsh searches it for programs.
     private static func isHarmless(_ name: String) -> Bool {
         if harmless.contains(name) || name.hasPrefix("LC_") { return true }
         return name.utf8.count <= 8 && name != "path"
             && name.utf8.allSatisfy { $0.isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
     }
 
-    /// It writes no file, and reads none that is a connection to bash.
+    /// Whether the redirection writes to no file but `/dev/null` and opens no network connection, which bash does for
+    /// `/dev/tcp/`.
     private static func isHarmless(_ redirection: Redirection) -> Bool {
         let target = redirection.target
         switch redirection.operation {

@@ -1,26 +1,26 @@
 internal import Glibc
 internal import IPC
 
-/// Where a host's port forwards may lead: `forward_allowlist`, and never to link-local addresses, where clouds keep the
-/// credentials of their machines, unless one is listed by name.
+/// Where a host's port forwards may lead: what `forward_allowlist` covers. Link-local addresses and metadata services,
+/// where clouds keep the credentials of their machines, must be named in it; `*` does not cover them.
 ///
-/// Names are resolved on the remote host, so a name that leads to such an address there is not recognised.
+/// The remote host resolves names. A name that leads to such an address there is therefore not recognised.
 public struct ForwardPolicy: Sendable {
     private let rules: [ForwardRule]?
     private let host: String
 
-    /// nil allows everything but link-local addresses, an empty list nothing.
+    /// `entries` nil allows everything but link-local addresses and metadata services, an empty list nothing.
     public init(_ entries: [String]?, host: String) {
-        // The supervisor has refused a config with entries that do not parse.
+        // All entries parse: the supervisor refuses a config with one that does not.
         rules = entries.map { $0.compactMap(ForwardRule.init) }
         self.host = host
     }
 
-    /// The name under which the metadata service of one cloud is known on its machines.
+    /// Names of metadata services that a cloud's machines resolve to a link-local address.
     private static let metadataNames: Set<String> = ["metadata.google.internal"]
 
-    /// The argument as it goes to `ssh`: without brackets around an IPv6 address and without the dot at the end.
-    /// - Returns: nil where it is neither a host name nor an address.
+    /// The target as `ssh` takes it: without brackets around an IPv6 address and without a dot at the end.
+    /// - Returns: nil if it is neither a host name nor an address.
     public static func target(_ text: String) -> String? {
         var name = text
         if name.hasPrefix("["), name.hasSuffix("]") {
@@ -31,7 +31,8 @@ public struct ForwardPolicy: Sendable {
         return ForwardRule.isHost(name) ? name : nil
     }
 
-    /// Throws where the host's list does not cover the target, or where no target may be.
+    /// Throws if the list does not cover the target, or does not name it although it is link-local or a metadata
+    /// service.
     public func judge(target: String, port: UInt16) throws(Refusal) {
         let wanted = Place(target)
         let named = rules?.contains { Place($0.host) == wanted && ($0.port ?? port) == port }
@@ -59,7 +60,7 @@ public struct ForwardPolicy: Sendable {
     }
 }
 
-/// A name, or the address that every spelling of it means.
+/// A host name, or the bytes of an address. All spellings of an address are equal.
 private enum Place: Equatable {
     case name(String)
     case address([UInt8])
@@ -67,7 +68,8 @@ private enum Place: Equatable {
     init(_ text: String) {
         var four = in_addr()
         var six = in6_addr()
-        // As getaddrinfo(3) reads numbers: 169.254.169.254 is also 0xA9FEA9FE, 2852039166, 0251.0376.43518 and others.
+        // inet_aton reads numbers as getaddrinfo(3) does: 169.254.169.254 is also 0xA9FEA9FE, 2852039166 and
+        // 0251.0376.43518.
         if inet_aton(text, &four) == 1 {
             self = .address(withUnsafeBytes(of: &four.s_addr) { Array($0) })
         } else if inet_pton(AF_INET6, text, &six) == 1 {
@@ -78,20 +80,22 @@ private enum Place: Equatable {
         }
     }
 
-    /// The IPv4 address in an IPv4-mapped, IPv4-compatible or NAT64 address, RFC 4291 section 2.5.5, RFC 6052.
+    /// The IPv4 address in an IPv4-mapped, IPv4-compatible or NAT64 address, RFC 4291 section 2.5.5 and RFC 6052; nil
+    /// if there is none.
     private static func embedded(_ bytes: [UInt8]) -> [UInt8]? {
         let zeros = [UInt8](repeating: 0, count: 10)
         let prefixes = [
             zeros + [0xFF, 0xFF], zeros + [0, 0], [0, 0x64, 0xFF, 0x9B] + [UInt8](repeating: 0, count: 8),
         ]
-        // ::1 and :: are no IPv4 addresses.
+        // ::1 and :: contain no IPv4 address.
         guard prefixes.contains(Array(bytes[..<12])), bytes[12...] != [0, 0, 0, 1], bytes[12...] != [0, 0, 0, 0] else {
             return nil
         }
         return Array(bytes[12...])
     }
 
-    /// 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291), and fd00:ec2::/32, where one cloud has its IPv6 twin.
+    /// Whether the address is in 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291) or fd00:ec2::/32, where one cloud has
+    /// its metadata service under IPv6.
     var isLinkLocal: Bool {
         switch self {
         case .name: false

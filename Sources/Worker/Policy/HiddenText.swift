@@ -1,22 +1,24 @@
-/// Finds what a person does not see and a model reads, and sequences that make a terminal do more than colour.
+/// Finds text that a model reads and a person does not see, and sequences that make a terminal do more than show
+/// colours.
 enum HiddenText {
-    /// Invisible characters that follow each other.
+    /// Invisible characters that follow each other directly.
     private struct Run {
-        /// One zero-width character or selector shapes an emoji or a word, two follow each other in emoji; three are no text.
+        /// How many zero-width characters and variation selectors text needs in a row: one shapes an emoji or a word,
+        /// and in emoji two follow each other.
         private static let longest = 2
-        /// `gbeng` and its end, Unicode Technical Standard 51, annex C.
+        /// How many tags a flag emoji has: `gbeng` and the end tag, Unicode Technical Standard 51, annex C.
         private static let longestFlag = 6
 
-        /// Where the last one ended.
+        /// Index after the last character of the run.
         private var end = -1
-        /// Zero-width characters and variation selectors.
+        /// How many zero-width characters and variation selectors the run has.
         private var length = 0
         private var selectors = 0
         private var tags = 0
-        /// The tags spell the region of a flag emoji.
+        /// Whether the run follows the emoji of a black flag, so that its tags spell the flag's region.
         private var isFlag = false
 
-        /// Whether this invisible character is one that no text needs, here.
+        /// Adds an invisible character to the run. Returns whether no text needs it at this place.
         mutating func isSuspect(
             _ scalar: UInt32, _ text: UnsafeRawBufferPointer, at index: Int, _ size: Int, flagEnd: Int
         ) -> Bool {
@@ -32,7 +34,7 @@ enum HiddenText {
                 return !isFlag || tags > Self.longestFlag
             case 0xFE00...0xFE0F, 0xE0100...0xE01EF:
                 selectors += 1
-                // An ASCII letter has no variants; digits, # and * have those of keycaps.
+                // An ASCII letter has no variants. Digits, # and * have variants as keycaps.
                 let before = text.byte(max(0, index - 1))
                 if index > 0 && (before | 0x20 >= 0x61 && before | 0x20 <= 0x7A) { return true }
             default: break
@@ -42,7 +44,7 @@ enum HiddenText {
         }
     }
 
-    /// Lead bytes of what is looked for.
+    /// Lead bytes of what is searched for.
     private static let scan = ByteScan { [0x1B, 0xC2, 0xE1, 0xE2, 0xEF, 0xF0, 0xF3].contains($0) }
 
     static func search(_ text: UnsafeRawBufferPointer) -> InjectionCategories {
@@ -73,7 +75,8 @@ enum HiddenText {
         return found
     }
 
-    /// A control of C1 that begins a sequence as ESC does. Alone it is what a text in two wrong encodings has.
+    /// Whether a C1 control character begins a harmful sequence, as ESC does. Text that was decoded with a wrong
+    /// encoding has such characters alone.
     private static func isControl(_ text: UnsafeRawBufferPointer, at index: Int) -> Bool {
         let next = text.byte(index + 2)
         switch text.byte(index + 1) {
@@ -83,7 +86,8 @@ enum HiddenText {
         }
     }
 
-    /// The sequence at an ESC, ECMA-48: where it ends, and whether it does more than colour or erase a line's rest.
+    /// Reads the sequence at an ESC, ECMA-48. Returns where it ends, and whether it does more than set colours or erase
+    /// the rest of a line.
     static func escape(_ text: UnsafeRawBufferPointer, at index: Int) -> (end: Int, isHarmful: Bool) {
         switch text.byte(index + 1) {
         case UInt8(ascii: "["): return controlSequence(text, from: index + 2)
@@ -94,6 +98,7 @@ enum HiddenText {
         }
     }
 
+    /// Reads a control sequence from its parameters on.
     private static func controlSequence(
         _ text: UnsafeRawBufferPointer, from start: Int
     ) -> (end: Int, isHarmful: Bool) {
@@ -107,7 +112,7 @@ enum HiddenText {
         }
     }
 
-    /// Whether a colour sequence has 8, which hides text; not as part of a colour's number.
+    /// Whether a colour sequence has the parameter 8, which hides text. An 8 in the number of a colour does not count.
     private static func conceals(_ text: UnsafeRawBufferPointer, _ parameters: Range<Int>) -> Bool {
         var ofColour = 0
         var isKind = false

@@ -1,6 +1,6 @@
-/// What the injection guard looks for, as a set; `names` are those of `_injection_warning`.
+/// What the injection guard searches for, as a set. `names` are the words that stand in `_injection_warning`.
 public struct InjectionCategories: OptionSet, Hashable, Sendable {
-    /// One bit a category.
+    /// One bit for each category.
     public let rawValue: UInt8
 
     /// A set of categories.
@@ -10,17 +10,17 @@ public struct InjectionCategories: OptionSet, Hashable, Sendable {
     public static let xmlToolTags = InjectionCategories(rawValue: 1)
     /// Markup that claims to speak for the system, the operator or a turn of the conversation.
     public static let authorityTags = InjectionCategories(rawValue: 2)
-    /// "Ignore all previous instructions" and its kin.
+    /// "Ignore all previous instructions" and similar sentences.
     public static let instructionOverride = InjectionCategories(rawValue: 4)
-    /// "You are now …" and its kin.
+    /// "You are now …" and similar sentences.
     public static let roleHijacking = InjectionCategories(rawValue: 8)
-    /// A pattern of the config.
+    /// What a pattern of the config matches.
     public static let custom = InjectionCategories(rawValue: 16)
     /// Characters that a person does not see and a model reads.
     public static let invisibleUnicode = InjectionCategories(rawValue: 32)
     /// Sequences that make a terminal do something other than colour.
     public static let terminalEscapes = InjectionCategories(rawValue: 64)
-    /// The patterns could not be searched for: memory is out.
+    /// The text could not be searched for the patterns: the memory that they may take did not suffice.
     public static let notSearched = InjectionCategories(rawValue: 128)
 
     private static let all: [(InjectionCategories, String)] = [

@@ -1,49 +1,54 @@
 internal import CRE2
 internal import Synchronization
 
-/// Searches text of remote hosts for what is written to mislead a model: one pass for all patterns, one for what nobody
-/// sees; a second for the patterns where the text spells something otherwise than plainly. It says which kinds it found, and never what.
+/// Searches text of remote hosts for what is written to mislead a model. It searches for all patterns in one pass and
+/// for hidden text in another. If the text has a plainer spelling, it searches that for the patterns too. It tells the
+/// categories that it found, never the text.
 public final class InjectionGuard: Sendable {
     /// A pattern of the config that cannot be used.
     public struct Mistake: Equatable, Sendable {
-        /// Where it stands in `safeguards.patterns`.
+        /// Its index in `safeguards.patterns`.
         public let index: Int
-        /// What is wrong with it.
+        /// Why it cannot be used.
         public let reason: String
     }
 
-    /// Bytes that the program of all patterns and its automaton may take together; the automaton starts anew when it is full.
+    /// Bytes that the program of all patterns and its automaton may take together. The automaton starts anew when it is
+    /// full.
     private static let budget: Int64 = 32 << 20
-    /// Instructions that the config's patterns may have together, about one a character: a byte of the text costs at worst
-    /// a look at each.
+    /// How many instructions the config's patterns may have together, about one a character. At worst, the search looks
+    /// at each of them for every byte of the text.
     private static let maximumInstructions = 20_000
-    /// A quarter of it is for a program's instructions, of 16 bytes: what is larger is not compiled to its end.
+    /// Bytes that RE2 may take to compile one pattern when its size is measured, so that it does not compile a huge one
+    /// to its end. They suffice for about 106,000 instructions (RE2 of Debian 12).
     private static let sizeBudget = Int64(maximumInstructions * 16 * 4)
 
     /// The config's patterns, as they were given.
     public let patterns: [String]
     private let budget: Int64
-    /// Compiled by the first search: a worker is born for less than that costs. Two of the same patterns, because a search
-    /// that fills RE2's automaton locks it until all others in it have ended: a short text must not wait for a long one.
+    /// The first search compiles them, because that takes longer than to start a worker. There are two of the same
+    /// patterns: a search that fills RE2's automaton locks it until all others in it have ended, and a short text must
+    /// not wait for a long one.
     private let forShort = Compiled()
     private let forLong = Compiled()
 
-    /// Bytes of a text that is searched in a moment, and never waits for a longer one.
+    /// Bytes of the longest short text. A short text is searched in a moment, and its search never waits for that of a
+    /// longer one.
     public static let short = 4096
 
-    /// The built-in patterns and these.
+    /// A guard with the built-in patterns and these.
     public init(patterns: [String] = []) {
         self.patterns = patterns
         budget = Self.budget
     }
 
-    /// With less memory, for tests.
+    /// A guard with this much memory, for tests.
     init(budget: Int64) {
         patterns = []
         self.budget = budget
     }
 
-    /// What is wrong with patterns of a config; nothing where all can be used, also together.
+    /// What is wrong with the patterns of a config; empty if all can be used, also together.
     public static func mistakes(in patterns: [String]) -> [Mistake] {
         var mistakes: [Mistake] = []
         var instructions = 0
@@ -59,7 +64,7 @@ public final class InjectionGuard: Sendable {
                 mistakes.append(Mistake(index: index, reason: tooLarge))
             }
         }
-        // The limit on instructions leaves room for the automaton; whether it really does is tried.
+        // The limit on instructions should leave enough memory for the automaton. A search shows whether it does.
         if mistakes.isEmpty, !patterns.isEmpty, InjectionGuard(patterns: patterns).search("x").contains(.notSearched) {
             mistakes.append(Mistake(index: patterns.count - 1, reason: tooLarge))
         }
@@ -68,17 +73,17 @@ public final class InjectionGuard: Sendable {
 
     private static let tooLarge = "is too large, itself or with those before it"
 
-    /// Whether a search of a short text can begin at once: the patterns are compiled, and nobody compiles them just now.
+    /// Whether a search of a short text can begin at once: the patterns are compiled, and no thread holds them locked.
     public var isReady: Bool { forShort.isThere }
 
-    /// Compiles the patterns for short texts, where they are not yet; it takes a moment.
+    /// Compiles the patterns for short texts unless they are compiled already. It takes a moment.
     public func prepare() { _ = patternSet(for: 0) }
 
     private func patternSet(for count: Int) -> PatternSet {
         (count <= Self.short ? forShort : forLong).set(patterns, budget: budget)
     }
 
-    /// The kinds that occur in a text.
+    /// The categories that occur in a text.
     public func search(_ text: String) -> InjectionCategories {
         var text = text
         return text.withUTF8 { bytes in
@@ -87,7 +92,7 @@ public final class InjectionGuard: Sendable {
         }
     }
 
-    /// What the patterns find, in the text as it stands and in its plain spelling.
+    /// The categories whose patterns match the text as it stands or its plain spelling.
     private func searchPatterns(_ bytes: UnsafeRawBufferPointer) -> InjectionCategories {
         guard !bytes.isEmpty else { return [] }
         let set = patternSet(for: bytes.count)
@@ -101,10 +106,10 @@ public final class InjectionGuard: Sendable {
 private final class Compiled: Sendable {
     private let known = Mutex<PatternSet?>(nil)
 
-    /// It is compiled, and nobody compiles it just now.
+    /// Whether it is compiled and no thread holds it locked.
     var isThere: Bool { known.withLockIfAvailable { $0 != nil } ?? false }
 
-    /// The set; who asks first compiles it, the others wait for that.
+    /// Returns the set. The first caller compiles it; the others wait for that.
     func set(_ patterns: [String], budget: Int64) -> PatternSet {
         known.withLock { known in
             let set = known ?? PatternSet(patterns, budget: budget)
@@ -115,7 +120,8 @@ private final class Compiled: Sendable {
 }
 
 /// The built-in patterns and the config's as one set of RE2.
-/// `@unchecked`: nothing changes after `init`, and any number of threads may search a compiled set, re2/set.h.
+/// It is `@unchecked` because nothing changes after `init`, and any number of threads may search a compiled set,
+/// re2/set.h.
 private final class PatternSet: @unchecked Sendable {
     private let set: OpaquePointer?
     private let categories: [InjectionCategories]
@@ -127,7 +133,7 @@ private final class PatternSet: @unchecked Sendable {
         for (_, pattern) in all where complete {
             complete = Self.withUTF8(pattern) { cre2_add(set, $0, $1) } == 1
         }
-        // What is not compiled finds nothing and says so, see cre2_search.
+        // A set that is not compiled finds nothing, and cre2_search says so.
         if complete { _ = cre2_compile(set) }
         self.set = set
         categories = all.map(\.0)

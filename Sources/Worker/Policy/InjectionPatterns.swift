@@ -1,10 +1,13 @@
-/// The built-in patterns of the injection guard, in the syntax of RE2. A pattern costs states of one automaton and no pass
-/// of its own. What must match and what must not is in Tests/WorkerTests/InjectionCorpus.swift.
+/// The built-in patterns of the injection guard, in the syntax of RE2. One more pattern adds states to the automaton
+/// that searches for all of them, and no pass over the text. Tests/WorkerTests/InjectionCorpus.swift lists what must
+/// match and what must not.
 enum InjectionPatterns {
-    /// Between two words: white space, also a comment's or a quotation's next line, and JSON's escapes for it.
+    /// What may stand between two words: white space, the marks with which a line of a comment or a quotation begins,
+    /// and JSON's escapes for line ends and tabs.
     private static let gap = #"(?:[\s\pZ*_>#/|"'`~,()-]|\\[nrt])+"#
 
-    /// Case is ignored, a space stands for any gap (a plain one is \x20), `⟨you are⟩` for its spellings.
+    /// All patterns with their categories. In the tables below `⟨you are⟩` matches every spelling of these words, a
+    /// space matches any gap, `\x20` matches a space, and case is ignored unless a pattern begins with `(?-i)`.
     static let all: [(category: InjectionCategories, pattern: String)] =
         tables.flatMap { category, patterns in patterns.map { (category, expanded($0)) } }
 
@@ -15,7 +18,7 @@ enum InjectionPatterns {
 
     private static func expanded(_ pattern: String) -> String {
         var text = "(?i)"
-        // "are" is spelled two ways, and people drop the apostrophe.
+        // The words may be contracted, with or without the apostrophe.
         let parts = pattern.split(separator: "⟨you are⟩", omittingEmptySubsequences: false)
         text += parts.map { words($0) }.joined(separator: words(#"\b(?:you are|you['’]?re)"#))
         return text
@@ -25,8 +28,9 @@ enum InjectionPatterns {
         pattern.split(separator: " ", omittingEmptySubsequences: false).joined(separator: gap)
     }
 
-    /// Function calls as Anthropic's, OpenAI's, Mistral's, Llama's, Qwen's and DeepSeek's models write them; the last writes
-    /// fullwidth bars and U+2581 between words. `<invoke operation="x">` and `<parameter>` without a name are of many XML vocabularies.
+    /// Function calls as the models of Anthropic, OpenAI, Mistral, Llama, Qwen and DeepSeek write them. DeepSeek's have
+    /// fullwidth bars, and U+2581 between words. `<invoke operation="x">` and `<parameter>` without a name do not
+    /// match, because many XML vocabularies have them.
     private static let toolTags = [
         #"</?(?:antml:)?(?:function_calls?|function_results?|tool_calls?|tool_use|tool_results?|tool_response|tool_code|tool_outputs?|use_mcp_tool)(?:\s[^<>]*)?/?>"#,
         #"</?antml:[a-z_]+"#,
@@ -38,8 +42,10 @@ enum InjectionPatterns {
         #"(?-i)\[/?(?:TOOL_CALLS?|TOOL_RESULTS|AVAILABLE_TOOLS)\]"#,
     ]
 
-    /// `<system>` with one or two capitalised words is Maven's, one with attributes before an element is some data format's, `<important>` before an element is DocBook's, `C<root>` is
-    /// POD's and `cast<Operator>` C++'s, `<user>` and `<developer>` are everybody's.
+    /// Markup that claims to speak for the system, the operator or a turn of the conversation. Some markup of other
+    /// programs must not match: Maven has `<system>` before one or two capitalised words, a data format has `<system>`
+    /// with attributes before an element, DocBook has `<important>` before an element, POD has `C<root>`, C++ has
+    /// `cast<Operator>`, and `<user>` and `<developer>` are common everywhere.
     private static let authorityTags = [
         #"</?(?:system|admin|developer|assistant)[-_](?:reminder|prompt|message|instructions?|override|directive)s?(?:\s[^<>]*)?>"#,
         #"(?:\A|\W)<\s*system\s*>(?:\s|\z|(?-i:[a-z])|[^\sa-z<]|[^\s<]+(?:\s+[^\s<]+){2})"#,
@@ -55,6 +61,8 @@ enum InjectionPatterns {
         #"\bsystem override[\x20\t]*:"#,
     ]
 
+    /// Sentences that tell a model to drop its instructions, to follow others, to hide something from the user or to
+    /// show its prompt.
     private static let instructionOverride = [
         #"\b(?:ignore|disregard|forget|discard|override|(?:do not|don['’]?t|stop) (?:follow|obey|follow(?:ing)|obeying)) (?:(?:all|any|every|each|of|the|these|those|your|my|our|other|and) ){0,4}(?:previous|previously|prior|earlier|above|preceding|foregoing|initial|original|system|past|former|your) (?:(?:system|developer|safety|security|user|your|and|or|given|prior|earlier|of|the|these) ){0,3}(?:instructions?|prompts?|directives?|guidelines?|programming|training|orders)\b"#,
         #"\b(?:ignore|disregard|forget) (?:all|any|every) (?:(?:of|the|your|these|those|other|safety|security) ){0,3}(?:instructions|prompts|guidelines)\b"#,
@@ -67,7 +75,8 @@ enum InjectionPatterns {
         #"\b(?:reveal|print|output|repeat|show|leak|send|display|disclose) (?:(?:me|us|the|full|entire|complete|hidden|whole|contents|of|out|all) ){0,4}your (?:(?:full|entire|complete|hidden|initial|original|own) ){0,2}(?:system prompt|system message|initial prompt|initial instructions)\b"#,
     ]
 
-    /// "You are now connected", "act as a proxy", "pretend to be a browser" and "enable developer mode" are none.
+    /// Sentences that give a model another role. "You are now connected", "act as a proxy", "pretend to be a browser"
+    /// and "enable developer mode" do not match.
     private static let roleHijacking = [
         #"⟨you are⟩ now (?:an?|the|my) (?:[\w-]+ ){0,3}(?:ai|assistant|agent|bot|chatbot|language model|hacker|attacker|persona|character|pirate)\b"#,
         #"⟨you are⟩ now (?:(?:an?|the|my) )?(?:dan|jailbroken|unrestricted|uncensored|unfiltered|free from|acting as|roleplaying|role-playing|in (?:dan|developer|jailbreak|god|unrestricted) mode)\b"#,

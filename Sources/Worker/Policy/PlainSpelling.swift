@@ -1,11 +1,12 @@
-/// The same text as a model may read it: what splits or disguises words is undone, so that the patterns find them.
+/// Spells a text as a model may read it: what splits or disguises words is undone, so that the patterns find them.
 enum PlainSpelling {
+    /// What a character, a reference or an escape stands for in the plain spelling.
     private enum Meaning {
         case itself, nothing
         case ascii(UInt8)
     }
 
-    /// Lead bytes of what may be spelled otherwise, and controls but tab and the line ends.
+    /// Lead bytes of what may be spelled otherwise, and control characters except tab, line feed, VT, FF and CR.
     private static let scan = ByteScan { byte in
         switch byte {
         case 9...13: false
@@ -14,9 +15,10 @@ enum PlainSpelling {
         }
     }
 
-    /// Without invisible characters, controls, terminal sequences and replacement characters; fullwidth and tag characters,
-    /// HTML's character references and the escapes of JSON and JavaScript as the ASCII that they stand for.
-    /// - Returns: nil where that is the text itself.
+    /// Leaves out invisible characters, control characters, terminal sequences and replacement characters. Replaces
+    /// fullwidth and tag characters, HTML's character references and the escapes of JSON and JavaScript by the ASCII
+    /// characters that they stand for.
+    /// - Returns: nil if the text is its own plain spelling.
     static func of(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
         var index = scan.next(in: text, from: 0)
         while index < text.count {
@@ -25,7 +27,7 @@ enum PlainSpelling {
             index = scan.next(in: text, from: index + length)
         }
         guard index < text.count else { return nil }
-        // No spelling is shorter than what it stands for.
+        // The plain spelling is never longer than the text.
         return [UInt8](unsafeUninitializedCapacity: text.count) { plain, count in
             write(text, from: index, into: UnsafeMutableRawBufferPointer(plain), &count)
         }
@@ -80,7 +82,7 @@ enum PlainSpelling {
         }
     }
 
-    /// What a number in a reference or an escape stands for.
+    /// What the number in a reference or an escape stands for.
     private static func meaning(ofNumber scalar: UInt32) -> Meaning {
         switch scalar {
         case 0x20...0x7E: .ascii(UInt8(scalar))
@@ -94,7 +96,7 @@ enum PlainSpelling {
         ("&quot;", UInt8(ascii: "\"")), ("&apos;", UInt8(ascii: "'")), ("&nbsp;", UInt8(ascii: " ")),
     ]
 
-    /// `&lt;`, `&#60;`, `&#x3C;`.
+    /// Reads a reference such as `&lt;`, `&#60;` or `&#x3C;`.
     private static func reference(_ text: UnsafeRawBufferPointer, at index: Int) -> (Meaning, length: Int) {
         if text.byte(index + 1) == UInt8(ascii: "#") {
             let isHex = text.byte(index + 2) | 0x20 == UInt8(ascii: "x")
@@ -109,7 +111,7 @@ enum PlainSpelling {
         return (.itself, 1)
     }
 
-    /// `\u003c`, `\x3c`.
+    /// Reads an escape such as `\u003c` or `\x3c`.
     private static func escape(_ text: UnsafeRawBufferPointer, at index: Int) -> (Meaning, length: Int) {
         let digits: Int
         switch text.byte(index + 1) {
@@ -122,6 +124,7 @@ enum PlainSpelling {
         return (meaning(ofNumber: value), end - index)
     }
 
+    /// Reads at most `most` digits. Returns the number, nil if there is no digit, and the index after the last one.
     private static func number(
         _ text: UnsafeRawBufferPointer, from start: Int, radix: UInt32, most: Int
     ) -> (UInt32?, end: Int) {

@@ -1,16 +1,16 @@
-/// Programs and builtins that run another program, which their arguments name.
+/// A program or builtin that runs another program, which its arguments name.
 struct ProgramRunner {
-    /// Letters of the options whose value is a word of its own.
+    /// Letters of the short options that take a value: the rest of their word, else the next word.
     private let valued: String.UTF8View
-    /// Long options of that kind.
+    /// Long options whose value is the next word.
     private let long: Set<String>
-    /// Words between the options and the program.
+    /// How many words stand between the options and the program; `.max` if the words name no program.
     private let operands: Int
-    /// The words are joined and read as a command line.
+    /// Whether it joins the words to a command line and runs that.
     let joins: Bool
-    /// The value of `-c` is a command line.
+    /// Whether the value of `-c` is a command line.
     let takesLine: Bool
-    /// Without a program a shell starts, which reads commands from its input.
+    /// Whether it starts a shell, which reads commands from its input, if no program is named.
     let startsShell: Bool
 
     private init(
@@ -26,7 +26,8 @@ struct ProgramRunner {
         self.startsShell = startsShell
     }
 
-    /// By name. Options as in sudo(8), env(1), coreutils, util-linux, POSIX and bash(1).
+    /// The runners by name, with the options of sudo(8), env(1), coreutils, util-linux, POSIX, bash(1) and their own
+    /// pages.
     static let named: [String: ProgramRunner] = [
         "sudo": ProgramRunner(
             "CDghpRrTtUu",
@@ -77,28 +78,29 @@ struct ProgramRunner {
         "unbuffer": ProgramRunner(), "chronic": ProgramRunner(), "ifne": ProgramRunner(), "eatmydata": ProgramRunner(),
         "systemd-inhibit": ProgramRunner(), "dbus-run-session": ProgramRunner(), "xvfb-run": ProgramRunner("nefs"),
         "caffeinate": ProgramRunner("tw"), "cgexec": ProgramRunner("g"), "firejail": ProgramRunner(),
-        // Of zsh and fish.
+        // Builtins and keywords of zsh and fish.
         "-": ProgramRunner(), "and": ProgramRunner(), "or": ProgramRunner(), "not": ProgramRunner(),
         "begin": ProgramRunner(),
-        // Behind `time` or `coproc` stands a pipeline.
+        // A pipeline follows `time` and `coproc`, and it may begin with a reserved word.
         "{": ProgramRunner(), "!": ProgramRunner(), "if": ProgramRunner(), "while": ProgramRunner(),
         "until": ProgramRunner(),
         "then": ProgramRunner(), "do": ProgramRunner(), "else": ProgramRunner(),
     ]
 
-    /// Shells, whose `-c` is a command line and whose input else is one.
+    /// Shells. They run the command line that `-c` gives; without one and without a script they read commands from
+    /// their input.
     static let shells: Set<String> = [
         "sh", "bash", "dash", "ash", "ksh", "ksh93", "mksh", "zsh", "yash", "csh", "tcsh", "fish", "rbash", "hush",
         "posh",
     ]
 
-    /// Long options of shells whose value is a word of its own.
+    /// Long options of shells whose value is the next word.
     static let valuedOfShells: Set<String> = ["--rcfile", "--init-file"]
 
-    /// What is left of the words behind the options, the operands and the assignments.
+    /// The words from the program on: the options, the operands and the assignments are left out.
     func program(in words: ArraySlice<Word>) -> ArraySlice<Word> { split(words).program }
 
-    /// The command lines that `-c` names, before the program.
+    /// The command lines that `-c` gives before the program.
     func lines(in words: ArraySlice<Word>) -> [Word] { split(words).lines }
 
     private func split(_ words: ArraySlice<Word>) -> (lines: [Word], program: ArraySlice<Word>) {
@@ -119,7 +121,7 @@ struct ProgramRunner {
                 left -= 1
                 rest.removeFirst()
             } else if !joins, value.contains(.equals) {
-                // To env(1) and sudo(8) every word with one is an assignment, also in quotes.
+                // env(1) and sudo(8) read every word with `=` as an assignment, even a quoted one.
                 rest.removeFirst()
             } else {
                 break
@@ -128,7 +130,8 @@ struct ProgramRunner {
         return (lines, rest)
     }
 
-    /// `-c LINE`, `-cLINE`, `--command LINE` or `--command=LINE`.
+    /// The command line of an option `-c LINE`, `-cLINE`, `--command LINE`, `--command=LINE` or `--session-command`
+    /// alike; nil for other options.
     private func line(in option: Word, before rest: ArraySlice<Word>) -> Word? {
         let value = option.value
         if value.starts(with: "--".utf8) {
@@ -144,12 +147,13 @@ struct ProgramRunner {
         return letter == value.count - 1 ? rest.first : option.dropping(letter + 1)
     }
 
+    /// Whether the value of the option is the next word.
     private func takesNext(_ option: [UInt8]) -> Bool {
         if option.starts(with: "--".utf8) {
             let name = String(decoding: option, as: UTF8.self)
             return long.contains(name) || takesLine && ["--command", "--session-command"].contains(name)
         }
-        // A letter that takes a value takes the rest of the word, where there is one.
+        // A letter that takes a value takes the rest of its word, if there is any.
         guard
             let first = option.dropFirst().firstIndex(where: {
                 valued.contains($0) || takesLine && $0 == UInt8(ascii: "c")
@@ -158,7 +162,8 @@ struct ProgramRunner {
         return first == option.count - 1
     }
 
-    /// `env -S 'LINE' WORD…`: the words that env(1) makes of it, in its own place; nil where there is no such option.
+    /// Finds `env -S 'LINE' WORD…`. env(1) splits LINE into words and reads them in place of the option.
+    /// - Returns: LINE and the words after it; nil if there is no such option.
     func splitString(in words: ArraySlice<Word>) -> (line: [UInt8], rest: ArraySlice<Word>)? {
         var rest = words
         while let word = rest.popFirst(), word.value.first == .hyphen, !word.value.elementsEqual("--".utf8) {

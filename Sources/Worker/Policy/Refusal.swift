@@ -1,4 +1,4 @@
-/// A call that the policy does not allow: which rule, where, and what would allow it.
+/// Says that the policy does not allow a call: which rule refuses it, on which host, and what would allow it.
 public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// A sentence for the model and the log.
     public let description: String
@@ -10,7 +10,7 @@ public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         self.rule = rule
     }
 
-    /// The refusal of a tool whose capability is off on this host, though not on all.
+    /// The refusal of a tool whose capability is off on this host but on for another one.
     public init(host: String, capability: String) {
         self.init(
             description: "hosts.\(host).capabilities.\(capability) is false: this tool is switched off on \"\(host)\". "

@@ -1,8 +1,9 @@
-/// Expansions and here-documents.
+/// Reads expansions and here-documents.
 extension ShellScanner {
-    /// How far the end of an arithmetic expression is looked for.
+    /// How many bytes are searched for the end of an arithmetic expression.
     private static let maximumArithmetic = 1024
 
+    /// Reads the expansion that begins with the `$` here, or only the `$` if none does.
     mutating func readDollar(_ word: inout Word, quoted: Bool) {
         switch byte(1) {
         case .open:
@@ -26,7 +27,8 @@ extension ShellScanner {
             if byte() == .closeBrace, bytes[start..<at].isName {
                 at += 1
             } else {
-                // Its pattern, subscript or default may run commands, in bash also those in a variable's value.
+                // Its pattern, subscript or default may run commands. In bash a subscript also runs those in a
+                // variable's value.
                 doubt("an expansion of more than a name")
                 nested { $0.readBraces(quoted: quoted) }
             }
@@ -58,7 +60,7 @@ extension ShellScanner {
         }
     }
 
-    /// The rest of `${…}`.
+    /// Reads the rest of `${…}`.
     private mutating func readBraces(quoted: Bool) {
         var word = Word()
         while let next = byte() {
@@ -71,7 +73,8 @@ extension ShellScanner {
         unreadable("\"${\" that is not closed")
     }
 
-    /// `$'…'` of bash and ksh; to dash it is `$` and single quotes, which end at another place where an escape hides one.
+    /// Reads `$'…'` of bash and ksh. dash reads a `$` and a text in single quotes instead, which ends elsewhere if the
+    /// text contains an escaped quote.
     private mutating func readAnsiQuotes(_ word: inout Word) {
         word.isQuoted = true
         at += 2
@@ -84,7 +87,8 @@ extension ShellScanner {
         at += 1
     }
 
-    /// Commands in backticks, where a backslash hides a backtick, a dollar sign and a backslash, in quotes also a quote.
+    /// Reads commands in backticks. A backslash there escapes a backtick, a dollar sign and a backslash, and within
+    /// double quotes also a double quote.
     mutating func readBackticks(_ word: inout Word, quoted: Bool) {
         doubt("backticks")
         word.value.append(Word.unknown)
@@ -106,7 +110,8 @@ extension ShellScanner {
         absorb(scanner)
     }
 
-    /// The index behind an arithmetic expression whose first of two parentheses stands at `start`; nil where it is none.
+    /// Returns the index after an arithmetic expression whose first of two parentheses is at `start`; nil if it is not
+    /// one.
     private func arithmeticEnd(_ start: Int) -> Int? {
         var open = 0
         for index in start..<min(bytes.count, start + Self.maximumArithmetic) {
@@ -124,7 +129,7 @@ extension ShellScanner {
 
     // MARK: Here-documents
 
-    /// Reads the delimiter and remembers the document, whose body begins behind this line.
+    /// Reads the delimiter and remembers the document. Its body begins after this line.
     mutating func readDelimiter(_ operation: Redirection.Operation) -> Redirection {
         let word = readWord()
         if !word.isLiteral || !word.value.isName { doubt("a here-document whose end is no plain name") }
@@ -136,7 +141,7 @@ extension ShellScanner {
         return Redirection(operation: operation, target: word, document: documents.count - 1)
     }
 
-    /// Reads the bodies of the line that has just ended.
+    /// Reads the bodies of the documents that the line before began.
     mutating func readHereDocuments() {
         let documents = pending
         pending = []
@@ -152,7 +157,7 @@ extension ShellScanner {
             at = min(at + 1, bytes.count)
             let text = document.stripsTabs ? line.drop { $0 == .tab } : line
             if document.expands, text.last == .backslash, document.delimiter.starts(with: text.dropLast()) {
-                // Joined with the next line it may be the end.
+                // The shell joins this line with the next one, and both together may be the delimiter.
                 unreadable("a continued line")
             }
             guard text.elementsEqual(document.delimiter) else { continue }
@@ -166,12 +171,13 @@ extension ShellScanner {
     }
 }
 
-/// What commands read and print, as far as the line itself tells.
+/// Tells what commands read and print, as far as the line itself shows.
 extension ShellScanner {
-    /// How many programs of a pipeline that only pass on what they read are followed.
+    /// How many programs of a pipeline are followed that only pass on what they read.
     private static let maximumPipes = 8
 
-    /// Its here-documents and here-strings, else what is piped into it; nil for what the line itself reads.
+    /// What the command reads: its here-documents and here-strings, else what is piped into it. nil if it reads the
+    /// standard input of the whole line.
     func input(of command: ShellCommand) -> [[UInt8]]? {
         var command = command
         for _ in 0..<Self.maximumPipes {
@@ -184,7 +190,7 @@ extension ShellScanner {
         return []
     }
 
-    /// What a command prints.
+    /// What the command prints.
     func printed(by command: ShellCommand) -> [[UInt8]] {
         passesOn(command) ? input(of: command) ?? [] : text(of: command)
     }
@@ -196,6 +202,7 @@ extension ShellScanner {
         }
     }
 
+    /// Whether the command prints what it reads: `tee`, and `cat` without a file.
     private func passesOn(_ command: ShellCommand) -> Bool {
         switch name(of: command) {
         case "tee": true
@@ -204,7 +211,7 @@ extension ShellScanner {
         }
     }
 
-    /// What echo and printf write, and the name that which and `command -v` look for.
+    /// The lines that echo and printf write, or the name that `which`, `type` and `command -v` look for.
     private func text(of command: ShellCommand) -> [[UInt8]] {
         let words = command.words.dropFirst()
         switch name(of: command) {

@@ -1,22 +1,25 @@
-/// Lists, pipelines, groups and loops. One flat pass: where a command can begin, a word is a reserved word or a program.
+/// Reads lists, pipelines, groups and loops in one flat pass: where a command can begin, a word is a reserved word or a
+/// program.
 extension ShellScanner {
-    /// What one list has open.
+    /// What is open in the list that is being read.
     struct Grammar {
         enum Group {
             case parenthesis
-            /// The first parenthesis of `((`.
+            /// The outer parenthesis of `((…))`.
             case arithmetic
+            /// A `case` whose `esac` has not come yet.
             case cases
         }
 
         var groups: [Group] = []
         var command = ShellCommand()
-        /// The next word is a pattern of a `case`.
+        /// Whether the next word is a pattern of a `case`.
         var expectsPattern = false
+        /// How many `((` are open.
         var arithmetic = 0
     }
 
-    /// Reads commands to the end, or to the parenthesis that closes the substitution.
+    /// Reads commands to the end of the text, or to the parenthesis that closes the substitution.
     mutating func list(inSubstitution: Bool) {
         while true {
             skipBlanks()
@@ -28,7 +31,7 @@ extension ShellScanner {
             switch next {
             case .newline:
                 at += 1
-                // A line may end behind a pipe.
+                // The line may end after a pipe. Then the next command reads from the pipe.
                 let source = grammar.command.isEmpty ? grammar.command.source : nil
                 endCommand()
                 grammar.command.source = source
@@ -99,7 +102,7 @@ extension ShellScanner {
         grammar.groups.append(.parenthesis)
     }
 
-    /// Behind an opening parenthesis: whether the closing one follows.
+    /// Returns whether the closing parenthesis follows the opening one that was just read, and skips it if so.
     private mutating func skipEmptyParentheses() -> Bool {
         skipBlanks()
         guard byte() == .close else { return false }
@@ -107,7 +110,7 @@ extension ShellScanner {
         return true
     }
 
-    /// Returns whether the substitution ends here.
+    /// Closes the innermost group. Returns whether the substitution ends here.
     private mutating func close(inSubstitution: Bool) -> Bool {
         while grammar.groups.last == .cases {
             unreadable("a case without its end")
@@ -123,15 +126,17 @@ extension ShellScanner {
         return false
     }
 
+    /// Takes a word that was read: it is a reserved word, the descriptor of a redirection, an assignment or a word of
+    /// the command.
     private mutating func take(_ word: Word) {
         if grammar.command.isEmpty, !word.isQuoted, word.isLiteral, reserved(word) { return }
         if let next = byte(), next == .less || next == .greater {
             if word.isBare, word.value.allSatisfy(\.isDigit) {
-                // To ksh a program.
+                // ksh treats this word as a program.
                 if word.value.count > 1 { doubt("a descriptor of more than one digit") }
                 return
             }
-            // bash sets a variable by {name}>file.
+            // In bash, {name}>file stores the number of the new descriptor in a variable.
             if word.value.last == .closeBrace { doubt("a redirection into a variable") }
         }
         if grammar.command.words.isEmpty, word.nameLength != nil {
@@ -141,7 +146,7 @@ extension ShellScanner {
         }
     }
 
-    /// Takes a reserved word; false where it is none.
+    /// Takes a reserved word and what belongs to it. Returns false if the word is not one.
     private mutating func reserved(_ word: Word) -> Bool {
         switch word.text {
         case "if", "then", "elif", "else", "while", "until", "do", "{", "!": break
@@ -151,7 +156,7 @@ extension ShellScanner {
             grammar.command.isTail = true
         case "for": loop()
         case "select":
-            // A program to dash.
+            // dash treats this word as a program.
             doubt("a select command")
             loop()
         case "case":
@@ -175,7 +180,7 @@ extension ShellScanner {
         return true
     }
 
-    /// `for NAME in WORD…`, up to what ends the words.
+    /// Reads the rest of `for NAME in WORD…` or `select NAME in WORD…`, up to what ends the words.
     private mutating func loop() {
         skipBlanks()
         if byte() == .open { return }
@@ -193,7 +198,7 @@ extension ShellScanner {
         }
     }
 
-    /// Takes the word if it comes next, blanks and newlines before it.
+    /// Skips blanks and newlines, and then the next word if it is `wanted`. Returns whether it was.
     private mutating func nextWord(_ wanted: String) -> Bool {
         while skipEmptyLine() {}
         let start = at
@@ -210,7 +215,7 @@ extension ShellScanner {
         return true
     }
 
-    /// The patterns before a branch of a `case`.
+    /// Reads one part of the patterns before a branch of a `case`.
     private mutating func pattern(_ next: UInt8) {
         switch next {
         case .newline: _ = skipEmptyLine()
@@ -241,7 +246,7 @@ extension ShellScanner {
         let before = at
         switch operation {
         case .hereDocument, .hereDocumentLessTabs:
-            // In arithmetic it is a shift, and there is no body.
+            // In arithmetic, "<<" is a shift and has no body.
             if grammar.arithmetic > 0 { unreadable("\"<<\" in ((…))") }
             grammar.command.redirections.append(readDelimiter(operation))
         default: grammar.command.redirections.append(Redirection(operation: operation, target: readWord()))

@@ -1,33 +1,36 @@
-/// Reads a command line as a POSIX shell does (XCU chapter 2), as far as to know every simple command in it: those of
-/// lists, pipelines, groups, loops, functions, substitutions and here-documents that expand.
+/// Reads a command line as a POSIX shell does (XCU chapter 2), to find every simple command in it: those of lists,
+/// pipelines, groups, loops, functions, substitutions and here-documents that expand.
 ///
-/// It never fails. What hides what would run, or what shells that can be `/bin/sh` read differently, leaves a `doubt`,
-/// and it reads on in the way that finds most commands; where it can no longer know what is quoted, the line
-/// `isUnreadable`. It works on bytes: to Swift an operator with a combining mark behind it is no operator, to a shell it
-/// is one. Its time grows with the length of the line, its recursion is bounded.
+/// It never fails. If the line hides what would run, or if shells that can be `/bin/sh` read it differently, it keeps a
+/// `doubt` and reads on in the way that finds most commands. If it can no longer know what is quoted, the line
+/// `isUnreadable`. It works on bytes: for Swift's strings an operator with a combining mark after it is no operator,
+/// for a shell it is one. Its time grows with the length of the line; its recursion is bounded.
 ///
-/// This file has words and quotes, `ShellExpansions.swift` expansions and here-documents, `ShellGrammar.swift` what commands
-/// are made of.
+/// This file reads words and quotes, `ShellExpansions.swift` expansions and here-documents, `ShellGrammar.swift`
+/// commands.
 struct ShellScanner {
-    /// Bytes of the longest line that can run: an argument, MAX_ARG_STRLEN of execve(2).
+    /// Bytes of the longest line that can run: it is one argument, which execve(2) bounds by MAX_ARG_STRLEN.
     static let maximumLength = 128 * 1024
-    /// Substitutions within substitutions, and command lines within arguments, that are followed.
+    /// How many levels of substitutions within substitutions, and of command lines within arguments, are followed.
     static let maximumDepth = 12
 
     let bytes: [UInt8]
+    /// Index of the next byte.
     var at = 0
+    /// How many levels deep the reading is.
     var depth: Int
     var grammar = Grammar()
 
     /// The simple commands, in the order in which they end.
     var commands: [ShellCommand] = []
-    /// Bodies of here-documents.
+    /// Bodies of here-documents; a `Redirection` has the index of its own.
     var documents: [[UInt8]] = []
-    /// The first thing that a strict reader refuses, to follow "it contains".
+    /// The first thing for which a strict reader refuses the line, worded to follow "it contains".
     private(set) var doubt: String?
-    /// Where a word, a quotation or a group ends is unknown.
+    /// Whether it is unknown where a word, a quotation or a group ends.
     private(set) var isUnreadable = false
 
+    /// Here-documents whose bodies have not been read yet.
     var pending: [HereDocument] = []
 
     struct HereDocument {
@@ -67,9 +70,10 @@ struct ShellScanner {
         isUnreadable = true
     }
 
+    /// The byte at `offset` from the next one; nil beyond the end.
     func byte(_ offset: Int = 0) -> UInt8? { at + offset < bytes.count ? bytes[at + offset] : nil }
 
-    /// Goes one level deeper, or gives up on the rest.
+    /// Runs `body` one level deeper, or gives up on the rest of the line if that is too deep.
     mutating func nested(_ body: (inout Self) -> Void) {
         guard depth < Self.maximumDepth else {
             unreadable("too deep a nesting")
@@ -81,7 +85,8 @@ struct ShellScanner {
         depth -= 1
     }
 
-    /// A list of commands in parentheses, `at` behind the first of them, whose output becomes part of a word.
+    /// Reads commands up to the closing parenthesis. What they print becomes part of a word. `at` is after the opening
+    /// parenthesis.
     mutating func substitution(in word: inout Word) {
         word.value.append(Word.unknown)
         let before = commands.count
@@ -95,6 +100,7 @@ struct ShellScanner {
         if commands.count > before, let last = commands.last { word.printed += printed(by: last) }
     }
 
+    /// Takes over what the scanner of a text within this one found.
     mutating func absorb(_ inner: Self) {
         let (first, count) = (documents.count, commands.count)
         commands += inner.commands.map { command in
@@ -112,7 +118,7 @@ struct ShellScanner {
 
     // MARK: Words
 
-    /// Reads the word that begins here; an empty one where an operator does.
+    /// Reads the word that begins here; it is empty if an operator begins here.
     mutating func readWord() -> Word {
         var word = Word()
         while let next = byte() {
@@ -130,7 +136,7 @@ struct ShellScanner {
         return word
     }
 
-    /// One byte, quotation or expansion of a word.
+    /// Reads one byte, quotation or expansion of a word.
     mutating func readByte(_ word: inout Word) {
         let next = bytes[at]
         switch next {
@@ -151,7 +157,7 @@ struct ShellScanner {
         }
     }
 
-    /// `{` and `}` alone are reserved words and no patterns.
+    /// Whether the brace stands alone: then it is a reserved word and no pattern.
     private func isReservedBrace(_ word: Word) -> Bool {
         (byte() == .openBrace || byte() == .closeBrace) && word == Word() && byte(1)?.endsWord != false
     }
@@ -164,7 +170,8 @@ struct ShellScanner {
         }
     }
 
-    /// The word is an assignment where a name stands before the `=`; bash's `NAME+=` and `NAME[…]=` count, in doubt.
+    /// Notes that the word is an assignment if a name stands before the `=`. bash's `NAME+=` and `NAME[…]=` count, with
+    /// a doubt.
     private mutating func noteName(_ word: inout Word) {
         word.hasEquals = true
         guard !word.isQuoted else { return }
@@ -176,7 +183,8 @@ struct ShellScanner {
         word.nameLength = name.count
     }
 
-    /// A parenthesis within a word: the list of an array, a pattern of ksh. Else it is no part of the word: false.
+    /// Reads a parenthesis within a word: the list of an array, or a pattern of ksh. Returns false if it is no part of
+    /// the word.
     private mutating func readParenthesis(_ word: inout Word) -> Bool {
         if word.value.last == .equals, word.nameLength != nil {
             doubt("an array")
@@ -246,7 +254,7 @@ struct ShellScanner {
         at += 1
     }
 
-    /// One byte, escape or expansion between double quotes, or in a here-document.
+    /// Reads one byte, escape or expansion between double quotes or in a here-document.
     mutating func quotedByte(_ word: inout Word, inDocument: Bool = false) {
         let next = bytes[at]
         switch next {
@@ -257,7 +265,7 @@ struct ShellScanner {
             let escaped = byte(1)
             switch escaped {
             case .newline:
-                // Joined with the next line, a "$" may become more.
+                // The shell joins the lines, so that a "$" may become an expansion.
                 doubt("a continued line")
             case .dollar, .backtick, .backslash, .doubleQuote: word.value.append(escaped ?? next)
             case let other?: word.value += [next, other]
@@ -271,7 +279,8 @@ struct ShellScanner {
         }
     }
 
-    /// In GBK, Big5 and Shift JIS a backslash can be the second byte of a character.
+    /// Keeps a doubt after a byte that is not ASCII: in GBK, Big5 and Shift JIS the backslash can be the second byte of
+    /// a character.
     private mutating func noteBackslash() {
         if at > 0, bytes[at - 1] >= 0x80 { doubt("a backslash behind a letter that is not ASCII") }
     }

@@ -1,40 +1,40 @@
 /// A word of a shell command, its quotes removed.
 struct Word: Equatable, Sendable {
-    /// Stands in `value` for what an expansion would put there; no argument of a program can hold a NUL.
+    /// Stands in `value` for what an expansion would put there. It is NUL, which no argument of a program can contain.
     static let unknown: UInt8 = 0
 
-    /// Its bytes.
+    /// The bytes of the word, with `unknown` for each expansion.
     var value: [UInt8] = []
-    /// What substitutions in it print, as far as the line itself tells.
+    /// What substitutions in the word print, as far as the line itself shows.
     var printed: [[UInt8]] = []
-    /// Some of it is quoted or escaped, so it is no reserved word.
+    /// Whether a part is quoted or escaped, so that the word is no reserved word.
     var isQuoted = false
-    /// A shell may make other words of it: `*`, `?`, `[` or a brace that is not quoted.
+    /// Whether a shell may make other words of it, because of a `*`, `?`, `[` or brace that is not quoted.
     var isPattern = false
-    /// It has an `=`.
+    /// Whether it has an `=` that is not quoted.
     var hasEquals = false
-    /// Length of the name, where it reads `NAME=value`.
+    /// Bytes of the name, if the word reads `NAME=value`.
     var nameLength: Int?
 
-    /// The shell takes it for exactly `value`.
+    /// Whether the shell reads the word as exactly `value`.
     var isLiteral: Bool { !isPattern && !value.contains(Self.unknown) }
-    /// It is written as it is, without quotes.
+    /// Whether it is also written without quotes.
     var isBare: Bool { isLiteral && !isQuoted }
-    /// The variable that it sets, where it is an assignment.
+    /// The variable that the word sets, if it is an assignment.
     var name: String? { nameLength.map { String(decoding: value.prefix($0), as: UTF8.self) } }
-    /// For messages and for looking names up.
+    /// The word for messages and for looking up names, with `?` for each expansion.
     var text: String { String(decoding: value.map { $0 == Self.unknown ? .question : $0 }, as: UTF8.self) }
-    /// The command lines that it can be to a shell.
+    /// The command lines that the word can be for a shell.
     var lines: [[UInt8]] { [value] + printed }
 
-    /// Without its first bytes.
+    /// Returns the word without its first bytes.
     func dropping(_ count: Int) -> Word {
         var word = self
         word.value.removeFirst(min(count, value.count))
         return word
     }
 
-    /// The names of the programs that it can stand for.
+    /// The names of the programs that the word can be.
     var programs: [ArraySlice<UInt8>] {
         [lastComponent]
             + printed.compactMap { $0.split(whereSeparator: \.isBlank).first?.split(separator: .slash).last }
@@ -44,7 +44,7 @@ struct Word: Equatable, Sendable {
     var lastComponent: ArraySlice<UInt8> { value[(value.lastIndex(of: .slash).map { $0 + 1 } ?? 0)...] }
 }
 
-/// `2>file`, `<<EOF` and the like.
+/// A redirection, such as `2>file` or `<<EOF`.
 struct Redirection: Equatable, Sendable {
     enum Operation: String, CaseIterable {
         case input = "<"
@@ -60,29 +60,30 @@ struct Redirection: Equatable, Sendable {
         case hereDocumentLessTabs = "<<-"
         case hereString = "<<<"
 
-        /// The longest first, as a shell reads them.
+        /// The longest operators first, because a shell reads the longest that fits.
         static let bySize = allCases.sorted { $0.rawValue.utf8.count > $1.rawValue.utf8.count }
     }
 
     var operation: Operation
     /// A file, a descriptor, a delimiter or the text of a here-string.
     var target: Word
-    /// Index of a here-document's body among the scanner's `documents`.
+    /// Index of the here-document's body in the scanner's `documents`.
     var document: Int?
 }
 
-/// A simple command: what a shell runs as one program or builtin. The name that a `for` sets counts as its assignment.
+/// A simple command: what a shell runs as one program or builtin. A `for` counts as a command that assigns its
+/// variable.
 struct ShellCommand: Equatable, Sendable {
     var assignments: [Word] = []
     var words: [Word] = []
     var redirections: [Redirection] = []
-    /// Index of the command whose output it reads.
+    /// Index of the command whose output is piped into this one.
     var source: Int?
-    /// It stands behind `)`, `}`, `done`, `fi` or `esac`: its redirections are those of the group.
+    /// Whether it stands after `)`, `}`, `done`, `fi` or `esac`: its redirections are those of the group.
     var isTail = false
 
     var isEmpty: Bool { assignments.isEmpty && words.isEmpty && redirections.isEmpty }
-    /// For messages.
+    /// The assignments and words, for messages.
     var text: String {
         (assignments + words).map(\.text).joined(separator: " ")
     }
@@ -121,10 +122,10 @@ extension UInt8 {
 
     var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
     var isLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) }
-    /// Letters, digits and `_`, of which shells make names.
+    /// Whether it can stand in the name of a variable: a letter, a digit or `_`.
     var isNameByte: Bool { isLetter || isDigit || self == UInt8(ascii: "_") }
     var isBlank: Bool { self == .space || self == .tab }
-    /// Ends a word: blanks, newlines and the operators.
+    /// Whether it ends a word: a blank, a newline or an operator.
     var endsWord: Bool {
         switch self {
         case .space, .tab, .newline, .semicolon, .ampersand, .pipe, .less, .greater, .open, .close: true
@@ -134,6 +135,6 @@ extension UInt8 {
 }
 
 extension Collection<UInt8> {
-    /// A shell's name of a variable.
+    /// Whether it can be the name of a variable.
     var isName: Bool { first.map { !$0.isDigit } == true && allSatisfy(\.isNameByte) }
 }
