@@ -1,16 +1,16 @@
 internal import Synchronization
 
-/// Work that computes long or may wait for a disk. It runs apart from the tasks, on threads of its own, so that however
-/// many such pieces there are, other calls, timeouts and cancellations go on.
+/// Runs work apart from the tasks, on threads of its own: work that computes long or may wait for a disk. However much
+/// such work there is, other calls, timeouts and cancellations go on.
 public final class Apart: Sendable {
-    /// Work on texts of a bounded size that looks at its cancellation: replacing, comparing.
+    /// Replaces and compares texts of a bounded size; this work looks at its cancellation.
     public static let texts = Apart(name: "texts", threads: 2)
-    /// Searches for injections: what a pattern of the config costs is bounded by its size alone, and a search cannot be
+    /// Searches for injections. Nothing but its size bounds what a pattern of the config costs, and a search cannot be
     /// ended half-way.
     public static let searches = Apart(name: "searches", threads: 2)
-    /// Compiling what is searched for.
+    /// Compiles the patterns of those searches.
     public static let patterns = Apart(name: "patterns", threads: 1)
-    /// Reading, writing and flushing local files, which may lie on a disk that hangs.
+    /// Reads, writes and flushes local files, which may lie on a disk that hangs.
     public static let disks = Apart(name: "disks", threads: 8)
 
     /// The task was cancelled.
@@ -18,16 +18,16 @@ public final class Apart: Sendable {
 
     private let queue: RunQueue
 
-    /// At most so many pieces of work at the same time; more wait, in the order of asking.
+    /// Runs at most `threads` pieces of work at the same time. More wait, in the order in which they came.
     public init(name: String, threads: Int) {
         queue = RunQueue(name: name, threads: threads)
     }
 
-    /// Does `work` on a thread of this kind.
+    /// Runs `work` on one of these threads.
     ///
-    /// Cancelling the task ends the waiting at once. Work that had not begun is not done then; work that had begun goes on
-    /// to its end, unless it looks at its `Cancellation`, and what it comes to is dropped.
-    /// - Throws: `Cancelled`, whether the work was done or not.
+    /// Cancelling the task ends the wait at once. Work that has not begun is then not done. Work that has begun goes on
+    /// to its end, unless it looks at its `Cancellation`, and its result is dropped.
+    /// - Throws: `Cancelled` if the task was cancelled first. The work may have been done or not.
     public func run<Result: Sendable>(
         _ work: @escaping @Sendable (Cancellation) -> Result
     ) async throws(Cancelled) -> Result {
@@ -48,7 +48,7 @@ public final class Apart: Sendable {
     }
 }
 
-/// Whether nobody waits any more for what a piece of work comes to.
+/// Tells a piece of work whether its result is still wanted.
 public final class Cancellation: Sendable {
     private struct State {
         var isCancelled = false
@@ -59,11 +59,11 @@ public final class Cancellation: Sendable {
 
     init() {}
 
-    /// Work that takes long looks here now and then, and stops.
+    /// Whether the result is not wanted any more. Work that takes long looks here now and then, and stops.
     public var isCancelled: Bool { state.withLock(\.isCancelled) }
 
-    /// Calls `then` once it is cancelled.
-    /// - Returns: false where it is cancelled already, and `then` was called.
+    /// Calls `then` when it is cancelled, at once if it is cancelled already.
+    /// - Returns: false if it was cancelled already.
     func tell(_ then: @escaping @Sendable () -> Void) -> Bool {
         let isCancelled = state.withLock { state in
             if !state.isCancelled { state.then = then }
@@ -82,7 +82,7 @@ public final class Cancellation: Sendable {
     }
 }
 
-/// A continuation that the result and the cancellation race for.
+/// A continuation that resumes with the result or with the cancellation, whichever comes first.
 private final class Waiting<Result: Sendable>: Sendable {
     private let continuation: Mutex<CheckedContinuation<Result?, Never>?>
 

@@ -3,11 +3,11 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// Jobs in the order in which they were added, each for the first thread of this queue that is free. Threads are started
-/// when they are needed, up to a bound, and stay: a queue lives as long as the process.
+/// Runs jobs in the order in which they were added, each on the first thread of this queue that is free. Threads are
+/// started when they are needed, up to a bound, and stay: a queue lives as long as the process.
 ///
-/// No Dispatch queue is this: serial queues leave a job behind a long one while another thread has nothing to do, and the
-/// pool behind concurrent ones is watched, see `Worker/TaskThreads.swift`.
+/// A Dispatch queue does not do. A serial one leaves a job waiting behind a long one while another thread is idle, and
+/// Dispatch watches the threads of concurrent ones in a way that the sandbox forbids, see `Worker/TaskThreads.swift`.
 public final class RunQueue: Sendable {
     private struct State {
         var jobs = FirstInFirstOut<@Sendable () -> Void>()
@@ -19,16 +19,16 @@ public final class RunQueue: Sendable {
     private let name: String
     private let most: Int
     private let state = Mutex(State())
-    /// Counts the jobs.
+    /// Counts the jobs that no thread has taken yet.
     private let ready = DispatchSemaphore(value: 0)
 
-    /// A queue of at most `threads` threads (one at least), which have its name in `/proc`, cut to 15 bytes.
+    /// A queue of at most `threads` threads, and at least one. They have its name in `/proc`, cut to 15 bytes.
     public init(name: String, threads: Int) {
         self.name = name
         most = max(1, threads)
     }
 
-    /// Adds a job. Does not block.
+    /// Adds a job and returns at once. Only if the queue has no thread and none can be started, it runs the job first.
     public func add(_ job: @escaping @Sendable () -> Void) {
         let needsThread = state.withLock { state in
             state.jobs.append(job)
@@ -40,8 +40,8 @@ public final class RunQueue: Sendable {
         if needsThread { startThread() }
     }
 
-    /// A thread that cannot be started is missed only where there is none yet: then the job is done here, late rather than
-    /// never. The next job tries again.
+    /// Starts a thread. If that fails and the queue has no other thread, the job is done here, late rather than never.
+    /// The next job tries again.
     private func startThread() {
         var thread = pthread_t()
         var attributes = pthread_attr_t()
@@ -77,7 +77,7 @@ public final class RunQueue: Sendable {
     private func next() -> (@Sendable () -> Void)? { state.withLock { $0.jobs.removeFirst() } }
 }
 
-/// Elements that leave in the order in which they came, each in constant time on the average.
+/// A queue of elements. Each leaves in constant time on average.
 struct FirstInFirstOut<Element> {
     private var elements: [Element?] = []
     private var first = 0
