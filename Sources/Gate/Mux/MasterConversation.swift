@@ -1,27 +1,27 @@
-/// One connection to a master. Pure: what comes in goes through it, and what is to be done is returned.
+/// The state of one connection to a master. It does no I/O: it takes what has come, and returns what must be done.
 public struct MasterConversation: Sendable {
-    /// What the driver does, in order.
+    /// What the owner of the connection must do, in order.
     public enum Action: Equatable, Sendable {
         /// Send these bytes.
         case send([UInt8])
-        /// Then send the session's three descriptors, each with one zero byte of its own, close them here, and say so by
+        /// Then send the session's three descriptors, each with one zero byte of its own, close them here, and call
         /// `passedDescriptors`.
         case passDescriptors
-        /// Tell this.
+        /// Report this fact.
         case report(MasterFact)
         /// Close the connection. Nothing follows.
         case close
     }
 
-    /// Whose answer is waited for: what bounds the wait.
+    /// Whose answer the connection waits for. This decides how long it may wait.
     public enum Waiting: Equatable, Sendable {
-        /// The master's own, which comes at once or never.
+        /// The master's own answer, which comes at once or never.
         case forMaster
-        /// The host's, over a network.
+        /// The host's answer, which comes over a network.
         case forHost
-        /// A session's end, which has no bound here.
+        /// The end of a session, which has no time limit here.
         case forEnd
-        /// Nobody's.
+        /// No answer: nothing is asked, or the connection is over.
         case forNothing
     }
 
@@ -41,15 +41,15 @@ public struct MasterConversation: Sendable {
     private var framer = MuxFramer(limit: MuxProtocol.maximumReply)
     private var nextRequest: UInt32 = 1
 
-    /// A connection that was just made, for this request.
+    /// A new connection, to make this request.
     public init(_ request: MasterRequest) {
         phase = .greeting(then: request)
     }
 
-    /// What to do first.
+    /// What must be done first.
     public var opening: [Action] { [.send(MuxRequest.hello.encoded())] }
 
-    /// Whose answer is waited for.
+    /// Whose answer the connection waits for.
     public var waiting: Waiting {
         switch phase {
         case .greeting, .checking, .passing, .openingForward, .closingForward: .forMaster
@@ -59,7 +59,7 @@ public struct MasterConversation: Sendable {
         }
     }
 
-    /// Asks for more; nil unless the connection is `forNothing` and not over.
+    /// Asks the master something more. Returns nil unless the connection waits `forNothing` and is not over.
     public mutating func ask(_ control: ControlRequest) -> [Action]? {
         switch phase {
         case .idle: return start(.control(control))
@@ -67,12 +67,12 @@ public struct MasterConversation: Sendable {
         }
     }
 
-    /// The last of the session's descriptors is on its way. Before that the master cannot open anything.
+    /// Takes notice that all of the session's descriptors are sent. Before that the master cannot open the session.
     public mutating func passedDescriptors() {
         if case .passing(let request) = phase { phase = .opening(request: request) }
     }
 
-    /// Bytes have come, split in any way.
+    /// Takes bytes that have come, split in any way.
     public mutating func received(_ bytes: some Collection<UInt8>) -> [Action] {
         guard phase != .over else { return [] }
         var actions: [Action] = []
@@ -87,7 +87,8 @@ public struct MasterConversation: Sendable {
         return actions
     }
 
-    /// The connection has ended: closed by the master where `errno` is 0.
+    /// Takes notice that the connection has ended: the master closed it if `errno` is 0, else a system call failed with
+    /// it.
     public mutating func lost(errno: Int32) -> [Action] {
         guard framer.isEmpty || errno != 0 else { return fail(.violation(.truncated)) }
         switch phase {
@@ -100,7 +101,7 @@ public struct MasterConversation: Sendable {
         }
     }
 
-    /// The bound of the wait has passed. Where nobody is waited for, nothing happens.
+    /// Takes notice that the time limit has passed. Nothing happens if no answer is waited for.
     public mutating func timedOut() -> [Action] {
         switch phase {
         case .greeting, .checking, .passing, .opening, .openingForward, .closingForward: fail(.silent)
@@ -127,7 +128,7 @@ public struct MasterConversation: Sendable {
         }
     }
 
-    /// What a master may say in which phase. All else ends the connection.
+    /// Takes a reply that a master may send in this phase. Every other reply ends the connection.
     private mutating func take(_ reply: MuxReply) throws(MuxViolation) -> [Action] {
         switch (phase, reply) {
         case (.greeting(let request), .hello(let version)):
@@ -175,7 +176,7 @@ public struct MasterConversation: Sendable {
         return [.report(fact)]
     }
 
-    /// The master closes a connection whose session did not come about.
+    /// Takes the refusal of a session. The master closes the connection after it.
     private mutating func refuseSession(_ request: UInt32, _ answered: UInt32, _ refusal: MuxRefusal)
         throws(MuxViolation) -> [Action]
     {

@@ -1,19 +1,19 @@
 public import IPC
 
-/// A connection to a master over a socket. Its owner waits on `rawValue` as `wants` says, and calls `readable` and
-/// `writable`; neither blocks, and each takes a bounded amount.
+/// A connection to a master over a socket. Its owner waits on `rawValue` for what `wants` says, and then calls
+/// `readable` or `writable`. Neither blocks, and each moves a bounded number of bytes.
 public final class MasterLink {
-    /// What to wait for.
+    /// What the owner of the connection must wait for.
     public enum Wants: Equatable, Sendable {
-        /// The connection is over.
+        /// Nothing: the connection is over.
         case nothing
-        /// Bytes, or the end.
+        /// Bytes to read, or the end.
         case toRead
-        /// Those, or room to send.
+        /// The same, or room to send.
         case toReadAndWrite
     }
 
-    /// Bytes taken in one turn.
+    /// Bytes that are read at most at once.
     private static let chunk = 16 * 1024
 
     private var socket: StreamSocket?
@@ -21,21 +21,21 @@ public final class MasterLink {
     private var outgoing: [UInt8] = []
     private var sent = 0
     private var descriptors: SessionDescriptors?
-    /// The descriptors follow the outgoing bytes. Nothing is queued behind them until they are sent: a master says nothing
-    /// that needs an answer before it has them.
+    /// Whether the descriptors must be sent after the outgoing bytes. No bytes are queued after the descriptors before
+    /// these are sent: a master that does not have them says nothing that needs an answer.
     private var passes = false
     private var facts: [MasterFact] = []
 
-    /// A connected socket, to ask this.
-    /// - Throws: where it cannot be made non-blocking.
+    /// Takes a connected socket, and asks the master this over it.
+    /// - Throws: if the socket cannot be made non-blocking.
     public init(taking socket: consuming OwnedFD, asking control: ControlRequest) throws(IPCError) {
         self.socket = try StreamSocket(taking: socket)
         conversation = MasterConversation(.control(control))
         perform(conversation.opening)
     }
 
-    /// A connected socket, to open this session on these descriptors.
-    /// - Throws: where it cannot be made non-blocking.
+    /// Takes a connected socket, and opens this session with these descriptors over it.
+    /// - Throws: if the socket cannot be made non-blocking.
     public init(
         taking socket: consuming OwnedFD, opening session: MuxSession, with descriptors: consuming SessionDescriptors
     ) throws(IPCError) {
@@ -45,7 +45,7 @@ public final class MasterLink {
         perform(conversation.opening)
     }
 
-    /// The descriptor to wait on; nil where the connection is over.
+    /// The descriptor to wait on; nil if the connection is over.
     public var rawValue: Int32? {
         switch socket {
         case .some(let socket): socket.rawValue
@@ -53,23 +53,24 @@ public final class MasterLink {
         }
     }
 
-    /// What to wait for.
+    /// What the owner must wait for now.
     public var wants: Wants {
         if rawValue == nil { return .nothing }
         return sent < outgoing.count || passes ? .toReadAndWrite : .toRead
     }
 
-    /// Whose answer is waited for, so that the owner knows the bound.
+    /// Whose answer the connection waits for. The owner chooses the time limit by it.
     public var waiting: MasterConversation.Waiting { conversation.waiting }
 
-    /// Asks for more; false unless the connection is `forNothing` and not over. The request goes out with `writable`.
+    /// Asks the master something more; `writable` sends it. Returns false unless `waiting` is `forNothing` and the
+    /// connection is not over.
     public func ask(_ control: ControlRequest) -> Bool {
         guard let actions = conversation.ask(control) else { return false }
         perform(actions)
         return true
     }
 
-    /// There is something to read, or the end. Returns what was seen.
+    /// Reads once. The owner calls this if there are bytes to read, or the end. Returns what was seen of the master.
     public func readable() -> [MasterFact] {
         let received: StreamSocket.Received
         switch socket {
@@ -85,20 +86,20 @@ public final class MasterLink {
         return writable()
     }
 
-    /// There is room to send. Returns what was seen.
+    /// Sends what is queued. The owner calls this if there is room to send. Returns what was seen of the master.
     public func writable() -> [MasterFact] {
         while sendNext() {}
         defer { facts = [] }
         return facts
     }
 
-    /// The bound of the wait has passed. Returns what follows.
+    /// Gives up the wait. The owner calls this if the time limit has passed. Returns what follows from that.
     public func timedOut() -> [MasterFact] {
         perform(conversation.timedOut())
         return writable()
     }
 
-    /// Ends the connection. A session that it has ends with it.
+    /// Ends the connection, and with it the session that it has.
     public func close() {
         socket = nil
         forgetOutgoing()
@@ -111,7 +112,7 @@ public final class MasterLink {
         }
     }
 
-    /// Sends the next bytes, or behind all of them the next descriptor, and says whether to go on.
+    /// Sends the next bytes or, after all bytes, the next descriptor. Returns whether to go on.
     private func sendNext() -> Bool {
         if sent < outgoing.count {
             guard let count = transmit(outgoing[sent...], descriptor: -1) else { return false }
@@ -127,7 +128,7 @@ public final class MasterLink {
         return true
     }
 
-    /// How many bytes were sent; nil where there is no room, or no connection any more.
+    /// Returns how many bytes were sent; nil if there is no room, or no connection any more.
     private func transmit(_ bytes: ArraySlice<UInt8>, descriptor: Int32) -> Int? {
         let result: StreamSocket.Sent
         switch socket {
@@ -138,7 +139,7 @@ public final class MasterLink {
         case .count(let count): return count
         case .full: return nil
         case .closed:
-            // What the master said before it left, and that it left, comes by reading.
+            // Reading still brings what the master said before it left, and then the end.
             forgetOutgoing()
             return nil
         case .failed(let errno):

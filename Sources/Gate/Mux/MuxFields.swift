@@ -1,4 +1,4 @@
-/// Puts one message together: its length, its number, its fields, all big-endian.
+/// Writes one message: its length, its type and its fields, all big-endian.
 struct MuxWriter {
     private var bytes: [UInt8] = [0, 0, 0, 0]
 
@@ -17,7 +17,7 @@ struct MuxWriter {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// The whole message. The types that it is made of keep it within its bound.
+    /// The whole message. The types that write its fields keep it within the longest length.
     func finished() -> [UInt8] {
         var message = bytes
         withUnsafeBytes(of: UInt32(bytes.count - 4).bigEndian) { message.replaceSubrange(0..<4, with: $0) }
@@ -25,7 +25,7 @@ struct MuxWriter {
     }
 }
 
-/// Takes the fields off one message, which comes without its length.
+/// Reads the fields of one message, which comes without its length.
 struct MuxReader {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
@@ -53,7 +53,7 @@ struct MuxReader {
         }
     }
 
-    /// The bytes of a text, still in the message.
+    /// Reads the bytes of a text without copying them. Throws if one of them is zero.
     mutating func takeBytes() throws(MuxViolation) -> ArraySlice<UInt8> {
         let length = Int(try takeNumber())
         guard bytes.endIndex - position >= length else { throw .truncated }
@@ -68,21 +68,23 @@ struct MuxReader {
         return text
     }
 
-    /// A text for people.
+    /// Reads a text for people.
     mutating func takeReason() throws(MuxViolation) -> String { MuxReason.bounded(try takeBytes()) }
 
+    /// Throws if bytes are left over.
     func finish() throws(MuxViolation) {
         guard isAtEnd else { throw .trailingBytes(bytes.endIndex - position) }
     }
 }
 
-/// Texts for people in messages.
+/// Bounds texts for people.
 enum MuxReason {
-    /// At most `MuxProtocol.maximumReason` bytes, up to a zero byte, and what is not UTF-8 in it replaced.
+    /// The text before the first zero byte, at most `MuxProtocol.maximumReason` bytes of it. Bytes that are not UTF-8
+    /// are replaced.
     static func bounded(_ bytes: some Sequence<UInt8>) -> String {
         let kept = bytes.prefix { $0 != 0 }.prefix(MuxProtocol.maximumReason)
         var text = String(decoding: kept, as: UTF8.self)
-        // A replacement is longer than what it replaces.
+        // A replacement character can be longer than the bytes that it replaces.
         while text.utf8.count > MuxProtocol.maximumReason { text.unicodeScalars.removeLast() }
         return text
     }

@@ -1,8 +1,8 @@
 internal import IPC
 
-/// A local forward of a master: it listens on 127.0.0.1, and the host connects.
+/// A local forward of a master: the master listens on 127.0.0.1, and the host connects to the target.
 public struct MuxForward: Equatable, Sendable {
-    /// Where it leads, seen from the host.
+    /// Where a forward leads, seen from the host.
     public enum Target: Equatable, Sendable {
         /// A host name or address, IPv6 without brackets, and a port.
         case tcp(host: String, port: UInt16)
@@ -13,12 +13,13 @@ public struct MuxForward: Equatable, Sendable {
     /// Bytes of the longest path of a Unix socket, unix(7).
     public static let maximumPath = 107
 
-    /// The port on 127.0.0.1.
+    /// The port on 127.0.0.1 where the master listens.
     public let listenPort: UInt16
     /// Where it leads.
     public let target: Target
 
-    /// A forward; nil for a port 0, a host that is none (`ForwardRule.isHost`), or a path that is not absolute or too long.
+    /// A forward; nil if a port is 0, the host is none (`ForwardRule.isHost`), or the path is not absolute, is too long
+    /// or contains a zero byte.
     public init?(listenPort: UInt16, target: Target) {
         guard listenPort > 0 else { return nil }
         switch target {
@@ -34,8 +35,9 @@ public struct MuxForward: Equatable, Sendable {
         self.target = target
     }
 
-    /// Writes the fields of OPEN_FWD and CLOSE_FWD that follow the request's number. A master closes what it opened under
-    /// the same words. With its address written out it listens there whatever `GatewayPorts` says.
+    /// Writes the fields of OPEN_FWD and CLOSE_FWD that follow the request id. A master closes only a forward that was
+    /// opened with the same fields. The address is written out, so that the master listens there whatever
+    /// `GatewayPorts` says.
     func write(to writer: inout MuxWriter) {
         writer.put(MuxProtocol.localForward)
         writer.put("127.0.0.1")

@@ -1,5 +1,5 @@
-/// Cuts a stream into messages, each a length of four bytes and so many bytes. What a message claims to be long takes no
-/// memory: kept is what has arrived.
+/// Cuts a stream into messages: four bytes of length, and then that many bytes. A length alone takes no memory: only
+/// bytes that have arrived are kept.
 struct MuxFramer {
     private let limit: Int
     private var buffer: [UInt8] = []
@@ -10,11 +10,11 @@ struct MuxFramer {
         self.limit = limit
     }
 
-    /// Bytes that have arrived and belong to no whole message yet.
+    /// Whether all bytes that have arrived were taken as messages.
     var isEmpty: Bool { start == buffer.count }
 
-    /// How many bytes the message under way needs at most. Whoever expects a descriptor behind it reads no more at once:
-    /// the byte that carries it must not be read together with others.
+    /// How many bytes can be read without reading past the message that has begun. A reader that expects a descriptor
+    /// after that message must not read more at once: the byte that carries the descriptor must be read alone.
     var wanted: Int {
         let available = buffer.count - start
         return available < 4 ? 4 - available : min(Int(claimedLength), limit) + 4 - available
@@ -28,7 +28,7 @@ struct MuxFramer {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next whole message without its length, nil where it has not arrived.
+    /// Takes the next whole message, without its length; nil if it has not arrived.
     mutating func next() throws(MuxViolation) -> [UInt8]? {
         guard buffer.count - start >= 4 else { return nil }
         let length = claimedLength

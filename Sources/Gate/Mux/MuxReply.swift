@@ -1,27 +1,27 @@
-/// What a master says: OpenSSH's to the gate, and the gate's to a worker's `ssh`.
+/// A reply of a master: of OpenSSH's to the gate, or of the gate to a worker's `ssh`.
 public enum MuxReply: Equatable, Sendable {
     /// The master's version of the protocol.
     case hello(version: UInt32)
     /// A forward was opened or closed.
     case ok(request: UInt32)
-    /// The user did not permit it.
+    /// The user did not permit the request.
     case permissionDenied(request: UInt32, reason: String)
-    /// It did not come about.
+    /// The request failed.
     case failure(request: UInt32, reason: String)
-    /// The exit status of the session's command, any number that the host sent.
+    /// The exit status of the session's command, which can be any number that the host sent.
     case exitMessage(session: UInt32, status: UInt32)
     /// The master's process id.
     case alive(request: UInt32, masterPID: UInt32)
     /// The master's number for the session that the host has opened.
     case sessionOpened(request: UInt32, session: UInt32)
-    /// The port that a host chose.
+    /// The port that the host chose for a remote forward.
     case remotePort(request: UInt32, port: UInt32)
-    /// The host gave no terminal.
+    /// The host gave the session no terminal.
     case ttyAllocFail(session: UInt32)
-    /// About connection or channels.
+    /// Information about the connection or its channels.
     case extendedInfo(request: UInt32, status: UInt32, text: String)
 
-    /// Its number in the protocol.
+    /// The type of the message in the protocol.
     public var type: ReplyType {
         switch self {
         case .hello: .hello
@@ -37,7 +37,7 @@ public enum MuxReply: Equatable, Sendable {
         }
     }
 
-    /// The message with its length. A long reason is cut, and ends at a zero byte.
+    /// The message, its length first. A long reason is cut, and a reason ends before its first zero byte.
     public func encoded() -> [UInt8] {
         var writer = MuxWriter(type)
         switch self {
@@ -67,7 +67,7 @@ public enum MuxReply: Equatable, Sendable {
         return writer.finished()
     }
 
-    /// Reads one message, which comes without its length, all of it.
+    /// Reads one whole message, which comes without its length.
     public static func decode(_ message: ArraySlice<UInt8>) throws(MuxViolation) -> MuxReply {
         var reader = MuxReader(message)
         let number = try reader.takeNumber()

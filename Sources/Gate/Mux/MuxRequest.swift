@@ -1,4 +1,5 @@
-/// What the gate says to a master, made of typed values only. Never PROXY, NEW_STDIO_FWD, TERMINATE, STOP_LISTENING.
+/// A request of the gate to a master, made of typed values only. It is never PROXY, NEW_STDIO_FWD, TERMINATE or
+/// STOP_LISTENING.
 enum MuxRequest: Equatable, Sendable {
     case hello
     case aliveCheck(request: UInt32)
@@ -6,7 +7,7 @@ enum MuxRequest: Equatable, Sendable {
     case openForward(request: UInt32, MuxForward)
     case closeForward(request: UInt32, MuxForward)
 
-    /// The message with its length.
+    /// The message, its length first.
     func encoded() -> [UInt8] {
         var writer: MuxWriter
         switch self {
@@ -33,16 +34,17 @@ enum MuxRequest: Equatable, Sendable {
     }
 }
 
-/// What a worker's `ssh` may say to the gate, which is its master (`"transport": "ssh"`). All else is a violation.
+/// A request of a worker's `ssh` to the gate, which is its master (`"transport": "ssh"`). Every other request is a
+/// violation.
 public enum SSHRequest: Equatable, Sendable {
-    /// Its version of the protocol.
+    /// The version of the protocol that `ssh` speaks.
     case hello(version: UInt32)
-    /// Whether the master lives.
+    /// Asks whether the master lives.
     case aliveCheck(request: UInt32)
-    /// Open a session. Three descriptors follow, each with a byte of its own.
+    /// Opens a session. Three descriptors follow, each with a byte of its own.
     case newSession(request: UInt32, MuxSession)
 
-    /// Reads one message, which comes without its length, all of it.
+    /// Reads one whole message, which comes without its length.
     public static func decode(_ message: ArraySlice<UInt8>) throws(MuxViolation) -> SSHRequest {
         var reader = MuxReader(message)
         let number = try reader.takeNumber()
@@ -64,8 +66,8 @@ public enum SSHRequest: Equatable, Sendable {
 
 /// The fields of HELLO, which both sides send alike.
 enum MuxHello {
-    /// The version. Of version 4 the extensions must be names and values; which ones there are changes nothing here. What
-    /// follows in another version is not known.
+    /// Reads the version. In version 4, pairs of a name and a value follow, one for each extension; they change nothing
+    /// here. In another version, what follows is not known and not read.
     static func version(from reader: inout MuxReader) throws(MuxViolation) -> UInt32 {
         let version = try reader.takeNumber()
         guard version == MuxProtocol.version else { return version }

@@ -1,7 +1,7 @@
-/// A session as the gate opens it: a command or a subsystem, and nothing of what else a session can have.
+/// A session as the gate opens it: a command or a subsystem, without a terminal, X11, an agent or an environment.
 public struct MuxSession: Equatable, Sendable {
-    /// Bytes of the longest command: a host that runs Linux passes no longer one to a shell (MAX_ARG_STRLEN, execve(2)), and
-    /// sshd would answer it with an exit status that no command gave.
+    /// Bytes of the longest command. A host that runs Linux passes no longer one to a shell (MAX_ARG_STRLEN,
+    /// execve(2)), and sshd would answer it with an exit status that no command gave.
     public static let maximumCommand = 128 * 1024 - 1
 
     /// The command line, or the subsystem's name.
@@ -9,14 +9,14 @@ public struct MuxSession: Equatable, Sendable {
     /// Whether `command` names a subsystem of the host's sshd.
     public let isSubsystem: Bool
 
-    /// A session; nil for a command that is too long, has a zero byte, or is empty, which would be a login shell.
+    /// A session; nil if the command is too long, contains a zero byte, or is empty, which would mean a login shell.
     public init?(command: String, isSubsystem: Bool = false) {
         guard (1...Self.maximumCommand).contains(command.utf8.count), !command.utf8.contains(0) else { return nil }
         self.command = command
         self.isSubsystem = isSubsystem
     }
 
-    /// Writes the fields of NEW_SESSION that follow the request's number.
+    /// Writes the fields of NEW_SESSION that follow the request id.
     func write(to writer: inout MuxWriter) {
         writer.put("")  // reserved
         writer.put(false)  // terminal
@@ -28,7 +28,7 @@ public struct MuxSession: Equatable, Sendable {
         writer.put(command)
     }
 
-    /// Reads those fields, of a client that may ask for no more than this type has.
+    /// Reads the same fields from a client. Throws if it asks for anything that this type does not have.
     init(from reader: inout MuxReader) throws(MuxViolation) {
         _ = try reader.takeBytes()
         guard try !reader.takeFlag("terminal") else { throw .badValue("terminal") }
@@ -36,7 +36,7 @@ public struct MuxSession: Equatable, Sendable {
         guard try !reader.takeFlag("agent") else { throw .badValue("agent") }
         let isSubsystem = try reader.takeFlag("subsystem")
         guard try reader.takeNumber() == MuxProtocol.noEscape else { throw .badValue("escape character") }
-        // Without a terminal TERM means nothing.
+        // TERM means nothing without a terminal.
         _ = try reader.takeBytes()
         guard let session = MuxSession(command: try reader.takeText(), isSubsystem: isSubsystem) else {
             throw .badValue("command")

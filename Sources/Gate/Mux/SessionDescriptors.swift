@@ -1,11 +1,11 @@
 internal import Glibc
 public import IPC
 
-/// The three descriptors that a session's data flows over, from the worker to the master.
+/// The three pipes of a session's data, which the worker gives to the master.
 public struct SessionDescriptors: ~Copyable, Sendable {
-    /// One of them is no pipe.
+    /// One of the descriptors is not a pipe.
     public struct NotAPipe: Error, Equatable {
-        /// 0, 1 or 2.
+        /// Its number in the session: 0, 1 or 2.
         public let number: Int
     }
 
@@ -15,8 +15,8 @@ public struct SessionDescriptors: ~Copyable, Sendable {
     private let numbers: [Int32]
     private var sent = 0
 
-    /// Takes ownership of three pipes, by fstat(2). A socket would be a way out of the sandbox, and would live on in the
-    /// master when the daemon has ended; a file or a terminal is nothing that a worker has.
+    /// Takes ownership of three pipes, and checks by fstat(2) that they are pipes. A socket would be a way out of the
+    /// sandbox, and would live on in the master after the daemon has ended. A worker has no file or terminal to give.
     public init(
         input: consuming OwnedFD, output: consuming OwnedFD, error: consuming OwnedFD
     ) throws(NotAPipe) {
@@ -32,10 +32,11 @@ public struct SessionDescriptors: ~Copyable, Sendable {
         self.error = consume error
     }
 
-    /// The next one to send, a borrowed number; nil where all are sent.
+    /// The descriptor to send next, borrowed; nil if all are sent.
     var next: Int32? { sent < numbers.count ? numbers[sent] : nil }
 
-    /// Closes the one that was sent: from now on only the master has it, so that ends of file mean what they say.
+    /// Closes the descriptor that was sent. From then on only the master has it, so that the worker sees the end of
+    /// file as soon as the master closes it.
     mutating func closeSent() {
         switch sent {
         case 0: input = nil

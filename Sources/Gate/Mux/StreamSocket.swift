@@ -2,13 +2,13 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// The system calls on a connection to a master, and the only place that sees EINTR. None of them blocks.
+/// Makes the system calls on a connection to a master. None of them blocks. Only this type handles EINTR.
 struct StreamSocket: ~Copyable {
     enum Received: Equatable {
         case bytes([UInt8])
-        /// Nothing is there now.
+        /// No bytes are there now.
         case nothing
-        /// The other side has closed it.
+        /// The other side has closed the connection.
         case closed
         case failed(errno: Int32)
     }
@@ -17,7 +17,7 @@ struct StreamSocket: ~Copyable {
         case count(Int)
         /// There is no room now.
         case full
-        /// The other side takes nothing any more; what it said before can still be read.
+        /// The other side reads nothing any more. What it sent before can still be read.
         case closed
         case failed(errno: Int32)
     }
@@ -31,7 +31,7 @@ struct StreamSocket: ~Copyable {
 
     var rawValue: Int32 { descriptor.rawValue }
 
-    /// Takes at most so many bytes, recv(2). Descriptors that come with them are closed by the kernel.
+    /// Reads at most `most` bytes, recv(2). The kernel closes descriptors that come with them.
     func receive(upTo most: Int) -> Received {
         var result = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
@@ -46,7 +46,7 @@ struct StreamSocket: ~Copyable {
         }
     }
 
-    /// Sends what there is room for, and a descriptor with it unless that is -1, sendmsg(2).
+    /// Sends as many bytes as there is room for, sendmsg(2), with a descriptor unless `passed` is -1.
     func send(_ bytes: ArraySlice<UInt8>, descriptor passed: Int32 = -1) -> Sent {
         let result = bytes.withUnsafeBytes { buffer in
             Self.uninterrupted { csd_send_message(descriptor.rawValue, buffer.baseAddress, buffer.count, passed) }
@@ -59,7 +59,7 @@ struct StreamSocket: ~Copyable {
         }
     }
 
-    /// What the call returns, or the negative of its errno.
+    /// Repeats the call while it is interrupted. Returns its result, or the negative of its errno.
     private static func uninterrupted(_ call: () -> Int) -> Int {
         while true {
             let result = call()

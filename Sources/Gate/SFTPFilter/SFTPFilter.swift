@@ -1,33 +1,39 @@
-/// Stands in the request direction of an SFTP channel, version 3 (draft-ietf-secsh-filexfer-02), where a host's policy allows
-/// less than everything, and lets through what `SFTPRules` allow. Pure: bytes go in as the worker sends them, split in any
-/// way, and come out unchanged; of a packet nothing comes out before all but the content of a WRITE has been judged.
+/// Filters the requests of an SFTP channel, version 3 (draft-ietf-secsh-filexfer-02), on a host whose policy allows
+/// less than everything: it lets through what `SFTPRules` allow. It does no I/O. Bytes go in as the worker sends them,
+/// split in any way, and come out unchanged. A packet comes out only after all of it has been judged; of a WRITE, all
+/// but its content.
 ///
-/// Handles are not judged: the server gave them for a path that was, for reading where only reading is allowed.
+/// Handles are not judged: the server gave them for a path that was judged, and only for reading if only reading is
+/// allowed.
 public struct SFTPFilter: Sendable {
-    /// Bytes of the longest packet that is not a WRITE: two paths of PATH_MAX (4096), attributes, an extension's name.
+    /// Bytes of the longest packet that is not a WRITE, without its length: it holds two paths of PATH_MAX (4096),
+    /// attributes and an extension's name.
     static let longestRequest = 16 * 1024
-    /// Bytes of the longest WRITE: OpenSSH's longest packet, sftp-server(8).
+    /// Bytes of the longest WRITE, without its length: SFTP_MAX_MSG_LENGTH of OpenSSH's sftp-common.h.
     static let longestWrite = 256 * 1024
     /// Bytes of a handle, section 6.3 of the draft.
     static let longestHandle = 256
 
     private let rules: SFTPRules
-    /// The beginning of a packet that is not judged yet, its length included.
+    /// The beginning of a packet that is not judged yet, with its length.
     private var held: [UInt8] = []
-    /// Bytes of a WRITE's content that are still to come.
+    /// How many bytes of a WRITE's content are still to come. They need no judgement.
     private var passing = 0
+    /// Whether INIT has come.
     private var hasBegun = false
 
-    /// A channel without a byte yet.
+    /// A filter for a channel on which nothing has been sent yet.
     public init(_ rules: SFTPRules) {
         self.rules = rules
     }
 
-    /// Whether the requests so far are whole.
+    /// Whether the last request is complete.
     public var isBetweenPackets: Bool { held.isEmpty && passing == 0 }
 
-    /// Takes bytes of the worker. It holds back at most one packet that is not judged yet, less than `longestRequest`.
-    /// - Returns: the bytes that the host may have.
+    /// Takes bytes of the worker. It holds back at most one packet that is not judged yet, so at most `longestRequest`
+    /// bytes and a length.
+    /// - Returns: the bytes that may go to the host.
+    /// - Throws: the violation. Allowed packets before it in `bytes` are then not returned.
     public mutating func take(_ bytes: ArraySlice<UInt8>) throws(SFTPViolation) -> [UInt8] {
         var allowed: [UInt8] = []
         allowed.reserveCapacity(held.count + bytes.count)
@@ -52,7 +58,8 @@ public struct SFTPFilter: Sendable {
         return allowed
     }
 
-    /// Bytes of the packet that must be held before more can be said: in the end all of it, of a WRITE all before its content.
+    /// How many bytes of the packet must be held before more can be said: at last all of it, or of a WRITE all before
+    /// its content.
     private func wantedLength() throws(SFTPViolation) -> Int {
         guard held.count >= 5 else { return 5 }
         let length = Int(Self.number(held[0..<4]))
@@ -61,11 +68,11 @@ public struct SFTPFilter: Sendable {
             throw .length(length)
         }
         guard isWrite else { return 4 + length }
-        // Length, type, id, and the handle's own length.
+        // The length, the type, the id and the length of the handle.
         guard length >= 9 else { throw .malformed }
         guard held.count >= 13 else { return 13 }
         let handle = Int(Self.number(held[9..<13]))
-        // Then offset, and the length of the content.
+        // After the handle, the offset and the length of the content.
         guard handle <= Self.longestHandle, 9 + handle + 12 <= length else { throw .malformed }
         return 13 + handle + 12
     }
@@ -149,9 +156,9 @@ public struct SFTPFilter: Sendable {
         guard rules.holds(path) else { throw .outside(String(decoding: path.prefix(200), as: UTF8.self)) }
     }
 
-    /// Takes attributes, section 5 of the draft: flags, then size, owner, permissions, times as they say. Extended ones are
-    /// not known here.
-    /// - Returns: whether there are any.
+    /// Reads attributes, section 5 of the draft: flags, then the size, owner, permissions and times that the flags
+    /// announce. Extended attributes are a violation.
+    /// - Returns: whether there are any attributes.
     private func attributes(_ fields: inout Fields) throws(SFTPViolation) -> Bool {
         let flags = try fields.number()
         guard flags & ~0x0F == 0 else { throw .flags(flags) }
@@ -164,7 +171,7 @@ public struct SFTPFilter: Sendable {
     fileprivate static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
 }
 
-/// The requests that a worker sends, by their type, section 3 of the draft.
+/// The types of the requests that a worker sends, section 3 of the draft.
 private enum Request: UInt8 {
     case initialize = 1
     case open = 3
@@ -184,7 +191,7 @@ private enum Request: UInt8 {
     case extended = 200
 }
 
-/// Fields of a packet, none beyond its end.
+/// Reads the fields of a packet and never beyond its end.
 private struct Fields {
     private var rest: ArraySlice<UInt8>
 

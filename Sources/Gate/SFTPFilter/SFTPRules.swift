@@ -1,24 +1,24 @@
-/// What the policy of a host lets requests of an SFTP channel do.
+/// What a host's policy allows requests of an SFTP channel to do.
 public struct SFTPRules: Equatable, Sendable {
-    /// Files may be made, changed and removed.
+    /// Whether files may be made, changed and removed.
     public let allowsWriting: Bool
-    /// The tree in which every path must lie, as its components; nil where it may be any.
+    /// The tree in which every path must lie, as its components; nil if every path is allowed.
     let tree: [[UInt8]]?
 
     /// The rules of a host.
     /// - Parameters:
     ///   - allowsWriting: `capabilities.file_write`.
-    ///   - baseDirectory: `base_dir` of the host, an absolute path; nil for any.
+    ///   - baseDirectory: `base_dir` of the host, an absolute path; nil if every path is allowed.
     public init(allowsWriting: Bool, baseDirectory: String?) {
         self.allowsWriting = allowsWriting
         tree = baseDirectory.map { Self.parts(Array($0.utf8)[...]).filter { !Self.isDot($0) } }
     }
 
-    /// Whether these rules let everything through, so that nobody needs to read the requests.
+    /// Whether these rules allow everything, so that the requests need not be read.
     public var allowEverything: Bool { allowsWriting && tree == nil }
 
-    /// Whether a path is written so that it lies in the tree, whatever the host has there. A `..` lies nowhere: what it
-    /// leads to depends on the symlinks before it.
+    /// Whether the path lies in the tree by its text alone, whatever files the host has. A path with `..` does not:
+    /// where `..` leads depends on the symlinks before it.
     func holds(_ path: ArraySlice<UInt8>) -> Bool {
         guard let tree else { return true }
         guard path.first == UInt8(ascii: "/"), !path.contains(0) else { return false }
