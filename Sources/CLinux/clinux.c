@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Debian 12's asm/unistd.h has these, older ones may not; numbers are shared by every architecture.
+// The headers of Debian 12 define these, older ones may not. The numbers are the same on x86_64 and arm64.
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
 #define SYS_landlock_add_rule 445
@@ -68,7 +68,7 @@ ssize_t csd_send_message(int socket, const void *bytes, size_t count, int fd) {
 
 ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fd, int *surplus, int *flags) {
     struct iovec part = {.iov_base = bytes, .iov_len = capacity};
-    // Room for a second descriptor, so that a surplus one is seen and closed and not only truncated.
+    // There is room for a second descriptor, so that it is seen and closed and not only cut off.
     union {
         char space[CMSG_SPACE(2 * sizeof(int))];
         struct cmsghdr align;
@@ -229,8 +229,8 @@ int csd_end_process_group_on(int signal) {
 }
 
 int csd_drop_capabilities(void) {
-    // The kernel's last capability may be newer than these headers: it ends the loop with EINVAL. Without CAP_SETPCAP the
-    // bounding set stays, and no_new_privs keeps execve from giving anything out of it.
+    // The kernel's last capability may be newer than these headers, so the loop goes on until EINVAL. Without
+    // CAP_SETPCAP the bounding set stays; no_new_privs then keeps execve from granting anything from it.
     for (unsigned long capability = 0; capability < 64; capability++) {
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
         if (errno == EINVAL || errno == EPERM) break;
