@@ -14,7 +14,8 @@ struct cre2_set {
 namespace {
 
 RE2::Options options(int64_t budget) {
-    RE2::Options options; // RE2's own syntax, UTF-8; what else a pattern wants it says itself: (?i), (?s), (?m)
+    // The defaults are RE2's own syntax and UTF-8. A pattern sets other options itself: (?i), (?s), (?m).
+    RE2::Options options;
     options.set_log_errors(false);
     options.set_never_capture(true);
     options.set_max_mem(budget);
