@@ -4,7 +4,7 @@
 
 #define SWIFTCALL __attribute__((swiftcall))
 
-// The runtime's names and calling convention; a default executor reference is two null words.
+// The names and the calling convention are the runtime's. Two null words refer to the default executor.
 struct executor_reference {
     void *identity;
     uintptr_t implementation;
@@ -34,7 +34,7 @@ static SWIFTCALL void enqueue_with_deadline(long long seconds, long long nanosec
     (void)tolerance_seconds;
     (void)tolerance_nanoseconds;
     (void)original;
-    // swift_clock_id: 1 is ContinuousClock, which counts suspended time, 2 is SuspendingClock.
+    // swift_clock_id is 1 for ContinuousClock, which counts suspended time, and 2 for SuspendingClock.
     struct timespec now;
     clock_gettime(clock == 1 ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, &now);
     long long left = (seconds - now.tv_sec) * 1000000000LL + nanoseconds - now.tv_nsec;
