@@ -150,7 +150,7 @@ import Testing
             guard limit(RLIMIT_AS).rlim_max <= Limits.addressSpace else { exit(6) }
             // The tasks of the machine come and go meanwhile, but not so many.
             let tasks = limit(__RLIMIT_NPROC)
-            guard let all = LandlockTests.tasksOfTheMachine(), tasks.rlim_cur == tasks.rlim_max,
+            guard let all = LimitsTests.tasksOfTheMachine(), tasks.rlim_cur == tasks.rlim_max,
                 tasks.rlim_max <= all + Limits.addedTasks + 2048
             else { exit(7) }
             // 3 GiB that are written and then made read-only, 256 MiB at a time: the kernel stops before.
