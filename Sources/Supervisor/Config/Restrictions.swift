@@ -32,7 +32,8 @@ struct Restrictions {
     static let forwardAllowlist = Key(
         name: "forward_allowlist", open: "forwards may lead anywhere", instead: "Name the targets ([] allows none)")
     static let localRoots = Key(
-        name: "local_roots", open: "it leaves open what it is to close", instead: "Name the directories ([] allows none)")
+        name: "local_roots", open: "it leaves open what it is to close",
+        instead: "Name the directories ([] allows none)")
     static let auditLog = Key(name: "audit_log", open: "no call is written down", instead: "Name the file")
     static let capabilities = Key(
         name: "capabilities", open: "the host has all that hosts have", instead: "Name what is off, with false")
