@@ -28,6 +28,10 @@ public enum ToWorker: IPCMessage {
     case drain(milliseconds: UInt32)
     /// A new policy snapshot, for every call that starts from now on.
     case policy
+    /// To a worker whose client has spoken late: it has the place, serve it.
+    case proceed
+    /// To the same: there was no place for its client in time; answer its first request with this error text, then end.
+    case refuseClient(reason: String)
     /// A local file, open for reading, and its size in bytes.
     case localOpened(size: UInt64)
     /// A new local file, open for writing and without a name until it is committed under this handle.
@@ -55,7 +59,7 @@ public enum ToWorker: IPCMessage {
     public var carriesDescriptor: Bool {
         switch self {
         case .setup, .policy, .localOpened, .localCreated: true
-        case .drain, .localCommitted, .localRefused, .auditBegun: false
+        case .drain, .proceed, .refuseClient, .localCommitted, .localRefused, .auditBegun: false
         case .forwardAssigned, .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed: false
         }
     }
@@ -82,6 +86,11 @@ public enum ToWorker: IPCMessage {
             writer.put(milliseconds)
         case .policy:
             writer = FrameWriter(tag: 3, requestID: requestID)
+        case .proceed:
+            writer = FrameWriter(tag: 8, requestID: requestID)
+        case .refuseClient(let reason):
+            writer = FrameWriter(tag: 9, requestID: requestID)
+            writer.put(reason)
         case .localOpened(let size):
             writer = FrameWriter(tag: 4, requestID: requestID)
             writer.put(size)
@@ -137,6 +146,8 @@ public enum ToWorker: IPCMessage {
             }
         case 2: message = .drain(milliseconds: try reader.take(UInt32.self))
         case 3: message = .policy
+        case 8: message = .proceed
+        case 9: message = .refuseClient(reason: try reader.takeText())
         case 4: message = .localOpened(size: try reader.take(UInt64.self))
         case 5: message = .localCreated(handle: try reader.take(UInt32.self))
         case 6: message = .localCommitted
@@ -166,6 +177,11 @@ public enum ToWorker: IPCMessage {
 public enum ToSupervisor: IPCMessage {
     /// The worker is confined and about to read its first client byte. `landlockABI` is 0 where the kernel has none.
     case ready(landlockABI: UInt8)
+    /// What the client has sent so far holds no whole request: it gives its place to one that waits. Only the first word after
+    /// `ready` may be this.
+    case clientUnheard
+    /// The client of a worker that has said `clientUnheard` has sent a request; nothing of it is done before the answer.
+    case clientSpeaks
     /// The client has gone; the worker only stops what still runs remotely, and needs its place no more.
     case clientGone
     /// The worker ended the conversation itself, for this reason; what still runs remotely is being stopped.
@@ -202,7 +218,8 @@ public enum ToSupervisor: IPCMessage {
     /// See `IPCMessage`.
     public var carriesDescriptor: Bool {
         switch self {
-        case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal: false
+        case .ready, .clientUnheard, .clientSpeaks, .clientGone, .clientDropped: false
+        case .openLocal, .createLocal, .commitLocal, .abandonLocal: false
         case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: false
         case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:
             false
@@ -216,6 +233,10 @@ public enum ToSupervisor: IPCMessage {
         case .ready(let abi):
             writer = FrameWriter(tag: 1, requestID: requestID)
             writer.put(abi)
+        case .clientUnheard:
+            writer = FrameWriter(tag: 8, requestID: requestID)
+        case .clientSpeaks:
+            writer = FrameWriter(tag: 9, requestID: requestID)
         case .clientGone:
             writer = FrameWriter(tag: 2, requestID: requestID)
         case .clientDropped(let reason):
@@ -281,6 +302,8 @@ public enum ToSupervisor: IPCMessage {
         let message: Self
         switch reader.tag {
         case 1: message = .ready(landlockABI: try reader.take(UInt8.self))
+        case 8: message = .clientUnheard
+        case 9: message = .clientSpeaks
         case 2: message = .clientGone
         case 3: message = .clientDropped(reason: try reader.takeText())
         case 4: message = .openLocal(path: try reader.takeText())

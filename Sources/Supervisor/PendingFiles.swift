@@ -61,7 +61,8 @@ final class PendingFiles {
         case .abandonLocal(let handle):
             files[handle] = nil
             return nil
-        case .ready, .clientGone, .clientDropped, .auditBegin, .auditEnd, .requestForward, .forwardEstablished,
+        case .ready, .clientUnheard, .clientSpeaks, .clientGone, .clientDropped, .auditBegin, .auditEnd,
+            .requestForward, .forwardEstablished,
             .forwardFailed, .listForwards, .cancelForward, .forwardCancelled, .patternInvalid, .patternsChecked:
             return nil
         }

@@ -16,7 +16,7 @@ enum Service {
     {
         switch role {
         case .serve: await serve(policy, client, supervisor)
-        case .refuse(let reason): await refuse(reason, policy, client)
+        case .refuse(let reason): await refuse(reason, policy, client, supervisor)
         case .reap: await reap(policy, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
@@ -26,9 +26,11 @@ enum Service {
         let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
         let connection = Connection(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
+        let turn = Turn(supervisor)
         supervisor.follow { message in
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
+            case .place(let refusal): turn.answered(refusal: refusal)
             // Comes as an answer only.
             case .closeForward: break
             case .drain(let milliseconds):
@@ -43,11 +45,18 @@ enum Service {
                 }
             }
         }
-        let end = await connection.readLines(limit: policy.limits.maxRequestBytes) { server.receive($0) }
+        let limit = policy.limits.maxRequestBytes
+        let end = await connection.readLines(limit: limit, between: { turn.unheard() }) { line in
+            if let reason = turn.refusal(of: line) {
+                refuse(line, reason, connection)
+            } else {
+                server.receive(line)
+            }
+        }
         switch end {
         case .closed: supervisor.send(.clientGone)
-        case .lineTooLong(let limit, let beginning):
-            server.refuseLine(beginning, limit: limit)
+        case .lineTooLong(let limit, let line):
+            server.refuseLine(line, limit: limit)
             supervisor.send(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))"))
         case .failed(let errno): supervisor.send(.clientDropped(reason: "reading failed: errno \(errno)"))
         }
@@ -74,16 +83,31 @@ enum Service {
         _exit(0)
     }
 
-    private static func refuse(_ reason: String, _ policy: PolicySnapshot, _ client: Int32) async -> Never {
+    private static func refuse(
+        _ reason: String, _ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink
+    ) async -> Never {
         let connection = Connection(descriptor: client)
-        _ = await connection.readLines(limit: policy.limits.maxRequestBytes) { line in
-            guard let answer = Refusal.answer(to: line, reason: reason) else { return }
-            Task {
-                await connection.writeLater { answer }
-                _exit(0)
-            }
+        let turn = Turn(supervisor)
+        let limit = policy.limits.maxRequestBytes
+        let end = await connection.readLines(limit: limit, between: { turn.unheard() }) { line in
+            if refuse(line, reason, connection) { turn.heard() }
+        }
+        if case .lineTooLong(_, let line) = end {
+            await connection.writeLater { Refusal.answer(to: line, reason: reason) }
         }
         _exit(0)
+    }
+
+    /// Answers a line of a client that has no place, and ends where it asked for something.
+    /// - Returns: whether it did.
+    @discardableResult
+    private static func refuse(_ line: [UInt8], _ reason: String, _ connection: Connection) -> Bool {
+        guard let answer = Refusal.answer(to: line, reason: reason) else { return false }
+        Task {
+            await connection.writeLater { answer }
+            _exit(0)
+        }
+        return true
     }
 
     /// Cancels the forwards that the supervisor names, several at once, until it says that there are no more. Whether a
@@ -93,7 +117,7 @@ enum Service {
         supervisor.follow { word in
             switch word {
             case .closeForward(let forward, let route): orders.continuation.yield((forward, route))
-            case .policy: break
+            case .policy, .place: break
             case .drain: _exit(0)
             }
         }

@@ -10,6 +10,8 @@ final class SupervisorLink: Sendable {
     enum Word: Sendable {
         case drain(milliseconds: UInt32)
         case policy(PolicySnapshot)
+        /// To a worker whose client spoke late: whether it has the place, or why not.
+        case place(refusal: String?)
         /// To a worker that reaps.
         case closeForward(forward: UInt32, ForwardRoute)
     }
@@ -46,6 +48,8 @@ final class SupervisorLink: Sendable {
                     guard var incoming = try self.channel.receive(ToWorker.self) else { continue }
                     switch incoming.message {
                     case .setup: throw .badValue
+                    case .proceed: act(.place(refusal: nil))
+                    case .refuseClient(let reason): act(.place(refusal: reason))
                     case .drain(let milliseconds): act(.drain(milliseconds: milliseconds))
                     case .policy:
                         guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }

@@ -23,13 +23,14 @@ private let fullest = AuditCall(
 extension ToWorker: SampledMessage {
     enum Kind: CaseIterable {
         case setupServe, setupRefuse, setupCheck, drain, policy, localOpened, localCreated, localCommitted, localRefused
-        case auditBegun
+        case auditBegun, proceed, refuseClient
         case setupReap, forwardAssigned, forwardRunning, forwardRefused, forwards, closeForward, forwardClosed
     }
 
     static var samples: [ToWorker] {
-        [.setup(.serve), .setup(.check), .policy] + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
-            + extremeTexts.map { .setup(.refuse(reason: $0)) } + [.localCommitted]
+        [.setup(.serve), .setup(.check), .policy, .proceed]
+            + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
+            + extremeTexts.flatMap { [.setup(.refuse(reason: $0)), .refuseClient(reason: $0)] } + [.localCommitted]
             + [0, 1, UInt64.max].map { .localOpened(size: $0) } + [0, UInt32.max].map { .localCreated(handle: $0) }
             + extremeTexts.map { .localRefused(rule: "local_roots", reason: $0) } + [.auditBegun] + forwardSamples
     }
@@ -54,6 +55,8 @@ extension ToWorker: SampledMessage {
         case .setup(.check): .setupCheck
         case .drain: .drain
         case .policy: .policy
+        case .proceed: .proceed
+        case .refuseClient: .refuseClient
         case .localOpened: .localOpened
         case .localCreated: .localCreated
         case .localCommitted: .localCommitted
@@ -74,11 +77,12 @@ extension ToSupervisor: SampledMessage {
     enum Kind: CaseIterable {
         case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal, auditBegin, auditEnd
         case requestForward, forwardEstablished, forwardFailed, listForwards, cancelForward, forwardCancelled
-        case patternInvalid, patternsChecked
+        case patternInvalid, patternsChecked, clientUnheard, clientSpeaks
     }
 
     static var samples: [ToSupervisor] {
-        [.clientGone, .patternsChecked(mistakes: .max)] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
+        [.clientGone, .clientUnheard, .clientSpeaks, .patternsChecked(mistakes: .max)]
+            + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
             + extremeTexts.map { .clientDropped(reason: $0) } + extremeTexts.map { .openLocal(path: $0) }
             + extremeTexts.map { .createLocal(path: $0) } + [0, UInt32.max].map { .commitLocal(handle: $0) }
             + [0, UInt32.max].map { .abandonLocal(handle: $0) }
@@ -105,6 +109,8 @@ extension ToSupervisor: SampledMessage {
         switch self {
         case .ready: .ready
         case .clientGone: .clientGone
+        case .clientUnheard: .clientUnheard
+        case .clientSpeaks: .clientSpeaks
         case .clientDropped: .clientDropped
         case .openLocal: .openLocal
         case .createLocal: .createLocal

@@ -70,8 +70,8 @@ struct MessagesTests {
             switch message.kind {
             case .setupServe, .setupRefuse, .setupReap, .setupCheck, .policy, .localOpened, .localCreated:
                 #expect(message.carriesDescriptor)
-            case .drain, .localCommitted, .localRefused, .auditBegun, .forwardAssigned, .forwardRunning,
-                .forwardRefused, .forwards, .closeForward, .forwardClosed:
+            case .drain, .proceed, .refuseClient, .localCommitted, .localRefused, .auditBegun, .forwardAssigned,
+                .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed:
                 #expect(!message.carriesDescriptor)
             }
         }
@@ -87,7 +87,7 @@ struct MessagesTests {
     }
 
     @Test func `every tag that no message has is refused`() {
-        for tag in UInt8.min...UInt8.max where !(1...7).contains(tag) && !(10...15).contains(tag) {
+        for tag in UInt8.min...UInt8.max where !(1...9).contains(tag) && !(10...15).contains(tag) {
             let packet: [UInt8] = [1, tag, 0, 0, 0, 0, 0, 0]
             if tag != 20 { expect(ToWorker.self, packet, fails: .unknownTag(tag)) }
             if ![20, 21, 30, 31].contains(tag) { expect(ToSupervisor.self, packet, fails: .unknownTag(tag)) }

@@ -65,6 +65,8 @@ struct UnreadableLineTests {
         #expect(ids(#"{"id":5,"method":"a","id":6}"#) == [.null], "of two, nobody knows which")
         #expect(ids(#"{"\u0069d":5,"method":"a","method":"b"}"#) == [5])
         #expect(ids(#"{"id":5,"method":"a"} {"id":6,"method":"a"}"#) == [5])
+        #expect(ids(#"{"params":{},"id":5,"method":"a"}{"id":6,"method":"a"}"#) == [5])
+        #expect(ids(#"{"params":{},"id":5,"method":"a"}}"#) == [5])
         #expect(ids(#"{"id":5,"method":"a",}"#) == [5])
         #expect(ids("\u{FEFF} {\"id\":5,\"method\":\"a\",}") == [5])
     }
@@ -92,6 +94,27 @@ struct UnreadableLineTests {
         #expect(ids(line) == [.null])
     }
 
+    @Test(arguments: [
+        #"{"a":1 "id":5}"#, #"{"a":"x" "id":5}"#, #"{"a":"x""id":5}"#, #"{"a":{}"id":5}"#, #"{"a":[] "id":5}"#,
+        #"{"a":true "id":5 "b":1}"#, #"{,"a":1,,"id":5}"#, #"{"a" 1,"id":5}"#, #"{"a" {"b" [1 2 {}]} "id":5}"#,
+        #"{"a"::1,"id":5}"#, #"{"a":,"id":5}"#, #"{"a","id":5}"#, #"{"a":[,1,,],"id":5}"#,
+        #"{"a":{"b":1 "c":2}"id":5}"#,
+        #"{"params":{"id":9 "a":1} "id":5}"#,
+    ])
+    func `commas and colons that are missing or too many do not hide an id`(line: String) {
+        #expect(ids(line) == [5])
+    }
+
+    @Test(arguments: [
+        #"{"params":{"b":{"c":1}},"id":9},"id":5}"#, #"{"params":{"b":1}"id":9},"id":5}"#,
+        #"{"a":"x,"params":{"m":"a\"b","id":9},"id":5}"#, #"{"a":"x"","params":{"m":"a\"b","id":9},"id":5}"#,
+        #"{"id" 5}"#, #"{"id","b":5}"#, #"{"params":1"id":9},"id":5}"#, #"{"params":1"id":9}}"#, #"{"a":1 "id":9,"#,
+        #"{"a":1:"id":5}"#, #"{"params":"a":"b","c","id":9},"id":5}"#,
+    ])
+    func `where it is in doubt how deep an id stands, there is none`(line: String) {
+        #expect(ids(line) == [.null])
+    }
+
     @Test func `an answer of the client has no id of a request`() {
         #expect(ids(#"{"jsonrpc":"2.0","id":5,"result":{"a":"\ud83d"}}"#) == [.null])
         #expect(ids(#"{"jsonrpc":"2.0","id":5,"error":{"a":"\ud83d"}}"#) == [.null])
@@ -107,6 +130,18 @@ struct UnreadableLineTests {
         #expect(ids(Array(large.utf8), "2025-03-26").count == Server<FakeTools>.maximumBatch)
     }
 
+    @Test(arguments: [
+        (#"[1,{"id":1,"method":"a"},"x",[{"id":9}],null,{"id":2,"method":"\q"}]"#, [1, 2] as [JSONValue]),
+        (#"[{"id":1,"method":"a"} {"id":2,"method":"b"}]"#, [1, 2]),
+        (#"[{"id":1 "method":"a"},,{"method":"b" "id":2},]"#, [1, 2]),
+        (#"[{"id":1,"method":"a"},{"params":{"a":[1}},{"id":3,"method":"a"}]"#, [1]),
+        (#"[{"id":1,"method":"a"},{"params":{"a":{}},"id":9},"id":2,"method":"a"},{"id":3}]"#, [1]),
+        (#"[{"method":"a","id":1},{"method":"a","params":{},"id":2},{"method":"a","id""#, [1, 2]),
+    ])
+    func `of a batch with a bad member every id is answered that can be read`(line: String, wanted: [JSONValue]) {
+        #expect(ids(Array(line.utf8), "2025-03-26") == wanted)
+    }
+
     @Test func `a client without a place is answered as well`() {
         let line = Array(#"{"jsonrpc":"2.0","id":71,"method":"tools/call","params":{"a":"\ud83d"}}"#.utf8)
         let answer = Refusal.answer(to: line, reason: "Somebody else is here.").flatMap { JSONValue.parse($0) }
@@ -114,16 +149,46 @@ struct UnreadableLineTests {
         #expect(answer?["error"]["message"] == "Somebody else is here.")
     }
 
-    @Test func `a line that is too long is answered under its id`() {
-        let talk = Conversation()
-        talk.server.refuseLine(
-            Array(#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"a":"xxxxx"#.utf8), limit: 60)
-        talk.server.refuseLine(Array(#"{"jsonrpc":"2.0","method":"xxxxx"#.utf8), limit: 30)
-        #expect(talk.answers.map { $0["id"] } == [9, .null])
-        var framer = LineFramer(limit: 10)
-        _ = try? framer.append(Array("ok\n{\"id\"".utf8)[...])
-        #expect(throws: LineFramer.LineTooLong(limit: 10)) { try framer.append(Array(":5,xxxxx".utf8)[...]) }
-        #expect(framer.pending == Array("{\"id\":5,xx".utf8))
+    @Test func `a line that is too long is answered under its id, wherever that stands`() throws {
+        let filling = String(repeating: "x\\\"y,", count: 40_000)
+        for (text, id): (String, JSONValue) in [
+            (#"{"jsonrpc":"2.0","id":9,"method":"a","params":{"a":"\#(filling)","id":8}}"#, 9),
+            (#"{"jsonrpc":"2.0","method":"a","params":{"a":"\#(filling)","id":8},"id":"\u0062"}"#, "b"),
+            (#"{"jsonrpc":"2.0","method":"a","params":{"a":"\#(filling)","id":8}}"#, .null),
+            (#"{"jsonrpc":"2.0","method":"a","params":{"a":"\#(filling)","id":8},"id":9"#, .null),
+        ] {
+            let bytes = Array((text + "\n{\"id\":7,\"method\":\"b\"}\n").utf8)
+            for part in [1, 7, 4096, bytes.count] where part > 1 || bytes.count < 1000 || id == "b" {
+                var framer = LineFramer(limit: 60)
+                var line: ExcessLine?
+                var rest = bytes[...]
+                while !rest.isEmpty, line?.isOver != true {
+                    if line == nil {
+                        do { _ = try framer.append(rest.prefix(part)) } catch { line = framer.excess }
+                    } else {
+                        line?.take(rest.prefix(part))
+                    }
+                    rest = rest.dropFirst(part)
+                }
+                #expect(line?.isOver == true)
+                let talk = Conversation()
+                talk.server.refuseLine(try #require(line).end, limit: 60)
+                #expect(talk.answers.map { $0["id"] } == [id], "in parts of \(part)")
+                let refusal = Refusal.answer(to: try #require(line).end, reason: "Somebody else is here.")
+                #expect(JSONValue.parse(refusal)?["id"] == id)
+            }
+        }
+    }
+
+    @Test func `a line without an end is given up`() {
+        var line = ExcessLine()
+        let part = [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20)
+        var parts = 0
+        while !line.isOver {
+            line.take(part[...])
+            parts += 1
+        }
+        #expect(parts == ExcessLine.most >> 20)
     }
 
     @Test func `the next line is served, and what is valid is read as before`() {

@@ -29,7 +29,7 @@ private struct Loop {
                     mistakes.append("close of \(id), which has a worker or is gone")
                     continue
                 }
-            case .kill(let id, _), .drain(let id):
+            case .kill(let id, _), .drain(let id), .proceed(let id), .refuse(let id, _):
                 guard case .worker(let role, _) = holding[id] else {
                     mistakes.append("kill or drain of \(id), which has no worker")
                     continue
@@ -45,26 +45,31 @@ private struct Loop {
 
     private mutating func check() {
         let phases = table.sessions.values.map(\.phase)
+        let started = table.sessions.filter { id, session in
+            guard case .worker(.refuse, _) = holding[id] else { return false }
+            return !session.isRefusedUnheard
+        }
         if phases.count(where: { $0 == .serving || $0 == .starting(.serve) }) > 1 { mistakes.append("two are served") }
-        let refusals = phases.count {
-            switch $0 {
+        let refusals = started.values.count {
+            switch $0.phase {
             case .refusing, .starting(.refuse), .starting(.check): true
-            case .silent, .waiting, .toRefuse, .starting(.serve), .starting(.reap), .serving, .departing, .releasing,
-                .reaping:
+            case .silent, .waiting, .toRefuse, .starting(.serve), .starting(.reap), .serving, .unheard, .waitingReady,
+                .departing, .releasing, .reaping:
                 false
             }
         }
         if refusals > 4 { mistakes.append("\(refusals) are refused at once") }
         // Nobody but an end or a hang-up would ever wake who waits for a free place.
         let waits = table.sessions.values.contains {
-            ($0.phase == .waiting || $0.phase == .toRefuse) && $0.refusal == nil
+            $0.isInLine
         }
         let taken = phases.contains { $0 == .serving || $0 == .starting(.serve) }
         if waits && !taken { mistakes.append("the place is free and somebody waits") }
         if Set(table.sessions.keys) != Set(holding.keys) {
             mistakes.append("the table and the loop disagree on who is there")
         }
-        for (id, session) in table.sessions where session.deadline == nil && session.phase != .serving {
+        for (id, session) in table.sessions
+        where session.deadline == nil && session.phase != .serving && session.phase != .unheard {
             switch (session.phase, holding[id]) {
             case (.silent, _), (.toRefuse, _), (_, .worker(_, killed: true)): break
             default: mistakes.append("\(session.phase) has no end")
@@ -94,8 +99,9 @@ struct SessionTableRandomTests {
                 guard case .worker = loop.holding[id] else { continue }
                 let message: ToSupervisor = [
                     .ready(landlockABI: 6), .ready(landlockABI: 6), .clientGone, .clientDropped(reason: ""),
+                    .clientUnheard, .clientUnheard, .clientSpeaks, .clientSpeaks,
                 ][
-                    Int.random(in: 0..<4, using: &generator)]
+                    Int.random(in: 0..<8, using: &generator)]
                 loop.perform(loop.table.received(message, from: id, now: now))
             case 10 where loop.holding.count < 12:
                 let (id, actions) = loop.table.accepted(pid: 1, now: now)

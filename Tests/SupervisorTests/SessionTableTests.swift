@@ -331,6 +331,135 @@ struct SessionTableTests {
         _ = table.ended(first, now: 3)
         #expect(table.hasRoom && table.sessions[next.id]?.phase == .starting(.serve))
     }
+
+    // MARK: Clients that have sent no whole request
+
+    private typealias ID = SessionTable.ID
+
+    /// A table whose first client has a worker and has sent no whole request.
+    private func unheard(wait: Int = 20_000) -> (SessionTable, ID) {
+        var (table, first) = serving(wait: wait)
+        #expect(table.received(.clientUnheard, from: first, now: 1) == [])
+        #expect(table.sessions[first]?.phase == .unheard)
+        #expect(table.nextDeadline == nil, "it is in nobody's way")
+        return (table, first)
+    }
+
+    @Test func `one that has sent no whole request gives way at once, and has its turn when it has`() {
+        var (table, first) = unheard()
+        let second = table.arrived(pid: 2, now: 10)
+        #expect(second.actions == [.start(second.id, .serve)])
+        #expect(table.received(.ready(landlockABI: 6), from: second.id, now: 11) == [])
+        #expect(table.received(.clientSpeaks, from: first, now: 20) == [])
+        let third = table.arrived(pid: 3, now: 30)
+        #expect(table.received(.clientGone, from: second.id, now: 40) == [.proceed(first)])
+        #expect(table.sessions[first]?.phase == .serving)
+        #expect(
+            table.received(.auditBegin(AuditCall(tool: "t", host: "h", fields: [])), from: first, now: 41) == [
+                .audit(first)
+            ])
+        #expect(table.received(.clientGone, from: first, now: 50) == [.start(third.id, .serve)])
+    }
+
+    @Test func `where nobody else is there, it is served at once`() {
+        var (table, first) = unheard(wait: 0)
+        #expect(table.received(.clientSpeaks, from: first, now: 20) == [.proceed(first)])
+        #expect(table.nextDeadline == nil)
+    }
+
+    @Test func `it is refused as others are when it has waited with its request`() {
+        var (table, first) = unheard()
+        let second = table.arrived(pid: 222, now: 10)
+        _ = table.received(.ready(landlockABI: 6), from: second.id, now: 11)
+        #expect(table.received(.clientSpeaks, from: first, now: 20) == [])
+        let actions = table.advance(now: 20_020)
+        guard case .refuse(first, let reason) = actions.first, actions.count == 1 else {
+            Issue.record("\(actions)")
+            return
+        }
+        #expect(reason.contains("process 222,"))
+        #expect(table.advance(now: 20_020 + SessionTable.Bound.refusal).count == 1, "and has a bound then")
+    }
+
+    @Test func `those in line while it is found out are served one after the other`() {
+        var (table, first) = serving()
+        let others = (0..<3).map { table.arrived(pid: 10 + $0, now: 5).id }
+        #expect(table.received(.clientUnheard, from: first, now: 6) == [.start(others[0], .serve)])
+        _ = table.received(.ready(landlockABI: 6), from: others[0], now: 7)
+        #expect(table.received(.clientUnheard, from: others[0], now: 8) == [.start(others[1], .serve)])
+        _ = table.received(.ready(landlockABI: 6), from: others[1], now: 9)
+        #expect(table.received(.listForwards, from: others[1], now: 10) == [.forward(others[1])])
+    }
+
+    @Test func `only the first word of a worker gives the place away, and then nothing but asking for it is in turn`() {
+        var (late, id) = serving()
+        _ = late.received(.listForwards, from: id, now: 1)
+        #expect(late.received(.clientUnheard, from: id, now: 2) == [.kill(id, reason: outOfTurn)])
+        for message: ToSupervisor in [
+            .clientUnheard, .listForwards, .openLocal(path: "/a"), .ready(landlockABI: 1),
+            .auditBegin(AuditCall(tool: "t", host: "h", fields: [])), .forwardCancelled(forward: 1, said: ""),
+        ] {
+            var (table, first) = unheard()
+            #expect(table.received(message, from: first, now: 3) == [.kill(first, reason: outOfTurn)], "\(message)")
+            var (waiting, second) = unheard()
+            let third = waiting.arrived(pid: 3, now: 3)
+            _ = waiting.received(.ready(landlockABI: 6), from: third.id, now: 4)
+            _ = waiting.received(.clientSpeaks, from: second, now: 5)
+            #expect(waiting.received(message, from: second, now: 6) == [.kill(second, reason: outOfTurn)], "\(message)")
+            #expect(
+                waiting.received(.clientSpeaks, from: third.id, now: 7) == [.kill(third.id, reason: outOfTurn)],
+                "who has the place does not ask for it")
+        }
+    }
+
+    @Test func `one that hangs up before it is served is let go at once`() {
+        var (table, first) = unheard()
+        #expect(table.hungUp(first, now: 5) == [.drain(first)])
+        #expect(table.received(.clientSpeaks, from: first, now: 6) == [])
+        #expect(table.received(.clientGone, from: first, now: 7) == [])
+        #expect(table.advance(now: 5 + SessionTable.Bound.drain).count == 1)
+    }
+
+    @Test func `there are few such workers, and the longest there goes first`() {
+        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        var ids: [ID] = []
+        for count in 0...SessionTable.maximumUnheard {
+            let next = table.arrived(pid: 1, now: count)
+            #expect(next.actions == [.start(next.id, .serve)])
+            _ = table.received(.ready(landlockABI: 6), from: next.id, now: count)
+            let actions = table.received(.clientUnheard, from: next.id, now: count)
+            ids.append(next.id)
+            guard count == SessionTable.maximumUnheard else {
+                #expect(actions == [])
+                continue
+            }
+            guard case .kill(ids[0], _) = actions.first, actions.count == 1 else {
+                Issue.record("\(actions)")
+                return
+            }
+        }
+    }
+
+    @Test func `those who are to be refused and send no request hold up no other refusal`() {
+        var (table, _) = serving()
+        let ids = (0..<6).map { table.arrived(pid: 200 + $0, now: 0).id }
+        #expect(table.advance(now: 20_000).count == 4)
+        for (index, id) in ids[..<2].enumerated() {
+            _ = table.received(.ready(landlockABI: 6), from: id, now: 20_001)
+            guard case .start(ids[4 + index], .refuse) = table.received(.clientUnheard, from: id, now: 20_002).first
+            else {
+                Issue.record("\(id) holds a place")
+                return
+            }
+        }
+    }
+
+    @Test func `a drain ends them as well`() {
+        var (table, first) = unheard()
+        #expect(table.drain(now: 5) == [.drain(first)])
+        #expect(table.received(.clientSpeaks, from: first, now: 6) == [])
+        #expect(table.advance(now: 5 + SessionTable.Bound.drain).count == 1)
+    }
 }
 
 extension SessionTable {

@@ -88,6 +88,7 @@ final class Connection {
                 ], now: now)
         case .clientGone: noteGone("the client closed")
         case .clientDropped(let reason): noteGone(AuditCall.cut(reason, to: 1000), .warning)
+        case .clientUnheard, .clientSpeaks: break
         case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
         case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: break
         case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:

@@ -203,6 +203,7 @@ final class Daemon {
         }
         switch table.sessions[id]?.phase {
         case .serving, .starting(.serve): connection.noteGone("the client closed")
+        case .unheard, .waitingReady: connection.noteGone("the client closed before it was served")
         case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .reaping, .none: break
         }
         perform(table.hungUp(id, now: now()))
@@ -242,6 +243,8 @@ final class Daemon {
             case .close(let id, let reason): close(id, reason)
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
+            case .proceed(let id): tell(id, .proceed)
+            case .refuse(let id, let reason): tell(id, .refuseClient(reason: reason))
             // Only a message leads to these, and `hearOne` does them.
             case .local, .refuseLocal, .forward, .audit: break
             }
@@ -323,6 +326,11 @@ final class Daemon {
         send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
     }
 
+    private func tell(_ id: SessionTable.ID, _ message: ToWorker) {
+        guard let connection = connections[id] else { return }
+        send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+    }
+
     private func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void)
     {
         guard let worker = connection.worker else { return }
@@ -383,7 +391,7 @@ final class Daemon {
             case .refuseLocal: refuseLocal(requestID, id, connection)
             case .audit: record(message, requestID, id, connection)
             case .forward: take(message, requestID, id, connection)
-            case .start, .close, .kill, .drain: break
+            case .start, .close, .kill, .drain, .proceed, .refuse: break
             }
         }
         perform(actions)
@@ -488,7 +496,9 @@ final class Daemon {
         let phase = table.sessions[id]?.phase
         let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? end.description
         audit.abandon(&connection.calls, log: connection.log, "the worker ended: \(how)")
-        if phase == .serving { connection.noteGone("the worker ended: \(how)", level) }
+        if phase == .serving || phase == .unheard || phase == .waitingReady {
+            connection.noteGone("the worker ended: \(how)", level)
+        }
         Log.write(
             level, "worker ended",
             [
@@ -553,7 +563,7 @@ final class Daemon {
         refusalPolicy = sealedRefusal
         forwards.configure(new.policy)
         table.waitMilliseconds = new.clientWaitSeconds * 1000
-        for (id, session) in table.sessions where session.phase == .serving || session.phase == .starting(.serve) {
+        for (id, session) in table.sessions where session.isToServe {
             guard let connection = connections[id] else { continue }
             send(id, connection) { worker throws(IPCError) in try worker.send(policy: policy) }
         }

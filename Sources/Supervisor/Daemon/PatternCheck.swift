@@ -65,7 +65,8 @@ final class PatternCheck {
                 case .patternsChecked(let count):
                     let more = Int(count) - mistakes.count
                     return more > 0 ? mistakes + ["safeguards.patterns: \(more) more cannot be used"] : mistakes
-                case .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
+                case .clientUnheard, .clientSpeaks, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal,
+                    .abandonLocal, .auditBegin,
                     .auditEnd, .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward,
                     .forwardCancelled:
                     throw .badValue

@@ -1,7 +1,9 @@
 internal import IPC
 
 /// Who is connected, who is served and who waits: one client at a time, in the order in which they first sent something. A
-/// connection that sends nothing asks for nothing and is in nobody's way. Pure: events come in with their time, in
+/// connection that sends nothing, or no whole request, asks for nothing and is in nobody's way. Whether a request is whole is
+/// the worker's word, since no byte of a client is read in this process. It can only give the place away: a worker that keeps
+/// that word back has what any client has that sent a request. Pure: events come in with their time, in
 /// milliseconds of a steady clock, and the actions that they lead to are returned.
 struct SessionTable {
     /// A connection, and the worker that it gets; never used twice.
@@ -16,6 +18,10 @@ struct SessionTable {
         case kill(ID, reason: String)
         /// Tell the worker to stop remote work and end.
         case drain(ID)
+        /// Tell the worker that its client has the place.
+        case proceed(ID)
+        /// Tell the worker that its client had no place in time.
+        case refuse(ID, reason: String)
         /// Do what the message asks for with local files, and answer it.
         case local(ID)
         /// Answer the message that the client has gone, and do nothing of it.
@@ -36,6 +42,10 @@ struct SessionTable {
         /// The worker has been started and is not ready.
         case starting(WorkerRole)
         case serving
+        /// It has a worker and has sent no whole request: it does not have the place, and does not wait for it.
+        case unheard
+        /// So it was, and now it has sent a request: in line for the place, with its worker.
+        case waitingReady
         /// The client has gone before its worker was ready.
         case departing
         /// Is being told that there is no place.
@@ -58,6 +68,25 @@ struct SessionTable {
         var refusal: String?
         /// This process has seen that the client has gone; its worker has not said so yet.
         var mayStillSayGone = false
+        /// Its worker has said nothing but that it is ready.
+        var mayBeUnheard = false
+        /// Its client, which is to be told off, has sent no request yet.
+        var isRefusedUnheard = false
+
+        /// Its worker serves it, or will.
+        var isToServe: Bool {
+            switch phase {
+            case .serving, .starting(.serve), .unheard, .waitingReady: true
+            case .starting(.refuse), .starting(.reap), .starting(.check), .silent, .waiting, .toRefuse, .departing,
+                .refusing, .releasing, .reaping:
+                false
+            }
+        }
+
+        /// It could have the place now.
+        var isInLine: Bool {
+            refusal == nil && (phase == .waiting || phase == .toRefuse || phase == .waitingReady)
+        }
     }
 
     /// How long things may take, in milliseconds.
@@ -72,6 +101,8 @@ struct SessionTable {
     /// Connections that may wait or be told off at once; the kernel's backlog holds the others.
     static let maximumSessions = 256
     private static let maximumRefusals = 4
+    /// Workers whose clients have sent something and no request; one more, and the connection of the first is closed.
+    static let maximumUnheard = 32
 
     let socket: String
     var waitMilliseconds: Int
@@ -152,6 +183,12 @@ struct SessionTable {
             release(id, now: now)
             sessions[id]?.mayStillSayGone = true
             return advance(now: now)
+        case .unheard, .waitingReady:
+            // Nothing of it runs, and its worker may not be reading.
+            sessions[id]?.phase = .releasing
+            sessions[id]?.mayStillSayGone = true
+            if !draining { sessions[id]?.deadline = now + Bound.drain }
+            return [.drain(id)]
         // Those have an end of their own already.
         case .starting(.refuse), .starting(.reap), .starting(.check), .departing, .refusing, .releasing, .reaping,
             .none:
@@ -168,10 +205,22 @@ struct SessionTable {
     mutating func spoke(_ id: ID, now: Int) -> [Action] {
         guard sessions[id]?.phase == .silent else { return [] }
         sessions[id]?.phase = .waiting
+        takePlaceInLine(id, now: now)
+        return advance(now: now)
+    }
+
+    private mutating func takePlaceInLine(_ id: ID, now: Int) {
         sessions[id]?.deadline = now + waitMilliseconds
         sessions[id]?.place = nextPlace
         nextPlace += 1
-        return advance(now: now)
+    }
+
+    /// Workers whose clients ask for nothing are few at a time.
+    private mutating func boundUnheard() -> [Action] {
+        let unheard = sessions.filter { $0.value.phase == .unheard || $0.value.isRefusedUnheard }.keys.sorted()
+        return unheard.dropLast(Self.maximumUnheard).map {
+            .kill($0, reason: "its client sent no whole request, and others came after it")
+        }
     }
 
     /// A worker that was to serve has ended before it was ready, for this reason: its client, of which nothing was read, is
@@ -187,13 +236,34 @@ struct SessionTable {
     /// A worker's message. What it may say in which phase is decided here and nowhere else.
     mutating func received(_ message: ToSupervisor, from id: ID, now: Int) -> [Action] {
         guard let phase = sessions[id]?.phase else { return [] }
+        let mayBeUnheard = sessions[id]?.mayBeUnheard == true
         switch (phase, message) {
+        case (.serving, .clientUnheard) where mayBeUnheard && draining: return []
+        case (.serving, .clientUnheard) where mayBeUnheard:
+            sessions[id]?.phase = .unheard
+            sessions[id]?.mayBeUnheard = false
+            return boundUnheard() + advance(now: now)
+        case (.unheard, .clientSpeaks) where draining: return []
+        case (.unheard, .clientSpeaks):
+            sessions[id]?.phase = .waitingReady
+            takePlaceInLine(id, now: now)
+            return advance(now: now)
+        case (.refusing, .clientUnheard) where mayBeUnheard:
+            sessions[id]?.isRefusedUnheard = true
+            sessions[id]?.mayBeUnheard = false
+            return boundUnheard() + advance(now: now)
+        case (.releasing, .clientSpeaks) where sessions[id]?.mayStillSayGone == true,
+            (.releasing, .clientUnheard) where sessions[id]?.mayStillSayGone == true:
+            // Sent before the worker knew that its client had gone.
+            return []
         case (.starting(.serve), .ready):
             sessions[id]?.phase = .serving
+            sessions[id]?.mayBeUnheard = true
             if !draining { sessions[id]?.deadline = nil }
             return draining ? [.drain(id)] : []
         case (.starting(.refuse), .ready):
             sessions[id]?.phase = .refusing
+            sessions[id]?.mayBeUnheard = true
             sessions[id]?.deadline = now + Bound.refusal
             return []
         case (.starting(.reap), .ready):
@@ -206,12 +276,13 @@ struct SessionTable {
             (.releasing, .requestForward), (.releasing, .forwardEstablished), (.releasing, .forwardFailed),
             (.releasing, .listForwards), (.releasing, .cancelForward), (.releasing, .forwardCancelled),
             (.reaping, .forwardCancelled):
-            return [.forward(id)]
+            return did(.forward(id), for: id)
         case (.departing, .ready):
             release(id, now: now)
             sessions[id]?.mayStillSayGone = true
             return draining ? [.drain(id)] : []
-        case (.serving, .clientGone), (.serving, .clientDropped):
+        case (.serving, .clientGone), (.serving, .clientDropped), (.unheard, .clientGone), (.unheard, .clientDropped),
+            (.waitingReady, .clientGone), (.waitingReady, .clientDropped):
             release(id, now: now)
             return advance(now: now)
         case (.releasing, .clientGone) where sessions[id]?.mayStillSayGone == true,
@@ -220,9 +291,9 @@ struct SessionTable {
             return []
         case (.serving, .openLocal), (.serving, .createLocal), (.serving, .commitLocal), (.serving, .abandonLocal),
             (.releasing, .abandonLocal):
-            return [.local(id)]
+            return did(.local(id), for: id)
         case (.serving, .auditBegin), (.serving, .auditEnd), (.releasing, .auditBegin), (.releasing, .auditEnd):
-            return [.audit(id)]
+            return did(.audit(id), for: id)
         case (.releasing, .openLocal), (.releasing, .createLocal), (.releasing, .commitLocal):
             // Sent before the worker saw its client go.
             return [.refuseLocal(id)]
@@ -231,6 +302,10 @@ struct SessionTable {
             (.refusing, .openLocal), (.refusing, .createLocal), (.refusing, .commitLocal), (.refusing, .abandonLocal),
             (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
             (.starting, .clientGone), (.starting, .clientDropped), (.serving, .ready),
+            (.starting, .clientUnheard), (.starting, .clientSpeaks), (.serving, .clientUnheard),
+            (.serving, .clientSpeaks), (.refusing, .clientUnheard), (.refusing, .clientSpeaks),
+            (.releasing, .clientUnheard), (.releasing, .clientSpeaks), (.reaping, .clientUnheard),
+            (.reaping, .clientSpeaks), (.unheard, _), (.waitingReady, _),
             (.refusing, .ready), (.refusing, .clientGone), (.refusing, .clientDropped),
             (.starting, .requestForward), (.starting, .forwardEstablished), (.starting, .forwardFailed),
             (.starting, .listForwards), (.starting, .cancelForward), (.starting, .forwardCancelled),
@@ -249,6 +324,12 @@ struct SessionTable {
         }
     }
 
+    /// A worker that has asked for something has heard its client.
+    private mutating func did(_ action: Action, for id: ID) -> [Action] {
+        sessions[id]?.mayBeUnheard = false
+        return [action]
+    }
+
     /// A worker's process has ended, or could not be started.
     mutating func ended(_ id: ID, now: Int) -> [Action] {
         sessions[id] = nil
@@ -258,11 +339,14 @@ struct SessionTable {
     /// Gives the place to who is next, and ends what has lasted too long.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
+        var late: [ID] = []
         for (id, session) in sessions.sorted(by: { $0.key < $1.key }) {
             guard let deadline = session.deadline, deadline <= now else { continue }
             sessions[id]?.deadline = nil
             switch session.phase {
             case .waiting: sessions[id]?.phase = .toRefuse
+            case .waitingReady: late.append(id)
+            case .unheard: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .silent, .toRefuse: break
             case .starting, .departing: actions.append(.kill(id, reason: "it was not ready in time"))
             case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
@@ -273,16 +357,27 @@ struct SessionTable {
         }
         guard !draining else { return actions }
         if occupant == nil,
-            let next = sessions.filter({ $0.value.phase == .waiting || $0.value.phase == .toRefuse })
-                .filter({ $0.value.refusal == nil }).min(by: { $0.value.place < $1.value.place })?.key
+            let (next, session) = sessions.filter({ $0.value.isInLine }).min(by: { $0.value.place < $1.value.place })
         {
-            actions.append(start(next, .serve, now: now))
+            if session.phase == .waitingReady {
+                sessions[next]?.phase = .serving
+                sessions[next]?.deadline = nil
+                actions.append(.proceed(next))
+            } else {
+                actions.append(start(next, .serve, now: now))
+            }
+        }
+        for id in late where sessions[id]?.phase == .waitingReady {
+            sessions[id]?.phase = .refusing
+            sessions[id]?.deadline = now + Bound.refusal
+            actions.append(.refuse(id, reason: refusal(now: now)))
         }
         var refusals = sessions.values.count { session in
             switch session.phase {
-            case .starting(.refuse), .refusing: true
+            case .starting(.refuse): true
+            case .refusing: !session.isRefusedUnheard
             case .starting(.serve), .starting(.reap), .starting(.check), .silent, .waiting, .toRefuse, .serving,
-                .departing, .releasing, .reaping:
+                .unheard, .waitingReady, .departing, .releasing, .reaping:
                 false
             }
         }
@@ -321,8 +416,9 @@ struct SessionTable {
                 actions.append(.close(id, reason: "the daemon stops"))
             case .starting(.refuse), .starting(.check), .refusing:
                 actions.append(.kill(id, reason: "the daemon stops"))
-            case .serving:
+            case .serving, .unheard, .waitingReady:
                 actions.append(.drain(id))
+                sessions[id]?.phase = session.phase == .waitingReady ? .unheard : session.phase
                 sessions[id]?.deadline = now + Bound.drain
             case .starting(.serve), .starting(.reap), .departing, .releasing, .reaping:
                 sessions[id]?.deadline = now + Bound.drain

@@ -57,7 +57,8 @@ struct ForwardRegistry {
         case .forwardCancelled(let id, let said):
             guard let forward = forwards[id], forward.owner == session else { return Self.refusal(Self.notYours) }
             return cancelled(id, forward, said, listeners())
-        case .ready, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal, .abandonLocal, .auditBegin,
+        case .ready, .clientUnheard, .clientSpeaks, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal,
+            .abandonLocal, .auditBegin,
             .auditEnd, .patternInvalid, .patternsChecked:
             return []
         }

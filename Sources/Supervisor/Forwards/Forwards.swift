@@ -98,7 +98,8 @@ final class Forwards {
         for item in waiting where item.session == session {
             switch item.message {
             case .forwardEstablished, .forwardFailed, .forwardCancelled: perform(received(item, &seen), log)
-            case .requestForward, .listForwards, .cancelForward, .ready, .clientGone, .clientDropped, .openLocal,
+            case .requestForward, .listForwards, .cancelForward, .ready, .clientUnheard, .clientSpeaks, .clientGone,
+                .clientDropped, .openLocal,
                 .createLocal, .commitLocal, .abandonLocal, .auditBegin, .auditEnd, .patternInvalid, .patternsChecked:
                 break
             }

@@ -6,8 +6,8 @@ internal import Synchronization
 public enum ConnectionEnd: Equatable, Sendable {
     /// End of input; a half line before it is dropped.
     case closed
-    /// A line was longer than this many bytes, with those that came first.
-    case lineTooLong(limit: Int, beginning: [UInt8])
+    /// A line was longer than this many bytes; whom to answer of it.
+    case lineTooLong(limit: Int, UnreadableLine)
     /// Reading failed with this errno.
     case failed(errno: Int32)
 }
@@ -19,6 +19,8 @@ public enum ConnectionEnd: Equatable, Sendable {
 public final class Connection: LineWriter {
     /// Bytes of answers that may wait while more is read.
     private static let maximumQueued = 8 << 20
+    /// How long the rest of a line that is too long is waited for, in seconds.
+    private static let excessSeconds = 2
     /// Bytes of messages waiting beyond which one that may be lost is dropped.
     private static let maximumOffered = 64 << 10
 
@@ -33,15 +35,20 @@ public final class Connection: LineWriter {
     }
 
     /// Reads lines of at most `limit` bytes and hands each to `receive`, on the reading thread, until the stream ends.
-    public func readLines(limit: Int, to receive: @escaping @Sendable ([UInt8]) -> Void) async -> ConnectionEnd {
+    /// `between` is called there when all whole lines of what was read have been handed over.
+    public func readLines(
+        limit: Int, between: @escaping @Sendable () -> Void = {}, to receive: @escaping @Sendable ([UInt8]) -> Void
+    ) async -> ConnectionEnd {
         await withCheckedContinuation { continuation in
             reading.async { [descriptor] in
-                continuation.resume(returning: Self.read(descriptor, limit, receive))
+                continuation.resume(returning: Self.read(descriptor, limit, between, receive))
             }
         }
     }
 
-    private static func read(_ descriptor: Int32, _ limit: Int, _ receive: ([UInt8]) -> Void) -> ConnectionEnd {
+    private static func read(
+        _ descriptor: Int32, _ limit: Int, _ between: () -> Void, _ receive: ([UInt8]) -> Void
+    ) -> ConnectionEnd {
         var framer = LineFramer(limit: limit)
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -53,10 +60,27 @@ public final class Connection: LineWriter {
             }
             do {
                 for line in try framer.append(chunk[..<count]) { receive(line) }
+                between()
             } catch {
-                return .lineTooLong(limit: error.limit, beginning: framer.pending)
+                return .lineTooLong(limit: error.limit, rest(of: framer.excess ?? ExcessLine(), descriptor, &chunk))
             }
         }
+    }
+
+    /// Reads on to the end of a line that is too long, for its ids alone: the client waits for the answer. One that sends no
+    /// more of it does not hold up that answer.
+    private static func rest(of line: ExcessLine, _ descriptor: Int32, _ chunk: inout [UInt8]) -> UnreadableLine {
+        var line = line
+        DispatchQueue(label: "excess").asyncAfter(deadline: .now() + .seconds(excessSeconds)) {
+            shutdown(descriptor, Int32(SHUT_RD))
+        }
+        while !line.isOver {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { break }
+            line.take(chunk[..<count])
+        }
+        return line.end
     }
 
     /// See `LineWriter`.

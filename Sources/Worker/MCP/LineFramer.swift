@@ -1,14 +1,16 @@
 /// Cuts a byte stream into lines, MCP stdio transport: one message a line, `\n` or `\r\n`. Memory is bounded by the limit.
 struct LineFramer {
-    /// A line is longer than the limit; the stream cannot be followed any further.
+    /// A line is longer than the limit; no further one is taken.
     struct LineTooLong: Error, Equatable {
         /// The limit in bytes.
         let limit: Int
     }
 
     private let limit: Int
-    /// The line that has no end yet; the beginning of it, at most `limit` bytes, where it was too long.
-    private(set) var pending: [UInt8] = []
+    /// The line that has no end yet.
+    private var pending: [UInt8] = []
+    /// Whom to answer of the line that is too long.
+    private(set) var excess: ExcessLine?
 
     init(limit: Int) {
         self.limit = limit
@@ -33,7 +35,38 @@ struct LineFramer {
     }
 
     private mutating func tooLong(_ rest: ArraySlice<UInt8>) -> LineTooLong {
-        pending.append(contentsOf: rest.prefix(limit - pending.count))
+        var excess = ExcessLine()
+        excess.take(pending[...])
+        excess.take(rest)
+        self.excess = excess
+        pending = []
         return LineTooLong(limit: limit)
+    }
+}
+
+/// A line that is too long to be kept: only its ids are, as far as it comes.
+struct ExcessLine {
+    /// Bytes that are read of it after the limit, so that a line without an end ends as well.
+    static let most = 64 << 20
+
+    private var line = UnreadableLine(most: UnreadableLine.maximumBatch)
+    private var left = most
+    /// Its end has come, or no more of it is read.
+    private(set) var isOver = false
+
+    /// What is known of it when no more of it comes.
+    var end: UnreadableLine {
+        var line = line
+        line.finish()
+        return line
+    }
+
+    mutating func take(_ part: ArraySlice<UInt8>) {
+        guard !isOver else { return }
+        let end = part.firstIndex(of: UInt8(ascii: "\n"))
+        let own = part[..<(end ?? part.endIndex)]
+        line.take(own)
+        left -= own.count
+        isOver = end != nil || left <= 0
     }
 }

@@ -17,4 +17,15 @@ public enum Refusal {
         case .notification, .response: return nil
         }
     }
+
+    /// Whether a line is a whole request.
+    public static func isRequest(_ line: [UInt8]) -> Bool {
+        guard let value = JSONValue.parse(line), case .request = Incoming(value) else { return false }
+        return true
+    }
+
+    /// The line that answers one that was too long to be kept.
+    public static func answer(to line: UnreadableLine, reason: String) -> [UInt8] {
+        JSONWriter.bytes(of: Outgoing.error(line.ids.first, .busy(reason)))
+    }
 }

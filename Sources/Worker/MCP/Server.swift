@@ -50,7 +50,7 @@ public final class Server<Tools: ToolSet>: Sendable {
     /// Subscriptions open at once.
     public static var maximumSubscriptions: Int { 64 }
     /// Messages in a batch.
-    public static var maximumBatch: Int { 1000 }
+    public static var maximumBatch: Int { UnreadableLine.maximumBatch }
 
     private let tools: Tools
     private let writer: any LineWriter
@@ -72,7 +72,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         do throws(JSONMistake) {
             value = try JSONReader.read(line)
         } catch {
-            refuse(line, .parseError(error))
+            refuse(UnreadableLine(line, most: Self.maximumBatch), .parseError(error))
             return
         }
         if case .array(let elements) = value, state.withLock({ $0.legacy.revision?.hasBatches == true }) {
@@ -83,8 +83,7 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     /// Answers what asked for something in a line that cannot be read.
-    private func refuse(_ line: [UInt8], _ error: RPCError) {
-        let unreadable = UnreadableLine(line, most: Self.maximumBatch)
+    private func refuse(_ unreadable: UnreadableLine, _ error: RPCError) {
         let isBatch = unreadable.isBatch && state.withLock { $0.legacy.revision?.hasBatches == true }
         let answers = unreadable.ids.map { Outgoing.error($0, error) }
         let answer =
@@ -93,12 +92,11 @@ public final class Server<Tools: ToolSet>: Sendable {
         writer.write(JSONWriter.bytes(of: answer))
     }
 
-    /// Tells the client that a line of more than `limit` bytes, which begins so, was not taken, and that nothing after it
-    /// will be.
-    public func refuseLine(_ beginning: [UInt8], limit: Int) {
+    /// Tells the client that a line of more than `limit` bytes was not taken, and that nothing after it will be.
+    public func refuseLine(_ line: UnreadableLine, limit: Int) {
         let refusal = RPCError.invalidRequest(
             "a line has more than \(limit) bytes (limits.max_request_bytes). The connection ends; send less at once")
-        refuse(beginning, refusal)
+        refuse(line, refusal)
     }
 
     private func receive(batch elements: [JSONValue], size: Int) {

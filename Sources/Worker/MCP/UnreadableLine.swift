@@ -3,179 +3,426 @@ internal import JSON
 /// Whom to answer where a line is no JSON that this server takes: the ids of the requests in it that can be read all the same.
 /// A client waits for the answer to each request that it sent, however the rest of its line is spelled.
 ///
-/// Strings may hold what they must not (half a surrogate pair, bytes that are not UTF-8, controls, unknown escapes), names
-/// may be repeated, and depth and number of values are not bounded, as nothing is kept of them. Brackets, commas and colons
-/// must stand where JSON has them: at the first that does not, reading ends, and what was not read by then is not known.
-/// So what stands in a string or deeper is never taken for an id.
-struct UnreadableLine {
-    /// The ids of the objects at the top: the message, or those of a batch, in order. One without an id that can be read, or
-    /// with several, has none; an answer from the client has none that concerns us.
-    private(set) var ids: [RequestID] = []
+/// The line is taken in parts, and what is kept of it does not grow with it: the kind of each open bracket, one name or id,
+/// and the ids. Strings may hold what they must not (half a surrogate pair, bytes that are not UTF-8, controls, unknown
+/// escapes), names may be repeated, words may be none of JSON's, a comma or a colon may be missing or there is one too many,
+/// and depth and number of values are as good as unbounded.
+///
+/// What would leave in doubt whether a member stands in a string ends the reading, as does a bracket that does not fit. What was
+/// not read by then is not known. An id that may stand deeper than it seems, because a bracket may have been lost or be too
+/// many before it, counts only where the rest of the line bears it out. So what stands in a string or deeper is never taken for
+/// an id.
+public struct UnreadableLine: Equatable, Sendable {
+    /// What may come next.
+    private enum Place {
+        /// The message or the batch.
+        case start
+        /// A member's name, or the end of its object.
+        case name
+        /// The colon behind a name.
+        case colon
+        /// A member's value.
+        case member
+        /// An element, or the end of its array.
+        case element
+        /// What follows a value.
+        case behind
+        /// Nothing but brackets too many: the message or the batch has ended.
+        case end
+    }
 
-    /// The line is a batch.
-    private(set) var isBatch = false
+    private enum Token {
+        case none
+        case string
+        /// The byte behind a backslash, which belongs to the string whatever it is.
+        case escape
+        case word
+    }
 
-    private let bytes: [UInt8]
-    private var index = 0
-
-    /// - Parameter most: ids that are read.
-    init(_ bytes: [UInt8], most: Int) {
-        self.bytes = bytes
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
-        skipBlanks()
-        isBatch = take(UInt8(ascii: "["))
-        guard isBatch else {
-            readMessage()
-            return
-        }
-        repeat {
-            skipBlanks()
-            guard ids.count < most, readMessage() else { return }
-            skipBlanks()
-        } while take(UInt8(ascii: ","))
+    /// Why an id may stand deeper than it seems.
+    private enum Doubt {
+        case none
+        /// Brackets stand before it: one that is too many in there may have been taken for another's end.
+        case nested
+        /// What was read before it is no JSON: it may be what became of a bracket.
+        case damaged
     }
 
     /// What is known of one message so far.
-    private struct Message {
+    private struct Message: Equatable {
         var id: RequestID?
+        var doubt = Doubt.none
         var hasSeveralIDs = false
         var isAnswer = false
         var isRequest = false
+        /// A bracket was opened in it.
+        var hasNested = false
 
-        mutating func take(_ new: RequestID?) {
+        mutating func take(_ new: RequestID?, afterDamage: Bool) {
+            // Of two, one that may be another object's is none.
+            if afterDamage, id != nil, doubt == .none { return }
             hasSeveralIDs = hasSeveralIDs || (id != nil && id != new)
             id = new
+            doubt = afterDamage ? .damaged : hasNested ? .nested : .none
+        }
+
+        /// An answer from the client has no id that concerns us.
+        var answered: RequestID? { hasSeveralIDs || (isAnswer && !isRequest) ? nil : id }
+    }
+
+    /// The ids of the objects at the top: the message, or those of a batch, in order. One without an id that can be read, or
+    /// with several, has none.
+    private(set) var ids: [RequestID] = []
+    /// The line is a batch.
+    private(set) var isBatch = false
+
+    /// Messages in a batch.
+    static let maximumBatch = 1000
+
+    private let most: Int
+    private var place = Place.start
+    private var token = Token.none
+    private var open = Brackets()
+    /// The message that is open; nil outside of one.
+    private var message: Message?
+    /// Of the last of `ids`.
+    private var doubt = Doubt.none
+    /// Something that JSON does not have was passed over.
+    private var isDamaged = false
+    /// Nothing more is read.
+    private var hasStopped = false
+    /// Bytes of the line that were taken, as far as a byte order mark may be among them.
+    private var offset = 0
+
+    // The token, or the name, at the level of the message.
+    private var text: [UInt8] = []
+    private var name: String?
+    private var hasColon = false
+    private var isName = false
+    /// A comma or colon is missing before this string, of which nothing but blanks was seen yet.
+    private var isSuspect = false
+
+    /// Bytes of a name or an id that are kept; a longer id is not sent back in an error.
+    private static let longestText = 4096
+
+    /// - Parameter most: ids that are read.
+    init(most: Int) {
+        self.most = most
+    }
+
+    /// Of a whole line.
+    init(_ bytes: [UInt8], most: Int) {
+        self.init(most: most)
+        take(bytes[...])
+        finish()
+    }
+
+    /// Takes the next part of the line.
+    mutating func take(_ part: ArraySlice<UInt8>) {
+        part.withUnsafeBufferPointer { bytes in
+            var index = 0
+            while index < bytes.count, !hasStopped {
+                switch token {
+                case .string: index = walkString(bytes, from: index)
+                case .escape:
+                    keep(bytes[index])
+                    token = .string
+                    index += 1
+                case .word where Self.isWord(bytes[index]):
+                    keep(bytes[index])
+                    index += 1
+                case .word: endWord()
+                case .none:
+                    take(outside: bytes[index])
+                    index += 1
+                }
+            }
         }
     }
 
-    /// - Returns: whether it was read to its end.
-    @discardableResult
-    private mutating func readMessage() -> Bool {
-        var message = Message()
-        let isWhole = readMembers(&message)
-        if let id = message.id, !message.hasSeveralIDs, message.isRequest || !message.isAnswer { ids.append(id) }
-        return isWhole
+    /// The line has no more parts. A number at its end may have lost digits, and counts for nothing.
+    mutating func finish() {
+        hasStopped = true
+        guard let message else { return }
+        self.message = nil
+        if let id = message.answered, message.doubt != .damaged { ids.append(id) }
     }
 
-    private mutating func readMembers(_ message: inout Message) -> Bool {
-        guard take(UInt8(ascii: "{")) else { return false }
-        repeat {
-            skipBlanks()
-            let start = index
-            guard skipString() else { return false }
-            let name = string(start..<index)
-            skipBlanks()
-            guard take(UInt8(ascii: ":")) else { return false }
-            skipBlanks()
-            let value = index
-            guard skipValue() else { return false }
-            switch name {
-            case "id": message.take(id(value..<index))
-            case "method": message.isRequest = true
-            case "result", "error": message.isAnswer = true
-            default: break
+    // MARK: Tokens
+
+    private var isAtMessage: Bool { message != nil && open.count == (isBatch ? 2 : 1) }
+
+    private mutating func keep(_ byte: UInt8) {
+        if isAtMessage, text.count <= Self.longestText { text.append(byte) }
+    }
+
+    /// The text of the token; nil where it was too long to be kept, or is none.
+    private var value: JSONValue? { text.count <= Self.longestText ? JSONValue.parse(text) : nil }
+
+    /// Goes behind the end of a string, or of the part.
+    private mutating func walkString(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        var index = start
+        if isSuspect {
+            while index < bytes.count, Self.isBlank(bytes[index]) { index += 1 }
+            guard index < bytes.count else { return index }
+            // What stands between two strings of JSON begins so: this is no string, a quotation mark is missing or too many.
+            guard !Self.isBehindString(bytes[index]) else {
+                stop()
+                return index
             }
-            skipBlanks()
-        } while take(UInt8(ascii: ","))
-        return take(UInt8(ascii: "}"))
+            isSuspect = false
+        }
+        while index < bytes.count, bytes[index] != UInt8(ascii: "\""), bytes[index] != UInt8(ascii: "\\") { index += 1 }
+        if isAtMessage, text.count <= Self.longestText {
+            text.append(contentsOf: bytes[start..<index].prefix(Self.longestText + 1 - text.count))
+        }
+        guard index < bytes.count else { return index }
+        keep(bytes[index])
+        if bytes[index] == UInt8(ascii: "\\") {
+            token = .escape
+        } else {
+            token = .none
+            if isName { endName() } else { endValue() }
+        }
+        return index + 1
     }
 
-    /// The text of a whole string, where it is one.
-    private func string(_ place: Range<Int>) -> String? { JSONValue.parse(Array(bytes[place]))?.string }
-
-    /// An id, where it is one: a number that ends with the line may have lost its end.
-    private func id(_ place: Range<Int>) -> RequestID? {
-        guard place.upperBound < bytes.count, place.count <= Self.longestID else { return nil }
-        return RequestID(JSONValue.parse(Array(bytes[place])))
+    private mutating func endWord() {
+        token = .none
+        endValue()
     }
 
-    /// Bytes of an id that is sent back in an error.
-    private static let longestID = 4096
+    private mutating func endName() {
+        isName = false
+        name = isAtMessage ? value?.string : nil
+        hasColon = false
+        place = .colon
+    }
 
-    // MARK: Walking over the text
+    /// A string or a word as a value.
+    private mutating func endValue() {
+        if isAtMessage { note(hasColon ? RequestID(name == "id" ? value : nil) : nil) }
+        place = .behind
+    }
 
-    private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
+    /// A member of the message has a value, which is this where it is an id.
+    private mutating func note(_ id: RequestID?) {
+        switch name {
+        case "id": message?.take(id, afterDamage: isDamaged)
+        case "method": message?.isRequest = true
+        case "result", "error": message?.isAnswer = true
+        default: break
+        }
+        name = nil
+    }
 
-    private mutating func take(_ byte: UInt8) -> Bool {
-        guard next == byte else { return false }
-        index += 1
+    private mutating func begin(_ kind: Token, _ first: UInt8, isName: Bool, isSuspect: Bool) {
+        token = kind
+        self.isName = isName
+        self.isSuspect = isSuspect
+        text = []
+        keep(first)
+    }
+
+    // MARK: Between tokens
+
+    private mutating func take(outside byte: UInt8) {
+        if offset < 3 {
+            offset += 1
+            if byte == [0xEF, 0xBB, 0xBF][offset - 1] { return }
+            offset = 3
+        }
+        guard !Self.isBlank(byte) else { return }
+        switch byte {
+        case UInt8(ascii: "\""): openString(byte)
+        case UInt8(ascii: "{"), UInt8(ascii: "["): openBracket(isObject: byte == UInt8(ascii: "{"))
+        case UInt8(ascii: "}"), UInt8(ascii: "]"): closeBracket(isObject: byte == UInt8(ascii: "}"))
+        case UInt8(ascii: ":"): colon()
+        case UInt8(ascii: ","): comma()
+        case _ where Self.isWord(byte): openWord(byte)
+        default: stop()
+        }
+    }
+
+    private mutating func openString(_ byte: UInt8) {
+        switch place {
+        case .name: begin(.string, byte, isName: true, isSuspect: false)
+        case .member, .element: begin(.string, byte, isName: false, isSuspect: false)
+        // The colon is missing.
+        case .colon:
+            passDamage()
+            begin(.string, byte, isName: false, isSuspect: true)
+        // The comma is missing.
+        case .behind:
+            passDamage()
+            begin(.string, byte, isName: open.isObject, isSuspect: true)
+        case .start, .end: stop()
+        }
+    }
+
+    private mutating func openWord(_ byte: UInt8) {
+        switch place {
+        case .member, .element: begin(.word, byte, isName: false, isSuspect: false)
+        // The colon or the comma is missing.
+        case .colon: beginDamaged(byte)
+        case .behind where !open.isObject: beginDamaged(byte)
+        case .behind, .name, .start, .end: stop()
+        }
+    }
+
+    private mutating func beginDamaged(_ byte: UInt8) {
+        passDamage()
+        begin(.word, byte, isName: false, isSuspect: false)
+    }
+
+    private mutating func openDamaged(_ isObject: Bool) {
+        passDamage()
+        openNested(isObject)
+    }
+
+    private mutating func openBracket(isObject: Bool) {
+        switch place {
+        case .start:
+            isBatch = !isObject
+            if isObject { message = Message() }
+        case .member, .element: openNested(isObject)
+        case .colon: openDamaged(isObject)
+        case .behind where !open.isObject: openDamaged(isObject)
+        // Another message in the same line: the one before it has ended.
+        case .end where isObject:
+            if doubt == .nested { doubt = .none }
+            return stop()
+        case .behind, .name, .end: stop()
+        }
+        guard !hasStopped else { return }
+        guard open.push(isObject: isObject) else { return stop() }
+        place = isObject ? .name : .element
+    }
+
+    private mutating func openNested(_ isObject: Bool) {
+        if isBatch, open.count == 1 {
+            doubt = .none
+            guard ids.count < most else { return stop() }
+            if isObject { message = Message() }
+            return
+        }
+        if isAtMessage { note(nil) }
+        message?.hasNested = true
+    }
+
+    private mutating func closeBracket(isObject: Bool) {
+        guard place != .end else {
+            // Too many of them at the end: an id among damages may have lost its own.
+            if doubt == .damaged { stop() }
+            return
+        }
+        guard open.count > 0, open.isObject == isObject else { return stop() }
+        switch place {
+        case .name, .element, .behind: break
+        // A member without a value.
+        case .colon, .member:
+            passDamage()
+            if isAtMessage { note(nil) }
+        case .start, .end: return stop()
+        }
+        if isAtMessage { endMessage() }
+        open.pop()
+        place = open.count == 0 ? .end : .behind
+        if open.count == 0, isBatch { doubt = .none }
+    }
+
+    private mutating func endMessage() {
+        defer { message = nil }
+        guard let message, let id = message.answered else { return }
+        ids.append(id)
+        doubt = message.doubt
+    }
+
+    private mutating func colon() {
+        switch place {
+        case .colon:
+            hasColon = true
+            place = .member
+        // One too many.
+        case .member: passDamage()
+        case .start, .name, .element, .behind, .end: stop()
+        }
+    }
+
+    private mutating func comma() {
+        switch place {
+        case .behind: place = open.isObject ? .name : .element
+        // One too many.
+        case .name, .element: passDamage()
+        case .end: break
+        // A member without a value.
+        case .colon, .member:
+            passDamage()
+            if isAtMessage { note(nil) }
+            place = .name
+        case .start: stop()
+        }
+    }
+
+    /// What was wrong is passed over. It bears out that what was read before it stands where it seems to.
+    private mutating func passDamage() {
+        if !isDamaged, message?.id != nil { message?.doubt = .none }
+        isDamaged = true
+    }
+
+    /// What comes does not fit what was read. Where a message seemed to have ended, it may not have.
+    private mutating func stop() {
+        hasStopped = true
+        if message == nil, doubt != .none { _ = ids.popLast() }
+        doubt = .none
+    }
+
+    // MARK: Bytes
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
+
+    private static func isBehindString(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "]"), UInt8(ascii: "}"): true
+        default: false
+        }
+    }
+
+    /// Of a number or a word, or what should be one.
+    private static func isWord(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."): true
+        default: false
+        }
+    }
+}
+
+/// The open brackets of a text, a bit for each.
+private struct Brackets: Equatable, Sendable {
+    /// A MiB of bits; nothing but hostile text nests so deep.
+    private static let most = 1 << 23
+
+    private var words: [UInt64] = []
+    private(set) var count = 0
+
+    /// Whether the innermost one is an object's.
+    var isObject: Bool {
+        guard count > 0 else { return false }
+        return words[(count - 1) >> 6] >> UInt64((count - 1) & 63) & 1 == 1
+    }
+
+    /// - Returns: false where there are too many.
+    mutating func push(isObject: Bool) -> Bool {
+        guard count < Self.most else { return false }
+        if count & 63 == 0 { words.append(0) }
+        let bit = 1 << UInt64(count & 63) as UInt64
+        if isObject { words[count >> 6] |= bit } else { words[count >> 6] &= ~bit }
+        count += 1
         return true
     }
 
-    private mutating func skipBlanks() { skip { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 } }
-
-    private mutating func skip(while isSuch: (UInt8) -> Bool) {
-        index = bytes.withUnsafeBufferPointer { bytes in
-            var index = index
-            while index < bytes.count, isSuch(bytes[index]) { index += 1 }
-            return index
-        }
-    }
-
-    /// Goes behind a string. What follows a backslash belongs to it, whatever it is.
-    private mutating func skipString() -> Bool {
-        guard take(UInt8(ascii: "\"")) else { return false }
-        while true {
-            skip { $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
-            guard index < bytes.count else { return false }
-            if take(UInt8(ascii: "\"")) { return true }
-            index = min(index + 2, bytes.count)
-        }
-    }
-
-    /// Goes behind a value of any depth.
-    private mutating func skipValue() -> Bool {
-        // The brackets that are open, as what closes them.
-        var open: [UInt8] = []
-        while true {
-            skipBlanks()
-            switch next {
-            case UInt8(ascii: "\""):
-                guard skipString() else { return false }
-            case UInt8(ascii: "{"), UInt8(ascii: "["):
-                let closing = next == UInt8(ascii: "{") ? UInt8(ascii: "}") : UInt8(ascii: "]")
-                index += 1
-                open.append(closing)
-                skipBlanks()
-                guard next == closing || (closing == UInt8(ascii: "}") ? skipName() : true) else { return false }
-                if next != closing { continue }
-            default:
-                guard skipWord() else { return false }
-            }
-            // Behind a value, or before the end of what is empty: what it stands in ends or goes on.
-            while let closing = open.last {
-                skipBlanks()
-                if take(closing) {
-                    open.removeLast()
-                    continue
-                }
-                guard take(UInt8(ascii: ",")) else { return false }
-                skipBlanks()
-                // A comma too many.
-                if next == closing { continue }
-                guard closing == UInt8(ascii: "]") || skipName() else { return false }
-                break
-            }
-            if open.isEmpty { return true }
-        }
-    }
-
-    private mutating func skipName() -> Bool {
-        skipBlanks()
-        guard skipString() else { return false }
-        skipBlanks()
-        return take(UInt8(ascii: ":"))
-    }
-
-    /// Goes behind a number or a word, or what should be one.
-    private mutating func skipWord() -> Bool {
-        let start = index
-        skip { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."): true
-            default: false
-            }
-        }
-        return index > start
+    mutating func pop() {
+        count -= 1
+        if count & 63 == 0 { words.removeLast() }
     }
 }
