@@ -82,6 +82,7 @@ public final class SFTPChannel: Sendable {
                 case .noSession(let shortage): throw .noSession(shortage)
                 case .cancelled: throw .noSession(nil)
                 case .spawn(let detail): throw .spawn(detail: detail)
+                case .masterDead(let detail): throw .unreachable(detail: detail)
                 default: throw .unreachable(detail: "\(error)")
                 }
             }

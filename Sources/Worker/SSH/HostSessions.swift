@@ -1,3 +1,4 @@
+internal import Glibc
 public import IPC
 
 /// All that runs on one host through its ControlMaster.
@@ -54,6 +55,9 @@ public final class HostSessions: Sendable {
         case unusable(detail: String)
     }
 
+    /// The beginning of what is said of a master that takes connections and says nothing.
+    public static let noAnswer = "no answer"
+
     /// Asks the master whether it lives. Whether the host behind it answers is another question, see `reach`.
     public func check(within limit: Duration = .seconds(5)) async -> MasterState {
         let arguments = SSHInvocation.check(host)
@@ -64,6 +68,9 @@ public final class HostSessions: Sendable {
             return .unusable(detail: error.detail)
         }
         if answer.end == .exited(0) { return .alive }
+        if answer.end == .signalled(SIGKILL), answer.stderr.isEmpty {
+            return .dead(detail: "\(Self.noAnswer) within \(limit.components.seconds) s")
+        }
         let said = answer.stderr.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
         return SSHInvocation.isUnusable(said) ? .unusable(detail: said) : .dead(detail: said)
     }
@@ -79,6 +86,7 @@ public final class HostSessions: Sendable {
         guard line.utf8.count <= Observer.maximumLine else {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
+        try await meetMaster()
         let events = AsyncStream.makeStream(of: SSHProcess.Event.self)
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>

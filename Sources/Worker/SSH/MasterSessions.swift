@@ -4,6 +4,7 @@ public final class MasterSessions: Sendable {
     let budget: SessionBudget
     let stops = StopQueue()
     let answer = HostAnswer()
+    let presence = MasterPresence()
 
     /// At most so many sessions at once.
     public init(sessions: Int) {

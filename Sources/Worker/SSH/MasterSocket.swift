@@ -4,6 +4,8 @@ internal import Glibc
 public enum MasterSocket: Equatable, Sendable {
     /// Nothing, or nothing that this process can see.
     case absent
+    /// Nothing, nor is there a directory for it: this one.
+    case noDirectory(String)
     /// A socket of this user.
     case own
     /// A socket of another user.
@@ -16,7 +18,14 @@ public enum MasterSocket: Equatable, Sendable {
     /// Looks, without following a symbolic link.
     public static func at(_ path: String) -> MasterSocket {
         var status = stat()
-        guard lstat(path, &status) == 0 else { return .absent }
+        guard lstat(path, &status) == 0 else {
+            let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+            guard errno == ENOENT, !directory.isEmpty, stat(directory, &status) != 0, errno == ENOENT else {
+                return .absent
+            }
+            // A link that leads nowhere is no place where a directory can be made.
+            return lstat(directory, &status) == 0 ? .absent : .noDirectory(directory)
+        }
         switch status.st_mode & S_IFMT {
         case S_IFSOCK: return status.st_uid == geteuid() ? .own : .foreign(userID: status.st_uid)
         case S_IFLNK: return .link

@@ -70,6 +70,7 @@ extension HostSessions {
             case .subsystem(let name): SSHInvocation.subsystem(host, name: name)
             case .command(let line): SSHInvocation.session(host, line: line)
             }
+        try await meetMaster()
         let kind: SessionBudget.Kind = besideOwn ? .content : .channel
         let place: SessionBudget.Place
         do throws(SessionBudget.NoPlace) {

@@ -46,6 +46,11 @@ public enum SSHInvocation {
             + ShellWord.quoted(destination(host))
     }
 
+    /// The command with which the user makes the directory of its socket, which `ssh -M` does not, for nobody else's eyes.
+    public static func directoryCommand(_ directory: String) -> String {
+        "mkdir -p -m 700 \(ShellWord.quoted(directory))"
+    }
+
     /// The command with which the user ends the master.
     public static func exitCommand(_ host: PolicySnapshot.Host) -> String {
         "ssh -O exit -S \(ShellWord.quoted(ControlPath.argument(host.socket))) " + ShellWord.quoted(destination(host))

@@ -3,19 +3,30 @@ internal import SSH
 
 /// Sentences for what went wrong on a host, each with what to do next.
 enum Failures {
-    static func masterDead(_ host: PolicySnapshot.Host, detail: String) -> String {
+    /// - Parameter outcome: what is sure of the work that was asked for, a sentence.
+    static func masterDead(_ host: PolicySnapshot.Host, detail: String, outcome: String = "") -> String {
         let said = detail.isEmpty ? "" : " (\(detail))"
-        let down = "The SSH session to \"\(host.name)\" is not up\(said). "
+        let down =
+            "The SSH session to \"\(host.name)\" is not up\(said). " + (outcome.isEmpty ? "" : outcome + " ")
         // ssh -M does not replace what lies at the path. Only what a dead master has left there may go.
         switch MasterSocket.at(host.socket) {
         case .absent: return down + bringUp(host)
+        case .noDirectory(let directory):
+            return down + "The directory of its socket, \(directory), is missing. "
+                + bringUp(host, first: SSHInvocation.directoryCommand(directory) + " && ")
         case .link:
             return down + "\(host.socket) is a symbolic link, and ssh -M makes no socket in its place. "
                 + "Ask the user to bring the session up where it leads, or to name that path in the config."
         case .own:
             guard detail.contains("Connection refused") else {
-                return down + "Something holds its socket \(host.socket) and does not answer as a ControlMaster, and "
-                    + "ssh -M does not replace it. Ask the user to end what holds it. " + bringUp(host)
+                let how =
+                    detail.hasPrefix(HostSessions.noAnswer)
+                    ? "takes connections and does not answer"
+                    : "does not speak OpenSSH's ControlMaster protocol"
+                return down + "Something listens at its socket \(host.socket) that \(how), and ssh -M does not replace "
+                    + "it. Ask the user to find out what it is and to end it (fuser -v "
+                    + "\(SSHInvocation.quoted(host.socket)) names the process), or to name another socket in the config. "
+                    + bringUp(host)
             }
             return down + bringUp(host, first: "rm -f \(SSHInvocation.quoted(host.socket)); ")
         case .foreign(let userID):
@@ -81,7 +92,7 @@ enum Failures {
 
     static func sentence(_ failure: ExecFailure, _ host: PolicySnapshot.Host, directory: String) -> String {
         switch failure {
-        case .masterDead(let detail): return masterDead(host, detail: detail)
+        case .masterDead(let detail): return masterDead(host, detail: detail, outcome: "Nothing was run.")
         case .directory(let detail):
             return "The working directory \"\(directory.prefix(500))\" cannot be entered on \"\(host.name)\""
                 + (detail.isEmpty ? "." : ": \(detail).") + " The command was not run."

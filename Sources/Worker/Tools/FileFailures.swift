@@ -9,7 +9,7 @@ enum FileFailures {
         switch error {
         case .noSubsystem(let detail):
             return "\"\(host.name)\" offers no SFTP (\(detail)). Files there can be reached with ssh_exec only."
-        case .unreachable(let detail): return Failures.masterDead(host, detail: detail)
+        case .unreachable(let detail): return Failures.masterDead(host, detail: detail, outcome: "Nothing was done.")
         case .spawn(let detail): return Failures.spawn(detail: detail)
         case .noSession(let shortage):
             return "\(Failures.noSession(host, shortage)). Nothing was done. \(Failures.wayOut(shortage))"

@@ -128,6 +128,13 @@ enum ForwardPortTool: Tool {
     private static func establish(
         _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext
     ) async -> Result<JSONObject, FileFailure> {
+        switch await context.access[host.name]?.sessions.greet() {
+        case .dead(let detail):
+            let sentence = Failures.masterDead(host, detail: detail, outcome: "No forward was opened.")
+            return .failure(FileFailure(sentence: sentence))
+        case .unusable(let detail): return .failure(FileFailure(sentence: Failures.spawn(detail: detail)))
+        case .alive, .none: break
+        }
         var answer = await context.broker.ask(
             forward: .requestForward(host: host.name, remoteHost: target, remotePort: remote, localPort: local))
         var because: String?
