@@ -215,7 +215,7 @@ import Testing
         }
     }
 
-    @Test("any login shell will do", arguments: ["/bin/dash", "/bin/tcsh", "/usr/bin/fish"])
+    @Test("any login shell will do", arguments: ["/bin/dash", "/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"])
     func loginShells(shell: String) throws {
         guard Account.canCreate, FileManager.default.isExecutableFile(atPath: shell) else { return }
         try withRemote(PrivateSSHD.Options(loginShell: shell)) { remote in

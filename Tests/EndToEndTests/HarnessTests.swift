@@ -122,7 +122,7 @@ import Testing
         #expect(!sftp.succeeded)
     }
 
-    @Test(.enabled(if: Account.canCreate), arguments: ["/bin/dash", "/bin/tcsh", "/usr/bin/fish"])
+    @Test(.enabled(if: Account.canCreate), arguments: ["/bin/dash", "/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"])
     func loginShellIsAsAsked(_ shell: String) throws {
         try #require(access(shell, X_OK) == 0, "\(shell) is not installed")
         let sshd = try PrivateSSHD(PrivateSSHD.Options(loginShell: shell))

@@ -48,7 +48,7 @@ import Testing
 
     @Test("the shell that an exec_allowlist was judged for runs the command, whatever the login shell is")
     func loginShell() throws {
-        for shell in ["/bin/tcsh", "/usr/bin/fish"] {
+        for shell in ["/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"] {
             guard Account.canCreate, FileManager.default.isExecutableFile(atPath: shell) else { continue }
             try withRemote(PrivateSSHD.Options(loginShell: shell)) { remote in
                 let hosts: JSON = ["listed": remote.hostEntry.merging(["exec_allowlist": ["echo "]])]

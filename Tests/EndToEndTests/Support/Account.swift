@@ -67,7 +67,8 @@ struct Account: Hashable, Sendable {
 
     private static let planned = [
         ("/bin/bash", "login"), ("/bin/sh", "login"), ("/bin/dash", "login"), ("/bin/tcsh", "login"),
-        ("/usr/bin/fish", "login"), ("/bin/bash", "client"), ("/bin/bash", "agent"), ("/bin/bash", "stranger"),
+        ("/usr/bin/fish", "login"), ("/usr/bin/zsh", "login"), ("/bin/bash", "client"), ("/bin/bash", "agent"),
+        ("/bin/bash", "stranger"),
         ("/bin/bash", "start-up"), ("/bin/tcsh", "start-up"), ("/usr/bin/fish", "start-up"),
         ("/usr/bin/zsh", "start-up"),
         ("/bin/bash", "hanging"), ("/bin/bash", "dropbear"),
