@@ -63,7 +63,7 @@ let package = Package(
         workerModule("Threads", ["CLinux"]),
         workerModule("MCP", ["JSON"]),
         workerModule("SSH", ["CLinux", "IPC"]),
-        workerModule("SFTP", ["CLibMD", "IPC", "SSH"]),
+        workerModule("SFTP", ["CLibMD", "CLinux", "IPC", "SSH"]),
         workerModule("Policy", ["CRE2", "IPC"]),
         workerModule("Tools", ["IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 

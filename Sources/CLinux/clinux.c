@@ -267,3 +267,5 @@ int csd_landlock_add_path(int ruleset, const struct csd_landlock_path_beneath_at
 }
 
 int csd_landlock_restrict_self(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }
+
+const void *csd_memrchr(const void *bytes, int byte, size_t count) { return memrchr(bytes, byte, count); }

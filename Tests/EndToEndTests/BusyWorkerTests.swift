@@ -54,6 +54,55 @@ import Testing
         }
     }
 
+    /// How long a call takes that needs no other process, each of some.
+    private static func times(of client: MCPClient, count: Int = 41) throws -> [Duration] {
+        try (0..<count).map { _ in
+            let start = ContinuousClock.now
+            let refused = try client.callTool("ssh_read_file", ["path": "relative"])
+            #expect(refused.isError)
+            return ContinuousClock.now - start
+        }
+    }
+
+    /// Files that are hard on whoever looks for lines, repairs text or encodes it.
+    enum Hard: String, Sendable, CaseIterable {
+        case oneLine, onlyFeeds, noText, manyEscapes
+
+        var content: Data {
+            switch self {
+            case .oneLine: Data(repeating: UInt8(ascii: "x"), count: 20 << 20)
+            case .onlyFeeds: Data(repeating: UInt8(ascii: "\n"), count: 20 << 20)
+            case .noText: Data(repeating: 0xFF, count: 20 << 20)
+            case .manyEscapes: Data(repeating: 0x01, count: 4 << 20)
+            }
+        }
+    }
+
+    @Test("while large files are read in lines and parts, other calls are served", arguments: Hard.allCases)
+    func lines(kind: Hard) throws {
+        let place = try Place()
+        let path = place.file("f")
+        try kind.content.write(to: URL(filePath: path))
+        let ways: [JSON] = [
+            ["tail_lines": 1_000_000_000], ["tail_lines": 3], ["start_line": 19_000_000], ["offset": 0],
+        ]
+        try withDaemon(["limits": ["max_read_bytes": 16_777_216]]) { _, client in
+            for way in ways {
+                let calls = try (0..<8).map { _ in
+                    try client.beginTool("ssh_read_file", way.merging(["path": .string(path)]))
+                }
+                // What is answered is written in order, and the writing is not what is measured.
+                var times: [Duration] = []
+                while calls.contains(where: { !$0.isAnswered }), times.count < 200 {
+                    times += try Self.times(of: client, count: 1)
+                }
+                for call in calls { #expect(try call.waitForTool(timeout: .seconds(60)).isError == false) }
+                let longest = times.sorted().last ?? .zero
+                #expect(longest < .seconds(1), "\(way): \(times.count) calls, the longest \(longest)")
+            }
+        }
+    }
+
     @Test("edits of lines that begin alike are quick, and no call waits for them")
     func edits() throws {
         let place = try Place()

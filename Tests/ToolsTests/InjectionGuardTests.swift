@@ -1,10 +1,11 @@
 import Foundation
 import JSON
-import MCP
 import TestSupport
 import Testing
 
+@testable import MCP
 @testable import Policy
+@testable import Threads
 @testable import Tools
 
 @Suite struct InjectionGuardTests {
@@ -237,11 +238,41 @@ import Testing
         #expect(same == "It said: no.")
     }
 
-    @Test func `a line for people says what it holds`() {
+    @Test func `a line for people says what it holds`() async {
+        let marked = await InjectionWarning.marked("so: \(bad)", by: guardian)
+        #expect(marked == "so: \(bad) [_injection_warning: instruction_override]")
+        #expect(await InjectionWarning.marked("so: fine", by: guardian) == "so: fine")
+        #expect(await InjectionWarning.marked("so: \(bad)", by: nil) == "so: \(bad)")
+        let long = await InjectionWarning.marked(String(repeating: "so ", count: 3000) + bad, by: guardian)
+        #expect(long?.hasSuffix("[_injection_warning: instruction_override]") == true)
+    }
+
+    @Test func `a report of progress does not wait for the patterns to be compiled`() async {
+        let sent = AsyncStream.makeStream(of: JSONObject.self)
+        let progress = Progress(token: .integer(1)) { sent.continuation.yield($0) }
+        let report = ExecTool.report(to: progress, guardian: InjectionGuard())
+        // The one thread on which they are compiled is taken.
+        let (begun, end) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let other = Task {
+            try await Apart.patterns.run { _ in
+                begun.signal()
+                end.wait()
+            }
+        }
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                begun.wait()
+                report(.seconds(3), "so: \(bad)")
+                // Back at once, as a timer wants it; nothing was searched yet.
+                sent.continuation.yield(["returned": true])
+                end.signal()
+                continuation.resume()
+            }
+        }
+        var messages = sent.stream.makeAsyncIterator()
+        #expect(await messages.next()?["returned"] == true)
         #expect(
-            InjectionWarning.marked("so: \(bad)", by: guardian)
-                == "so: \(bad) [_injection_warning: instruction_override]")
-        #expect(InjectionWarning.marked("so: fine", by: guardian) == "so: fine")
-        #expect(InjectionWarning.marked("so: \(bad)", by: nil) == "so: \(bad)")
+            await messages.next()?["message"]?.string == "3 s: so: \(bad) [_injection_warning: instruction_override]")
+        _ = try? await other.value
     }
 }

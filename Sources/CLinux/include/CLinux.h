@@ -133,6 +133,9 @@ int csd_openat2(int directory, const char *path, uint64_t flags, uint64_t resolv
 #define CSD_SIOCGIFNAME 0x8910
 #define CSD_SIOCGIFINDEX 0x8933
 
+// memrchr(3), which the headers declare only with _GNU_SOURCE.
+const void *csd_memrchr(const void *bytes, int byte, size_t count);
+
 // fcntl(2) command, which the headers define only with _GNU_SOURCE.
 #define CSD_F_GET_SEALS 1034
 

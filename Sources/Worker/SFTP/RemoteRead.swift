@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Which bytes of a file to read.
@@ -89,7 +90,11 @@ extension RemoteFiles {
                 ReadPump(client, handle: handle, path: path, from: 0, to: .max, size: size, firstWindow: first)
             }
             var window = LineWindow(skip: max(0, start - 1), count: max(0, count), limit: max(0, limit))
-            while !window.isDone, let data = try await file.asked.next() { window.append(data) }
+            while !window.isDone, let data = try await file.asked.next() {
+                window.append(data)
+                // What is there already would be counted in one go, however much it is.
+                await Task.yield()
+            }
             let end = window.offset + UInt64(window.bytes.count)
             // Whether more follows is not known where the size does not tell it: what was asked for behind the lines does.
             if end == file.asked.position, end != file.attributes.size { _ = try await file.asked.next() }
@@ -134,8 +139,9 @@ extension RemoteFiles {
         while let data = try await file.asked.next() { bytes += data }
         let end = file.asked.position
         guard size == 0 || end == size else { return nil }
-        var tail = LineTail.begin(of: count, in: bytes)
-        while tail == nil && start > 0 && bytes.count <= limit {
+        var tail = LineTail(count: count)
+        await tail.prepend(bytes)
+        while tail.begin == nil && start > 0 && tail.total <= limit {
             block = min(block * 2, 1 << 20)
             let from = start - min(start, UInt64(block))
             var pump = ReadPump(client, handle: file.handle.bytes, path: path, from: from, to: start, size: start)
@@ -143,17 +149,14 @@ extension RemoteFiles {
             while let data = try await pump.next() { before += data }
             // What was read before is no longer its end.
             guard pump.position == start else { return nil }
-            bytes = before + bytes
+            await tail.prepend(before)
             start = from
-            tail = LineTail.begin(of: count, in: bytes)
         }
         withExtendedLifetime(file.handle) {}
-        var kept = bytes[(tail ?? 0)...]
-        let isCut = kept.count > limit
-        kept = kept.suffix(limit)
+        let (kept, isCut) = tail.bytes(limit: limit)
         return LinesResult(
-            bytes: Array(kept), offset: end - UInt64(kept.count), attributes: file.attributes,
-            size: file.size(seen: file.asked.seen), count: LineTail.lines(in: kept),
+            bytes: kept, offset: end - UInt64(kept.count), attributes: file.attributes,
+            size: file.size(seen: file.asked.seen), count: await LineTail.lines(in: kept),
             reachedEnd: file.asked.reachedEnd || end == file.attributes.size, isCut: isCut)
     }
 }
@@ -181,63 +184,109 @@ private struct LineWindow {
 
     mutating func append(_ data: ArraySlice<UInt8>) {
         var rest = data
-        while skip > 0 {
-            guard let feed = firstFeed(in: rest) else {
-                offset += UInt64(rest.count)
-                return
-            }
-            offset += UInt64(feed + 1 - rest.startIndex)
-            rest = rest[(feed + 1)...]
-            skip -= 1
+        if skip > 0 {
+            let (end, found) = behindFeed(skip, in: rest)
+            skip -= found
+            offset += UInt64(end - rest.startIndex)
+            guard skip == 0 else { return }
+            rest = rest[end...]
         }
-        while feeds < count, !rest.isEmpty {
-            let feed = firstFeed(in: rest)
-            let line = feed.map { rest[...$0] } ?? rest
-            let room = limit - bytes.count
-            bytes += line.prefix(room)
-            if line.count > room {
-                isCut = true
-                return
-            }
-            if feed != nil { feeds += 1 }
-            rest = rest.dropFirst(line.count)
+        let (end, found) = behindFeed(count - feeds, in: rest)
+        let room = limit - bytes.count
+        guard end - rest.startIndex > room else {
+            bytes += rest[..<end]
+            feeds += found
+            return
         }
+        bytes += rest.prefix(room)
+        feeds += behindFeed(.max, in: rest.prefix(room)).found
+        isCut = true
     }
 }
 
-/// Lines counted from the end.
-private enum LineTail {
-    /// The index at which the last `count` lines begin; nil where the bytes have fewer line feeds than that takes.
-    static func begin(of count: Int, in bytes: [UInt8]) -> Int? {
-        guard count > 0 else { return bytes.count }
-        // The line feed at the very end ends the last line.
-        var end = bytes.last == 0x0A ? bytes.count - 1 : bytes.count
-        for _ in 0..<count {
-            guard let feed = lastFeed(in: bytes, before: end) else { return nil }
-            end = feed
-        }
-        return end + 1
+/// The last lines of a file that is read backwards in blocks. Each byte is looked at once, in parts after which other tasks
+/// have their turn.
+private struct LineTail {
+    /// Bytes that are looked at in one go: some milliseconds, also where each is a line feed and in a debug build.
+    private static let part = 128 << 10
+
+    private let count: Int
+    /// From the end of the file to its beginning.
+    private var blocks: [[UInt8]] = []
+    /// Line feeds in them, but for one at the very end of the file, which ends the last line.
+    private var feeds = 0
+    private(set) var total = 0
+    /// How many bytes from the end the lines begin; nil where the blocks have fewer line feeds than that takes.
+    private(set) var begin: Int?
+
+    init(count: Int) {
+        self.count = count
+        if count == 0 { begin = 0 }
     }
 
-    static func lines(in bytes: ArraySlice<UInt8>) -> Int {
+    /// Adds what is in front of what is there.
+    mutating func prepend(_ block: [UInt8]) async {
+        var end = blocks.isEmpty && block.last == 0x0A ? block.count - 1 : block.count
+        while begin == nil, end > 0 {
+            let start = max(0, end - Self.part)
+            while end > start, begin == nil {
+                guard let feed = Self.lastFeed(in: block, start..<end) else { break }
+                feeds += 1
+                if feeds == count { begin = total + block.count - feed - 1 }
+                end = feed
+            }
+            if begin == nil { end = start }
+            await Task.yield()
+        }
+        blocks.append(block)
+        total += block.count
+    }
+
+    /// The lines, or the last `limit` bytes of them, and whether they were more.
+    func bytes(limit: Int) -> (bytes: [UInt8], isCut: Bool) {
+        let wanted = begin ?? total
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(wanted, limit))
+        var left = total
+        for block in blocks.reversed() {
+            // Of this block, what is not before the lines.
+            bytes += block.dropFirst(max(0, left - min(wanted, limit)))
+            left -= block.count
+        }
+        return (bytes, wanted > limit)
+    }
+
+    static func lines(in bytes: [UInt8]) async -> Int {
         var lines = 0
-        var rest = bytes
-        while let feed = firstFeed(in: rest) {
-            lines += 1
-            rest = rest[(feed + 1)...]
+        for start in stride(from: 0, to: bytes.count, by: part) {
+            lines += behindFeed(.max, in: bytes[start..<min(start + part, bytes.count)]).found
+            await Task.yield()
         }
-        return lines + (rest.isEmpty ? 0 : 1)
+        return lines + (bytes.isEmpty || bytes.last == 0x0A ? 0 : 1)
     }
 
-    private static func lastFeed(in bytes: [UInt8], before end: Int) -> Int? {
-        // Glibc's module does not show memrchr(3).
-        bytes.withUnsafeBytes { $0[..<end].lastIndex(of: 0x0A) }
+    private static func lastFeed(in bytes: [UInt8], _ range: Range<Int>) -> Int? {
+        bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress,
+                let found = csd_memrchr(base + range.lowerBound, 0x0A, range.count)
+            else { return nil }
+            return base.distance(to: found)
+        }
     }
 }
 
-private func firstFeed(in bytes: ArraySlice<UInt8>) -> Int? {
+/// The index behind the line feed of this number, 1 is the first, or the end of the bytes; and how many there are before it.
+private func behindFeed(_ number: Int, in bytes: ArraySlice<UInt8>) -> (index: Int, found: Int) {
     bytes.withUnsafeBytes { buffer in
-        guard let base = buffer.baseAddress, let found = memchr(base, 0x0A, buffer.count) else { return nil }
-        return bytes.startIndex + base.distance(to: UnsafeRawPointer(found))
+        guard let base = buffer.baseAddress else { return (bytes.startIndex, 0) }
+        var (offset, found) = (0, 0)
+        while found < number {
+            guard let feed = memchr(base + offset, 0x0A, buffer.count - offset) else {
+                return (bytes.endIndex, found)
+            }
+            found += 1
+            offset = base.distance(to: feed) + 1
+        }
+        return (bytes.startIndex + offset, found)
     }
 }

@@ -53,18 +53,13 @@ enum ExecTool: Tool {
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
-            let (host, judged) = try judge(arguments, context)
+            let (host, judged) = try await judge(arguments, context)
             var request = judged
             guard let sessions = context.access[host.name]?.sessions else {
                 throw FileFailure(sentence: "There is no host \"\(host.name)\".")
             }
             if context.progress.isWanted {
-                request.report = { [progress = context.progress, guardian = context.guardian] elapsed, line in
-                    let seconds = "\(elapsed.components.seconds) s"
-                    let line = InjectionWarning.marked(line, by: guardian)
-                    progress.report(
-                        Int64(elapsed / .milliseconds(1)), message: line.isEmpty ? seconds : "\(seconds): \(line)")
-                }
+                request.report = report(to: context.progress, guardian: context.guardian)
             }
             do throws(ExecFailure) {
                 let output = try await sessions.run(request)
@@ -83,10 +78,22 @@ enum ExecTool: Tool {
         }
     }
 
+    /// Tells how long a command runs, and its last line. Called by a timer, which must not wait for a search.
+    static func report(to progress: Progress, guardian: InjectionGuard?) -> @Sendable (Duration, String) -> Void {
+        { elapsed, line in
+            Task {
+                guard let line = await InjectionWarning.marked(line, by: guardian) else { return }
+                let seconds = "\(elapsed.components.seconds) s"
+                progress.report(
+                    Int64(elapsed / .milliseconds(1)), message: line.isEmpty ? seconds : "\(seconds): \(line)")
+            }
+        }
+    }
+
     /// Arguments, then host, then policy: the first that fails is the answer.
     private static func judge(
         _ values: JSONObject, _ context: ToolContext
-    ) throws -> (PolicySnapshot.Host, ExecRequest) {
+    ) async throws -> (PolicySnapshot.Host, ExecRequest) {
         let arguments = try Arguments(
             values, tool: name, known: ["command", "host", "cwd", "env", "stdin", "timeout_seconds"])
         let command = try arguments.requiredString("command")
@@ -101,9 +108,11 @@ enum ExecTool: Tool {
         guard host.capabilities.exec else {
             throw Refusal(host: host.name, capability: "exec")
         }
-        try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-        try DestructiveCommand.judge(
-            command, input: input, allowed: context.policy.allowDelete, host: host.name)
+        let allowsDelete = context.policy.allowDelete
+        try await LongText.compute(on: command.utf8.count + input.utf8.count) { () throws(Policy.Refusal) in
+            try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
+            try DestructiveCommand.judge(command, input: input, allowed: allowsDelete, host: host.name)
+        }
         try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
             command: command, directory: directory, tree: host.baseDir ?? "", inPOSIXShell: host.execAllowlist != nil,

@@ -18,8 +18,7 @@ enum InjectionWarning {
     /// Searches a result and adds what was found; where the call is cancelled meanwhile, there is no result.
     static func searched(_ result: ToolResult, by guardian: InjectionGuard) async -> ToolResult {
         do throws(Apart.Cancelled) {
-            // Not among the searches, or the first small result would wait for large ones.
-            if !guardian.isReady { try await Apart.patterns.run { _ in guardian.prepare() } }
+            try await prepare(guardian)
             if isSmall(result) { return added(to: result, by: guardian) }
             return try await Apart.searches.run { _ in added(to: result, by: guardian) }
         } catch {
@@ -69,10 +68,28 @@ enum InjectionWarning {
         }
     }
 
-    /// A line for people, with the kinds that were found in it.
-    static func marked(_ line: String, by guardian: InjectionGuard?) -> String {
-        guard let found = guardian?.search(line), !found.isEmpty else { return line }
-        return "\(line) [\(key): \(found.names.joined(separator: ", "))]"
+    /// A line for people, with the kinds that were found in it; nil where the call is cancelled meanwhile.
+    static func marked(_ line: String, by guardian: InjectionGuard?) async -> String? {
+        guard let guardian, !line.isEmpty else { return line }
+        do throws(Apart.Cancelled) {
+            let found = try await found(in: line, by: guardian)
+            return found.isEmpty ? line : "\(line) [\(key): \(found.names.joined(separator: ", "))]"
+        } catch {
+            return nil
+        }
+    }
+
+    private static func found(
+        in line: String, by guardian: InjectionGuard
+    ) async throws(Apart.Cancelled) -> InjectionCategories {
+        try await prepare(guardian)
+        if line.utf8.count <= InjectionGuard.short { return guardian.search(line) }
+        return try await Apart.searches.run { _ in guardian.search(line) }
+    }
+
+    /// Compiles the patterns where they are not yet. Not among the searches, or the first small text would wait for large ones.
+    private static func prepare(_ guardian: InjectionGuard) async throws(Apart.Cancelled) {
+        if !guardian.isReady { try await Apart.patterns.run { _ in guardian.prepare() } }
     }
 
     private static func search(_ member: JSONObject.Member, _ guardian: InjectionGuard) -> InjectionCategories {

@@ -60,8 +60,10 @@ enum ListDirTool: Tool {
                 try await call.files.list(call.path, after: after, limit: limit)
             }
             context.notes.received(page.entries.reduce(0) { $0 + $1.name.count })
+            // An entry, with its time as text, costs as much as some hundred bytes of other texts.
+            let entries = try await LongText.compute(on: page.entries.count * 500) { page.entries.map(shape) }
             var result: JSONObject = [
-                "entries": .array(page.entries.map(shape)), "total": .integer(Int64(page.total)),
+                "entries": .array(entries), "total": .integer(Int64(page.total)),
             ]
             if page.hasMore, let last = page.entries.last {
                 result["next_cursor"] = .string(Data(last.name).base64EncodedString())

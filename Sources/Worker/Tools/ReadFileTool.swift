@@ -81,7 +81,7 @@ enum ReadFileTool: Tool {
                     bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd)
             }
             context.notes.received(part.bytes.count)
-            return shape(part)
+            return try await LongText.compute(on: part.bytes.count) { shape(part) }
         }
     }
 

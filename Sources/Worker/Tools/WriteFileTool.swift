@@ -36,7 +36,7 @@ enum WriteFileTool: Tool {
         await context.result {
             let arguments = try Arguments(
                 values, tool: name, known: ["path", "content", "encoding", "host", "mode", "create_dirs"])
-            let content = try content(arguments)
+            let content = try await content(arguments)
             let mode = try arguments.mode("mode")
             let createDirectories = try arguments.boolean("create_dirs") ?? false
             let call = try FileCall(arguments, context, needs: .fileWrite)
@@ -65,18 +65,21 @@ enum WriteFileTool: Tool {
         }
     }
 
-    private static func content(_ arguments: Arguments) throws -> [UInt8] {
+    private static func content(_ arguments: Arguments) async throws -> [UInt8] {
         guard let content = try arguments.text("content") else {
             throw Arguments.Mistake(sentence: "\(name): argument \"content\" is missing; it must be a string.")
         }
         switch try arguments.string("encoding") {
         case .none, .some("utf-8"): return Array(content.utf8)
         case .some("base64"):
-            guard let bytes = Data(base64Encoded: content) else {
+            let decoded = try await LongText.compute(on: content.utf8.count) {
+                Data(base64Encoded: content).map { Array($0) }
+            }
+            guard let bytes = decoded else {
                 throw Arguments.Mistake(
                     sentence: "\(name): argument \"content\" is not valid base64. Nothing was written.")
             }
-            return Array(bytes)
+            return bytes
         case .some(let other):
             throw Arguments.Mistake(
                 sentence: "\(name): argument \"encoding\" must be \"utf-8\" or \"base64\", not \"\(other.prefix(50))\"."
