@@ -26,7 +26,7 @@ enum Service {
         let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
         let connection = Connection(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
-        let turn = Turn(supervisor)
+        let turn = ClientTurn(supervisor)
         supervisor.follow { message in
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
@@ -87,7 +87,7 @@ enum Service {
         _ reason: String, _ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink
     ) async -> Never {
         let connection = Connection(descriptor: client)
-        let turn = Turn(supervisor)
+        let turn = ClientTurn(supervisor)
         let limit = policy.limits.maxRequestBytes
         let end = await connection.readLines(limit: limit, between: { turn.unheard() }) { line in
             if refuse(line, reason, connection) { turn.heard() }

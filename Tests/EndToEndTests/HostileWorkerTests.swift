@@ -53,6 +53,7 @@ import Testing
             try waitUntil("the order to stop") { daemon.logCount(of: "\"stopping\"") > 0 }
         }
         #expect(try daemon.waitForExit(timeout: .seconds(12)) == .exited(0))
+        #expect(daemon.logCount(of: "\"stopping without workers") == 0, "each worker was ended in its time")
         return noticed
     }
 

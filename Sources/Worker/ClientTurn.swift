@@ -7,7 +7,7 @@ internal import Synchronization
 ///
 /// Until then the supervisor is told once that it has not, and from then on it is asked before the first request is served. Called
 /// on the reading thread, but for `answered`.
-final class Turn: Sendable {
+final class ClientTurn: Sendable {
     private enum State {
         /// Nothing was read, or nothing that is a request.
         case first
