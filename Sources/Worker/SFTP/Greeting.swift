@@ -1,25 +1,25 @@
-/// Finds the server's VERSION, the first packet of a connection, behind what start-up files of the login shell print
-/// before the server starts: sshd runs one that is a program of its own by way of that shell.
+/// Finds the server's VERSION, the first packet of a connection, after text that start-up files of the login shell
+/// print before the server starts: sshd starts a server that is a program of its own by way of that shell.
 struct Greeting {
-    /// Bytes that may come before it.
+    /// Most bytes that may come before it.
     static let longestText = 65_536
-    /// OpenSSH's has 250 bytes.
+    /// Bytes of the longest VERSION without its length. OpenSSH's has 250.
     private static let longestVersion = 16_384
     private static let type: UInt8 = 2
-    /// Of replies, which no server sends before it.
+    /// Types of replies, which no server sends before VERSION.
     private static let replies: Set<UInt8> = [101, 102, 103, 104, 105, 201]
 
     private var kept: [UInt8] = []
-    /// Where the packet may begin: before that there is none.
+    /// The index from which on the packet may begin.
     private var start = 0
 
-    /// What came so far is not, or not only, the beginning of a packet.
+    /// Whether text has come, with or without the beginning of a packet.
     var hasText: Bool { start > 0 }
 
-    /// What came so far.
+    /// All that has come so far.
     var text: ArraySlice<UInt8> { kept[...] }
 
-    /// The packet; nil where all of `bytes` is taken and more must come.
+    /// Takes the packet; nil if all of `bytes` is taken and more must come.
     mutating func next(_ bytes: inout ArraySlice<UInt8>) throws(Malformed) -> SFTPVersion? {
         kept += bytes
         bytes = []
@@ -31,7 +31,7 @@ struct Greeting {
                 let end = start + 4 + length
                 if type == Self.type {
                     guard kept.count >= end else { return nil }
-                    // Text in front of it may have bytes that look like its beginning.
+                    // Bytes of text before it may look like its beginning.
                     if let version = try? SFTPVersion(kept[(start + 4)..<end]), start == 0 || version.version < 256 {
                         bytes = kept[end...]
                         return version

@@ -3,23 +3,23 @@ internal import Synchronization
 
 /// The deadline of one call on remote files, however many requests it makes.
 ///
-/// It is the task's, so that every request of the call is charged to it. A connection that is silent is given up by its
-/// client; this one ends a call whose host answers each request, and drags it out.
+/// A task-local value holds it, so that every request of the call is charged to it. The client gives up a connection
+/// that is silent. This deadline ends a call whose host answers each request but takes too long over all of them.
 final class HostOperation: Sendable {
     @TaskLocal static var current: HostOperation?
 
     /// What a reply brought.
     enum Gain {
-        /// An answer to a question. How many are asked is up to us, so its length does not matter.
+        /// An answer to a question. This side decides how many it asks, so the length of the answer does not count.
         case answer
-        /// Bytes of a file, which the host may give in as many pieces as it likes.
+        /// Bytes of a file. The host may give them in as many pieces as it likes.
         case piece(Int)
-        /// Names of a directory, for which the same is true.
+        /// Names of a directory. The host may give them in as many pieces as it likes, too.
         case names(Int)
-        /// Bytes that the host took.
+        /// Bytes of a file that the host took.
         case taken(Int)
 
-        /// Bytes in proportion to which the call may last.
+        /// How many bytes count for the time that the call may last.
         var bytes: Int {
             switch self {
             case .answer: 0
@@ -28,28 +28,30 @@ final class HostOperation: Sendable {
         }
     }
 
-    /// One reply, and how it was waited for.
+    /// One reply, and the wait for it.
     struct Step {
         let gain: Gain
         let waited: Duration
         let sent: ContinuousClock.Instant
-        /// What its request was granted, see `SFTPClient`.
+        /// Time that its request may take beyond the patience, see `SFTPClient`.
         let grant: Duration
-        /// Bytes that the connection has brought to all its calls.
+        /// How many bytes the connection had moved for all its calls before this reply.
         let ofAll: UInt64
     }
 
     private struct State {
         var deadline: ProgressDeadline
-        /// When the last question was answered.
+        /// When the last round trip ended.
         var turn = ContinuousClock.now
+        /// How many bytes the connection had moved for all its calls after the last reply to this one.
         var seenOfAll: UInt64?
-        /// Time that was granted because others were served.
+        /// Time that was granted so far because other calls were served.
         var lent = Duration.zero
         var pieces = 0
         var bytes = 0
 
-        /// Other calls share the line: what it brought to them meanwhile is why this one waited, up to a bound.
+        /// Grants time for what the line brought to other calls meanwhile: they share it, and this call waited for
+        /// them. The sum is bounded.
         mutating func borrow(_ step: Step, own: Int) -> Duration {
             let before = seenOfAll ?? step.ofAll
             seenOfAll = step.ofAll + UInt64(own)
@@ -60,7 +62,7 @@ final class HostOperation: Sendable {
         }
     }
 
-    /// Pieces of a file that may be of any size; the others have 256 bytes on the average.
+    /// How many pieces of a file may have any size. Beyond these, the pieces must have 256 bytes on average.
     private static let freePieces = 256
     private static let shortestPiece = 256
 
@@ -76,13 +78,14 @@ final class HostOperation: Sendable {
         case inPieces(bytes: Int)
     }
 
-    /// Charges a reply.
+    /// Charges a reply. Returns why the call must end; nil if it may go on.
     func charge(_ step: Step) -> Verdict? {
         state.withLock { state in
             var grant = step.grant
             switch step.gain {
             case .answer:
-                // A quarter of the patience for a round trip. What was asked together is one round trip.
+                // A round trip is granted a quarter of the patience. Questions that were asked together make one round
+                // trip.
                 if step.sent >= state.turn {
                     grant += state.deadline.patience / 4
                     state.turn = .now

@@ -1,13 +1,14 @@
-/// Cuts a stream into packets. A length is judged before anything is kept for it.
+/// Cuts a stream into packets. It judges a length before it keeps memory for it.
 struct PacketFramer {
-    /// OpenSSH sends 256 KiB at most; the draft obliges nobody to more than 34,000 bytes.
+    /// Bytes of the longest packet, without its length. OpenSSH sends at most 256 KiB; the draft requires no more than
+    /// 34,000 bytes.
     static let longestPacket = 256 * 1024 + 1024
 
     private var length: [UInt8] = []
     private var packet: [UInt8] = []
     private var missing = 0
 
-    /// The next whole packet behind its length, taken from the front of `bytes`; nil where all of `bytes` is taken and
+    /// Takes the next whole packet, without its length, from the front of `bytes`; nil if all of `bytes` is taken and
     /// more must come.
     mutating func next(_ bytes: inout ArraySlice<UInt8>) throws(Malformed) -> ArraySlice<UInt8>? {
         while missing == 0 {

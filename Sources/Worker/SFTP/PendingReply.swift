@@ -1,20 +1,21 @@
 internal import Synchronization
 
-/// A reply, and when it came.
+/// A reply and the time when it came.
 struct TimedReply: Sendable {
     let reply: SFTPReply
     let arrived = ContinuousClock.now
 }
 
-/// A request that was sent. Whoever lets it go without taking the reply abandons it.
+/// A request that was sent. Its owner abandons the reply by letting this object go.
 final class PendingReply: Sendable {
     private let slot: Slot<TimedReply>
     private let client: SFTPClient
     private let call: String
     private let path: [UInt8]
     private let answer: SFTPRequest.Answer
-    /// Bytes of a file in the request.
+    /// How many bytes of a file the request has.
     private let brings: Int
+    /// Time that it may take beyond the patience, see `SFTPClient`.
     private let grant: Duration
     private let cost: Int
     private let sent = ContinuousClock.now
@@ -36,7 +37,7 @@ final class PendingReply: Sendable {
         if let unwanted = slot.abandon() { client.discard(unwanted.reply, path: path) }
     }
 
-    /// Of a request that is answered by a status.
+    /// Waits for the OK of a request that is answered by a status.
     func done() async throws(SFTPError) {
         guard case .status(.ok, _) = try await reply() else { throw mismatch }
     }
@@ -51,7 +52,7 @@ final class PendingReply: Sendable {
         return attributes
     }
 
-    /// nil at the end of the file.
+    /// The data; nil at the end of the file.
     func data() async throws(SFTPError) -> ArraySlice<UInt8>? {
         do throws(SFTPError) {
             guard case .data(let data) = try await reply() else { throw mismatch }
@@ -61,7 +62,7 @@ final class PendingReply: Sendable {
         }
     }
 
-    /// nil at the end of the directory.
+    /// The names; nil at the end of the directory.
     func names() async throws(SFTPError) -> [SFTPName]? {
         do throws(SFTPError) {
             guard case .names(let names) = try await reply() else { throw mismatch }
@@ -71,7 +72,7 @@ final class PendingReply: Sendable {
         }
     }
 
-    /// Of a request that is answered by one name.
+    /// The answer to a request for exactly one name.
     func name() async throws(SFTPError) -> [UInt8] {
         guard case .names(let names) = try await reply(), let first = names.first else { throw mismatch }
         return first.name
@@ -86,7 +87,7 @@ final class PendingReply: Sendable {
         let began = ContinuousClock.now
         let answer = try await slot.value()
         let reply = answer.reply
-        // Not to now: a worker that is busy is no slow host.
+        // The wait ends when the reply arrived, not now: a busy worker does not make the host slow.
         try charge(reply, waited: max(.zero, answer.arrived - began))
         if case .status(let status, let message) = reply, status != .ok {
             throw .refused(status, call: call, path: path, message: message)
@@ -115,11 +116,11 @@ final class PendingReply: Sendable {
         }
     }
 
-    /// The client lets no reply of another kind pass.
+    /// The client has already refused replies of another kind, so this should not happen.
     private var mismatch: SFTPError { .broken(detail: "an answer of the wrong kind, to \(call)") }
 }
 
-/// A handle of the server's: closed when its owner goes away, unless that closed it to hear how it went.
+/// A handle of the server. It is closed when its last owner lets it go, unless `close` was called to learn the result.
 final class SFTPHandle: Sendable {
     let bytes: [UInt8]
     let path: [UInt8]
@@ -136,7 +137,7 @@ final class SFTPHandle: Sendable {
         if !isClosed.withLock({ $0 }) { _ = client.send(.close(bytes), about: path) }
     }
 
-    /// Closes it now; a second time is an error of the server's.
+    /// Closes the handle now. The server answers a second CLOSE with an error.
     func close() -> PendingReply {
         isClosed.withLock { $0 = true }
         return client.send(.close(bytes), about: path)

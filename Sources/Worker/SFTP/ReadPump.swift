@@ -1,23 +1,23 @@
 /// Reads a part of an open file in order, with several READs under way.
 ///
-/// It goes on until the end of the file that READ tells, whatever size was told before: files of /proc say 0, and files
-/// grow and shrink.
+/// It reads until READ tells the end of the file, whatever size was told before: files of /proc tell 0, and files grow
+/// and shrink.
 struct ReadPump {
     private struct Request {
         let reply: PendingReply
         let length: Int
-        /// Behind what is expected: for the end of the file, or for more of it.
+        /// Whether it asks beyond the expected size: the answer is the end of the file, or more of it.
         let probes: Bool
     }
 
     private let client: SFTPClient
     private let handle: [UInt8]
     private let path: [UInt8]
-    /// Where to stop.
+    /// The offset at which the reading stops.
     private let end: UInt64
-    /// What STAT said.
+    /// The size that STAT told.
     private let size: UInt64
-    /// Up to here bytes are expected, and so asked for ahead.
+    /// The offset up to which bytes are expected and asked for ahead.
     private let expected: UInt64
     private var chunk: Int
     private var window: Int
@@ -25,14 +25,14 @@ struct ReadPump {
     private var queue: [Request] = []
     private var underWay = 0
     private var asked: UInt64
-    /// The offset of what comes next.
+    /// The offset of the byte that comes next.
     private(set) var position: UInt64
-    /// The server told the end of the file.
+    /// Whether the server has told the end of the file.
     private(set) var reachedEnd = false
-    /// How long the file is at least, by what came of it: 0 where nothing came.
+    /// How many bytes the file has at least, judged by those that came; 0 if none came.
     private(set) var seen: UInt64 = 0
 
-    /// Asks for the first bytes at once. `size` is what STAT said, `window` the most bytes under way.
+    /// Asks for the first bytes at once. `size` is what STAT told, `window` the most bytes that may be under way.
     init(
         _ client: SFTPClient, handle: [UInt8], path: [UInt8], from offset: UInt64, to end: UInt64, size: UInt64,
         window longestWindow: Int = 4 << 20, firstWindow: Int = 1 << 20
@@ -66,7 +66,7 @@ struct ReadPump {
             seen = position
             window = min(longestWindow, window * 2)
             if data.count < request.length {
-                // What was asked for behind it does not join on: it was the end, or the server gives no more at once.
+                // The READs after this one leave a gap: the file ends here, or the server gives no more bytes at once.
                 try await dropQueue()
                 asked = position
                 if !request.probes && data.count >= 4096 { chunk = data.count }
@@ -96,8 +96,8 @@ struct ReadPump {
         }
     }
 
-    /// Waits for the answers to all that was asked for, which nobody needs: a server that leaves them out would otherwise
-    /// be asked for ever more.
+    /// Waits for the answers to all READs that are under way, which nobody needs. Otherwise more and more requests
+    /// would stay unanswered if the server leaves them out.
     private mutating func dropQueue() async throws(SFTPError) {
         while !queue.isEmpty {
             let request = queue.removeFirst()
@@ -114,13 +114,14 @@ struct ReadPump {
         while asked < expected && underWay < window && queue.count < 256 && mayAsk {
             ask(min(UInt64(client.length(upTo: chunk)), expected - asked), probes: false)
         }
-        // One at a time, as nobody knows whether there is more.
+        // One at a time, because the file may have no more bytes.
         if asked >= expected && asked < end && queue.last?.probes != true && mayAsk {
             ask(min(UInt64(client.length(upTo: chunk)), end - asked), probes: true)
         }
     }
 
-    /// The next bytes always, those behind them where all calls together leave room.
+    /// Whether to ask for more. The next bytes are always asked for, those after them only if all calls together leave
+    /// room.
     private var mayAsk: Bool { queue.isEmpty || client.hasRoom(for: chunk) }
 
     private mutating func ask(_ length: UInt64, probes: Bool) {

@@ -1,29 +1,29 @@
 /// A file that was read to the end that it had when it was opened.
 public struct DownloadResult: Equatable, Sendable {
-    /// Its bytes that were read.
+    /// How many of its bytes were read.
     public let size: UInt64
-    /// As FSTAT told when it was opened.
+    /// Its attributes when it was opened, from FSTAT.
     public let attributes: SFTPAttributes
-    /// Hexadecimal, where it was asked for.
+    /// SHA-256 of what was read in hexadecimal, if it was asked for.
     public let sha256: String?
-    /// The size that FSTAT told behind the last byte, where the file had grown by then: what was added was not read.
+    /// Its size after the last byte was read, if it had grown by then; what was added was not read.
     public let grewTo: UInt64?
 }
 
 extension RemoteFiles {
-    /// Bytes of a file that says it is empty and is not, as those of /proc do: nothing else tells where it ends.
+    /// Most bytes of a file that says it is empty and is not, such as those of /proc: nothing else tells where it ends.
     static let longestUnsized: UInt64 = 64 << 20
 
-    /// Reads a regular file up to the size that FSTAT told when it was opened, and gives its bytes to `sink`, in order, in
-    /// constant memory: while `sink` works, at most 4 MiB are under way.
+    /// Reads a regular file up to the size that FSTAT told when it was opened, and gives its bytes to `sink`, in order
+    /// and in constant memory: while `sink` works, at most 4 MiB are under way.
     ///
     /// - Parameters:
-    ///   - verifies: read it a second time and compare the SHA-256 of both.
-    ///   - admit: gets the size before the first byte goes to `sink`, 0 where the host tells none, and throws where there
-    ///     is no room for it.
-    ///   - progress: gets the bytes so far, those of the second time included, and how many there will be where the host
-    ///     tells.
-    /// - Throws: `.changed` where the file became shorter, or was written to without growing; `.differs` where it reads
+    ///   - verifies: whether to read it a second time and compare the SHA-256 of both.
+    ///   - admit: gets the size before the first byte goes to `sink`, 0 if the host tells none, and throws if there is
+    ///     no room for it.
+    ///   - progress: gets the bytes so far, those of the second reading included, and how many there will be if the
+    ///     host tells.
+    /// - Throws: `.changed` if the file became shorter, or was written to without growing; `.differs` if it reads
     ///   differently the second time; `.endless` above 64 MiB of a file that says it is empty.
     public func download(
         _ path: [UInt8], verifies: Bool = false,
@@ -33,7 +33,7 @@ extension RemoteFiles {
     ) async throws(SFTPError) -> DownloadResult {
         try await channel.use { client async throws(SFTPError) in
             var file = try await open(path, client) { handle, size in
-                // One that grows as fast as it is read would never end.
+                // A file that grows as fast as it is read would never end.
                 let end = size == 0 ? Self.longestUnsized + 1 : size
                 return ReadPump(client, handle: handle, path: path, from: 0, to: end, size: size)
             }
@@ -67,7 +67,7 @@ extension RemoteFiles {
 }
 
 extension SFTPClient {
-    /// Reads the first `size` bytes of an open file and gives their SHA-256.
+    /// Reads the first `size` bytes of an open file and returns their SHA-256.
     func sha256(
         of handle: SFTPHandle, size: UInt64, progress: (_ bytes: UInt64) -> Void
     ) async throws(SFTPError) -> String {

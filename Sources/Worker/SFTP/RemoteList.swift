@@ -1,34 +1,35 @@
 /// An entry of a directory.
 public struct RemoteEntry: Equatable, Sendable {
-    /// Any bytes but slash and zero.
+    /// Its name: any bytes but `/` and NUL.
     public let name: [UInt8]
-    /// Of the entry itself, symlinks not followed.
+    /// Attributes of the entry itself; symlinks are not followed.
     public var attributes: SFTPAttributes
-    /// Where a symlink points, as it is written; nil for everything else and where it cannot be read.
+    /// What a symlink points to, as it is written; nil if it was not asked for or cannot be read, and for other
+    /// entries.
     public var target: [UInt8]?
 }
 
 /// A page of a directory.
 public struct ListResult: Equatable, Sendable {
-    /// In the order of their names' bytes.
+    /// The entries, sorted by the bytes of their names.
     public let entries: [RemoteEntry]
-    /// Entries come behind these.
+    /// Whether more entries follow.
     public let hasMore: Bool
-    /// Of the whole directory, `.` and `..` not counted.
+    /// How many entries the directory has, without `.` and `..`.
     public let total: Int
 }
 
 extension RemoteFiles {
-    /// Entries that a directory may have, and bytes of their names.
+    /// Most entries that a directory may have, and most bytes of their names together.
     static let mostEntries = 1_000_000
     static let mostNameBytes = 256 << 20
-    /// Bytes of names and targets in a page.
+    /// Most bytes of names and targets in a page that has more than one entry.
     static let mostPageBytes = 1 << 20
 
-    /// Lists at most `limit` entries whose names come behind `after`, and fewer where their names and targets are more
-    /// than a megabyte. All of the directory is read each time, and only the page is kept.
+    /// Lists at most `limit` entries whose names come after `after`: fewer if their names and targets have more than 1
+    /// MiB. The whole directory is read each time, and only the page is kept.
     ///
-    /// - Throws: `.tooManyEntries` above a million entries or 256 MiB of names.
+    /// - Throws: `.tooManyEntries` if there are more than a million entries or 256 MiB of names.
     public func list(
         _ path: [UInt8], after: [UInt8]? = nil, limit: Int, targets: Bool = true
     ) async throws(SFTPError) -> ListResult {
@@ -43,7 +44,7 @@ extension RemoteFiles {
                 handle = try await opening.handle()
             } catch .refused(let status, let call, let path, let message) {
                 early = nil
-                // OpenSSH has one code for what is missing and what is no directory.
+                // OpenSSH has one code for a path that is missing and for one that is no directory.
                 let type = try await client.send(.stat(target), about: path).attributes().type
                 guard type == .directory else { throw .notRegular(type, path: path) }
                 throw .refused(status, call: call, path: path, message: message)
@@ -61,7 +62,7 @@ extension RemoteFiles {
         }
     }
 
-    /// The first entries that are not too large together, and at least one.
+    /// The first entries whose names and targets fit into a page, and at least one.
     private static func fitting(_ entries: [RemoteEntry]) -> ArraySlice<RemoteEntry> {
         var bytes = 0
         let count = entries.prefix { entry in
@@ -71,7 +72,7 @@ extension RemoteFiles {
         return entries.prefix(max(1, count))
     }
 
-    /// Asks for what READDIR did not tell. Entries that vanished meanwhile stay as they are.
+    /// Asks for what READDIR did not tell. Entries that have vanished meanwhile stay as they are.
     private func complete(
         _ entries: inout [RemoteEntry], in directory: [UInt8], targets: Bool, _ client: SFTPClient
     ) async throws(SFTPError) {
@@ -85,7 +86,7 @@ extension RemoteFiles {
         var kept = 0
         try await each(links, client, ask: { client.send(.readlink(RemotePath.join(directory, entries[$0].name))) }) {
             index, answer async throws(SFTPError) in
-            // What is behind so many is not on the page.
+            // Entries after so many bytes are not on the page.
             guard kept <= Self.mostPageBytes else { return }
             let target = try await answer.name()
             kept += target.count
@@ -93,7 +94,7 @@ extension RemoteFiles {
         }
     }
 
-    /// Up to 64 requests at a time. A refusal leaves its entry out.
+    /// Asks for each entry, for up to 64 at a time. An entry whose request is refused stays as it is.
     private func each(
         _ indices: [Int], _ client: SFTPClient, ask: (Int) -> PendingReply,
         take: (Int, PendingReply) async throws(SFTPError) -> Void
@@ -129,6 +130,7 @@ private struct NamePump {
         fill()
     }
 
+    /// The next names; nil at the end of the directory.
     mutating func next() async throws(SFTPError) -> [SFTPName]? {
         guard let names = try await queue.removeFirst().names() else { return nil }
         depth = min(16, depth + 1)
@@ -143,14 +145,14 @@ private struct NamePump {
     }
 }
 
-/// The smallest names behind a cursor.
+/// Keeps the smallest names after a cursor.
 private struct Page {
     private let after: [UInt8]?
     private let limit: Int
     private var kept: [RemoteEntry] = []
-    /// The largest name that can still be on the page or the first behind it.
+    /// Names from this one on are neither on the page nor the first one after it; nil if that is not known yet.
     private var largest: [UInt8]?
-    /// Of all names, and of those that are kept.
+    /// Bytes of all names, and of those that are kept.
     private var nameBytes = 0
     private var keptBytes = 0
     private(set) var total = 0
@@ -180,8 +182,9 @@ private struct Page {
         }
     }
 
-    /// Leaves what can be on the page and one entry behind it.
-    /// - Returns: how many of them can be on the page: at most the limit, and no more than a page's bytes of names, but one.
+    /// Drops what cannot be on the page, but for one entry after it.
+    /// - Returns: how many of the entries are on the page: at most the limit, and no more than have a page's bytes of
+    ///   names, but at least one.
     @discardableResult
     private mutating func cut() -> Int {
         kept.sort { precedes($0.name, $1.name) }

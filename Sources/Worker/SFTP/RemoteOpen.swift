@@ -1,18 +1,19 @@
-/// An open regular file with what was asked of it together with opening it.
+/// An open regular file, and what was asked of it while it was opened.
 struct OpenFile<Asked> {
     let handle: SFTPHandle
     let attributes: SFTPAttributes
     var asked: Asked
 
-    /// Bytes in the file, as FSTAT told or as were seen.
+    /// Bytes in the file: as FSTAT told, or as many as were seen if that is more.
     func size(seen: UInt64) -> UInt64 { max(attributes.size ?? 0, seen) }
 }
 
 extension RemoteFiles {
-    /// Opens a regular file for reading in two round trips, in the second of which `ask` already works on the handle.
+    /// Opens a regular file for reading in two round trips. In the second one `ask` already works on the handle.
     ///
-    /// STAT comes first: opening a FIFO would block the server's one thread, and opening some devices does something. Where
-    /// the file that was opened has another size, another file has taken its place or it is being written: it is asked anew.
+    /// STAT comes first: opening a FIFO would block the server's only thread, and opening some devices has effects. If
+    /// the file that was opened has another size than STAT told, another file has taken its place or it is being
+    /// written, and `ask` is called again.
     func open<Asked>(
         _ path: [UInt8], _ client: SFTPClient, ask: (_ handle: [UInt8], _ size: UInt64) -> Asked
     ) async throws(SFTPError) -> OpenFile<Asked> {

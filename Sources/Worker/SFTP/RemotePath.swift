@@ -1,10 +1,11 @@
 internal import Glibc
 
-/// Paths of a host, in bytes.
+/// Works on paths of a host, which are bytes.
 enum RemotePath {
     private static let slash = UInt8(ascii: "/")
 
-    /// The name behind the last slash and the directory before it; nil where the path has no name to create a file with.
+    /// Returns the name after the last slash and the directory before it; nil if the path has no name under which a
+    /// file can be created.
     static func split(_ path: [UInt8]) -> (directory: [UInt8], name: [UInt8])? {
         let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
         let trimmed = path[..<end]
@@ -20,7 +21,7 @@ enum RemotePath {
         directory.last == slash ? directory + name : directory + [slash] + name
     }
 
-    /// Whether it can be an entry of a directory.
+    /// Whether it can be the name of a directory's entry.
     static func isName(_ name: [UInt8]) -> Bool {
         name.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress, !bytes.isEmpty else { return false }
@@ -28,21 +29,22 @@ enum RemotePath {
         }
     }
 
-    /// Of two resolved paths: whether the first is the second or below it.
+    /// Whether a resolved path is `base` or lies below it; `base` is resolved, too.
     static func isInside(_ path: [UInt8], _ base: [UInt8]) -> Bool {
         guard path.first == slash, base.first == slash else { return false }
         let root = base.last == slash ? base.dropLast() : base[...]
         return path.starts(with: root) && (path.count == root.count || path[root.count] == slash)
     }
 
-    /// Where the path and all above it end, the shortest first, without the root. Of a path as it stands.
+    /// The indices at which the path and each directory above it end, the shortest first, without the root. `.` and
+    /// `..` are not resolved.
     static func ends(_ path: [UInt8]) -> [Int] {
         var ends = path.indices.filter { $0 > 0 && path[$0] == slash && path[$0 - 1] != slash }
         if path.last != slash { ends.append(path.count) }
         return ends
     }
 
-    /// A name for a temporary file beside `path`: hidden, not to be guessed, within the 255 bytes of a name.
+    /// A path for a temporary file beside `path`. Its name is hidden, cannot be guessed, and has at most 255 bytes.
     static func temporary(beside path: [UInt8]) -> [UInt8]? {
         guard let (directory, name) = split(path) else { return nil }
         let tail = ".\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
@@ -50,7 +52,7 @@ enum RemotePath {
     }
 }
 
-/// Names in the order of their bytes.
+/// Whether `left` comes before `right` in the order of their bytes.
 func precedes(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     left.withUnsafeBytes { left in
         right.withUnsafeBytes { right in

@@ -1,11 +1,11 @@
-/// How content gets its name: complete, or not at all.
+/// Gives content its name: all of it, or none.
 extension Writer {
-    /// Why no other file can take the place of one.
+    /// Why a temporary file cannot take the place of the existing one.
     private struct Obstacle: Error {
         let reason: String
     }
 
-    /// A file without its name yet.
+    /// What was written to a file.
     private struct Staged {
         let size: UInt64
         let sha256: String?
@@ -16,7 +16,8 @@ extension Writer {
         options.verifies ? [.read, .write, .create, .exclusive] : [.write, .create, .exclusive]
     }
 
-    /// Of a new file: it gets its own mode when it is written, and a shell could not write to one of mode 0444.
+    /// Attributes of a new file while it is written. It gets its own mode afterwards, because a shell could not write
+    /// to a file of mode 0444.
     private var beginning: SFTPAttributes { SFTPAttributes(permissions: options.mode.map { _ in 0o600 }) }
 
     // MARK: New files
@@ -30,7 +31,7 @@ extension Writer {
         do throws(SFTPError) {
             handle = try await client.send(.open(temporary, creating, beginning), about: asked).handle()
         } catch .refused {
-            // Its own name may be allowed, and otherwise tells better why not.
+            // The file may be allowed under its own name; if not, that error tells better why.
             return try await createDirectly(target)
         }
         do throws(SFTPError) {
@@ -45,7 +46,7 @@ extension Writer {
         }
     }
 
-    /// Gives a finished file its name, unless something else has it.
+    /// Gives a finished file its name, unless another file has it.
     private func name(_ temporary: [UInt8], _ target: [UInt8]) async throws(SFTPError) {
         do throws(SFTPError) {
             try await client.send(.hardlink(temporary, to: target), about: asked).done()
@@ -53,7 +54,7 @@ extension Writer {
         } catch .refused {
             if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }
         }
-        // A file system without hard links: an empty file takes the name, and what has taken it is replaced.
+        // The file system has no hard links. An empty file takes the name, and the finished file then replaces that.
         try await reserve(target).close().done()
         do throws(SFTPError) {
             try await client.send(.posixRename(temporary, to: target), about: asked).done()
@@ -63,6 +64,7 @@ extension Writer {
         }
     }
 
+    /// Makes an empty file under the target's name, unless something has that name.
     private func reserve(_ target: [UInt8]) async throws(SFTPError) -> SFTPHandle {
         do throws(SFTPError) {
             return try await client.send(.open(target, creating, beginning), about: asked).handle()
@@ -73,6 +75,7 @@ extension Writer {
         }
     }
 
+    /// Makes the file under its own name, and removes it if the write fails.
     private func createDirectly(_ target: [UInt8]) async throws(SFTPError) -> WriteResult {
         let handle = try await reserve(target)
         do throws(SFTPError) {
@@ -88,7 +91,7 @@ extension Writer {
 
     // MARK: Existing files
 
-    /// Puts another file in the place of one.
+    /// Replaces an existing file with another one.
     func replace(_ target: [UInt8], _ existing: SFTPAttributes) async throws(SFTPError) -> WriteResult {
         guard client.offers(.posixRename) else {
             return try await overwrite(target, reason: "the server does not offer posix-rename@openssh.com")
@@ -118,6 +121,7 @@ extension Writer {
         return try await overwrite(target, reason: obstacle.reason)
     }
 
+    /// Writes the temporary file and gives it the mode and owner of the existing one, and its name.
     private func exchange(
         _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes
     ) async throws(SFTPError) -> Result<WriteResult, Obstacle> {
@@ -126,14 +130,14 @@ extension Writer {
         if let wanted = existing.owner, staged.attributes.owner != wanted {
             do throws(SFTPError) {
                 try await client.send(.fsetstat(handle.bytes, SFTPAttributes(owner: wanted)), about: asked).done()
-                // A change of the owner takes the set-id bits away.
+                // A change of the owner clears the set-id bits.
                 try await client.send(.fsetstat(handle.bytes, mode), about: asked).done()
             } catch .refused {
                 return .failure(Obstacle(reason: "a new file in its place would not belong to its owner and group"))
             }
         }
         try await handle.close().done()
-        // Nothing else of ours comes between what was judged and what is replaced.
+        // No other call over this connection replaces the file between the check and the replacement.
         let turn = try await files.channel.replacing.wait(for: target)
         defer { withExtendedLifetime(turn) {} }
         try await expectUnchanged(target)

@@ -1,47 +1,50 @@
 /// What a write does with a file that exists.
 public enum WritePolicy: Equatable, Sendable {
-    /// Leave it alone and fail with `.exists`. Of two writers at once, one wins.
+    /// Leaves the file alone and fails with `.exists`. If two writers do this at once, one succeeds.
     case createOnly
-    /// Put the new content in its place.
+    /// Puts the new content in its place.
     case replace
 }
 
 /// How a file was written.
 public enum WriteMethod: Equatable, Sendable {
-    /// It is new.
+    /// The file is new.
     case created
-    /// A temporary file took its place in one step.
+    /// A temporary file took the place of the file in one step.
     case replaced
-    /// It was overwritten where it is, so that others could see it half written, for the reason told.
+    /// The file was overwritten in place, for this reason. Others could see it half written.
     case inPlace(reason: String)
 }
 
 /// A file that was written.
 public struct WriteResult: Equatable, Sendable {
-    /// How.
+    /// How it was written.
     public let method: WriteMethod
-    /// The file that was written, symlinks resolved.
+    /// The path of the file that was written, symlinks resolved.
     public let path: [UInt8]
-    /// Its size.
+    /// Its size in bytes.
     public let size: UInt64
-    /// Hexadecimal, where it was asked for.
+    /// SHA-256 of the content in hexadecimal, if it was asked for.
     public var sha256: String? = nil
 }
 
-/// How to write.
+/// How to write a file.
 public struct WriteOptions: Sendable {
     /// What to do with a file that exists.
     public var policy: WritePolicy
-    /// Permission bits, at most 0777; nil keeps those of a file that exists, and leaves a new one to the host's umask.
+    /// Permission bits, at most 0777. nil keeps those of a file that exists, and leaves those of a new one to the
+    /// host's umask.
     public var mode: UInt32?
-    /// Make the directories above it that are missing.
+    /// Whether to make the directories above it that are missing.
     public var createDirectories: Bool
-    /// Fail with `.changed` unless this is what the file contains just before it is replaced.
+    /// What the file must contain just before it is replaced, else the write fails with `.changed`; nil for any
+    /// content.
     public var expected: [UInt8]?
-    /// Read back what was written before it takes its place, and fail with `.differs` unless its SHA-256 is that of what
-    /// was sent.
+    /// Whether to read back what was written, before the file gets its name if it can be written under another one. The
+    /// write fails with `.differs` unless the SHA-256 is that of what was sent, or with `.damaged` if the file was
+    /// overwritten in place.
     public var verifies = false
-    /// Called with the bytes that the host has taken so far and those that were read back, on no particular thread.
+    /// Called with the number of bytes that the host has taken or that were read back so far, on any thread.
     public var progress: @Sendable (UInt64) -> Void = { _ in }
 
     /// Options of a write.
@@ -65,20 +68,21 @@ extension RemoteFiles {
         }
     }
 
-    /// Writes what `source` gives, in constant memory, so that nothing is lost on the way. The content goes into a
-    /// temporary sibling, made with CREAT|EXCL, and its size is compared with what was sent. Then it gets the name of a new
-    /// file by a hard link, which never takes the place of anything, or with its mode and owner replaces an existing one.
-    /// Whatever fails before that removes the sibling; where the connection is gone for good it stays behind, whole or not.
+    /// Writes what `source` gives, in constant memory, so that a failure loses nothing. The content goes into a
+    /// temporary file beside the target, made with CREAT|EXCL, and its size is compared with what was sent. Then the
+    /// temporary file gets the name of a new file by a hard link, which never replaces anything, or it takes the mode
+    /// and owner of an existing file and replaces that. A failure before that removes the temporary file; if the
+    /// connection is lost for good, it stays behind, whole or not.
     ///
-    /// Where no sibling can take its place, a file that exists is overwritten as it lies, and the result says so; a new one
-    /// is made with CREAT|EXCL under its own name. Hard links, ACLs and extended attributes of a replaced file stay behind:
-    /// version 3 does not show them.
+    /// If no temporary file can take the place of the target, an existing file is overwritten in place, and the result
+    /// says so; a new one is made with CREAT|EXCL under its own name. The hard links, ACLs and extended attributes of a
+    /// replaced file do not pass to the new one: version 3 does not show them.
     public func upload(
         to path: [UInt8], _ options: WriteOptions, from source: @escaping ByteSource
     ) async throws(SFTPError) -> WriteResult {
         try await channel.use { client async throws(SFTPError) in
             let writer = Writer(files: self, client: client, asked: path, options: options, source: source)
-            // Between looking and making it, somebody else may have made or removed it.
+            // Another process may make or remove the file between the look at it and the write.
             for _ in 0..<2 {
                 do throws(SFTPError) {
                     return try await writer.write()
@@ -91,12 +95,12 @@ extension RemoteFiles {
     }
 }
 
-/// One write; how content gets its name is in RemoteStage.swift.
+/// One write. RemoteStage.swift gives the content its name.
 struct Writer {
-    /// Where it goes.
+    /// Where the content goes.
     private struct Spot {
         let target: [UInt8]
-        /// Of the file that is there.
+        /// Attributes of the file that is there; nil if there is none.
         let existing: SFTPAttributes?
     }
 
@@ -116,6 +120,7 @@ struct Writer {
         return try await replace(spot.target, existing)
     }
 
+    /// Finds out where the content goes and what is there, and makes missing directories if that is wanted.
     private func locate() async throws(SFTPError) -> Spot {
         guard asked.last != UInt8(ascii: "/"), let parts = RemotePath.split(asked) else {
             throw .notRegular(.directory, path: asked)
@@ -146,14 +151,15 @@ struct Writer {
         do throws(SFTPError) {
             return Spot(target: target, existing: try await file.attributes())
         } catch .refused(.noSuchFile, _, _, _) where type == .symlink {
-            // It points to what does not exist, so that is what is made.
+            // The symlink points to a path that does not exist, so the file is made there.
             return Spot(target: target, existing: nil)
         }
     }
 
     // MARK: In place
 
-    /// Between this and what follows it, a writer of somebody else can still come: version 3 has no lock.
+    /// Throws `.changed` unless the file has the content that is expected. Another program on the host can still write
+    /// to it between this and what follows: version 3 has no lock.
     func expectUnchanged(_ target: [UInt8]) async throws(SFTPError) {
         guard let expected = options.expected else { return }
         let files = RemoteFiles(channel: files.channel)
@@ -162,7 +168,7 @@ struct Writer {
         }
     }
 
-    /// Writes over the file as it lies. What goes beyond its present end is written first: where the disk is full, that is
+    /// Overwrites the file in place. What goes beyond its present end is written first: if the disk is full, that is
     /// taken back and nothing is lost.
     func overwrite(_ target: [UInt8], reason: String) async throws(SFTPError) -> WriteResult {
         let turn = try await files.channel.replacing.wait(for: target)
@@ -178,7 +184,7 @@ struct Writer {
         do throws(SFTPError) {
             end = try await pump.send(from: old, to: .max)
             try await pump.drain()
-            // A shell takes bytes before they are written; what it answers next tells whether they are.
+            // A shell takes bytes before they are written. Its next answer tells whether they were.
             _ = try await client.send(.fstat(handle.bytes), about: asked).attributes()
         } catch {
             let error = await diagnosed(error, target)
@@ -188,12 +194,14 @@ struct Writer {
             _ = await Task { try? await restoring.done() }.value
             throw error
         }
-        // From here on a call that is cancelled would leave half of both, so it is not any more.
+        // A call that is cancelled from here on would leave a mix of old and new content, so the rest is written all
+        // the same.
         let finishing = Task { [pump, end] in await overwriteBeginning(handle, pump, old: old, end: end) }
         let (size, sha256) = try await finishing.value.get()
         return WriteResult(method: .inPlace(reason: reason), path: target, size: size, sha256: sha256)
     }
 
+    /// Overwrites the first `old` bytes; what follows them is written already.
     private func overwriteBeginning(
         _ handle: SFTPHandle, _ pump: WritePump, old: UInt64, end: UInt64
     ) async -> Result<(size: UInt64, sha256: String?), SFTPError> {
@@ -207,7 +215,7 @@ struct Writer {
         }
     }
 
-    /// What went wrong with a file that is half of both now.
+    /// The error for a file that has some of its old and some of its new content.
     private func damage(_ error: SFTPError) -> SFTPError {
         switch error {
         case .refused(let status, let call, _, let message):
@@ -218,7 +226,7 @@ struct Writer {
         }
     }
 
-    /// Cuts the file to its new size and judges what the host has of it.
+    /// Cuts the file to its new size, and judges what the host has of it.
     private func finish(
         _ handle: SFTPHandle, _ pump: inout WritePump, _ size: UInt64
     ) async throws(SFTPError) -> String? {
@@ -230,7 +238,7 @@ struct Writer {
         try await pump.drain()
         try await setting.done()
         try await settled(sync)
-        // It was not sent from its beginning to its end, so the source is read once more.
+        // The content was not sent from its beginning to its end, so the source is read once more.
         let sha256 = options.verifies ? try await digestOfSource() : nil
         try await check(handle, try await fstat.attributes(), size: size, sha256: sha256)
         try await handle.close().done()
@@ -248,9 +256,9 @@ struct Writer {
         }
     }
 
-    // MARK: Parts of all
+    // MARK: Steps of every write
 
-    /// Throws unless the host's file is what was sent, as far as it tells.
+    /// Throws unless the host's file is what was sent, as far as the host tells.
     func check(
         _ handle: SFTPHandle, _ attributes: SFTPAttributes, size: UInt64, sha256: String?
     ) async throws(SFTPError) {
@@ -260,6 +268,7 @@ struct Writer {
         guard back == sha256 else { throw .differs(path: asked) }
     }
 
+    /// Asks the host to write the file down to the disk, if the server can do that.
     func synchronize(_ handle: SFTPHandle) -> PendingReply? {
         client.offers(.fsync) ? client.send(.fsync(handle.bytes), about: asked) : nil
     }
@@ -268,12 +277,13 @@ struct Writer {
         do throws(SFTPError) {
             try await sync?.done()
         } catch .refused(.unsupported, _, _, _), .refused(.badMessage, _, _, _) {
-            // File systems that cannot, fsync(2) EINVAL.
+            // Some file systems cannot synchronize, fsync(2) EINVAL.
             return
         }
     }
 
-    /// OpenSSH has no code of its own for a full disk, so the file system is asked.
+    /// Returns `.noSpace` for a failure on a full file system, else the error. OpenSSH has no code of its own for a
+    /// full disk, so the file system is asked.
     func diagnosed(_ error: SFTPError, _ target: [UInt8]) async -> SFTPError {
         guard case .refused(.failure, _, _, _) = error, client.offers(.statvfs),
             let directory = RemotePath.split(target)?.directory,
@@ -288,8 +298,8 @@ struct Writer {
         return full ? .noSpace(path: asked) : error
     }
 
-    /// Removes what this write made, also when its task is cancelled or its time is over, and over a new connection where
-    /// this one is lost. A host that has just been silent is not waited for once more.
+    /// Removes what this write made, also if its task is cancelled or its time is over. If the connection is lost, it
+    /// tries again over a new one, but does not wait for that if the host has just been silent.
     func remove(_ path: [UInt8]) async {
         let channel = files.channel
         let operation = HostOperation(client.patience)

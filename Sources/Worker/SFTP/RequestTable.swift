@@ -1,6 +1,6 @@
 internal import SSH
 
-/// The requests of one connection that have no answer yet, by their ids, and what their order tells of the server.
+/// The requests of one connection that have no answer yet, by their ids, and what their order tells about the server.
 struct RequestTable {
     private struct Entry {
         let slot: Slot<TimedReply>
@@ -8,15 +8,15 @@ struct RequestTable {
         let call: String
         /// Time that it may take beyond what every request may.
         let grant: Duration
-        /// Of a CLOSE.
+        /// The handle that it closes, if it is a CLOSE.
         let closes: [UInt8]?
     }
 
-    /// Servers answer in order, mostly. Whose turn it is, and since when.
+    /// The request whose turn it is, because servers mostly answer in order, and since when.
     private struct Head {
         var id: UInt32 = 1
         var since = ContinuousClock.now
-        /// Bytes that had come from the host by then.
+        /// How many bytes had come from the host by then.
         var arrivedBefore: UInt64 = 0
     }
 
@@ -35,7 +35,7 @@ struct RequestTable {
     var longestGrant: Duration { entries.values.map(\.grant).max() ?? .zero }
 
     /// Adds a request that is sent now, after `arrived` bytes from the host.
-    /// - Returns: its id; nil where more are unanswered than all calls at once have under way.
+    /// - Returns: its id; nil if more are unanswered than all calls together have under way.
     mutating func add(
         _ request: SFTPRequest, _ slot: Slot<TimedReply>, grant: Duration, arrived: UInt64
     ) -> UInt32? {
@@ -51,9 +51,9 @@ struct RequestTable {
         return id
     }
 
-    /// Takes out the request that a reply answers, after `arrived` bytes from the host.
-    /// - Throws: where it answers none, or not in this way. A request that was answered in another way stays, because
-    ///   its caller must be told as well.
+    /// Removes the request that a reply answers. `arrived` bytes have come from the host.
+    /// - Throws: if the reply answers no request, or one that asked for something else. In the second case the request
+    ///   stays, because its caller must be told as well.
     mutating func match(_ id: UInt32, _ reply: SFTPReply, arrived: UInt64) throws(Malformed) -> Slot<TimedReply> {
         guard let entry = entries[id] else { throw Malformed("an answer to nothing") }
         do throws(Malformed) {
@@ -75,22 +75,23 @@ struct RequestTable {
         return entry.slot
     }
 
-    /// How long the request whose turn it is may still take, after `arrived` bytes from the host. Answers to requests behind
-    /// it are none to this one: bytes on the line explain a wait, but not for ever.
+    /// How long the request whose turn it is may still take, after `arrived` bytes from the host. Answers to later
+    /// requests are none to this one: their bytes explain why it waits, but not without end.
     func timeLeftOfHead(patience: Duration, arrived: UInt64, now: ContinuousClock.Instant) -> Duration {
         let others = ProgressDeadline.worth(of: Int(clamping: arrived - head.arrivedBefore))
         return head.since + patience + min(others, patience * 19) - now
     }
 
-    /// The handle that an OpenSSH server will give next: it numbers them, and takes the one first that was closed last.
-    /// A guess is made only where no handle is open: what is asked of a wrong one cannot touch another file.
+    /// The handle that an OpenSSH server is expected to give next: it numbers its handles, and gives the one first that
+    /// was closed last. There is a guess only if no handle is open, so that a request with a wrong one cannot touch
+    /// another file.
     var nextHandle: [UInt8]? {
         guard handles == 0 else { return nil }
         let guess = lastClosed ?? [0, 0, 0, 0]
         return guess.count == 4 ? guess : nil
     }
 
-    /// Takes all of them out.
+    /// Removes all requests, and returns their slots.
     mutating func removeAll() -> [Slot<TimedReply>] {
         defer { entries = [:] }
         return entries.values.map(\.slot)

@@ -1,4 +1,4 @@
-/// What kind of file it is, from the upper bits of its permissions, stat(2) `S_IFMT`.
+/// The kind of a file, from the upper bits of its permissions, stat(2) `S_IFMT`.
 public enum FileType: String, Equatable, Sendable {
     case regular = "file"
     case directory
@@ -24,8 +24,8 @@ public enum FileType: String, Equatable, Sendable {
     }
 }
 
-/// ATTRS, draft-ietf-secsh-filexfer-02 section 5. What the sender left out is nil. Extended pairs of vendors are read over
-/// and not kept: a host may send a packet full of them with each file.
+/// The attributes of a file: ATTRS, draft-ietf-secsh-filexfer-02 section 5. What the sender left out is nil. Extended
+/// pairs are skipped and not kept: a host may send a packet full of them with each file.
 public struct SFTPAttributes: Equatable, Sendable {
     /// A user and a group.
     public struct Owner: Equatable, Sendable {
@@ -35,21 +35,21 @@ public struct SFTPAttributes: Equatable, Sendable {
         public var group: UInt32
     }
 
-    /// Access and modification, in seconds since 1970.
+    /// Times of access and modification, in seconds since 1970.
     public struct Times: Equatable, Sendable {
-        /// Of the last access.
+        /// The last access.
         public var access: UInt32
-        /// Of the last modification.
+        /// The last modification.
         public var modification: UInt32
     }
 
-    /// Bytes.
+    /// Size in bytes.
     public var size: UInt64?
-    /// User and group.
+    /// The owner.
     public var owner: Owner?
-    /// `st_mode`, with the type.
+    /// Permission bits and the type of the file, `st_mode`.
     public var permissions: UInt32?
-    /// Times.
+    /// The times.
     public var times: Times?
 
     /// Attributes to set.
@@ -93,7 +93,7 @@ public struct SFTPAttributes: Equatable, Sendable {
 
     init(from reader: inout WireReader) throws(Malformed) {
         let flags = try reader.number32()
-        // What an unknown bit announces cannot be skipped.
+        // The length of what an unknown bit announces is not known, so it cannot be skipped.
         guard flags & ~Flag.all == 0 else { throw Malformed("attributes with unknown flags") }
         if flags & Flag.size != 0 { size = try reader.number64() }
         if flags & Flag.owner != 0 { owner = Owner(user: try reader.number32(), group: try reader.number32()) }

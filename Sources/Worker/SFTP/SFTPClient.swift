@@ -1,15 +1,16 @@
 internal import SSH
 internal import Synchronization
 
-/// One connection to an SFTP server, version 3. Requests go out at once, in the order of the calls; their replies are
-/// matched by id and may come in any order.
+/// One connection to an SFTP server, version 3. Requests are sent at once, in the order of the calls. Replies are
+/// matched by their id and may come in any order.
 final class SFTPClient: Sendable {
-    /// What the server takes, limits@openssh.com; the draft's minimum where it does not tell.
+    /// How many bytes the server takes in a READ and a WRITE, limits@openssh.com; the draft's minimum if it does not
+    /// tell.
     struct Limits: Equatable, Sendable {
         var readLength = 32_768
         var writeLength = 32_768
 
-        /// What fits one of OpenSSH's packets.
+        /// Most bytes of data in one of OpenSSH's packets.
         static let longest = 255 * 1024
     }
 
@@ -22,10 +23,10 @@ final class SFTPClient: Sendable {
     private struct State {
         var phase = Phase.connecting
         var transport: (any SFTPTransport)?
-        /// When VERSION must be there.
+        /// When VERSION must have come.
         var due = ContinuousClock.now
         var greeting = Greeting()
-        /// When something else than VERSION came last.
+        /// When something other than VERSION last came.
         var lastText: ContinuousClock.Instant?
         var framer = PacketFramer()
         var extensions: Set<SFTPExtension> = []
@@ -33,15 +34,15 @@ final class SFTPClient: Sendable {
         var requests = RequestTable()
         var underWay = UnderWay()
         var deadline: ProgressDeadline
-        /// Until when the deadline is charged.
+        /// The time up to which the deadline has been charged.
         var charged = ContinuousClock.now
         var watching = false
         var timer: Timer?
-        /// Bytes from the host in all.
+        /// How many bytes have come from the host in all.
         var arrived: UInt64 = 0
-        /// Bytes of files and directories that calls took or gave.
+        /// How many bytes of files and directories the calls have moved in all.
         var moved: UInt64 = 0
-        /// Bytes of files that were sent since the last answer that tells they are where they belong.
+        /// How many bytes of files were sent since the last request that waits until they are written.
         var unsettled = 0
     }
 
@@ -51,15 +52,15 @@ final class SFTPClient: Sendable {
     private let state: Mutex<State>
     private let opened = Slot<Void>()
 
-    /// A client without a connection yet.
+    /// A client that has no connection yet.
     init(deadline: Duration, way: FileTransport = .sftp) {
         patience = deadline
         self.way = way
         state = Mutex(State(deadline: ProgressDeadline(deadline)))
     }
 
-    /// Begins the conversation. What the server sends goes to `receive`, also before this call. It must be ready at `due`,
-    /// or within the patience.
+    /// Begins the conversation. What the server sends must be given to `receive`, also if it comes before this call.
+    /// The server must be ready at `due`; without it, within the patience.
     func start(_ transport: any SFTPTransport, due: ContinuousClock.Instant? = nil) {
         let due = due ?? .now + patience
         let ended = state.withLock { state in
@@ -74,7 +75,7 @@ final class SFTPClient: Sendable {
         watch(after: due - .now)
     }
 
-    /// Waits for the server's VERSION. One caller.
+    /// Waits for the server's VERSION. Only one caller may wait.
     func ready() async throws(SFTPError) { try await opened.value() }
 
     /// Why the connection is over; nil while it is not.
@@ -94,19 +95,19 @@ final class SFTPClient: Sendable {
 
     // MARK: Requests
 
-    /// Whether more than the next thing may be asked for, at this cost.
+    /// Whether something of this cost may be asked for ahead, beyond the bytes that are needed next.
     func hasRoom(for cost: Int) -> Bool {
         state.withLock { $0.underWay.hasRoom(for: cost, unanswered: $0.requests.count) }
     }
 
-    /// The longest of the next READ or WRITE, where its like are asked for ahead up to `length`.
+    /// The length of the next READ or WRITE: `length` if there is room to ask ahead, else at most `UnderWay.shortest`.
     func length(upTo length: Int) -> Int { hasRoom(for: length) ? length : min(length, UnderWay.shortest) }
 
-    /// What was asked for is taken, or nobody wants it any more.
+    /// Takes off a cost: the reply was taken, or nobody wants it any more.
     func settle(_ cost: Int) { state.withLock { $0.underWay.remove(cost) } }
 
-    /// Sends a request at once. Its reply is waited for when it is needed, and a reply that nobody takes is dropped; a
-    /// handle in it is closed.
+    /// Sends a request at once. The caller waits for the reply when it needs it. A reply that nobody takes is dropped,
+    /// and a handle in it is closed.
     func send(_ request: SFTPRequest, about path: [UInt8]? = nil) -> PendingReply {
         let slot = Slot<TimedReply>()
         let cost = request.cost
@@ -140,9 +141,10 @@ final class SFTPClient: Sendable {
             slot: slot, client: self, request: request, path: path ?? request.path, grant: grant)
     }
 
-    /// What a request may take beyond the patience, for bytes that were sent before it: a disk gets 8 MiB a second and as
-    /// long again as every host. A shell tells of bytes only when all of them are there, over the slowest line, of which
-    /// `ssh` and the network hold a few megabytes.
+    /// The time that a request may take beyond the patience, for bytes that were sent before it. Over SFTP, FSYNC and
+    /// CLOSE may take twice the patience more, and as long as a disk needs that writes 8 MiB a second. A shell answers
+    /// only when all bytes are written: it may take as long as the slowest line needs for the bytes that `ssh` and the
+    /// network hold, at most 4 MiB.
     private static func grant(
         for request: SFTPRequest, _ way: FileTransport, _ patience: Duration, _ unsettled: inout Int
     ) -> Duration {
@@ -159,10 +161,10 @@ final class SFTPClient: Sendable {
         }
     }
 
-    /// Bytes came, whatever they are. For transports without packets; `receive` counts its own.
+    /// Counts bytes that came from the host. Transports without packets call this; `receive` counts packets itself.
     func arrived(_ bytes: Int) { charge(bytes, arrived: true) }
 
-    /// Bytes came, or are on their way.
+    /// Charges the deadline with bytes that came from the host, or are on their way to it.
     private func charge(_ bytes: Int, arrived: Bool = false) {
         state.withLock { state in
             let now = ContinuousClock.now
@@ -172,8 +174,8 @@ final class SFTPClient: Sendable {
         }
     }
 
-    /// Counts bytes that a call took or gave.
-    /// - Returns: how many all calls did before.
+    /// Counts bytes of files and directories that a call moved.
+    /// - Returns: how many all calls had moved before.
     func count(_ bytes: Int) -> UInt64 {
         state.withLock { state in
             defer { state.moved += UInt64(bytes) }
@@ -181,20 +183,20 @@ final class SFTPClient: Sendable {
         }
     }
 
-    /// The handle that an OpenSSH server will give next. A guess saves a round trip, and is known to be right only when the
-    /// server's own answer has come, see `RequestTable`.
+    /// The handle that an OpenSSH server is expected to give next; nil for other servers. A guess saves a round trip.
+    /// Only the server's own answer shows whether it is right, see `RequestTable`.
     func nextHandle() -> [UInt8]? {
         state.withLock { $0.extensions.contains(.limits) ? $0.requests.nextHandle : nil }
     }
 
-    /// A reply that came after its caller had gone.
+    /// Drops a reply that came after its caller had gone, and closes a handle in it.
     func discard(_ reply: SFTPReply, path: [UInt8]) {
         if case .handle(let handle) = reply { _ = SFTPHandle(bytes: handle, path: path, client: self) }
     }
 
     // MARK: Replies
 
-    /// Takes what the server sent, as it comes.
+    /// Takes what the server sent, in pieces of any size.
     func receive(_ chunk: ArraySlice<UInt8>) {
         arrived(chunk.count)
         var rest = chunk
@@ -213,7 +215,7 @@ final class SFTPClient: Sendable {
         if let unwanted = slot.fill(.success(TimedReply(reply: reply))) { discard(unwanted.reply, path: []) }
     }
 
-    /// Takes a reply of a transport without packets.
+    /// Takes a reply from a transport without packets.
     func receive(_ reply: SFTPReply, id: UInt32) {
         let matched = state.withLock { state -> Result<Slot<TimedReply>?, Malformed> in
             guard case .ready = state.phase else { return .success(nil) }
@@ -230,12 +232,12 @@ final class SFTPClient: Sendable {
         }
     }
 
-    /// A transport without packets is ready.
+    /// A transport without packets calls this when it is ready.
     func opened(_ version: SFTPVersion, _ limits: Limits) {
         begin(version, limits)
     }
 
-    /// The other side sent what it may not send.
+    /// Ends the connection because the other side sent what it may not send.
     func broken(_ detail: String) {
         let connecting = state.withLock { state in
             if case .connecting = state.phase { return true }
@@ -244,8 +246,8 @@ final class SFTPClient: Sendable {
         fail(connecting ? .noSubsystem(detail: "it answers with \(detail)") : .broken(detail: detail))
     }
 
-    /// Works off one packet.
-    /// - Returns: false where none is whole.
+    /// Takes one packet.
+    /// - Returns: false if no whole packet is there.
     private func next(
         _ rest: inout ArraySlice<UInt8>, _ arrived: inout (slot: Slot<TimedReply>, reply: SFTPReply)?
     ) throws(Malformed) -> Bool {
@@ -298,7 +300,7 @@ final class SFTPClient: Sendable {
             return fail(.unsupported("SFTP version 3: the server answers with version \(version.version)"))
         }
         let begins = state.withLock { state in
-            // What has ended meanwhile stays so.
+            // A connection that has ended meanwhile stays ended.
             guard case .connecting = state.phase else { return false }
             state.phase = .ready
             state.extensions = version.extensions
@@ -307,21 +309,22 @@ final class SFTPClient: Sendable {
             return true
         }
         guard begins else { return }
-        // The one before is for the time of opening, which may be longer.
+        // The timer before was for opening the connection, which may take longer.
         watch(after: patience)
         if version.extensions.contains(.limits) {
             let limits = send(.limits)
-            // Nobody needs to wait for it: until it comes, requests are shorter.
+            // No call waits for this reply; until it comes, requests are shorter.
             Task { try? adopt(await limits.extended()) }
         }
         _ = opened.fill(.success(()))
     }
 
+    /// Takes over the limits that the server tells.
     private func adopt(_ reply: ArraySlice<UInt8>) {
         var reader = WireReader(reply)
         guard let packet = try? reader.number64(), let read = try? reader.number64(), let write = try? reader.number64()
         else { return }
-        /// 0 says nothing, and what is less than the draft's minimum says nothing sensible.
+        /// The length to use: at least the draft's minimum, also if the server tells 0 or less than that.
         func length(_ told: UInt64) -> Int {
             let room = packet == 0 ? Limits.longest : Int(clamping: packet) - 1024
             return max(32_768, min(Int(clamping: told), room, Limits.longest))
@@ -331,7 +334,7 @@ final class SFTPClient: Sendable {
 
     // MARK: The end
 
-    /// The connection is over, as the transport tells.
+    /// The transport calls this when the connection is over.
     func transportEnded(_ reason: String) {
         let connecting = state.withLock { state in
             if case .connecting = state.phase { return true }
@@ -340,10 +343,11 @@ final class SFTPClient: Sendable {
         fail(connecting ? Self.earlyEnd(reason, way) : .lost(detail: reason))
     }
 
-    /// An end before VERSION: ssh's own words tell whether the host was reached, and anything else is the host's answer.
+    /// The error for a connection that ended before VERSION. ssh's own words tell whether the host was reached; other
+    /// words are the host's answer.
     static func earlyEnd(_ reason: String, _ way: FileTransport) -> SFTPError {
         if SSHInvocation.isUnusable(reason) { return .spawn(detail: reason) }
-        // Of a subsystem that is refused only the ControlMaster is told why: the ssh that uses it says nothing.
+        // If the host refuses the subsystem, only the ControlMaster is told why; the ssh that uses it says nothing.
         let silent = reason == "exited(255)" && way == .sftp
         if silent || reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
         if reason.contains("refused by peer") { return .noSession(nil) }
@@ -356,11 +360,11 @@ final class SFTPClient: Sendable {
 
     private func fail(_ error: SFTPError) {
         let ending = state.withLock { state -> (transport: (any SFTPTransport)?, slots: [Slot<TimedReply>])? in
-            // The first reason is the reason: closing the transport brings another one.
+            // Only the first reason counts: closing the transport brings another one.
             if case .ended = state.phase { return nil }
             state.phase = .ended(error)
             state.framer = PacketFramer()
-            // The transport holds this client.
+            // The transport keeps this client alive, so the client lets it go.
             defer { state.transport = nil }
             return (state.transport, state.requests.removeAll())
         }
@@ -370,7 +374,7 @@ final class SFTPClient: Sendable {
         ending.transport?.close()
     }
 
-    /// One timer while something is under way: it asks how long the server has been silent.
+    /// Starts the timer that judges how long the server has been silent. There is one while requests are under way.
     private func watch(after wait: Duration) {
         let timer = Timer(wait) { [weak self] in self?.judgeSilence() }
         state.withLock { state in
@@ -411,8 +415,8 @@ final class SFTPClient: Sendable {
         if let next { watch(after: next) }
     }
 
-    /// A start-up file may print before the server starts. What prints and then stays silent is no server, and another way
-    /// is worth a try.
+    /// Starts the timer for text that came instead of VERSION. A start-up file may print before the server starts. If
+    /// only text came and then nothing more, there is no server, and another transport is worth a try.
     private func watchText(after wait: Duration) {
         _ = Timer(wait) { [weak self] in self?.judgeText() }
     }

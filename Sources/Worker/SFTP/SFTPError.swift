@@ -2,40 +2,41 @@ public import SSH
 
 /// Why a call on remote files failed.
 public enum SFTPError: Error, Equatable, Sendable {
-    /// The host has no SFTP subsystem, or something else answers in its place: other ways to its files may work.
+    /// The host has no SFTP subsystem, or something else answers in its place. Another transport may work.
     case noSubsystem(detail: String)
     /// No session could be opened: the master is dead, or refuses more sessions. Nothing was done.
     case unreachable(detail: String)
     /// `ssh` cannot run on this machine. Nothing was done.
     case spawn(detail: String)
-    /// No session was free in time, with what held them where that is known. Nothing was done.
+    /// No session was free in time; it has what held the sessions, if that is known. Nothing was done.
     case noSession(SessionShortage?)
     /// The connection ended during the call: what it changed is unknown, unless the call only reads.
     case lost(detail: String)
     /// The server sent what no SFTP server may send; the connection was given up.
     case broken(detail: String)
-    /// The server did not answer for so long; the connection was given up.
+    /// The server did not answer for this long; the connection was given up.
     case silent(Duration)
-    /// Neither a server nor a shell answered for so long when the connection was opened; `seen` is what came instead.
-    /// Nothing was done.
+    /// When the connection was opened, neither a server nor a shell answered for this long; `seen` is what came
+    /// instead. Nothing was done.
     case hung(Duration, seen: String)
-    /// The server answered, but so slowly that the call would have had no end, see `ProgressDeadline`.
+    /// The server answered, but more slowly than a call may take, see `ProgressDeadline`.
     case slow
     /// The task was cancelled.
     case cancelled
-    /// The server said no. `path` is the path of the call, `call` the packet's name in the draft without `SSH_FXP_`.
+    /// The server refused the request. `path` is the path of the call, `call` the packet's name in the draft without
+    /// `SSH_FXP_`, or the extension's name.
     case refused(SFTPStatus, call: String, path: [UInt8], message: String)
     /// Reading or writing needs a regular file.
     case notRegular(FileType, path: [UInt8])
-    /// Something of that name exists.
+    /// A file of this kind has that name already.
     case exists(FileType, path: [UInt8])
     /// `path`, resolved by the host, is not in the base directory.
     case outside(path: [UInt8])
-    /// The directory has more entries than a listing may have.
+    /// The directory has more entries than a listing may have, or names that are too long together.
     case tooManyEntries(limit: Int)
     /// The file changed while it was worked on.
     case changed(path: [UInt8])
-    /// The file says that it is empty and gave more than so many bytes: where it ends is not known.
+    /// The file says that it is empty but gave more than this many bytes, so it is not known where it ends.
     case endless(limit: UInt64, path: [UInt8])
     /// No space is left on the file system of `path`, as far as the host tells.
     case noSpace(path: [UInt8])
@@ -43,8 +44,9 @@ public enum SFTPError: Error, Equatable, Sendable {
     case unsupported(String)
     /// The local side of a transfer failed, as this sentence tells.
     case local(detail: String)
-    /// What was read back of a transfer differs in size or SHA-256 from what was transferred. Nothing was changed.
+    /// What was read back after a transfer differs in size or SHA-256 from what was transferred. Nothing was changed.
     case differs(path: [UInt8])
-    /// The file was being overwritten as it lies when this happened: it may be half of both.
+    /// Overwriting the file in place failed, as `detail` tells. The file may have some of its old and some of its new
+    /// content.
     case damaged(path: [UInt8], detail: String)
 }

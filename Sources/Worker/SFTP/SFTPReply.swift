@@ -1,4 +1,5 @@
-/// A name of a directory, of REALPATH or READLINK. The long name is not kept: its form is for eyes only.
+/// A name in a directory, or from REALPATH or READLINK. The long name is not kept, because only people can read its
+/// form.
 struct SFTPName: Equatable, Sendable {
     let name: [UInt8]
     let attributes: SFTPAttributes
@@ -14,18 +15,18 @@ enum SFTPReply: Equatable, Sendable {
     case attributes(SFTPAttributes)
     case extended(ArraySlice<UInt8>)
 
-    /// Handles are at most so long, section 6.3.
+    /// Bytes of the longest handle, section 6.3.
     static let longestHandle = 256
-    /// Names in one reply: more than fit with their long names into the 256 KiB of a packet.
+    /// Most names in one reply. A packet of 256 KiB has room for fewer, with their long names.
     static let mostNames = 5000
-    /// Bytes of a name in a directory: file systems have 255, or as many UTF-16 units.
+    /// Bytes of the longest name in a directory: file systems allow 255 bytes, or 255 UTF-16 units.
     static let longestName = 1024
-    /// Bytes of a path that REALPATH, READLINK or expand-path@openssh.com tell, PATH_MAX.
+    /// Bytes of the longest path that REALPATH or READLINK tells, PATH_MAX.
     static let longestPath = 4096
-    /// Bytes of an extended reply: statvfs@openssh.com has 88.
+    /// Bytes of the longest extended reply: statvfs@openssh.com has 88.
     static let longestExtended = 1024
 
-    /// The whole of a packet behind its length.
+    /// Reads a whole packet, which comes without its length.
     static func decode(_ packet: ArraySlice<UInt8>) throws(Malformed) -> (id: UInt32, reply: SFTPReply) {
         var reader = WireReader(packet)
         let type = try reader.byte()
@@ -35,7 +36,7 @@ enum SFTPReply: Equatable, Sendable {
         case 101:
             let status = SFTPStatus(code: try reader.number32())
             var text: ArraySlice<UInt8> = []
-            // Servers of versions before 3 leave the text out, and some that say 3 do so too.
+            // Servers of earlier versions leave the text out, and so do some that say version 3.
             if !reader.isAtEnd { text = try reader.string() }
             if !reader.isAtEnd { _ = try reader.string() }
             reply = .status(status, String(decoding: text.prefix(500), as: UTF8.self))
@@ -59,7 +60,7 @@ enum SFTPReply: Equatable, Sendable {
         case 201:
             let rest = reader.remainder()
             guard rest.count <= longestExtended else { throw Malformed("an extended reply of \(rest.count) bytes") }
-            // A slice would keep the buffer that it is a part of.
+            // A slice would keep the whole packet in memory.
             reply = .extended(Array(rest)[...])
         default: throw Malformed("a packet of type \(type)")
         }
@@ -67,7 +68,7 @@ enum SFTPReply: Equatable, Sendable {
         return (id, reply)
     }
 
-    /// Bytes of a file or of a directory in it.
+    /// How many bytes of a file or of a directory it has; each name counts 64 bytes more than it has.
     var content: Int {
         switch self {
         case .data(let bytes): bytes.count
@@ -76,7 +77,7 @@ enum SFTPReply: Equatable, Sendable {
         }
     }
 
-    /// Throws where it does not answer the request, or is longer than such an answer may be.
+    /// Throws if it does not answer the request, or is longer than such an answer may be.
     func check(answers answer: SFTPRequest.Answer) throws(Malformed) {
         switch (self, answer) {
         case (.status(.ok, _), .status), (.handle, .handle), (.attributes, .attributes), (.extended, .extended): return
@@ -84,7 +85,7 @@ enum SFTPReply: Equatable, Sendable {
         case (.status, _): return
         case (.data(let data), .data(let most)):
             guard data.count <= most else { throw Malformed("more bytes than were asked for") }
-            // A reader would ask again for ever.
+            // Otherwise a reader would ask again without end.
             guard !data.isEmpty || most == 0 else { throw Malformed("no bytes and no end") }
         case (.names(let names), .names):
             guard !names.isEmpty else { throw Malformed("no names and no end") }
@@ -102,7 +103,7 @@ enum SFTPReply: Equatable, Sendable {
     }
 }
 
-/// SSH_FXP_VERSION, section 4.
+/// The server's version and extensions, SSH_FXP_VERSION, section 4.
 struct SFTPVersion: Equatable, Sendable {
     let version: UInt32
     let extensions: Set<SFTPExtension>
@@ -112,7 +113,7 @@ struct SFTPVersion: Equatable, Sendable {
         self.extensions = extensions
     }
 
-    /// The whole of the first packet behind its length.
+    /// Reads the whole first packet, which comes without its length.
     init(_ packet: ArraySlice<UInt8>) throws(Malformed) {
         var reader = WireReader(packet)
         guard try reader.byte() == 2 else { throw Malformed("a first packet that is no VERSION") }

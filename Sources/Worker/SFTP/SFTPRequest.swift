@@ -1,7 +1,7 @@
-/// A request of version 3, draft-ietf-secsh-filexfer-02 section 6, and of OpenSSH's PROTOCOL section 4.
-/// Paths and handles are bytes: names need not be UTF-8.
+/// A request of SFTP version 3, draft-ietf-secsh-filexfer-02 section 6, or of OpenSSH's PROTOCOL section 4. Paths and
+/// handles are bytes, because names need not be UTF-8.
 enum SFTPRequest: Equatable, Sendable {
-    /// SSH_FXF_*
+    /// Flags of OPEN, SSH_FXF_*.
     struct OpenFlags: OptionSet, Sendable {
         let rawValue: UInt32
         static let read = OpenFlags(rawValue: 0x01)
@@ -10,11 +10,11 @@ enum SFTPRequest: Equatable, Sendable {
         static let exclusive = OpenFlags(rawValue: 0x20)
     }
 
-    /// What answers a request, besides a status.
+    /// The kind of reply that a request gets if it succeeds. A request that fails gets a status.
     enum Answer: Equatable, Sendable {
         case status
         case handle
-        /// At most so many bytes.
+        /// At most this many bytes.
         case data(Int)
         case names
         /// Exactly one name.
@@ -43,7 +43,7 @@ enum SFTPRequest: Equatable, Sendable {
     case statvfs([UInt8])
     case hardlink([UInt8], to: [UInt8])
 
-    /// The packet's type, and the name for messages.
+    /// The type of the packet, and the name for messages.
     var call: (type: UInt8, name: String) {
         switch self {
         case .open: (3, "OPEN")
@@ -80,7 +80,7 @@ enum SFTPRequest: Equatable, Sendable {
         }
     }
 
-    /// The path that it is about; empty for handles.
+    /// The path that the request is about; empty if it has only a handle or nothing.
     var path: [UInt8] {
         switch self {
         case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
@@ -91,7 +91,7 @@ enum SFTPRequest: Equatable, Sendable {
         }
     }
 
-    /// The answer tells that what was written is on the disk, or ready for others.
+    /// Whether the answer tells that what was written is on the disk, or ready for others.
     var settles: Bool {
         switch self {
         case .fsync, .close: true
@@ -99,13 +99,13 @@ enum SFTPRequest: Equatable, Sendable {
         }
     }
 
-    /// Bytes of a file in it.
+    /// How many bytes of a file the request has.
     var content: Int {
         if case .write(_, _, let data) = self { return data.count }
         return 0
     }
 
-    /// The packet.
+    /// The packet, its length first.
     func encode(id: UInt32) -> [UInt8] {
         var writer: WireWriter
         if case .write(_, _, let data) = self {
@@ -144,11 +144,11 @@ enum SFTPRequest: Equatable, Sendable {
         return writer.packet()
     }
 
-    /// SSH_FXP_INIT with our version.
+    /// The packet SSH_FXP_INIT of version 3.
     static let initialize: [UInt8] = [0, 0, 0, 5, 1, 0, 0, 0, 3]
 }
 
-/// The extensions that are used when they are offered, OpenSSH PROTOCOL section 4.
+/// The extensions that are used if the server offers them, OpenSSH PROTOCOL section 4.
 enum SFTPExtension: String, CaseIterable, Sendable {
     case limits = "limits@openssh.com"
     case posixRename = "posix-rename@openssh.com"

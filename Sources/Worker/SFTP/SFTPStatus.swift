@@ -6,15 +6,16 @@ public enum SFTPStatus: Equatable, Sendable {
     case endOfFile
     /// OpenSSH: also a part of the path that is no directory, and a loop of symlinks.
     case noSuchFile
-    /// Not allowed.
+    /// The user of the session may not do it.
     case permissionDenied
-    /// Everything without a code of its own: file exists, disk full, read-only file system, directory not empty.
+    /// Every failure without a code of its own, such as file exists, disk full, read-only file system, directory not
+    /// empty.
     case failure
     /// OpenSSH: a name that is too long, or an invalid argument.
     case badMessage
-    /// Of clients only.
+    /// Only clients use this code.
     case noConnection
-    /// Of clients only.
+    /// Only clients use this code.
     case connectionLost
     /// The server does not know the request.
     case unsupported

@@ -1,18 +1,18 @@
 internal import SSH
 
-/// Where a client's requests go. What comes back is given to the client by whoever made the transport.
+/// Sends the requests of a client. Whoever made the transport gives the client what comes back.
 protocol SFTPTransport: Sendable {
     /// Begins the conversation.
     func begin()
-    /// Queues a request, in order. `moved` is called when some of its bytes are on their way, where that is known.
+    /// Queues a request, in order. `moved` is called with the bytes of it that are on their way, if that is known.
     func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void)
-    /// What came beside answers, for a person.
+    /// What came besides answers, for a person.
     var said: String { get }
-    /// Ends the connection; its end is told as every end is.
+    /// Ends the connection. The client is told of this end as of every other one.
     func close()
 }
 
-/// A transport of packets.
+/// A transport that carries packets.
 protocol SFTPPacketTransport: SFTPTransport {
     /// Queues bytes, in order.
     func send(_ bytes: [UInt8])
@@ -27,7 +27,7 @@ extension SFTPPacketTransport {
 }
 
 extension SSHChannel: SFTPPacketTransport {
-    /// At the slowest rate that is waited for, the line takes as much within the patience.
+    /// Bytes of a piece: the slowest line that is waited for takes so many within the patience.
     private static let piece = 32_768
 
     func send(_ bytes: [UInt8]) { send(bytes, then: {}) }
@@ -43,6 +43,6 @@ extension SSHChannel: SFTPPacketTransport {
 public enum FileTransport: String, Sendable {
     /// The SFTP subsystem of its sshd.
     case sftp
-    /// A POSIX shell, where there is no such subsystem.
+    /// A POSIX shell, if there is no such subsystem.
     case shell
 }

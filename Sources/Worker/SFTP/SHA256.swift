@@ -14,7 +14,7 @@ struct SHA256: Sendable {
         }
     }
 
-    /// The digest of all that came: 64 lower-case hexadecimal digits. Nothing may come afterwards.
+    /// The digest of all bytes that came, as 64 lower-case hexadecimal digits. Nothing may come afterwards.
     mutating func finish() -> String {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         SHA256Final(&digest, &context)

@@ -4,21 +4,22 @@ internal import Glibc
 struct ShellAnswer {
     /// The number of its call.
     let number: Int
-    /// nil where more of the same call follows.
+    /// nil if more parts of the same call follow.
     let status: SFTPStatus?
-    /// The result; what the system said where it failed.
+    /// The result; if the call failed, what the system said.
     let payload: ArraySlice<UInt8>
 
-    /// What the system said, for a person.
+    /// What the system said, as one line for a person.
     var text: String {
         String(decoding: payload.prefix(500), as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 }
 
-/// Cuts what the shell prints into answers: each stands between two lines of the nonce and its number, of which the second
-/// has its status. What stands elsewhere was printed by something else, and is dropped.
+/// Cuts what the shell prints into answers. Each stands between two lines that have the nonce and its number; the
+/// second also has its status. Other programs printed what stands elsewhere, and it is dropped.
 struct ShellFramer {
-    /// Longest answer in bytes: a part of a file as long as it is asked for, and the blocks that it touches.
+    /// Bytes of the longest answer: the longest part of a file that is asked for, and the rest of the blocks that it
+    /// touches.
     static let longestAnswer = 1 << 20
 
     private let mark: [UInt8]
@@ -29,12 +30,12 @@ struct ShellFramer {
         mark = Array("\n\(nonce) ".utf8)
     }
 
-    /// The beginning of what came and is no answer yet.
+    /// The beginning of what has come and is no answer yet, at most 500 bytes.
     var text: ArraySlice<UInt8> { kept.prefix(500) }
 
     mutating func append(_ bytes: ArraySlice<UInt8>) { kept += bytes }
 
-    /// The next whole answer; nil where more must come.
+    /// Takes the next whole answer; nil if more must come first.
     mutating func next() throws(Malformed) -> ShellAnswer? {
         while let (found, end) = try nextMark() {
             defer { drop(upTo: end) }
@@ -43,7 +44,8 @@ struct ShellFramer {
         return nil
     }
 
-    /// The next mark and where it ends: with an answer, or the beginning of one. nil where more must come.
+    /// The next mark: the answer that it ends, nil if it begins one, and the index after the mark. nil if more must
+    /// come first.
     private mutating func nextMark() throws(Malformed) -> (answer: ShellAnswer?, end: Int)? {
         guard let start = findMark() else {
             guard kept.count <= Self.longestAnswer else { throw Malformed("an answer without end") }
@@ -70,7 +72,7 @@ struct ShellFramer {
         searched = 0
     }
 
-    /// Where the mark begins. What was looked through once is not looked through again.
+    /// The index at which the next mark begins. Bytes that were searched are not searched again.
     private mutating func findMark() -> Int? {
         let found = kept.withUnsafeBytes { bytes -> Int? in
             guard let base = bytes.baseAddress else { return nil }

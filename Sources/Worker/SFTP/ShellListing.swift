@@ -1,10 +1,10 @@
 internal import Synchronization
 
-/// A directory that the shell lists: it comes in parts, each of which answers one READDIR.
+/// A directory that the shell lists in parts. Each part answers one READDIR.
 final class ShellListing: Sendable {
-    /// Bytes of parts that nobody has asked for yet, with what their names take when they are cut out.
+    /// Most bytes of parts that no READDIR has asked for yet, with the memory that their names take.
     private static let longestBacklog = 32 << 20
-    /// Bytes of a name beside its own.
+    /// Bytes of memory that a name takes beyond its own.
     private static let costOfName = 160
 
     private struct State {
@@ -22,7 +22,7 @@ final class ShellListing: Sendable {
         self.path = path
     }
 
-    /// A READDIR: what answers it now, and whether the shell must be asked.
+    /// Takes a READDIR. Returns the answer, nil if it must wait, and whether the shell must be asked for the list.
     func ask(_ id: UInt32) -> (answer: SFTPReply?, begins: Bool) {
         state.withLock { state in
             if !state.parts.isEmpty {
@@ -37,7 +37,7 @@ final class ShellListing: Sendable {
         }
     }
 
-    /// A part, or the end: the READDIRs that it answers.
+    /// Takes a part, or the end. Returns the READDIRs that it answers, with their replies.
     func take(_ answer: ShellAnswer) throws(Malformed) -> [(UInt32, SFTPReply)] {
         guard let status = answer.status else {
             let names = try ShellResult.names(answer.payload)

@@ -1,7 +1,7 @@
-/// What the functions of `ShellScript` print, as the replies of an SFTP server.
+/// Reads what the functions of `ShellScript` print as the replies of an SFTP server.
 enum ShellResult {
-    /// `x MODE SIZE UID GID ATIME MTIME` of stat(1), the mode in hexadecimal, or `l ` and a line of `ls -nd`, which has
-    /// no time that could be read.
+    /// Reads `x MODE SIZE UID GID ATIME MTIME` of stat(1), the mode in hexadecimal, or `l ` and a line of `ls -nd`,
+    /// which has no time in a form that can be read.
     static func attributes(_ line: Substring) -> SFTPAttributes? {
         let words = line.split(separator: " ", omittingEmptySubsequences: true)
         switch words.first {
@@ -20,7 +20,7 @@ enum ShellResult {
         case "l":
             guard words.count >= 6, let mode = mode(letters: words[1]) else { return nil }
             var attributes = SFTPAttributes(permissions: mode)
-            // Devices have two numbers with a comma in its place.
+            // A device has two numbers with a comma in place of the size.
             attributes.size = UInt64(words[5])
             if let user = UInt32(words[3]), let group = UInt32(words[4]) {
                 attributes.owner = .init(user: user, group: group)
@@ -30,7 +30,8 @@ enum ShellResult {
         }
     }
 
-    /// The mode as ls(1) writes it, POSIX; a letter behind the ten tells of further access control.
+    /// Reads the mode as ls(1) writes it, POSIX. A letter after the first ten tells of further access control and is
+    /// ignored.
     private static func mode(letters: Substring) -> UInt32? {
         let letters = Array(letters.utf8)
         guard letters.count >= 10 else { return nil }
@@ -53,11 +54,12 @@ enum ShellResult {
         return mode
     }
 
-    /// Names in a part, as `ShellScript` cuts a directory.
+    /// Most names in a part of a directory, as `ShellScript` makes it.
     private static let mostNames = 100
 
-    /// A part of a directory: names that end in a NUL, one more NUL, then a line of attributes for each. Where a name
-    /// vanished in between the lines do not tell which is whose, and are left out.
+    /// Reads a part of a directory: names that each end in a NUL, one more NUL, then a line of attributes for each
+    /// name. If a name has vanished meanwhile, it is not clear which line belongs to which name, and all attributes are
+    /// left out.
     static func names(_ payload: ArraySlice<UInt8>) throws(Malformed) -> [SFTPName] {
         var names: [[UInt8]] = []
         var rest = payload
@@ -77,11 +79,11 @@ enum ShellResult {
         }
     }
 
-    /// The reply of statvfs@openssh.com, as far as the last line of `df -P -k`, POSIX, tells: blocks and those that are
-    /// free.
+    /// The reply of statvfs@openssh.com with what the last line of `df -P -k`, POSIX, tells: the blocks, and how many
+    /// are free.
     static func space(_ text: String) -> SFTPReply? {
         let words = text.split(whereSeparator: \.isNewline).last?.split(separator: " ") ?? []
-        // The name of the file system may have spaces, and so may that of its directory.
+        // The name of the file system and that of its directory may have spaces.
         guard let percent = words.firstIndex(where: { $0.hasSuffix("%") }), percent >= 3,
             let blocks = UInt64(words[percent - 3]), let free = UInt64(words[percent - 1])
         else { return nil }
@@ -90,7 +92,7 @@ enum ShellResult {
         return .extended(writer.packet()[4...])
     }
 
-    /// The status for what the system said of a write.
+    /// The status of a write that failed, by what the system said.
     static func status(ofWriting said: String) -> SFTPStatus {
         if said.contains("ermission denied") || said.contains("not permitted") { return .permissionDenied }
         return said.contains("o such file") ? .noSuchFile : .failure

@@ -1,19 +1,20 @@
-/// What runs on a host without an SFTP subsystem: functions of a POSIX shell, at the level of busybox, that do what an
-/// SFTP server does, and the lines that call them.
+/// What runs on a host without an SFTP subsystem: functions of a POSIX shell that do what an SFTP server does, and the
+/// lines that call them. busybox is enough for them.
 ///
-/// Each call answers with a line of the nonce, the call's number and `<`, then its result (or, where it fails, what the
-/// system said), a line feed, and a line of the nonce, the number and a status: `+` for a part of what is still going on,
-/// else a code of draft-ietf-secsh-filexfer-02 section 7. What start-up files of the login shell print before, between
-/// and behind answers belongs to none of them. Nothing that is read is ever parsed by the shell, and names with any byte but
-/// NUL go both ways.
+/// Each call answers with a line of the nonce, the call's number and `<`, then its result (if it fails, what the system
+/// said), a line feed, and a line of the nonce, the number and a status. The status is `+` if more parts follow, else a
+/// code of draft-ietf-secsh-filexfer-02 section 7. Text that start-up files of the login shell print before, between
+/// and after answers belongs to none of them. The shell never parses what it reads from files and directories. Names
+/// with any byte but NUL go both ways.
 enum ShellScript {
     /// Bytes in a block of dd(1).
     static let block: UInt64 = 16_384
 
-    /// Starts the shell that reads its commands from standard input.
+    /// The line that starts the shell, which then reads its commands from standard input.
     static let line = "exec /bin/sh -s"
 
-    /// - Parameter nonce: letters and digits; whoever knows it could forge ends of answers.
+    /// The functions, as the first lines that the shell reads.
+    /// - Parameter nonce: letters and digits. Whoever knows it could forge the ends of answers.
     static func functions(nonce: String) -> String {
         """
         { set +xv; } 2>/dev/null; LC_ALL=C; export LC_ALL; unset CDPATH ENV BASH_ENV
@@ -78,7 +79,7 @@ enum ShellScript {
         """
     }
 
-    /// The line for a request on a path; nil for what a shell does not do.
+    /// The line that carries out a request on a path; nil for other requests.
     static func call(_ number: Int, _ request: SFTPRequest) -> [UInt8]? {
         switch request {
         case .open(let path, let flags, let attributes):
@@ -109,10 +110,10 @@ enum ShellScript {
 
     static func list(_ number: Int, _ path: [UInt8]) -> [UInt8] { line("n", number, path) }
 
-    /// A line, once the number of its call is known.
+    /// Makes a line from the number of its call.
     typealias Line = @Sendable (_ number: Int) -> [UInt8]
 
-    /// The lines that set attributes, one after the other.
+    /// The lines that set attributes, to be sent one after the other.
     static func settings(_ attributes: SFTPAttributes, of path: [UInt8]) -> [Line] {
         var lines: [Line] = []
         if let size = attributes.size {
@@ -127,9 +128,10 @@ enum ShellScript {
         return lines
     }
 
-    /// The line for the login shell that writes its standard input to a file that exists, over what it has or behind its
-    /// `offset` bytes. It prints the nonce and `0` when all of it is written, else the nonce, `1` and what the system said.
-    /// The line itself has the nonce in two halves, so that a shell that shows what it runs does not answer.
+    /// The line for the login shell that writes its standard input to a file that exists: over its beginning if
+    /// `offset` is 0, else at its end, which must be at `offset`. When all of it is written it prints the nonce and
+    /// `0`, else the nonce, `1` and what the system said. The line has the nonce in two halves, so that a shell which
+    /// prints what it runs does not print the nonce.
     static func write(nonce: String, _ path: [UInt8], offset: UInt64) -> String {
         let script =
             offset == 0
@@ -160,7 +162,7 @@ enum ShellScript {
             + Array(" \(words)\n".utf8)
     }
 
-    /// A word of the shell that reads standard input: every byte between single quotes stands for itself.
+    /// Quotes a word for the shell: between single quotes every byte stands for itself.
     private static func quoted(_ word: [UInt8]) -> [UInt8] {
         var quoted = [UInt8(ascii: "'")]
         for byte in word {
@@ -169,7 +171,8 @@ enum ShellScript {
         return quoted + [UInt8(ascii: "'")]
     }
 
-    /// A word for `printf %b` that every login shell reads alike: all but plain letters travel as octal escapes.
+    /// Writes a word for `printf %b` so that every login shell reads it alike: all bytes but plain ones become octal
+    /// escapes.
     private static func encoded(_ word: [UInt8]) -> String {
         var text = "'"
         for byte in word {

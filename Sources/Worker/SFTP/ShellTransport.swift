@@ -3,13 +3,13 @@ internal import Synchronization
 
 /// The streams of a shell on the host.
 protocol ShellPipe: Sendable {
-    /// Queues bytes, in order; `then` is called when they are on their way, or cannot be any more.
+    /// Queues bytes, in order. `then` is called when they are on their way, or cannot be any more.
     func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void)
-    /// Nothing more will be sent.
+    /// Ends the shell's input: nothing more is sent.
     func finishInput()
-    /// Ends it at once.
+    /// Ends the shell at once.
     func close()
-    /// What it printed to its standard error, for a person.
+    /// What the shell printed to its standard error, for a person.
     var said: String { get }
 }
 
@@ -19,13 +19,13 @@ extension ShellPipe {
 
 extension SSHChannel: ShellPipe {}
 
-/// The files of a host without an SFTP subsystem: the same requests, carried out by one POSIX shell that stays open, one
-/// after the other. What is written goes through a session of its own for each file, because only the end of its input
-/// tells a shell where content ends.
+/// The files of a host without an SFTP subsystem. It takes the same requests, and one POSIX shell, which stays open,
+/// carries them out one after the other. Content is written through a session of its own for each file, because a shell
+/// knows where content ends only by the end of its input.
 ///
-/// Files have no handles here: what stands at the path when a request comes is what it is about.
+/// There are no open files here: a request is about whatever stands at the path when it comes.
 final class ShellTransport: SFTPTransport {
-    /// Runs a line in the login shell; `ended` gets what it said.
+    /// Runs a line in the login shell. `ended` gets the reason of its end.
     typealias Opener =
         @Sendable (
             _ line: String, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
@@ -43,7 +43,7 @@ final class ShellTransport: SFTPTransport {
     private struct State {
         var pipe: (any ShellPipe)?
         var framer: ShellFramer
-        /// Calls that are not answered yet, in their order.
+        /// Calls that are not answered yet, in order.
         var calls: [(number: Int, hasParts: Bool, take: Take)] = []
         var nextNumber = 0
         var handles: [[UInt8]: Handle] = [:]
@@ -52,9 +52,10 @@ final class ShellTransport: SFTPTransport {
         var ended = false
     }
 
-    /// Extensions of SFTP that the shell can do.
+    /// The version and the extensions of SFTP that the shell can do.
     private static let version = SFTPVersion(version: 3, extensions: [.posixRename, .hardlink, .statvfs])
-    /// A READ costs a process there. A WRITE is answered when it is on its way, over a slow line within the patience.
+    /// A READ starts a process on the host, so it may be long. A WRITE is answered when it is on its way, so it is
+    /// short enough for a slow line to take it within the patience.
     private static let limits = SFTPClient.Limits(readLength: 512 << 10, writeLength: 32 << 10)
 
     private let client: SFTPClient
@@ -102,7 +103,7 @@ final class ShellTransport: SFTPTransport {
             guard !state.ended, let pipe = state.pipe, let line = line(state.nextNumber) else { return false }
             state.calls.append((state.nextNumber, hasParts, take))
             state.nextNumber += 1
-            // In the lock, so that the order of numbers is that of the lines.
+            // The lock is held, so that the lines go out in the order of their numbers.
             pipe.send(line) {}
             return true
         }
@@ -138,7 +139,7 @@ final class ShellTransport: SFTPTransport {
     private func end(_ reason: String) {
         client.transportEnded(reason)
         let (calls, handles, writers) = state.withLock { state in
-            // The pipe holds this transport.
+            // The pipe keeps this transport alive, so the transport lets it go.
             defer { (state.calls, state.handles, state.writers, state.pipe, state.ended) = ([], [:], [:], nil, true) }
             return (state.calls, state.handles.values, state.writers.values)
         }
@@ -181,7 +182,7 @@ final class ShellTransport: SFTPTransport {
 
     private func reply(_ reply: SFTPReply, _ id: UInt32) { client.receive(reply, id: id) }
 
-    /// Answers a call that failed.
+    /// Returns whether a call was carried out. If not, it answers the request with the failure.
     private func isDone(_ answer: ShellAnswer, _ id: UInt32) -> Bool {
         if answer.status == .ok { return true }
         reply(.status(answer.status ?? .failure, answer.text), id)
@@ -197,7 +198,7 @@ final class ShellTransport: SFTPTransport {
         }
     }
 
-    /// A request that one call, or some calls one by one, answer.
+    /// Carries out a request by one call, or by some calls one after the other.
     private func perform(_ request: SFTPRequest, _ path: [UInt8], _ id: UInt32, then: @escaping @Sendable () -> Void) {
         switch request {
         case .close:
@@ -238,11 +239,11 @@ final class ShellTransport: SFTPTransport {
         let blocks = (UInt64(skip + length) + ShellScript.block - 1) / ShellScript.block
         call({ ShellScript.read($0, path, firstBlock: first, blocks: blocks) }) { answer in
             if answer.status == .ok {
-                // A slice would keep all that had come with it.
+                // A slice would keep everything in memory that had come with it.
                 let data = Array(answer.payload.dropFirst(skip).prefix(length))[...]
                 self.reply(data.isEmpty ? .status(.endOfFile, "") : .data(data), id)
             } else {
-                // What came before the error is content and no message.
+                // Bytes that came before the error are content, not a message.
                 self.reply(.status(answer.status ?? .failure, ""), id)
             }
             then()
@@ -286,8 +287,8 @@ final class ShellTransport: SFTPTransport {
         return handle
     }
 
-    /// Works off what is asked of a file that is open for writing, in order. Content that follows on what came before goes
-    /// the same way; anything else waits until that is written.
+    /// Carries out the requests on a file that is open for writing, in order. A WRITE that goes on where the last one
+    /// ended goes through the same session; any other request waits until that session has written all.
     private func write(_ path: [UInt8], _ operations: AsyncStream<(SFTPRequest, UInt32)>) async {
         var writer: ShellWriter?
         var failure: ShellWriter.Failure?

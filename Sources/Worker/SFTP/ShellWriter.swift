@@ -1,12 +1,12 @@
 internal import Synchronization
 
-/// A session that writes what it is sent to one file, from one offset on.
+/// A session that writes what it is sent to one file, from an offset on.
 final class ShellWriter: Sendable {
-    /// Why not all of it is written.
+    /// Why not all of the content was written.
     struct Failure: Error {
         let status: SFTPStatus
         let text: String
-        /// Somebody knows of it.
+        /// Whether a reply has already told of it.
         var isTold = false
     }
 
@@ -19,7 +19,7 @@ final class ShellWriter: Sendable {
     private let pipe: any ShellPipe
     private let state: Mutex<State>
 
-    /// Opens the session; that the file cannot be written shows when it ends.
+    /// Opens the session. If the file cannot be written, that shows only when the session ends.
     static func open(
         _ path: [UInt8], offset: UInt64, _ opener: ShellTransport.Opener
     ) async throws(SFTPError) -> ShellWriter {
@@ -40,18 +40,18 @@ final class ShellWriter: Sendable {
         state = Mutex(State(position: position))
     }
 
-    /// Where the next byte goes.
+    /// The offset of the next byte.
     var position: UInt64 { state.withLock { $0.position } }
 
     var isOver: Bool { state.withLock { $0.isOver } }
 
-    /// Sends bytes and returns when they are on their way.
+    /// Sends bytes. Returns when they are on their way, or cannot be any more.
     func send(_ bytes: [UInt8]) async {
         state.withLock { $0.position += UInt64(bytes.count) }
         await withCheckedContinuation { continuation in pipe.send(bytes) { continuation.resume() } }
     }
 
-    /// Ends the content and waits until it is written.
+    /// Ends the content and waits until it is written. Returns nil if all of it is.
     func finish() async -> Failure? {
         pipe.finishInput()
         let reason = (try? await end.value()) ?? "the session was given up"
@@ -60,7 +60,7 @@ final class ShellWriter: Sendable {
         switch said.answer {
         case .written: return nil
         case .failed(let told): text = told
-        // It ended early: what it said elsewhere is all there is to tell.
+        // The session ended without a result, so only the reason of its end can be told.
         case .none: text = reason
         }
         return Failure(status: ShellResult.status(ofWriting: text), text: String(text.prefix(500)))
@@ -72,7 +72,7 @@ final class ShellWriter: Sendable {
     }
 }
 
-/// What the session of a writer prints: somewhere in it the nonce and how it went.
+/// Keeps what the session of a writer prints: somewhere in it are the nonce and the result.
 private final class Said: Sendable {
     enum Answer {
         case written
@@ -80,12 +80,12 @@ private final class Said: Sendable {
     }
 
     private struct State {
-        /// The last bytes, in which the nonce may have begun; from its end on once it was found.
+        /// What follows the nonce, once it was found; before that, the last bytes, with which the nonce may begin.
         var kept: [UInt8] = []
         var found = false
     }
 
-    /// Of what follows the nonce.
+    /// Most bytes after the nonce that are kept.
     private static let longestText = 500
 
     private let nonce: [UInt8]
@@ -110,7 +110,7 @@ private final class Said: Sendable {
         }
     }
 
-    /// nil where it did not come.
+    /// The result; nil if it did not come.
     var answer: Answer? {
         let state = state.withLock { $0 }
         guard state.found, let first = state.kept.first else { return nil }

@@ -1,19 +1,20 @@
 internal import Synchronization
 
-/// A value that one task waits for and that comes once. Whoever no longer waits leaves it to whoever brings it.
+/// A value that comes once and that one task waits for. If the task no longer waits, the value stays with whoever
+/// brings it.
 final class Slot<Value: Sendable>: Sendable {
     private enum State {
         case pending
         case awaited(CheckedContinuation<Result<Value, SFTPError>, Never>)
         case kept(Result<Value, SFTPError>)
-        /// Taken, or abandoned.
+        /// The value was taken, or nobody wants it.
         case over
     }
 
     private let state = Mutex(State.pending)
 
-    /// Brings the value. What comes after it is dropped.
-    /// - Returns: the value, where nobody wants it any more.
+    /// Brings the value. Later values are not delivered.
+    /// - Returns: the value if nobody wants it any more.
     func fill(_ result: Result<Value, SFTPError>) -> Value? {
         let (waiting, unwanted) = state.withLock {
             state -> (CheckedContinuation<Result<Value, SFTPError>, Never>?, Value?) in
@@ -31,8 +32,8 @@ final class Slot<Value: Sendable>: Sendable {
         return unwanted
     }
 
-    /// Nobody will wait for it.
-    /// - Returns: the value, where it had come already.
+    /// Gives up the value: nobody will wait for it.
+    /// - Returns: the value if it had already come.
     func abandon() -> Value? {
         state.withLock { state in
             defer { state = .over }
@@ -41,7 +42,7 @@ final class Slot<Value: Sendable>: Sendable {
         }
     }
 
-    /// Waits for it; cancelling the task ends the waiting.
+    /// Waits for the value. Cancelling the task ends the wait.
     func value() async throws(SFTPError) -> Value {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

@@ -1,11 +1,11 @@
 internal import Synchronization
 
-/// Lets work on the same thing go one after the other, in the order of asking.
+/// Lets work on the same thing go on one after the other, in the order in which it was asked for.
 final class Turns: Sendable {
-    /// For each thing that somebody has: who waits for it.
+    /// For each key whose turn is taken: who waits for it.
     private let queues = Mutex<[[UInt8]: [Slot<Void>]]>([:])
 
-    /// Waits for the turn with `key`; cancelling the task ends the waiting.
+    /// Waits for the turn with `key`. Cancelling the task ends the wait.
     func wait(for key: [UInt8]) async throws(SFTPError) -> Turn {
         let slot = Slot<Void>()
         let isFree = queues.withLock { queues in
@@ -20,17 +20,17 @@ final class Turns: Sendable {
         do throws(SFTPError) {
             try await slot.value()
         } catch {
-            // Whoever has the turn may keep it for long.
+            // The slot must not stay until the turn is passed on, which may take long.
             queues.withLock { queues in queues[key]?.removeAll { $0 === slot } }
             throw error
         }
         return Turn { self.pass(key) }
     }
 
-    /// How many wait.
+    /// How many wait for the turn with `key`.
     func waiting(for key: [UInt8]) -> Int { queues.withLock { $0[key]?.count ?? 0 } }
 
-    /// Gives the turn to the next who still waits.
+    /// Gives the turn to the next one that still waits.
     private func pass(_ key: [UInt8]) {
         while true {
             let next = queues.withLock { queues -> Slot<Void>? in
@@ -46,7 +46,7 @@ final class Turns: Sendable {
     }
 }
 
-/// It is its owner's turn, until it goes away.
+/// The turn of its owner. It ends when the owner lets this object go.
 public final class Turn: Sendable {
     private let pass: @Sendable () -> Void
 

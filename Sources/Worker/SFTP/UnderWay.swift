@@ -1,16 +1,17 @@
-/// What one connection has under way, over all calls on it: requests without an answer, and answers that were asked for
-/// and are not taken yet. A server decides when it answers, so without bounds it would decide how much is kept here.
+/// What one connection has under way for all its calls: requests without an answer, and answers that were asked for and
+/// are not taken yet. The server decides when it answers, so without bounds it would decide how much memory is kept
+/// here.
 struct UnderWay {
-    /// Bytes up to which more than the next thing is asked for.
+    /// Most bytes under way if something is asked for ahead.
     static let mostBytesAhead = 24 << 20
-    /// Requests up to which more than the next thing is asked for.
+    /// Most requests without an answer if something is asked for ahead.
     static let mostRequestsAhead = 1024
-    /// Requests without an answer at which the server is given up: more than all calls at once have under way.
+    /// At this many requests without an answer the server is given up. All calls together have fewer under way.
     static let mostUnanswered = 16_384
-    /// Bytes of the next READ or WRITE where no more is asked for ahead; the least that every server takes.
+    /// Bytes of the next READ or WRITE if nothing may be asked for ahead: every server takes as many.
     static let shortest = 32_768
 
-    /// What all that is waited for may take when it comes, or takes until it is sent.
+    /// How many bytes everything under way takes, or may take when it comes.
     private(set) var bytes = 0
 
     mutating func add(_ cost: Int) { bytes += cost }
@@ -23,10 +24,10 @@ struct UnderWay {
 }
 
 extension SFTPRequest {
-    /// Bytes that the names of a READDIR take when they are cut out of their packet, with their attributes.
+    /// Bytes that the names of a READDIR take in memory with their attributes.
     static let costOfNames = 512 << 10
 
-    /// Bytes that it and its answer may take.
+    /// Bytes that the request and its answer may take in memory.
     var cost: Int {
         switch self {
         case .read(_, _, let length): length + 512
@@ -38,6 +39,6 @@ extension SFTPRequest {
         }
     }
 
-    /// A path there and a path back.
+    /// Bytes of a path in the request and of one in the answer.
     static let costOfPath = 2 * SFTPReply.longestPath
 }

@@ -7,7 +7,7 @@ struct Malformed: Error, Equatable {
     }
 }
 
-/// Reads big-endian numbers and strings, RFC 4251 section 5, out of one packet and never beyond it.
+/// Reads big-endian numbers and strings, RFC 4251 section 5, from one packet and never beyond its end.
 struct WireReader {
     private var rest: ArraySlice<UInt8>
 
@@ -24,7 +24,7 @@ struct WireReader {
 
     mutating func number64() throws(Malformed) -> UInt64 { try number(bytes: 8) }
 
-    /// Its bytes, not copied.
+    /// Reads the bytes of a string without copying them.
     mutating func string() throws(Malformed) -> ArraySlice<UInt8> {
         let length = Int(try number32())
         guard length <= rest.count else { throw Malformed("a string longer than its packet") }
@@ -32,7 +32,7 @@ struct WireReader {
         return rest.prefix(length)
     }
 
-    /// A number of things that follow, which cannot be more than the packet has room for.
+    /// Reads how many things of at least `size` bytes follow. Throws if the packet has no room for so many.
     mutating func count(ofAtLeast size: Int) throws(Malformed) -> Int {
         let count = Int(try number32())
         guard count <= rest.count / size else { throw Malformed("a count larger than its packet") }
@@ -41,12 +41,13 @@ struct WireReader {
 
     var isAtEnd: Bool { rest.isEmpty }
 
-    /// All that is left.
+    /// Takes all that is left.
     mutating func remainder() -> ArraySlice<UInt8> {
         defer { rest = [] }
         return rest
     }
 
+    /// Throws if bytes are left over.
     func expectEnd() throws(Malformed) {
         guard rest.isEmpty else { throw Malformed("a packet with bytes left over") }
     }

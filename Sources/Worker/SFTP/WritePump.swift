@@ -1,10 +1,10 @@
-/// Where the bytes of a write come from: those at an offset, at most so many; none at the end. Asked for the same offset
-/// again, it gives the same bytes.
+/// Gives the bytes of a write that begin at `offset`: at most `most` of them, none at the end. For the same offset it
+/// always gives the same bytes.
 public typealias ByteSource = @Sendable (_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8>
 
 /// Writes to an open file with several WRITEs under way.
 struct WritePump {
-    /// Bytes under way.
+    /// Most bytes under way.
     private static let window = 4 << 20
 
     private let client: SFTPClient
@@ -14,7 +14,7 @@ struct WritePump {
     private var queue: [(reply: PendingReply, length: Int)] = []
     private var underWay = 0
     private var written: UInt64 = 0
-    /// Of what was sent, where that is wanted.
+    /// The digest of what was sent, if it is wanted.
     private(set) var digest: SHA256?
 
     init(
@@ -28,7 +28,7 @@ struct WritePump {
         self.progress = progress
     }
 
-    /// Sends what the source has from `start` up to `end`; `drain` waits for the last answers.
+    /// Sends what the source has from `start` up to `end`. `drain` waits for the last answers.
     /// - Returns: where the source ended, or `end`.
     mutating func send(from start: UInt64, to end: UInt64) async throws(SFTPError) -> UInt64 {
         let chunk = client.limits.writeLength
@@ -49,7 +49,7 @@ struct WritePump {
         return offset
     }
 
-    /// Waits until all is written.
+    /// Waits until the host has taken all that was sent.
     mutating func drain() async throws(SFTPError) {
         while !queue.isEmpty { try await settle() }
     }
