@@ -71,8 +71,8 @@ import Testing
         var content: Data {
             switch self {
             case .oneLine: Data(repeating: UInt8(ascii: "x"), count: 20 << 20)
-            case .onlyFeeds: Data(repeating: UInt8(ascii: "\n"), count: 20 << 20)
-            case .noText: Data(repeating: 0xFF, count: 20 << 20)
+            case .onlyFeeds: Data(repeating: UInt8(ascii: "\n"), count: 4 << 20)
+            case .noText: Data(repeating: 0xFF, count: 4 << 20)
             case .manyEscapes: Data(repeating: 0x01, count: 4 << 20)
             }
         }
@@ -84,9 +84,9 @@ import Testing
         let path = place.file("f")
         try kind.content.write(to: URL(filePath: path))
         let ways: [JSON] = [
-            ["tail_lines": 1_000_000_000], ["tail_lines": 3], ["start_line": 19_000_000], ["offset": 0],
+            ["tail_lines": 1_000_000_000], ["tail_lines": 3], ["start_line": 3_000_000], ["offset": 0],
         ]
-        try withDaemon(["limits": ["max_read_bytes": 16_777_216]]) { _, client in
+        try withDaemon(["safeguards": ["guard_disabled": true]]) { _, client in
             for way in ways {
                 let calls = try (0..<8).map { _ in
                     try client.beginTool("ssh_read_file", way.merging(["path": .string(path)]))
