@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Dispatch
 internal import Glibc
 
 /// Which bytes of a file to read.
@@ -93,7 +94,7 @@ extension RemoteFiles {
             while !window.isDone, let data = try await file.asked.next() {
                 window.append(data)
                 // What is there already would be counted in one go, however much it is.
-                await Task.yield()
+                await OtherTasks.first()
             }
             let end = window.offset + UInt64(window.bytes.count)
             // Whether more follows is not known where the size does not tell it: what was asked for behind the lines does.
@@ -236,7 +237,7 @@ private struct LineTail {
                 end = feed
             }
             if begin == nil { end = start }
-            await Task.yield()
+            await OtherTasks.first()
         }
         blocks.append(block)
         total += block.count
@@ -260,7 +261,7 @@ private struct LineTail {
         var lines = 0
         for start in stride(from: 0, to: bytes.count, by: part) {
             lines += behindFeed(.max, in: bytes[start..<min(start + part, bytes.count)]).found
-            await Task.yield()
+            await OtherTasks.first()
         }
         return lines + (bytes.isEmpty || bytes.last == 0x0A ? 0 : 1)
     }
@@ -288,5 +289,15 @@ private func behindFeed(_ number: Int, in bytes: ArraySlice<UInt8>) -> (index: I
             offset = base.distance(to: feed) + 1
         }
         return (bytes.startIndex + offset, found)
+    }
+}
+
+/// Lets the tasks that wait have their turn. `Task.yield()` is not for this worker: it goes past its own threads to Dispatch's
+/// pool, which ends a confined process, see `Worker/TaskThreads.swift`.
+private enum OtherTasks {
+    private static let queue = DispatchQueue(label: "yield")
+
+    static func first() async {
+        await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
     }
 }
