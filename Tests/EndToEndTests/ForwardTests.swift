@@ -200,6 +200,8 @@ extension RunningDaemon {
             try withDaemon(on: remote) { _, client in
                 _ = try client.forward(to: server.port)
                 let master = try #require(remote.master.pid)
+                // It is known as a ControlMaster by then: else it is asked that first.
+                _ = try client.callTool("ssh_exec", ["command": "true"])
                 kill(master, SIGSTOP)
                 defer { kill(master, SIGCONT) }
                 let entry = try #require(try client.forwards().first)
@@ -315,6 +317,8 @@ extension RunningDaemon {
         try withRemote(PrivateSSHD.Options()) { remote in
             try withDaemon(on: remote) { daemon, client in
                 let master = try #require(remote.master.pid)
+                // It is known as a ControlMaster by then: else it is asked that first.
+                _ = try client.callTool("ssh_exec", ["command": "true"])
                 kill(master, SIGSTOP)
                 defer { kill(master, SIGCONT) }
                 let port = try freePort()
@@ -403,6 +407,8 @@ extension RunningDaemon {
         try withRemote(PrivateSSHD.Options()) { remote in
             try withDaemon(on: remote) { daemon, client in
                 let master = try #require(remote.master.pid)
+                // It is known as a ControlMaster by then: else it is asked that first.
+                _ = try client.callTool("ssh_exec", ["command": "true"])
                 kill(master, SIGSTOP)
                 defer { kill(master, SIGCONT) }
                 let port = try freePort()
@@ -432,6 +438,7 @@ extension RunningDaemon {
             defer { first.stop() }
             let client = try first.connect()
             let master = try #require(remote.master.pid)
+            _ = try client.callTool("ssh_exec", ["command": "true"])
             kill(master, SIGSTOP)
             defer { kill(master, SIGCONT) }
             let port = try freePort()
@@ -460,6 +467,8 @@ extension RunningDaemon {
         try withRemote(PrivateSSHD.Options()) { remote in
             try withDaemon(on: remote) { daemon, client in
                 let master = try #require(remote.master.pid)
+                // It is known as a ControlMaster by then: else it is asked that first.
+                _ = try client.callTool("ssh_exec", ["command": "true"])
                 kill(master, SIGSTOP)
                 defer { kill(master, SIGCONT) }
                 let call = try client.beginTool(
@@ -513,6 +522,8 @@ extension RunningDaemon {
         try withRemote(PrivateSSHD.Options()) { remote in
             try withDaemon(on: remote) { daemon, client in
                 let master = try #require(remote.master.pid)
+                // It is known as a ControlMaster by then: else it is asked that first.
+                _ = try client.callTool("ssh_exec", ["command": "true"])
                 kill(master, SIGSTOP)
                 defer { kill(master, SIGCONT) }
                 let port = try freePort()
