@@ -24,6 +24,13 @@ final class AuditTrail: Sendable {
         try records(name).filter { $0["event"] == "call" }
     }
 
+    /// The newest record; the others are not parsed.
+    func last() throws -> JSON? {
+        try Data(contentsOf: URL(filePath: path)).split(separator: UInt8(ascii: "\n")).last.map {
+            try JSON(parsing: Data($0))
+        }
+    }
+
     /// As many calls as that, waiting for them: a line comes right after the client's answer.
     func waitForCalls(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) throws -> [JSON] {
         try waitFor("\(count) calls in the audit log", sourceLocation: sourceLocation) {
