@@ -31,11 +31,11 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
-        .target(name: "IPC", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "IPC", dependencies: ["CLibMD", "CLinux"], swiftSettings: settings),
 
         .target(name: "JSON", swiftSettings: settings),
 
-        .target(name: "Supervisor", dependencies: ["CLibMD", "CLinux", "IPC"], swiftSettings: settings),
+        .target(name: "Supervisor", dependencies: ["CLinux", "IPC", "JSON"], swiftSettings: settings),
         .executableTarget(
             name: "CommandLine",
             dependencies: [
@@ -63,7 +63,7 @@ let package = Package(
         workerModule("Threads", ["CLinux"]),
         workerModule("MCP", ["JSON"]),
         workerModule("SSH", ["CLinux", "IPC"]),
-        workerModule("SFTP", ["CLibMD", "CLinux", "IPC", "SSH"]),
+        workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
         workerModule("Policy", ["CRE2", "IPC"]),
         workerModule("Tools", ["IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
@@ -75,7 +75,7 @@ let package = Package(
             swiftSettings: settings),
         moduleTests("IPCTests", ["CLinux", "IPC"]),
         moduleTests("JSONTests", ["JSON"]),
-        moduleTests("SupervisorTests", ["IPC", "Supervisor"]),
+        moduleTests("SupervisorTests", ["IPC", "JSON", "Supervisor"]),
         moduleTests("ThreadsTests", ["Threads"]),
         moduleTests("MCPTests", ["JSON", "MCP"]),
         moduleTests("PolicyTests", ["IPC", "Policy"], exclude: ["PolicyCorpus.tsv"]),

@@ -1,5 +1,5 @@
 /// An argument of a tool that the audit log keeps. Content (standard input, file content, edits) is not among them.
-public enum AuditKey: String, CaseIterable, Sendable {
+public enum AuditKey: String, CaseIterable, MessageChoice {
     case command, cwd
     /// The name of a variable; its value stays in the worker. The only key that may come more than once.
     case env
@@ -10,6 +10,13 @@ public enum AuditKey: String, CaseIterable, Sendable {
     case remoteHost = "remote_host"
     case remotePort = "remote_port"
     case forwardID = "forward_id"
+
+    /// See `MessageChoice`.
+    public static var kinds: [AuditKey] { allCases }
+    /// Its place among all keys.
+    public var number: UInt8 { UInt8(clamping: Self.allCases.firstIndex(of: self) ?? 0) }
+    /// It has no fields.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {}
 }
 
 /// What a call is about. A worker says it before it does anything of the call.
@@ -17,9 +24,9 @@ public struct AuditCall: Equatable, Sendable {
     /// One argument.
     public struct Field: Equatable, Sendable {
         /// Which one.
-        public let key: AuditKey
+        public private(set) var key: AuditKey
         /// Its text, at most `limit(key)` bytes.
-        public let text: String
+        public private(set) var text: String
 
         /// An argument; a longer text is cut, and says so.
         public init(_ key: AuditKey, _ text: String) {
@@ -30,6 +37,11 @@ public struct AuditCall: Equatable, Sendable {
         static func limit(_ key: AuditKey) -> Int {
             key == .env ? AuditCall.maximumName : AuditCall.maximumText
         }
+
+        fileprivate mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+            try fields.field(&key)
+            try fields.field(&text, limit: Self.limit(key))
+        }
     }
 
     /// Bytes of one argument's text.
@@ -37,20 +49,20 @@ public struct AuditCall: Equatable, Sendable {
     /// Bytes of the names of tool, host and variables.
     public static let maximumName = 100
     /// Arguments of one call.
-    public static let maximumFields = 40
+    public static let maximumFields: UInt8 = 40
 
     /// The tool's name.
-    public let tool: String
+    public private(set) var tool: String
     /// The host's name in the config, as the call resolves it; empty for a tool without one.
-    public let host: String
-    /// What the call names.
-    public let fields: [Field]
+    public private(set) var host: String
+    /// What the call names. Only variables may come more than once.
+    public private(set) var fields: [Field]
 
     /// A call; what is longer than its bound is cut.
     public init(tool: String, host: String, fields: [Field]) {
         self.tool = Self.cut(tool, to: Self.maximumName)
         self.host = Self.cut(host, to: Self.maximumName)
-        self.fields = Array(fields.prefix(Self.maximumFields))
+        self.fields = Array(fields.prefix(Int(Self.maximumFields)))
     }
 
     /// The beginning of a text that is longer than `limit` bytes, with a mark that says how long it was.
@@ -63,25 +75,37 @@ public struct AuditCall: Equatable, Sendable {
         while utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
         return String(text[..<end]) + mark
     }
+
+    mutating func walk(_ packet: inout MessageFields) throws(IPCError) {
+        try packet.field(&tool, limit: Self.maximumName)
+        try packet.field(&host, limit: Self.maximumName)
+        try packet.field(&fields, limit: Self.maximumFields, blank: Field(.command, "")) {
+            (field, packet) throws(IPCError) in try field.walk(&packet)
+        }
+        let keys = fields.map(\.key).filter { $0 != .env }
+        guard Set(keys).count == keys.count else { throw .badValue }
+    }
+
+    static let blank = AuditCall(tool: "", host: "", fields: [])
 }
 
 /// How a call went.
 public struct AuditOutcome: Equatable, Sendable {
     /// What its end was.
-    public enum Ending: UInt8, Sendable {
+    public enum Ending: UInt8, CaseIterable, MessageChoice {
         case ok, error, timeout, cancelled
     }
 
     /// The rule that refused the call; empty for one that was allowed. At most `AuditCall.maximumName` bytes.
-    public let rule: String
+    public private(set) var rule: String
     /// What its end was.
-    public let ending: Ending
+    public private(set) var ending: Ending
     /// The exit status of its command.
-    public let exitCode: Int32?
+    public private(set) var exitCode: Int32?
     /// Bytes of content that went to the host.
-    public let bytesIn: UInt64
+    public private(set) var bytesIn: UInt64
     /// Bytes of content that came from the host.
-    public let bytesOut: UInt64
+    public private(set) var bytesOut: UInt64
 
     /// An outcome.
     public init(rule: String, ending: Ending, exitCode: Int32?, bytesIn: UInt64, bytesOut: UInt64) {
@@ -91,63 +115,18 @@ public struct AuditOutcome: Equatable, Sendable {
         self.bytesIn = bytesIn
         self.bytesOut = bytesOut
     }
-}
 
-extension FrameWriter {
-    mutating func put(_ call: AuditCall) {
-        put(call.tool)
-        put(call.host)
-        put(UInt8(clamping: call.fields.count))
-        for field in call.fields {
-            put(UInt8(clamping: AuditKey.allCases.firstIndex(of: field.key) ?? 0))
-            put(field.text)
+    mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        try fields.field(&rule, limit: AuditCall.maximumName)
+        try fields.field(&ending)
+        try fields.field(&exitCode, blank: 0) { (code, fields) throws(IPCError) in
+            var bits = UInt32(bitPattern: code)
+            try fields.field(&bits)
+            code = Int32(bitPattern: bits)
         }
+        try fields.field(&bytesIn)
+        try fields.field(&bytesOut)
     }
 
-    mutating func put(_ outcome: AuditOutcome) {
-        put(outcome.rule)
-        put(outcome.ending.rawValue)
-        put(UInt8(outcome.exitCode == nil ? 0 : 1))
-        if let code = outcome.exitCode { put(code) }
-        put(outcome.bytesIn)
-        put(outcome.bytesOut)
-    }
-}
-
-extension FrameReader {
-    mutating func takeAuditCall() throws(IPCError) -> AuditCall {
-        let tool = try takeText(limit: AuditCall.maximumName)
-        let host = try takeText(limit: AuditCall.maximumName)
-        let count = Int(try take(UInt8.self))
-        guard count <= AuditCall.maximumFields else { throw .tooLong(count) }
-        var fields: [AuditCall.Field] = []
-        for _ in 0..<count {
-            let index = Int(try take(UInt8.self))
-            guard index < AuditKey.allCases.count else { throw .badValue }
-            let key = AuditKey.allCases[index]
-            guard key == .env || !fields.contains(where: { $0.key == key }) else { throw .badValue }
-            fields.append(AuditCall.Field(key, try takeText(limit: AuditCall.Field.limit(key))))
-        }
-        return AuditCall(tool: tool, host: host, fields: fields)
-    }
-
-    mutating func takeAuditOutcome() throws(IPCError) -> AuditOutcome {
-        let rule = try takeText(limit: AuditCall.maximumName)
-        guard let ending = AuditOutcome.Ending(rawValue: try take(UInt8.self)) else { throw .badValue }
-        var exitCode: Int32?
-        switch try take(UInt8.self) {
-        case 0: break
-        case 1: exitCode = Int32(bitPattern: try take(UInt32.self))
-        default: throw .badValue
-        }
-        return AuditOutcome(
-            rule: rule, ending: ending, exitCode: exitCode, bytesIn: try take(UInt64.self),
-            bytesOut: try take(UInt64.self))
-    }
-
-    private mutating func takeText(limit: Int) throws(IPCError) -> String {
-        let text = try takeText()
-        guard text.utf8.count <= limit else { throw .tooLong(text.utf8.count) }
-        return text
-    }
+    static let blank = AuditOutcome(rule: "", ending: .ok, exitCode: nil, bytesIn: 0, bytesOut: 0)
 }

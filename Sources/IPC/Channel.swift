@@ -61,14 +61,12 @@ public struct Channel: ~Copyable, Sendable {
         guard message.carriesDescriptor == (number >= 0) else {
             throw number >= 0 ? .surplusDescriptor : .missingDescriptor
         }
-        let packet = message.encoded(requestID: requestID)
+        let packet = try message.encoded(requestID: requestID)
         guard packet.count <= Frame.maximumSize else { throw .tooLong(packet.count) }
-        while true {
-            if csd_send_message(socket.rawValue, packet, packet.count, number) >= 0 { return }
-            if errno == EINTR { continue }
-            if errno == EPIPE || errno == ECONNRESET { throw .closed }
-            throw .system(call: "sendmsg", errno: errno)
-        }
+        let sent = uninterrupted { csd_send_message(socket.rawValue, packet, packet.count, number) }
+        if sent >= 0 { return }
+        if errno == EPIPE || errno == ECONNRESET { throw .closed }
+        throw .system(call: "sendmsg", errno: errno)
     }
 
     /// Receives one message; nil where none is waiting on a non-blocking end.
@@ -79,10 +77,9 @@ public struct Channel: ~Copyable, Sendable {
         var number: Int32 = -1
         var surplus: Int32 = 0
         var flags: Int32 = 0
-        var count: Int
-        repeat {
-            count = csd_receive_message(socket.rawValue, &packet, packet.count, &number, &surplus, &flags)
-        } while count < 0 && errno == EINTR
+        let count = uninterrupted {
+            csd_receive_message(socket.rawValue, &packet, packet.count, &number, &surplus, &flags)
+        }
         if count < 0 {
             if errno == EAGAIN { return nil }
             if errno == ECONNRESET { throw .closed }

@@ -2,12 +2,8 @@ internal import Glibc
 
 /// One local forward of a ControlMaster: whose it is, where it listens and where it leads.
 public struct ForwardRoute: Codable, Equatable, Sendable {
-    /// Absolute path of the ControlMaster's socket.
-    public var socket: String
-    /// Login name.
-    public var user: String
-    /// Host name or address, as the user's `ssh` names it.
-    public var address: String
+    /// Who listens.
+    public var master: Master
     /// The port on 127.0.0.1.
     public var localPort: UInt16
     /// Host name or address, resolved on the remote host; IPv6 without brackets.
@@ -16,12 +12,8 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
     public var remotePort: UInt16
 
     /// A route.
-    public init(
-        socket: String, user: String, address: String, localPort: UInt16, remoteHost: String, remotePort: UInt16
-    ) {
-        self.socket = socket
-        self.user = user
-        self.address = address
+    public init(master: Master, localPort: UInt16, remoteHost: String, remotePort: UInt16) {
+        self.master = master
         self.localPort = localPort
         self.remoteHost = remoteHost
         self.remotePort = remotePort
@@ -31,6 +23,43 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
     public var specification: String {
         let host = remoteHost.contains(":") ? "[\(remoteHost)]" : remoteHost
         return "127.0.0.1:\(localPort):\(host):\(remotePort)"
+    }
+
+    /// What a person types to have the master release it.
+    public var cancelCommand: String {
+        "ssh -O cancel -S \(ShellWord.quoted(master.controlPath)) -L \(ShellWord.quoted(specification)) "
+            + ShellWord.quoted(master.destination)
+    }
+
+    mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        try master.walk(&fields)
+        try fields.field(&localPort)
+        try fields.field(&remoteHost)
+        try fields.field(&remotePort)
+    }
+
+    static let blank = ForwardRoute(master: .blank, localPort: 0, remoteHost: "", remotePort: 0)
+
+    private enum CodingKeys: String, CodingKey {
+        case localPort, remoteHost, remotePort
+    }
+
+    /// The members of the master stand beside the others.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        master = try Master(from: decoder)
+        localPort = try values.decode(UInt16.self, forKey: .localPort)
+        remoteHost = try values.decode(String.self, forKey: .remoteHost)
+        remotePort = try values.decode(UInt16.self, forKey: .remotePort)
+    }
+
+    /// As `init(from:)` has it.
+    public func encode(to encoder: any Encoder) throws {
+        try master.encode(to: encoder)
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(localPort, forKey: .localPort)
+        try values.encode(remoteHost, forKey: .remoteHost)
+        try values.encode(remotePort, forKey: .remotePort)
     }
 }
 
@@ -66,12 +95,25 @@ public struct ForwardEntry: Equatable, Sendable {
     }
 
     /// Entries in one message, and bytes of a reason: all of them fit into one packet.
-    public static let maximumCount = 64
+    public static let maximumCount: UInt8 = 64
     static let maximumReason = 300
+
+    mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        try fields.field(&forward)
+        try fields.field(&host)
+        try fields.field(&localPort)
+        try fields.field(&remoteHost)
+        try fields.field(&remotePort)
+        try fields.field(&since)
+        try fields.field(&reason, limit: Self.maximumReason)
+    }
+
+    static let blank = ForwardEntry(
+        forward: 0, host: "", localPort: 0, remoteHost: "", remotePort: 0, since: 0, reason: "")
 }
 
 /// How `ssh -O forward` came to nothing.
-public enum ForwardFailure: UInt8, Equatable, Sendable, CaseIterable {
+public enum ForwardFailure: UInt8, CaseIterable, MessageChoice {
     /// The master answers and did not open the port.
     case refused
     /// No master took the request.
@@ -117,52 +159,5 @@ public struct ForwardRule: Equatable, Sendable {
             default: false
             }
         }
-    }
-}
-
-extension FrameWriter {
-    mutating func put(_ route: ForwardRoute) {
-        put(route.socket)
-        put(route.user)
-        put(route.address)
-        put(route.localPort)
-        put(route.remoteHost)
-        put(route.remotePort)
-    }
-
-    mutating func put(_ entries: [ForwardEntry]) {
-        let kept = entries.prefix(ForwardEntry.maximumCount)
-        put(UInt8(kept.count))
-        for entry in kept {
-            put(entry.forward)
-            put(entry.host)
-            put(entry.localPort)
-            put(entry.remoteHost)
-            put(entry.remotePort)
-            put(entry.since)
-            put(entry.reason, limit: ForwardEntry.maximumReason)
-        }
-    }
-}
-
-extension FrameReader {
-    mutating func takeRoute() throws(IPCError) -> ForwardRoute {
-        ForwardRoute(
-            socket: try takeText(), user: try takeText(), address: try takeText(), localPort: try take(UInt16.self),
-            remoteHost: try takeText(), remotePort: try take(UInt16.self))
-    }
-
-    mutating func takeEntries() throws(IPCError) -> [ForwardEntry] {
-        let count = Int(try take(UInt8.self))
-        guard count <= ForwardEntry.maximumCount else { throw .tooLong(count) }
-        var entries: [ForwardEntry] = []
-        for _ in 0..<count {
-            entries.append(
-                ForwardEntry(
-                    forward: try take(UInt32.self), host: try takeText(), localPort: try take(UInt16.self),
-                    remoteHost: try takeText(), remotePort: try take(UInt16.self), since: try take(UInt64.self),
-                    reason: try takeText()))
-        }
-        return entries
     }
 }

@@ -23,12 +23,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     public struct Host: Codable, Equatable, Sendable {
         /// Its name in the config.
         public var name: String
-        /// Absolute path of the ControlMaster socket.
-        public var socket: String
-        /// Login name.
-        public var user: String
-        /// Host name or address, as the user's `ssh` names it.
-        public var host: String
+        /// How it is reached.
+        public var master: Master
         /// TCP port of its sshd where the config names one; for the command in a hint.
         public var port: Int?
         /// Absolute directory that file operations and `cwd` are confined to.
@@ -41,14 +37,19 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var capabilities: Capabilities
 
         /// A host as the config describes it.
+        public init(name: String, master: Master) {
+            self.name = name
+            self.master = master
+            capabilities = Capabilities()
+        }
+
+        /// A host as the config describes it.
         public init(
             name: String, socket: String, user: String, host: String, baseDir: String? = nil,
             execAllowlist: [String]? = nil, capabilities: Capabilities = Capabilities()
         ) {
             self.name = name
-            self.socket = socket
-            self.user = user
-            self.host = host
+            master = Master(socket: socket, user: user, address: host)
             self.baseDir = baseDir
             self.execAllowlist = execAllowlist
             self.capabilities = capabilities

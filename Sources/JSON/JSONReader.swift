@@ -1,17 +1,3 @@
-/// Why a text is not one JSON value that this server takes.
-public struct JSONMistake: Error, Equatable, Sendable {
-    /// Where, in bytes from the start of the text.
-    public let offset: Int
-    /// What is wrong there.
-    public let what: String
-
-    /// A mistake at a place.
-    public init(offset: Int, what: String) {
-        self.offset = offset
-        self.what = what
-    }
-}
-
 /// Reads one JSON text, RFC 8259, strictly and in linear time: no comma too many, no name twice in an object, no lone
 /// surrogate, UTF-8 only. FoundationEssentials' decoder takes all of these, and tens of seconds for 16 MiB of small values.
 public struct JSONReader {
@@ -22,27 +8,78 @@ public struct JSONReader {
     /// Bytes of a number.
     public static let maximumNumber = 1024
 
+    /// A step from the text to a value in it.
+    private enum Step {
+        case name(String)
+        case index(Int)
+    }
+
     private let bytes: [UInt8]
     private var index = 0
     private var values = 0
+    /// Whether a name that comes twice is noted, and is no mistake.
+    private let notesRepeats: Bool
+    /// The paths of members that came once more.
+    private var repeats: [String] = []
+    /// The way to the value that is being read, where repeats are noted.
+    private var way: [Step] = []
 
     /// Reads a whole text.
     public static func read(_ bytes: [UInt8]) throws(JSONMistake) -> JSONValue {
-        var reader = JSONReader(bytes: bytes)
+        var reader = JSONReader(bytes: bytes, notesRepeats: false)
+        return try reader.read()
+    }
+
+    /// Reads a whole text for a person who is to hear of all mistakes at once: a member that comes twice in its object keeps its
+    /// first value, and its path is told.
+    public static func readNotingRepeats(
+        _ bytes: [UInt8]
+    ) throws(JSONMistake) -> (value: JSONValue, repeats: [String]) {
+        var reader = JSONReader(bytes: bytes, notesRepeats: true)
+        let value = try reader.read()
+        return (value, reader.repeats)
+    }
+
+    private mutating func read() throws(JSONMistake) -> JSONValue {
         // RFC 8259 section 8.1 lets a reader ignore a byte order mark.
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { reader.index = 3 }
-        reader.skipBlanks()
-        let value = try reader.value(depth: 0)
-        reader.skipBlanks()
-        guard reader.index == bytes.count else { throw reader.mistake("more after the value") }
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
+        skipBlanks()
+        let value = try value(depth: 0)
+        skipBlanks()
+        guard index == bytes.count else { throw unexpected("nothing may follow the value") }
         return value
     }
 
-    private init(bytes: [UInt8]) {
+    private init(bytes: [UInt8], notesRepeats: Bool) {
         self.bytes = bytes
+        self.notesRepeats = notesRepeats
     }
 
     private func mistake(_ what: String) -> JSONMistake { JSONMistake(offset: index, what: what) }
+
+    /// Something else stands here, which may be a comment.
+    private func unexpected(_ what: String) -> JSONMistake {
+        mistake(next == UInt8(ascii: "/") || next == UInt8(ascii: "#") ? "JSON has no comments" : what)
+    }
+
+    /// What stands in the place of a value: a word without quotes is named.
+    private func noValue() -> JSONMistake {
+        let word = bytes[index...].prefix { $0 >= 0x80 || Self.wordBytes.contains($0) }.prefix(160)
+        guard !word.isEmpty else { return unexpected("a value is expected") }
+        let text = String(decoding: word, as: UTF8.self).prefix(40)
+        return mistake("\"\(text)\" is no value; text stands in double quotes")
+    }
+
+    private static let wordBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._".utf8)
+
+    /// What should be behind an element, at its comma where one stands before the closing bracket.
+    private func noEnd(_ bracket: String) -> JSONMistake {
+        index == bytes.count ? mistake("\"\(bracket)\" is missing") : unexpected("\",\" or \"\(bracket)\" is expected")
+    }
+
+    private static func comma(_ offset: Int, _ bracket: String) -> JSONMistake {
+        JSONMistake(offset: offset, what: "no comma may stand before \"\(bracket)\"")
+    }
 
     /// The byte here; nil at the end.
     private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
@@ -77,8 +114,7 @@ public struct JSONReader {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
-        case .none: throw mistake("the text ends where a value should be")
-        case .some: throw mistake("a value was expected")
+        case .none, .some: throw noValue()
         }
     }
 
@@ -86,7 +122,7 @@ public struct JSONReader {
         let end = index + word.utf8CodeUnitCount
         guard end <= bytes.count,
             word.withUTF8Buffer({ $0.elementsEqual(bytes[index..<end]) })
-        else { throw mistake("a value was expected") }
+        else { throw noValue() }
         index = end
         return value
     }
@@ -98,11 +134,15 @@ public struct JSONReader {
         var elements: [JSONValue] = []
         guard !take(UInt8(ascii: "]")) else { return .array(elements) }
         while true {
+            if notesRepeats { way.append(.index(elements.count)) }
             elements.append(try value(depth: depth))
+            if notesRepeats { way.removeLast() }
             skipBlanks()
             if take(UInt8(ascii: "]")) { return .array(elements) }
-            guard take(UInt8(ascii: ",")) else { throw mistake("\",\" or \"]\" was expected") }
+            let comma = index
+            guard take(UInt8(ascii: ",")) else { throw noEnd("]") }
             skipBlanks()
+            guard next != UInt8(ascii: "]") else { throw Self.comma(comma, "]") }
         }
     }
 
@@ -114,21 +154,38 @@ public struct JSONReader {
         var names: Set<[UInt8]> = []
         guard !take(UInt8(ascii: "}")) else { return .object(JSONObject()) }
         while true {
-            guard next == UInt8(ascii: "\"") else { throw mistake("a member's name was expected") }
+            guard next == UInt8(ascii: "\"") else { throw unexpected("a name in double quotes is expected") }
             let start = index
             let name = try string()
             // Which of the two counts would differ between us and whoever looked at the text before us.
-            guard names.insert(Array(name.utf8)).inserted else {
+            let isNew = names.insert(Array(name.utf8)).inserted
+            guard isNew || notesRepeats else {
                 throw JSONMistake(offset: start, what: "a second member \"\(name.bounded)\"")
             }
             skipBlanks()
-            guard take(UInt8(ascii: ":")) else { throw mistake("\":\" was expected") }
+            guard take(UInt8(ascii: ":")) else { throw unexpected("\":\" is expected") }
             skipBlanks()
-            members.append(JSONObject.Member(name: name, value: try value(depth: depth)))
+            if notesRepeats { way.append(.name(name)) }
+            if !isNew { repeats.append(path) }
+            let value = try value(depth: depth)
+            if notesRepeats { way.removeLast() }
+            if isNew { members.append(JSONObject.Member(name: name, value: value)) }
             skipBlanks()
             if take(UInt8(ascii: "}")) { return .object(JSONObject(members: members)) }
-            guard take(UInt8(ascii: ",")) else { throw mistake("\",\" or \"}\" was expected") }
+            let comma = index
+            guard take(UInt8(ascii: ",")) else { throw noEnd("}") }
             skipBlanks()
+            guard next != UInt8(ascii: "}") else { throw Self.comma(comma, "}") }
+        }
+    }
+
+    /// The way as a person writes it: `hosts.a.exec_allowlist[1]`.
+    private var path: String {
+        way.reduce(into: "") { path, step in
+            switch step {
+            case .name(let name): path += path.isEmpty ? name : ".\(name)"
+            case .index(let index): path += "[\(index)]"
+            }
         }
     }
 
@@ -151,12 +208,13 @@ public struct JSONReader {
                 index += 1
                 return text
             }
+            guard byte != UInt8(ascii: "\n"), byte != UInt8(ascii: "\r") else { break }
             guard byte == UInt8(ascii: "\\") else { throw mistake("a control character in a string") }
             unescaped.append(contentsOf: bytes[start..<index])
             try escape(into: &unescaped)
             start = index
         }
-        throw JSONMistake(offset: opening, what: "a string without an end")
+        throw JSONMistake(offset: opening, what: "this quote is not closed on its line")
     }
 
     private mutating func escape(into text: inout [UInt8]) throws(JSONMistake) {

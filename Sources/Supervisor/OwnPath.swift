@@ -72,7 +72,7 @@ struct OwnPath {
         own += programs.map { OwnPath($0, "a program of the daemon") }
         own += [socket, config.mcpSocket].map { OwnPath(socket: $0, "the daemon's socket", &directories) }
         own += config.policy.hosts.map {
-            OwnPath(socket: $0.socket, "the ControlMaster socket of host \"\($0.name)\"", &directories)
+            OwnPath(socket: $0.master.socket, "the ControlMaster socket of host \"\($0.name)\"", &directories)
         }
         return own
     }

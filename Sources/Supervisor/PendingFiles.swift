@@ -5,7 +5,7 @@ internal import IPC
 /// and vanishes with the worker.
 final class PendingFiles {
     private struct Reply: ~Copyable {
-        let message: ToWorker
+        let message: ToWorker.Files
         let descriptor: OwnedFD?
     }
 
@@ -21,26 +21,28 @@ final class PendingFiles {
     /// Does what a message asks for with local files, and answers it. `allowed` is what the config says of transfers: the
     /// worker's own judgement does not count here. A file that has a handle was allowed when it was made.
     func answer(
-        _ message: ToSupervisor, _ requestID: UInt32, over channel: borrowing Channel, files local: LocalFiles,
+        _ message: ToSupervisor.Files, _ requestID: UInt32, over channel: borrowing Channel, files local: LocalFiles,
         allowed: Bool
     ) throws(IPCError) {
         let reply: Reply?
         do throws(LocalRefusal) {
             reply = try self.reply(to: message, local, allowed: allowed)
         } catch {
-            reply = Reply(message: .localRefused(rule: error.rule, reason: error.sentence), descriptor: nil)
+            reply = Reply(message: .refused(rule: error.rule, reason: error.sentence), descriptor: nil)
         }
         guard let reply else { return }
-        try channel.send(reply.message, requestID: requestID, descriptor: reply.descriptor)
+        try channel.send(ToWorker.files(reply.message), requestID: requestID, descriptor: reply.descriptor)
     }
 
-    private func reply(to message: ToSupervisor, _ local: LocalFiles, allowed: Bool) throws(LocalRefusal) -> Reply? {
+    private func reply(to message: ToSupervisor.Files, _ local: LocalFiles, allowed: Bool) throws(LocalRefusal)
+        -> Reply?
+    {
         switch message {
-        case .openLocal(let path):
+        case .open(let path):
             try Self.check(allowed)
             let (number, size) = try local.open(path)
-            return Reply(message: .localOpened(size: size), descriptor: OwnedFD(taking: number))
-        case .createLocal(let path):
+            return Reply(message: .opened(size: size), descriptor: OwnedFD(taking: number))
+        case .create(let path):
             try Self.check(allowed)
             guard files.count < LocalFiles.maximumPending else {
                 throw LocalRefusal(sentence: "\(files.count) downloads are under way; wait for one to end.")
@@ -51,19 +53,15 @@ final class PendingFiles {
             let handle = nextHandle
             nextHandle &+= 1
             files[handle] = Box(pending)
-            return Reply(message: .localCreated(handle: handle), descriptor: OwnedFD(taking: number))
-        case .commitLocal(let handle):
+            return Reply(message: .created(handle: handle), descriptor: OwnedFD(taking: number))
+        case .commit(let handle):
             guard let file = files.removeValue(forKey: handle)?.file.take() else {
                 throw LocalRefusal(sentence: "There is no such download.")
             }
             try local.commit(file)
-            return Reply(message: .localCommitted, descriptor: nil)
-        case .abandonLocal(let handle):
+            return Reply(message: .committed, descriptor: nil)
+        case .abandon(let handle):
             files[handle] = nil
-            return nil
-        case .ready, .clientUnheard, .clientSpeaks, .clientGone, .clientDropped, .auditBegin, .auditEnd,
-            .requestForward, .forwardEstablished,
-            .forwardFailed, .listForwards, .cancelForward, .forwardCancelled, .patternInvalid, .patternsChecked:
             return nil
         }
     }

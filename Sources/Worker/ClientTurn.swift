@@ -32,7 +32,7 @@ final class ClientTurn: Sendable {
             state = .unheard
             return true
         }
-        if isNew { supervisor.send(.clientUnheard) }
+        if isNew { supervisor.send(.life(.clientUnheard)) }
     }
 
     /// Before a line is served: waits for the place where it was given away and the line is a request.
@@ -46,7 +46,7 @@ final class ClientTurn: Sendable {
             return nil
         case .unheard:
             guard Refusal.isRequest(line) else { return nil }
-            supervisor.send(.clientSpeaks)
+            supervisor.send(.life(.clientSpeaks))
             answer.wait()
             guard case .refused(let reason) = state.withLock({ $0 }) else { return nil }
             return reason

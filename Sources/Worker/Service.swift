@@ -54,11 +54,11 @@ enum Service {
             }
         }
         switch end {
-        case .closed: supervisor.send(.clientGone)
+        case .closed: supervisor.send(.life(.clientGone))
         case .lineTooLong(let limit, let line):
             server.refuseLine(line, limit: limit)
-            supervisor.send(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))"))
-        case .failed(let errno): supervisor.send(.clientDropped(reason: "reading failed: errno \(errno)"))
+            supervisor.send(.life(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))")))
+        case .failed(let errno): supervisor.send(.life(.clientDropped(reason: "reading failed: errno \(errno)")))
         }
         // What was answered already still goes out, to a client that only closed its sending half; then the conversation
         // ends for the client, while remote commands are still being stopped.
@@ -77,9 +77,9 @@ enum Service {
     private static func check(_ patterns: [String], _ supervisor: SupervisorLink) -> Never {
         let mistakes = InjectionGuard.mistakes(in: patterns)
         for mistake in mistakes.prefix(maximumMistakes) {
-            supervisor.send(.patternInvalid(index: UInt32(clamping: mistake.index), reason: mistake.reason))
+            supervisor.send(.patterns(.invalid(index: UInt32(clamping: mistake.index), reason: mistake.reason)))
         }
-        supervisor.send(.patternsChecked(mistakes: UInt32(clamping: mistakes.count)))
+        supervisor.send(.patterns(.checked(mistakes: UInt32(clamping: mistakes.count))))
         _exit(0)
     }
 
@@ -127,7 +127,7 @@ enum Service {
                 if running == 16 { await group.next() } else { running += 1 }
                 group.addTask {
                     let said = await PortForward.close(route, sshPath: policy.sshPath, within: .milliseconds(1500))
-                    supervisor.send(.forwardCancelled(forward: forward, said: said))
+                    supervisor.send(.forwards(.cancelled(forward: forward, said: said)))
                 }
             }
         }

@@ -19,7 +19,7 @@ final class SupervisorLink: Sendable {
     private struct Requests {
         var waiting: [UInt32: CheckedContinuation<LocalAnswer, Never>] = [:]
         var beginning: [UInt32: CheckedContinuation<UInt32?, Never>] = [:]
-        var forwarding: [UInt32: CheckedContinuation<ToWorker, Never>] = [:]
+        var forwarding: [UInt32: CheckedContinuation<Result<ToWorker.Forwards, IPCError>, Never>] = [:]
         var nextID: UInt32 = 1
     }
 
@@ -32,7 +32,7 @@ final class SupervisorLink: Sendable {
 
     /// The first message: what this worker is for, and the policy.
     func awaitSetup() throws(IPCError) -> (WorkerRole, PolicySnapshot) {
-        guard var first = try channel.receive(ToWorker.self), case .setup(let role) = first.message else {
+        guard var first = try channel.receive(ToWorker.self), case .life(.setup(let role)) = first.message else {
             throw .badValue
         }
         guard let memory = first.descriptor.take() else { throw .missingDescriptor }
@@ -47,31 +47,31 @@ final class SupervisorLink: Sendable {
                 do throws(IPCError) {
                     guard var incoming = try self.channel.receive(ToWorker.self) else { continue }
                     switch incoming.message {
-                    case .setup: throw .badValue
-                    case .proceed: act(.place(refusal: nil))
-                    case .refuseClient(let reason): act(.place(refusal: reason))
-                    case .drain(let milliseconds): act(.drain(milliseconds: milliseconds))
-                    case .policy:
+                    case .life(.setup): throw .badValue
+                    case .life(.proceed): act(.place(refusal: nil))
+                    case .life(.refuseClient(let reason)): act(.place(refusal: reason))
+                    case .life(.drain(let milliseconds)): act(.drain(milliseconds: milliseconds))
+                    case .life(.policy):
                         guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
                         act(.policy(try PolicySnapshot(sealed: memory)))
-                    case .localOpened(let size):
+                    case .files(.opened(let size)):
                         guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
                         self.settle(incoming.requestID, .opened(SharedFD(file), size: size))
-                    case .localCreated(let handle):
+                    case .files(.created(let handle)):
                         guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
                         self.settle(incoming.requestID, .created(SharedFD(file), handle: handle))
-                    case .localCommitted: self.settle(incoming.requestID, .committed)
-                    case .localRefused(let rule, let reason):
+                    case .files(.committed): self.settle(incoming.requestID, .committed)
+                    case .files(.refused(let rule, let reason)):
                         self.settle(incoming.requestID, .refused(reason, rule: rule))
-                    case .auditBegun:
+                    case .audit(.begun):
                         let id = incoming.requestID
                         self.requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: id)
-                    case .closeForward(let forward, let route) where incoming.requestID == 0:
+                    case .forwards(.close(let forward, let route)) where incoming.requestID == 0:
                         act(.closeForward(forward: forward, route))
-                    case .forwardAssigned, .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed:
+                    case .forwards(let answer):
                         let id = incoming.requestID
                         let waiting = self.requests.withLock { $0.forwarding.removeValue(forKey: id) }
-                        waiting?.resume(returning: incoming.message)
+                        waiting?.resume(returning: .success(answer))
                     }
                 } catch {
                     kill(0, SIGKILL)
@@ -87,7 +87,7 @@ final class SupervisorLink: Sendable {
 }
 
 extension SupervisorLink: LocalFileBroker {
-    func ask(_ request: ToSupervisor) async -> LocalAnswer {
+    func ask(_ request: ToSupervisor.Files) async -> LocalAnswer {
         await withCheckedContinuation { continuation in
             let id = requests.withLock { requests in
                 defer { requests.nextID &+= 1 }
@@ -95,14 +95,14 @@ extension SupervisorLink: LocalFileBroker {
                 return requests.nextID
             }
             do throws(IPCError) {
-                try channel.send(request, requestID: id)
+                try channel.send(ToSupervisor.files(request), requestID: id)
             } catch {
                 settle(id, .refused("The supervisor does not answer (\(error)).", rule: ""))
             }
         }
     }
 
-    func abandon(handle: UInt32) { send(.abandonLocal(handle: handle)) }
+    func abandon(handle: UInt32) { send(.files(.abandon(handle: handle))) }
 
     private func settle(_ id: UInt32, _ answer: LocalAnswer) {
         let waiting = requests.withLock { $0.waiting.removeValue(forKey: id) }
@@ -119,30 +119,33 @@ extension SupervisorLink: AuditTrail {
                 return requests.nextID
             }
             do throws(IPCError) {
-                try channel.send(ToSupervisor.auditBegin(call), requestID: id)
+                try channel.send(ToSupervisor.audit(.begin(call)), requestID: id)
             } catch {
                 requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: nil)
             }
         }
     }
 
-    func end(_ id: UInt32, _ outcome: AuditOutcome) { try? channel.send(ToSupervisor.auditEnd(outcome), requestID: id) }
+    func end(_ id: UInt32, _ outcome: AuditOutcome) {
+        try? channel.send(ToSupervisor.audit(.end(outcome)), requestID: id)
+    }
 }
 
 extension SupervisorLink: ForwardBroker {
-    func ask(forward request: ToSupervisor) async -> ToWorker {
-        await withCheckedContinuation { continuation in
+    func ask(_ word: ToSupervisor.Forwards) async throws(IPCError) -> ToWorker.Forwards {
+        let answer: Result<ToWorker.Forwards, IPCError> = await withCheckedContinuation { continuation in
             let id = requests.withLock { requests in
                 defer { requests.nextID &+= 1 }
                 requests.forwarding[requests.nextID] = continuation
                 return requests.nextID
             }
             do throws(IPCError) {
-                try channel.send(request, requestID: id)
+                try channel.send(ToSupervisor.forwards(word), requestID: id)
             } catch {
                 let waiting = requests.withLock { $0.forwarding.removeValue(forKey: id) }
-                waiting?.resume(returning: .forwardRefused(reason: "The supervisor does not answer (\(error))."))
+                waiting?.resume(returning: .failure(error))
             }
         }
+        return try answer.get()
     }
 }

@@ -47,5 +47,5 @@ do throws(SandboxError) {
 TaskThreads.takeOver()
 
 // 5. Confined: say so, and begin.
-supervisor.send(.ready(landlockABI: UInt8(clamping: landlockABI)))
+supervisor.send(.life(.ready(landlockABI: UInt8(clamping: landlockABI))))
 await Service.run(role, policy: policy, client: clientDescriptor, supervisor: supervisor)

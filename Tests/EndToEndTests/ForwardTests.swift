@@ -510,7 +510,7 @@ extension RunningDaemon {
         defer { next.stop() }
         let record = try next.waitForLog("forward not released")
         #expect(
-            record["reason"]?.string?.contains("ssh -O cancel -S '\(remote.master.socketPath)'") == true, "\(record)")
+            record["reason"]?.string?.contains("ssh -O cancel -S \(remote.master.socketPath) ") == true, "\(record)")
         #expect(try next.terminate() == .exited(0))
         #expect(next.logRecords().filter { $0["msg"] == "worker ended" }.count <= 2)
         let specification = "127.0.0.1:\(port):127.0.0.1:80"
@@ -611,8 +611,8 @@ extension RunningDaemon {
             defer { kill(master, SIGCONT) }
             #expect(try first.terminate() == .exited(0))
             let record = try #require(first.logRecords().first { $0["msg"] == "forward not released" })
-            let line = "ssh -O cancel -S '\(remote.master.socketPath)' -L '127.0.0.1:\(port):127.0.0.1:80' "
-            #expect(record["reason"]?.string?.contains(line + "'\(remote.master.destination)'") == true, "\(record)")
+            let line = "ssh -O cancel -S \(remote.master.socketPath) -L 127.0.0.1:\(port):127.0.0.1:80 "
+            #expect(record["reason"]?.string?.contains(line + remote.master.destination) == true, "\(record)")
             kill(master, SIGCONT)
             // The orders of the reaper may have waited in the master all the time, or the next start gives them again.
             let next = try first.successor(remote)

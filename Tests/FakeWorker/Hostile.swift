@@ -58,7 +58,7 @@ struct Hostile: ~Copyable {
         }
         // As the worker it stands for: without the supervisor there is none.
         _ = csd_set_parent_death_signal(SIGKILL)
-        send(.ready(landlockABI: 6))
+        send(.life(.ready(landlockABI: 6)))
         switch conduct {
         case .mute: while true { pause() }
         case .listForwards:
@@ -67,8 +67,8 @@ struct Hostile: ~Copyable {
         case .pairForwards:
             var id: UInt32 = 1
             while true {
-                send(.requestForward(host: host, remoteHost: "db", remotePort: 1, localPort: 0))
-                send(.forwardFailed(forward: id, .masterDead))
+                send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0)))
+                send(.forwards(.failed(forward: id, .masterDead)))
                 id = id % 64 + 1
             }
         case .openCalls:
@@ -82,8 +82,8 @@ struct Hostile: ~Copyable {
             let outcome = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
             var id: UInt32 = 1
             while true {
-                send(.auditBegin(Self.largeCall), id)
-                send(.auditEnd(outcome), id)
+                send(.audit(.begin(Self.largeCall)), id)
+                send(.audit(.end(outcome)), id)
                 id &+= 1
             }
         case .chatter:
@@ -114,12 +114,12 @@ struct Hostile: ~Copyable {
     /// So that there are forwards to be looked at: of these nothing more is said.
     private func askForForwards() {
         for port in 1...64 as ClosedRange<UInt16> {
-            send(.requestForward(host: host, remoteHost: "db", remotePort: port, localPort: 0))
+            send(.forwards(.request(host: host, remoteHost: "db", remotePort: port, localPort: 0)))
         }
     }
 
     private func listForwards() -> Never {
-        while true { send(.listForwards) }
+        while true { send(.forwards(.list)) }
     }
 
     /// As large as a packet can be, of text that has to be escaped.
@@ -133,7 +133,7 @@ struct Hostile: ~Copyable {
     private func openCalls() {
         let text = String(repeating: "\u{202E}", count: 400)
         let call = AuditCall(tool: "ssh_exec", host: "box", fields: [AuditCall.Field(.command, text)])
-        for id in 1...1024 as ClosedRange<UInt32> { send(.auditBegin(call), id) }
+        for id in 1...1024 as ClosedRange<UInt32> { send(.audit(.begin(call)), id) }
     }
 
     private func haunt() -> Never {

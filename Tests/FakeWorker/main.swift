@@ -30,7 +30,9 @@ if CommandLine.arguments.count > 1, let conduct = Conduct(rawValue: CommandLine.
 // The first packet says what the worker is for. It is looked at and left where it is: the real worker reads it again.
 var packet = [UInt8](repeating: 0, count: Frame.maximumSize)
 let count = recv(channelDescriptor, &packet, packet.count, Int32(MSG_PEEK))
-guard count > 0, case .setup(let role)? = try? ToWorker.decode(packet[..<count]).message else { fail("no Setup") }
+guard count > 0, case .life(.setup(let role))? = try? ToWorker.decode(packet[..<count]).message else {
+    fail("no Setup")
+}
 
 guard role == .serve, let line = Script.next(in: directory) else {
     let real = directory + "/claude-ssh-worker.real"

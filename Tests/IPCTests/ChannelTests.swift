@@ -10,18 +10,18 @@ struct ChannelTests {
         var ends = try Channel.pair()
         let supervisor = Channel(taking: try taken(&ends.supervisor))
         let worker = Channel(taking: try taken(&ends.worker))
-        try supervisor.send(ToWorker.drain(milliseconds: 4500), requestID: 9)
+        try supervisor.send(ToWorker.life(.drain(milliseconds: 4500)), requestID: 9)
         let down = try worker.next(ToWorker.self)
-        #expect(down.message == .drain(milliseconds: 4500))
+        #expect(down.message == .life(.drain(milliseconds: 4500)))
         #expect(down.requestID == 9)
         #expect(!down.hadDescriptor)
-        try worker.send(ToSupervisor.ready(landlockABI: 6), requestID: .max)
-        try worker.send(ToSupervisor.clientGone)
+        try worker.send(ToSupervisor.life(.ready(landlockABI: 6)), requestID: .max)
+        try worker.send(ToSupervisor.life(.clientGone))
         let first = try supervisor.next(ToSupervisor.self)
-        #expect(first.message == .ready(landlockABI: 6))
+        #expect(first.message == .life(.ready(landlockABI: 6)))
         #expect(first.requestID == .max)
         // One message a packet: two sends are never read as one.
-        #expect(try supervisor.next(ToSupervisor.self).message == .clientGone)
+        #expect(try supervisor.next(ToSupervisor.self).message == .life(.clientGone))
     }
 
     @Test func `the supervisor's end does not block, the worker's does, both are close-on-exec`() throws {
@@ -43,7 +43,7 @@ struct ChannelTests {
         let pair = try RawPair()
         let receiver = Channel(taking: try pair.raw.duplicateForChild())
         let pipe = try TestPipe()
-        try pair.channel.send(ToWorker.policy, descriptor: pipe.writer)
+        try pair.channel.send(ToWorker.life(.policy), descriptor: pipe.writer)
         guard var incoming = try receiver.receive(ToWorker.self) else { throw IPCError.closed }
         let passed = try taken(&incoming.descriptor)
         #expect(passed.rawValue != pipe.writerNumber)
@@ -59,7 +59,7 @@ struct ChannelTests {
         let pair = try RawPair()
         let receiver = Channel(taking: try pair.raw.duplicateForChild())
         let pipe = try TestPipe()
-        try pair.channel.send(ToWorker.policy, descriptor: pipe.writer)
+        try pair.channel.send(ToWorker.life(.policy), descriptor: pipe.writer)
         pipe.writer = nil
         #expect(!pipe.isAtEnd, "the copy in flight keeps the pipe open")
         #expect(try receiver.next(ToWorker.self).hadDescriptor)
@@ -69,10 +69,10 @@ struct ChannelTests {
     @Test func `sending without the descriptor that belongs, or with one that does not, is refused here`() throws {
         let pair = try RawPair()
         let pipe = try TestPipe()
-        #expect(throws: IPCError.missingDescriptor) { try pair.channel.send(ToWorker.policy) }
-        #expect(throws: IPCError.missingDescriptor) { try pair.channel.send(ToWorker.setup(.serve)) }
+        #expect(throws: IPCError.missingDescriptor) { try pair.channel.send(ToWorker.life(.policy)) }
+        #expect(throws: IPCError.missingDescriptor) { try pair.channel.send(ToWorker.life(.setup(.serve))) }
         #expect(throws: IPCError.surplusDescriptor) {
-            try pair.channel.send(ToWorker.drain(milliseconds: 1), descriptor: pipe.reader.duplicateForChild())
+            try pair.channel.send(ToWorker.life(.drain(milliseconds: 1)), descriptor: pipe.reader.duplicateForChild())
         }
         // Nothing of it went out.
         var byte: UInt8 = 0
@@ -82,14 +82,14 @@ struct ChannelTests {
 
     @Test func `a packet without the descriptor that belongs is refused`() throws {
         let pair = try RawPair()
-        try pair.send(ToWorker.policy.encoded(requestID: 0))
+        try pair.send(ToWorker.life(.policy).encoded(requestID: 0))
         #expect(pair.refusal(of: ToWorker.self) == .missingDescriptor)
     }
 
     @Test func `a descriptor that no message of the worker may carry is refused and closed`() throws {
         let pair = try RawPair()
         let pipe = try TestPipe()
-        try pair.send(ToSupervisor.clientGone.encoded(requestID: 0), descriptors: [pipe.writerNumber])
+        try pair.send(ToSupervisor.life(.clientGone).encoded(requestID: 0), descriptors: [pipe.writerNumber])
         pipe.writer = nil
         #expect(pair.refusal(of: ToSupervisor.self) == .surplusDescriptor)
         #expect(pipe.isAtEnd)
@@ -100,7 +100,8 @@ struct ChannelTests {
         let pair = try RawPair()
         let pipe = try TestPipe()
         try pair.send(
-            ToWorker.policy.encoded(requestID: 0), descriptors: Array(repeating: pipe.writerNumber, count: count))
+            try ToWorker.life(.policy).encoded(requestID: 0),
+            descriptors: Array(repeating: pipe.writerNumber, count: count))
         pipe.writer = nil
         #expect(pair.refusal(of: ToWorker.self) == (count == 2 ? .surplusDescriptor : .controlTruncated))
         #expect(pipe.isAtEnd)
@@ -117,7 +118,7 @@ struct ChannelTests {
 
     @Test func `a packet over the limit is refused as too long, not read in part`() throws {
         let pair = try RawPair()
-        let good = ToSupervisor.clientGone.encoded(requestID: 0)
+        let good = try ToSupervisor.life(.clientGone).encoded(requestID: 0)
         for surplus in [1, 5000] {
             let packet = good + [UInt8](repeating: 0, count: Frame.maximumSize + surplus - good.count)
             try pair.send(packet)
@@ -127,14 +128,14 @@ struct ChannelTests {
         #expect(pair.refusal(of: ToSupervisor.self) == .trailingBytes(Frame.maximumSize - good.count))
         // The channel itself is not out of step.
         try pair.send(good)
-        #expect(try pair.channel.next(ToSupervisor.self).message == .clientGone)
+        #expect(try pair.channel.next(ToSupervisor.self).message == .life(.clientGone))
     }
 
     @Test func `what was sent before the close is read, then the channel is closed`() throws {
         let pair = try RawPair()
-        try pair.send(ToSupervisor.clientGone.encoded(requestID: 0))
+        try pair.send(ToSupervisor.life(.clientGone).encoded(requestID: 0))
         #expect(shutdown(pair.raw.rawValue, Int32(SHUT_RDWR)) == 0)
-        #expect(try pair.channel.next(ToSupervisor.self).message == .clientGone)
+        #expect(try pair.channel.next(ToSupervisor.self).message == .life(.clientGone))
         #expect(pair.refusal(of: ToSupervisor.self) == .closed)
         #expect(pair.refusal(of: ToSupervisor.self) == .closed)
     }
@@ -143,13 +144,13 @@ struct ChannelTests {
         var ends = try Channel.pair()
         let channel = Channel(taking: try taken(&ends.supervisor))
         ends.worker = nil
-        #expect(throws: IPCError.closed) { try channel.send(ToWorker.drain(milliseconds: 1)) }
+        #expect(throws: IPCError.closed) { try channel.send(ToWorker.life(.drain(milliseconds: 1))) }
     }
 
     @Test func `a worker that has stopped reading is an error for the supervisor, and no wait`() throws {
         let pair = try RawPair()
         let error = #expect(throws: IPCError.self) {
-            for _ in 0..<100_000 { try pair.channel.send(ToWorker.drain(milliseconds: 1)) }
+            for _ in 0..<100_000 { try pair.channel.send(ToWorker.life(.drain(milliseconds: 1))) }
         }
         #expect(error == .system(call: "sendmsg", errno: EAGAIN))
     }
@@ -159,7 +160,7 @@ struct ChannelTests {
         await #expect(processExitsWith: .success) {
             let pair = try RawPair()
             let pipe = try TestPipe()
-            let setup = ToWorker.setup(.serve).encoded(requestID: 0)
+            let setup = try ToWorker.life(.setup(.serve)).encoded(requestID: 0)
             func allKinds() throws {
                 for descriptors in 0...4 {
                     for packet in [

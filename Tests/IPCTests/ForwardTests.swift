@@ -6,7 +6,7 @@ import Testing
 struct ForwardTests {
     @Test func `the argument of -L names 127.0.0.1, and brackets IPv6`() {
         var route = ForwardRoute(
-            socket: "/s", user: "u", address: "h", localPort: 8080, remoteHost: "db", remotePort: 5432)
+            master: Master(socket: "/s", user: "u", address: "h"), localPort: 8080, remoteHost: "db", remotePort: 5432)
         #expect(route.specification == "127.0.0.1:8080:db:5432")
         route.remoteHost = "2001:db8::1"
         #expect(route.specification == "127.0.0.1:8080:[2001:db8::1]:5432")

@@ -1,11 +1,22 @@
 @testable import IPC
 
-/// A message type whose every case has samples. A new case does not compile until `kind(of:)` knows it, and does not
-/// pass until it has a sample.
+/// A direction whose every message has samples.
 protocol SampledMessage: IPCMessage {
-    associatedtype Kind: CaseIterable, Hashable
     static var samples: [Self] { get }
-    var kind: Kind { get }
+    /// Subject and number of every message of the direction, as `kinds` of its subjects have them.
+    static var all: Set<[UInt8]> { get }
+}
+
+extension SampledMessage {
+    /// Subject and number.
+    var identity: [UInt8] {
+        (try? encoded(requestID: 0)).map { Array($0[Frame.headerSize..<Frame.headerSize + 2]) } ?? []
+    }
+}
+
+/// The identities of the messages of a subject.
+private func identities(_ subject: UInt8, _ kinds: [some MessageChoice]) -> Set<[UInt8]> {
+    Set(kinds.map { [subject, $0.number] })
 }
 
 /// Texts at the edges of what a field holds.
@@ -21,111 +32,93 @@ private let fullest = AuditCall(
         + (0..<100).map { .init(.env, String(repeating: "E", count: 90) + "\($0)") })
 
 extension ToWorker: SampledMessage {
-    enum Kind: CaseIterable {
-        case setupServe, setupRefuse, setupCheck, drain, policy, localOpened, localCreated, localCommitted, localRefused
-        case auditBegun, proceed, refuseClient
-        case setupReap, forwardAssigned, forwardRunning, forwardRefused, forwards, closeForward, forwardClosed
+    static var all: Set<[UInt8]> {
+        identities(1, Life.kinds).union(identities(2, Files.kinds)).union(identities(3, Audit.kinds))
+            .union(identities(4, Forwards.kinds))
     }
 
     static var samples: [ToWorker] {
-        [.setup(.serve), .setup(.check), .policy, .proceed]
-            + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
-            + extremeTexts.flatMap { [.setup(.refuse(reason: $0)), .refuseClient(reason: $0)] } + [.localCommitted]
-            + [0, 1, UInt64.max].map { .localOpened(size: $0) } + [0, UInt32.max].map { .localCreated(handle: $0) }
-            + extremeTexts.map { .localRefused(rule: "local_roots", reason: $0) } + [.auditBegun] + forwardSamples
+        lifeSamples.map { .life($0) } + fileSamples.map { .files($0) } + [.audit(.begun)]
+            + forwardSamples.map { .forwards($0) }
     }
 
-    private static var forwardSamples: [ToWorker] {
+    private static var lifeSamples: [Life] {
+        [.setup(.serve), .setup(.check), .setup(.reap), .policy, .proceed]
+            + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
+            + extremeTexts.flatMap { [.setup(.refuse(reason: $0)), .refuseClient(reason: $0)] }
+    }
+
+    private static var fileSamples: [Files] {
+        [.committed] + [0, 1, UInt64.max].map { .opened(size: $0) } + [0, UInt32.max].map { .created(handle: $0) }
+            + extremeTexts.map { .refused(rule: "local_roots", reason: $0) }
+    }
+
+    private static var forwardSamples: [Forwards] {
         let entry = ForwardEntry(
             forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max, reason: "é")
         let route = ForwardRoute(
-            socket: "/s", user: "u", address: "h", localPort: 0x0102, remoteHost: "db.internal", remotePort: 0x0304)
+            master: Master(socket: "/s", user: "u", address: "h"), localPort: 0x0102, remoteHost: "db.internal",
+            remotePort: 0x0304)
         return [
-            .setup(.reap), .forwardAssigned(forward: 1, localPort: .max), .forwards([]), .forwards([entry, entry]),
-            .forwards(Array(repeating: entry, count: 64)),
-            .forwardRunning(forward: 0x0102_0304, localPort: 5, since: .max), .forwardClosed(entry),
-            .closeForward(forward: 7, route: route),
-        ] + extremeTexts.map { .forwardRefused(reason: $0) }
+            .assigned(forward: 1, localPort: .max), .list([]), .list([entry, entry]),
+            .list(Array(repeating: entry, count: 64)), .running(forward: 0x0102_0304, localPort: 5, since: .max),
+            .closed(entry), .close(forward: 7, route: route),
+        ] + extremeTexts.map { .refused(.notWritten(why: $0)) } + refusalSamples.map { .refused($0) }
     }
 
-    var kind: Kind {
-        switch self {
-        case .setup(.serve): .setupServe
-        case .setup(.refuse): .setupRefuse
-        case .setup(.check): .setupCheck
-        case .drain: .drain
-        case .policy: .policy
-        case .proceed: .proceed
-        case .refuseClient: .refuseClient
-        case .localOpened: .localOpened
-        case .localCreated: .localCreated
-        case .localCommitted: .localCommitted
-        case .localRefused: .localRefused
-        case .auditBegun: .auditBegun
-        case .setup(.reap): .setupReap
-        case .forwardAssigned: .forwardAssigned
-        case .forwardRunning: .forwardRunning
-        case .forwardRefused: .forwardRefused
-        case .forwards: .forwards
-        case .closeForward: .closeForward
-        case .forwardClosed: .forwardClosed
-        }
+    /// Every kind, with fields that differ.
+    private static var refusalSamples: [ForwardRefusal] {
+        ForwardRefusal.kinds + [
+            .notAllowed(host: "é"), .portOfForward(localPort: 0x0102, forward: 0x0304_0506),
+            .portTaken(localPort: .max), .namesTooLong(host: "a"), .allowedNoMore(host: "a"),
+            .notListening(host: "a", localPort: 1), .notOpened(host: "a", localPort: 2, wasNamed: true),
+            .masterDead(host: "a"), .masterSilent(host: "a"),
+            .noSuchForward(forward: 1, localPort: 2, host: "a"), .busy(forward: .max),
+            .stillOpen(
+                forward: 7, said: "no",
+                route: ForwardRoute(
+                    master: Master(socket: "/s", user: "u", address: "h"), localPort: 1, remoteHost: "d", remotePort: 2)
+            ),
+        ]
     }
 }
 
 extension ToSupervisor: SampledMessage {
-    enum Kind: CaseIterable {
-        case ready, clientGone, clientDropped, openLocal, createLocal, commitLocal, abandonLocal, auditBegin, auditEnd
-        case requestForward, forwardEstablished, forwardFailed, listForwards, cancelForward, forwardCancelled
-        case patternInvalid, patternsChecked, clientUnheard, clientSpeaks
+    static var all: Set<[UInt8]> {
+        identities(1, Life.kinds).union(identities(2, Files.kinds)).union(identities(3, Audit.kinds))
+            .union(identities(4, Forwards.kinds)).union(identities(5, Patterns.kinds))
     }
 
     static var samples: [ToSupervisor] {
-        [.clientGone, .clientUnheard, .clientSpeaks, .patternsChecked(mistakes: .max)]
-            + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
-            + extremeTexts.map { .clientDropped(reason: $0) } + extremeTexts.map { .openLocal(path: $0) }
-            + extremeTexts.map { .createLocal(path: $0) } + [0, UInt32.max].map { .commitLocal(handle: $0) }
-            + [0, UInt32.max].map { .abandonLocal(handle: $0) }
-            + extremeTexts.map { .patternInvalid(index: .max, reason: $0) }
-            + extremeTexts.map { .auditBegin(AuditCall(tool: $0, host: $0, fields: [.init(.command, $0)])) }
-            + [.auditBegin(AuditCall(tool: "t", host: "", fields: [])), .auditBegin(fullest)]
+        lifeSamples.map { .life($0) } + fileSamples.map { .files($0) } + auditSamples.map { .audit($0) }
+            + forwardSamples.map { .forwards($0) } + [.patterns(.checked(mistakes: .max))]
+            + extremeTexts.map { .patterns(.invalid(index: .max, reason: $0)) }
+    }
+
+    private static var lifeSamples: [Life] {
+        [.clientGone, .clientUnheard, .clientSpeaks] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
+            + extremeTexts.map { .clientDropped(reason: $0) }
+    }
+
+    private static var fileSamples: [Files] {
+        extremeTexts.map { .open(path: $0) } + extremeTexts.map { .create(path: $0) }
+            + [0, UInt32.max].map { .commit(handle: $0) } + [0, UInt32.max].map { .abandon(handle: $0) }
+    }
+
+    private static var auditSamples: [Audit] {
+        extremeTexts.map { .begin(AuditCall(tool: $0, host: $0, fields: [.init(.command, $0)])) }
+            + [.begin(AuditCall(tool: "t", host: "", fields: [])), .begin(fullest)]
             + [nil, 0, -1, Int32.min].map {
-                .auditEnd(AuditOutcome(rule: "base_dir", ending: .ok, exitCode: $0, bytesIn: 0, bytesOut: UInt64.max))
+                .end(AuditOutcome(rule: "base_dir", ending: .ok, exitCode: $0, bytesIn: 0, bytesOut: UInt64.max))
             }
-            + forwardSamples
     }
 
-    private static var forwardSamples: [ToSupervisor] {
+    private static var forwardSamples: [Forwards] {
         [
-            .requestForward(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .listForwards,
-            .forwardEstablished(forward: 0x0102_0304, masterPID: .max),
-            .cancelForward(forward: 0, localPort: 0x0102, host: ""),
-            .cancelForward(forward: .max, localPort: 0, host: "é"),
-        ] + ForwardFailure.allCases.map { .forwardFailed(forward: 1, $0) }
-            + extremeTexts.map { .forwardCancelled(forward: 9, said: $0) }
-    }
-
-    var kind: Kind {
-        switch self {
-        case .ready: .ready
-        case .clientGone: .clientGone
-        case .clientUnheard: .clientUnheard
-        case .clientSpeaks: .clientSpeaks
-        case .clientDropped: .clientDropped
-        case .openLocal: .openLocal
-        case .createLocal: .createLocal
-        case .commitLocal: .commitLocal
-        case .abandonLocal: .abandonLocal
-        case .patternInvalid: .patternInvalid
-        case .patternsChecked: .patternsChecked
-        case .auditBegin: .auditBegin
-        case .auditEnd: .auditEnd
-        case .requestForward: .requestForward
-        case .forwardEstablished: .forwardEstablished
-        case .forwardFailed: .forwardFailed
-        case .listForwards: .listForwards
-        case .cancelForward: .cancelForward
-        case .forwardCancelled: .forwardCancelled
-        }
+            .request(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .list,
+            .established(forward: 0x0102_0304, masterPID: .max), .cancel(forward: 0, localPort: 0x0102, host: ""),
+            .cancel(forward: .max, localPort: 0, host: "é"),
+        ] + ForwardFailure.allCases.map { .failed(forward: 1, $0) }
+            + extremeTexts.map { .cancelled(forward: 9, said: $0) }
     }
 }

@@ -21,10 +21,10 @@ struct MessagesTests {
     }
 
     private func roundTrip<Message: SampledMessage>(_: Message.Type) throws {
-        #expect(Set(Message.samples.map(\.kind)) == Set(Message.Kind.allCases), "every case has a sample")
+        #expect(Set(Message.samples.map(\.identity)) == Message.all, "every message has a sample")
         for message in Message.samples {
             for id in [0, 1, 0xA1B2_C3D4, UInt32.max] {
-                let packet = message.encoded(requestID: id)
+                let packet = try message.encoded(requestID: id)
                 #expect(packet.count <= Frame.maximumSize)
                 let decoded = try Message.decode(packet[...])
                 #expect(decoded.message == message)
@@ -38,65 +38,97 @@ struct MessagesTests {
     @Test func `every message to the supervisor comes back as it was`() throws { try roundTrip(ToSupervisor.self) }
 
     @Test func `a packet is read where it lies in a larger buffer`() throws {
-        let packet = ToWorker.setup(.refuse(reason: "no place")).encoded(requestID: 7)
+        let packet = try ToWorker.life(.setup(.refuse(reason: "no place"))).encoded(requestID: 7)
         let buffer = [0xFF, 0xFF, 0xFF] + packet + [0xFF]
         let decoded = try ToWorker.decode(buffer[3..<(3 + packet.count)])
-        #expect(decoded.message == .setup(.refuse(reason: "no place")))
+        #expect(decoded.message == .life(.setup(.refuse(reason: "no place"))))
         #expect(decoded.requestID == 7)
     }
 
-    @Test func `the layout is version, tag, two zeros, request id, fields, all little-endian`() {
-        #expect(
-            ToWorker.drain(milliseconds: 0x0102_0304).encoded(requestID: 0xA1B2_C3D4)
-                == [1, 2, 0, 0, 0xD4, 0xC3, 0xB2, 0xA1, 4, 3, 2, 1])
-        #expect(ToWorker.setup(.serve).encoded(requestID: 0) == [1, 1, 0, 0, 0, 0, 0, 0, 0])
-        #expect(
-            ToWorker.setup(.refuse(reason: "é")).encoded(requestID: 1)
-                == [1, 1, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0xC3, 0xA9])
-        #expect(ToWorker.policy.encoded(requestID: 0) == [1, 3, 0, 0, 0, 0, 0, 0])
-        #expect(
-            ToWorker.localOpened(size: 0x0102_0304_0506_0708).encoded(requestID: 9)
-                == [1, 4, 0, 0, 9, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1])
-        #expect(ToSupervisor.commitLocal(handle: 5).encoded(requestID: 2) == [1, 6, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0])
-        #expect(ToSupervisor.ready(landlockABI: 6).encoded(requestID: 0) == [1, 1, 0, 0, 0, 0, 0, 0, 6])
-        #expect(ToSupervisor.clientGone.encoded(requestID: 0) == [1, 2, 0, 0, 0, 0, 0, 0])
-        #expect(
-            ToSupervisor.clientDropped(reason: "x").encoded(requestID: 0)
-                == [1, 3, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x78])
+    @Test func `no two messages of a subject have the same number, and each is of the kind that its number says`() {
+        func check<Choice: MessageChoice>(_: Choice.Type) {
+            #expect(Set(Choice.kinds.map(\.number)).count == Choice.kinds.count)
+        }
+        check(ToWorker.self)
+        check(ToWorker.Life.self)
+        check(ToWorker.Files.self)
+        check(ToWorker.Audit.self)
+        check(ToWorker.Forwards.self)
+        check(ToSupervisor.self)
+        check(ToSupervisor.Life.self)
+        check(ToSupervisor.Files.self)
+        check(ToSupervisor.Audit.self)
+        check(ToSupervisor.Forwards.self)
+        check(ToSupervisor.Patterns.self)
+        check(WorkerRole.self)
+        check(ForwardFailure.self)
+        check(ForwardRefusal.self)
+        check(AuditKey.self)
+        check(AuditOutcome.Ending.self)
+    }
+
+    @Test func `the layout is version, three zeros, request id, subject, number, fields, all little-endian`() throws {
+        func expect(_ message: some IPCMessage, _ id: UInt32, _ packet: [UInt8]) throws {
+            #expect(try message.encoded(requestID: id) == packet)
+        }
+        try expect(
+            ToWorker.life(.drain(milliseconds: 0x0102_0304)), 0xA1B2_C3D4,
+            [2, 0, 0, 0, 0xD4, 0xC3, 0xB2, 0xA1, 1, 2, 4, 3, 2, 1])
+        try expect(ToWorker.life(.setup(.serve)), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0])
+        try expect(
+            ToWorker.life(.setup(.refuse(reason: "é"))), 1, [2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 0xC3, 0xA9])
+        try expect(ToWorker.life(.policy), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 3])
+        try expect(
+            ToWorker.files(.opened(size: 0x0102_0304_0506_0708)), 9,
+            [2, 0, 0, 0, 9, 0, 0, 0, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1])
+        try expect(ToSupervisor.files(.commit(handle: 5)), 2, [2, 0, 0, 0, 2, 0, 0, 0, 2, 3, 5, 0, 0, 0])
+        try expect(ToSupervisor.life(.ready(landlockABI: 6)), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 6])
+        try expect(
+            ToSupervisor.audit(.end(AuditOutcome(rule: "", ending: .timeout, exitCode: -2, bytesIn: 1, bytesOut: 2))),
+            0,
+            [2, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0, 0, 2, 1, 0xFE, 0xFF, 0xFF, 0xFF] + [1, 0, 0, 0, 0, 0, 0, 0]
+                + [2, 0, 0, 0, 0, 0, 0, 0])
     }
 
     @Test func `the policy and local files travel as descriptors, and nothing else does`() {
         for message in ToWorker.samples {
-            switch message.kind {
-            case .setupServe, .setupRefuse, .setupReap, .setupCheck, .policy, .localOpened, .localCreated:
-                #expect(message.carriesDescriptor)
-            case .drain, .proceed, .refuseClient, .localCommitted, .localRefused, .auditBegun, .forwardAssigned,
-                .forwardRunning, .forwardRefused, .forwards, .closeForward, .forwardClosed:
+            switch message {
+            case .life(.setup), .life(.policy), .files(.opened), .files(.created): #expect(message.carriesDescriptor)
+            case .life(.drain), .life(.proceed), .life(.refuseClient), .files(.committed), .files(.refused), .audit,
+                .forwards:
                 #expect(!message.carriesDescriptor)
             }
         }
         for message in ToSupervisor.samples { #expect(!message.carriesDescriptor) }
     }
 
-    @Test(arguments: [0, 2, 255] as [UInt8])
-    func `another version is refused`(version: UInt8) {
-        var packet = ToWorker.policy.encoded(requestID: 1)
+    @Test(arguments: [0, 1, 3, 255] as [UInt8])
+    func `another version is refused`(version: UInt8) throws {
+        var packet = try ToWorker.life(.policy).encoded(requestID: 1)
         packet[0] = version
         expect(ToWorker.self, packet, fails: .unknownVersion(version))
         expect(ToSupervisor.self, packet, fails: .unknownVersion(version))
     }
 
-    @Test func `every tag that no message has is refused`() {
-        for tag in UInt8.min...UInt8.max where !(1...9).contains(tag) && !(10...15).contains(tag) {
-            let packet: [UInt8] = [1, tag, 0, 0, 0, 0, 0, 0]
-            if tag != 20 { expect(ToWorker.self, packet, fails: .unknownTag(tag)) }
-            if ![20, 21, 30, 31].contains(tag) { expect(ToSupervisor.self, packet, fails: .unknownTag(tag)) }
+    private func strangers<Message: SampledMessage>(_: Message.Type) {
+        for subject in UInt8.min...UInt8.max {
+            for number in UInt8.min...UInt8.max where !Message.all.contains([subject, number]) {
+                let isSubject = Message.kinds.contains { $0.number == subject }
+                expect(
+                    Message.self, [2, 0, 0, 0, 0, 0, 0, 0, subject, number],
+                    fails: .unknownTag(isSubject ? number : subject))
+            }
         }
     }
 
-    private func truncation<Message: SampledMessage>(_: Message.Type) {
+    @Test func `every number that no message has is refused`() {
+        strangers(ToWorker.self)
+        strangers(ToSupervisor.self)
+    }
+
+    private func truncation<Message: SampledMessage>(_: Message.Type) throws {
         for message in Message.samples {
-            let packet = message.encoded(requestID: 3)
+            let packet = try message.encoded(requestID: 3)
             let lengths =
                 packet.count < 200 ? Array(0..<packet.count) : Array(0..<64) + [packet.count / 2, packet.count - 1]
             for length in lengths { expect(Message.self, Array(packet[..<length]), fails: .truncated) }
@@ -105,29 +137,26 @@ struct MessagesTests {
         }
     }
 
-    @Test func `a packet to a worker cut at any byte is truncated, a longer one has bytes left over`() {
-        truncation(ToWorker.self)
+    @Test func `a packet to a worker cut at any byte is truncated, a longer one has bytes left over`() throws {
+        try truncation(ToWorker.self)
     }
 
-    @Test func `a packet to the supervisor cut at any byte is truncated, a longer one has bytes left over`() {
-        truncation(ToSupervisor.self)
+    @Test func `a packet to the supervisor cut at any byte is truncated, a longer one has bytes left over`() throws {
+        try truncation(ToSupervisor.self)
     }
 
-    @Test func `a role that does not exist is refused`() {
-        for role in UInt8(4)...UInt8.max {
-            expect(ToWorker.self, [1, 1, 0, 0, 0, 0, 0, 0, role], fails: .badValue)
-        }
-    }
-
-    @Test
-    func
-        `more forwards than may be, a way to fail that there is not, and a closed forward that is none or two are refused`()
-    {
-        expect(ToWorker.self, [1, 13, 0, 0, 0, 0, 0, 0, 65], fails: .tooLong(65))
-        expect(ToSupervisor.self, [1, 12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3], fails: .badValue)
-        var packet = ToWorker.forwards([]).encoded(requestID: 0)
-        packet[1] = 15
-        expect(ToWorker.self, packet, fails: .badValue)
+    @Test func `a value that its field does not have is refused`() {
+        func packet(_ fields: [UInt8]) -> [UInt8] { [2, 0, 0, 0, 0, 0, 0, 0] + fields }
+        for role in UInt8(4)...UInt8.max { expect(ToWorker.self, packet([1, 1, role]), fails: .unknownTag(role)) }
+        expect(ToWorker.self, packet([4, 4, 65]), fails: .tooLong(65))
+        expect(ToSupervisor.self, packet([4, 3, 1, 0, 0, 0, 3]), fails: .unknownTag(3))
+        let call: [UInt8] = [3, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+        expect(ToSupervisor.self, packet(call + [41]), fails: .tooLong(41))
+        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(10))
+        let command: [UInt8] = [0, 0, 0, 0, 0]
+        expect(ToSupervisor.self, packet(call + [2] + command + command), fails: .badValue)
+        // There is an exit code, or there is none.
+        expect(ToSupervisor.self, packet([3, 2, 0, 0, 0, 0, 0, 2]), fails: .tooLong(2))
     }
 
     @Test func `the fullest list of forwards fits a packet, with its reasons cut`() throws {
@@ -135,9 +164,9 @@ struct MessagesTests {
             forward: 1, host: String(repeating: "h", count: 100), localPort: 1,
             remoteHost: String(repeating: "r", count: 253), remotePort: 1, since: 1,
             reason: String(repeating: "é", count: 5_000))
-        let packet = ToWorker.forwards(Array(repeating: entry, count: 64)).encoded(requestID: 0)
+        let packet = try ToWorker.forwards(.list(Array(repeating: entry, count: 64))).encoded(requestID: 0)
         #expect(packet.count <= Frame.maximumSize)
-        guard case .forwards(let entries) = try ToWorker.decode(packet[...]).message else {
+        guard case .forwards(.list(let entries)) = try ToWorker.decode(packet[...]).message else {
             Issue.record("another message came back")
             return
         }
@@ -145,10 +174,10 @@ struct MessagesTests {
         #expect(entries.allSatisfy { $0.reason.utf8.count == 300 })
     }
 
-    @Test func `the reserved bytes must be zero`() {
-        for index in [2, 3] {
+    @Test func `the reserved bytes must be zero`() throws {
+        for index in [1, 2, 3] {
             for value in [1, 0x80, 0xFF] as [UInt8] {
-                var packet = ToSupervisor.clientGone.encoded(requestID: 0)
+                var packet = try ToSupervisor.life(.clientGone).encoded(requestID: 0)
                 packet[index] = value
                 expect(ToSupervisor.self, packet, fails: .badValue)
             }
@@ -157,7 +186,7 @@ struct MessagesTests {
 
     @Test func `a text length over the limit is refused before a byte of the text is looked at`() {
         func header(_ length: UInt32) -> [UInt8] {
-            [1, 3, 0, 0, 0, 0, 0, 0] + (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+            [2, 0, 0, 0, 0, 0, 0, 0, 1, 3] + (0..<4).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
         }
         expect(ToSupervisor.self, header(32_769), fails: .tooLong(32_769))
         expect(ToSupervisor.self, header(.max), fails: .tooLong(Int(UInt32.max)))
@@ -170,7 +199,7 @@ struct MessagesTests {
             [0x80], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xFF], [0x61, 0xE6, 0xBC],
         ] as [[UInt8]])
     func `a text that is not UTF-8 is refused`(text: [UInt8]) {
-        expect(ToSupervisor.self, [1, 3, 0, 0, 0, 0, 0, 0, UInt8(text.count), 0, 0, 0] + text, fails: .badValue)
+        expect(ToSupervisor.self, [2, 0, 0, 0, 0, 0, 0, 0, 1, 3, UInt8(text.count), 0, 0, 0] + text, fails: .badValue)
     }
 
     @Test func `a packet over the limit is refused whatever is in it`() {
@@ -187,8 +216,8 @@ struct MessagesTests {
             "a" + String(repeating: "\u{301}", count: 50_000),
         ]
         for (index, text) in texts.enumerated() {
-            let packet = ToSupervisor.clientDropped(reason: text).encoded(requestID: 0)
-            guard case .clientDropped(let kept) = try ToSupervisor.decode(packet[...]).message else {
+            let packet = try ToSupervisor.life(.clientDropped(reason: text)).encoded(requestID: 0)
+            guard case .life(.clientDropped(let kept)) = try ToSupervisor.decode(packet[...]).message else {
                 Issue.record("another message came back")
                 return
             }

@@ -16,18 +16,46 @@ struct JSONReaderTests {
     }
 
     @Test(arguments: [
-        ("", 0, "the text ends where a value should be"), ("[1,]", 3, "a value was expected"),
-        ("{\"a\":1,}", 7, "a member's name was expected"), ("{\"a\":1,\"b\":2,\"a\":3}", 13, "a second member \"a\""),
-        ("[1 2]", 3, "\",\" or \"]\" was expected"), ("{\"a\" 1}", 5, "\":\" was expected"),
-        ("{\"a\":1 \"b\"", 7, "\",\" or \"}\" was expected"), ("[tru]", 1, "a value was expected"),
-        ("\"ab", 0, "a string without an end"), ("[\"a\tb\"]", 3, "a control character in a string"),
+        ("", 0, "a value is expected"), ("[1,]", 2, "no comma may stand before \"]\""),
+        ("{\"a\":1,}", 6, "no comma may stand before \"}\""),
+        ("{\"a\":1,\"b\":2,\"a\":3}", 13, "a second member \"a\""),
+        ("[1 2]", 3, "\",\" or \"]\" is expected"), ("{\"a\" 1}", 5, "\":\" is expected"),
+        ("{\"a\":1 \"b\"", 7, "\",\" or \"}\" is expected"), ("{a:1}", 1, "a name in double quotes is expected"),
+        ("[tru]", 1, "\"tru\" is no value; text stands in double quotes"), ("[", 1, "a value is expected"),
+        ("[1", 2, "\"]\" is missing"), ("{\"a\":1 ", 7, "\"}\" is missing"),
+        ("[1,]]", 2, "no comma may stand before \"]\""),
+        ("[1, // x\n2]", 4, "JSON has no comments"), ("{# x\n}", 1, "JSON has no comments"),
+        ("\"ab", 0, "this quote is not closed on its line"), ("[\"ab\n\"]", 1, "this quote is not closed on its line"),
+        ("[\"a\tb\"]", 3, "a control character in a string"),
         ("\"\\q\"", 2, "an escape that JSON does not have"), ("\"\\u12\"", 5, "four hexadecimal digits were expected"),
         ("\"x\\ud800\"", 3, "half of a surrogate pair"), ("\"\\ude42\"", 2, "half of a surrogate pair"),
         ("-", 1, "a digit was expected"), ("1e999", 0, "a number beyond what a double holds"),
-        ("{} {}", 3, "more after the value"), ("\"\\", 2, "the text ends within an escape"),
+        ("{} {}", 3, "nothing may follow the value"), ("\"\\", 2, "the text ends within an escape"),
     ])
     func `a mistake is named with its place`(text: String, offset: Int, what: String) {
         #expect(mistake(text) == JSONMistake(offset: offset, what: what))
+    }
+
+    @Test func `the place of a mistake is told by line and column`() {
+        for (text, line, column) in [("", 1, 1), ("[\n 1,\n  x]", 3, 3), ("[1,\n\n", 3, 1), ("[\"é\" x]", 1, 7)] {
+            let place = mistake(text)?.position(in: Array(text.utf8))
+            #expect(place.map { [$0.line, $0.column] } == [line, column], "\(text)")
+        }
+    }
+
+    @Test func `members that come twice are told by their paths, and the first counts`() throws {
+        for (text, value, repeats) in [
+            ("{}", [:], []), (#"{"a": 1, "a": 2}"#, ["a": 1], ["a"]),
+            (
+                #"{"a": [0, {"b": 1, "\u0062": [2], "b": 3}], "c": {"a": 1}}"#, ["a": [0, ["b": 1]], "c": ["a": 1]],
+                ["a[1].b", "a[1].b"]
+            ),
+            (#"[{"é": 1, "e\u0301": 2}]"#, [["é": 1, "e\u{301}": 2]], []),
+            (#"{"a": {"b": 1}, "a": {"c": 1, "c": 2}}"#, ["a": ["b": 1]], ["a", "a.c"]),
+        ] as [(String, JSONValue, [String])] {
+            let read = try JSONReader.readNotingRepeats(Array(text.utf8))
+            #expect(read.value == value && read.repeats == repeats, "\(text): \(read)")
+        }
     }
 
     @Test func `depth, values and numbers are bounded`() {

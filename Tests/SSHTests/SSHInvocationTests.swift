@@ -17,7 +17,7 @@ struct SSHInvocationTests {
     }
 
     static let route = ForwardRoute(
-        socket: "/tmp/s", user: "u", address: "h", localPort: 8080, remoteHost: "::1", remotePort: 80)
+        master: Master(socket: "/tmp/s", user: "u", address: "h"), localPort: 8080, remoteHost: "::1", remotePort: 80)
 
     @Test func `a forward is asked of the master alone, with its address written out`() {
         for (arguments, command) in [
@@ -34,7 +34,7 @@ struct SSHInvocationTests {
     @Test func `the path of the socket is complete: ssh must not expand a percent sign in it`() {
         let host = Self.host(socket: "/s/100%h")
         var route = Self.route
-        route.socket = host.socket
+        route.master.socket = host.master.socket
         for arguments in [
             SSHInvocation.session(host, line: "x"), SSHInvocation.subsystem(host, name: "sftp"),
             SSHInvocation.check(host), SSHInvocation.forward(route), SSHInvocation.cancel(route),
@@ -66,5 +66,10 @@ struct SSHInvocationTests {
         #expect(SignalName.of(exitStatus: 143) == "SIGTERM")
         #expect(SignalName.of(exitStatus: 162) == "SIG34")
         for status in [0, 1, 127, 128, 193, 255, -1] { #expect(SignalName.of(exitStatus: status) == nil) }
+    }
+
+    @Test func `the command for the user quotes what needs it`() {
+        let host = Self.host(socket: "/tmp/my sock", user: "ann", host: "h.example.com")
+        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S '/tmp/my sock' -fN ann@h.example.com")
     }
 }

@@ -27,7 +27,7 @@ struct ConfigMistakesTests {
         ("{\"a\": \"x\n}", "line 1, column 7: this quote is not closed on its line"),
         ("{\n// x\n}", "line 2, column 1: JSON has no comments"),
         ("{\"a\": 1 # x\n}", "line 1, column 9: JSON has no comments"),
-        ("{} {}", "line 1, column 4: nothing may follow the closing bracket"),
+        ("{} {}", "line 1, column 4: nothing may follow the value"),
         ("", "line 1, column 1: a value is expected"),
         ("{\"a\": 1,}", "line 1, column 8: no comma may stand before \"}\""),
         ("{\"a\": [1,\n ]}", "line 1, column 9: no comma may stand before \"]\""),
@@ -35,14 +35,6 @@ struct ConfigMistakesTests {
     ])
     func `a mistake in the JSON is told with its place`(text: String, mistake: String) {
         #expect(mistakes(text) == ["not valid JSON: \(mistake)"])
-    }
-
-    @Test func `what the decoder takes has no mistake`() {
-        for text in [
-            "{}", " [ ] ", "7", "{\"a\": [1, -2.5e3, true, null, \"\\\"}\"], \"b\": {}}", "\u{FEFF}{}",
-        ] {
-            #expect(JSONMistake.find(in: Array(text.utf8)) == nil, "\(text)")
-        }
     }
 
     @Test func `an entry of exec_allowlist that can cover nothing is warned of`() throws {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Testing
 
 @testable import Supervisor
@@ -14,7 +15,7 @@ struct ConfigSchemaTests {
     private static func schema() throws -> SchemaValidator { try SchemaValidator(contrib("config.schema.json")) }
 
     /// Every key that a schema has, with `*` for a name of the user's.
-    private static func keys(_ schema: SchemaValidator, _ node: ConfigValue, _ path: String = "") -> Set<String> {
+    private static func keys(_ schema: SchemaValidator, _ node: JSONValue, _ path: String = "") -> Set<String> {
         var found: Set<String> = []
         let node = schema.resolved(node)
         for (name, member) in node["properties"]?.members ?? [:] {
@@ -60,9 +61,9 @@ struct ConfigSchemaTests {
 
     @Test func `the full example has every key`() throws {
         let schema = try Self.schema()
-        let loaded = try JSONDecoder().decode(ConfigValue.self, from: Data(Self.contrib("config.full.json")))
+        let loaded = try JSONReader.read(Array(Self.contrib("config.full.json")))
         var found: Set<String> = []
-        func walk(_ value: ConfigValue, _ path: String) {
+        func walk(_ value: JSONValue, _ path: String) {
             for (name, member) in value.members ?? [:] {
                 let key = path == "hosts" ? "hosts.*" : path.isEmpty ? name : "\(path).\(name)"
                 found.insert(key)
@@ -134,33 +135,33 @@ struct ConfigSchemaTests {
     }
 }
 
-extension ConfigValue {
-    fileprivate var members: [String: ConfigValue]? {
-        if case .object(let members) = self { members } else { nil }
+extension JSONValue {
+    fileprivate var members: [String: JSONValue]? {
+        object.map { Dictionary($0.members.map { ($0.name, $0.value) }) { first, _ in first } }
     }
 
-    fileprivate subscript(name: String) -> ConfigValue? { members?[name] }
+    fileprivate subscript(name: String) -> JSONValue? { object?[name] }
 }
 
 /// As much of JSON Schema, draft 2020-12, as the config's schema uses. A keyword that it does not know is a mistake.
 private struct SchemaValidator {
-    let root: ConfigValue
+    let root: JSONValue
 
     init(_ json: [UInt8]) throws {
-        root = try JSONDecoder().decode(ConfigValue.self, from: Data(json))
+        root = try JSONReader.read(json)
     }
 
     func mistakes(in json: [UInt8]) throws -> [String] {
-        check(try JSONDecoder().decode(ConfigValue.self, from: Data(json)), root, "")
+        check(try JSONReader.read(json), root, "")
     }
 
     /// A schema behind its `$ref`.
-    func resolved(_ schema: ConfigValue) -> ConfigValue {
+    func resolved(_ schema: JSONValue) -> JSONValue {
         guard case .string(let reference) = schema["$ref"] else { return schema }
         return reference.split(separator: "/").dropFirst().reduce(root) { $0[String($1)] ?? .null }
     }
 
-    private func check(_ value: ConfigValue, _ schema: ConfigValue, _ path: String) -> [String] {
+    private func check(_ value: JSONValue, _ schema: JSONValue, _ path: String) -> [String] {
         guard let keywords = schema.members else { return ["\(path): no schema"] }
         return keywords.flatMap { keyword, argument -> [String] in
             switch keyword {
@@ -194,37 +195,37 @@ private struct SchemaValidator {
         }
     }
 
-    private func elements(_ value: ConfigValue) -> [ConfigValue] {
+    private func elements(_ value: JSONValue) -> [JSONValue] {
         if case .array(let elements) = value { elements } else { [] }
     }
 
-    private func isType(_ value: ConfigValue, _ name: ConfigValue) -> Bool {
+    private func isType(_ value: JSONValue, _ name: JSONValue) -> Bool {
         guard case .string(let name) = name else { return false }
         return switch value {
         case .null: name == "null"
         case .bool: name == "boolean"
         case .integer: name == "integer" || name == "number"
         case .number: name == "number"
-        case .string: name == "string"
+        case .string, .encoded: name == "string"
         case .array: name == "array"
         case .object: name == "object"
         }
     }
 
-    private func isWithin(_ value: ConfigValue, _ keyword: String, _ bound: ConfigValue) -> Bool {
+    private func isWithin(_ value: JSONValue, _ keyword: String, _ bound: JSONValue) -> Bool {
         guard case .integer(let bound) = bound else { return false }
         let isNumber = keyword == "minimum" || keyword == "maximum"
         let size: Int
         switch value {
-        case .integer(let number) where isNumber: size = number
+        case .integer(let number) where isNumber: size = Int(number)
         case .string(let text) where keyword.hasSuffix("Length"): size = text.unicodeScalars.count
-        case .object(let members) where keyword.hasSuffix("Properties"): size = members.count
+        case .object(let members) where keyword.hasSuffix("Properties"): size = members.members.count
         default: return true
         }
-        return keyword.hasPrefix("min") ? size >= bound : size <= bound
+        return keyword.hasPrefix("min") ? size >= Int(bound) : size <= Int(bound)
     }
 
-    private func isMatch(_ value: ConfigValue, _ pattern: ConfigValue) -> Bool {
+    private func isMatch(_ value: JSONValue, _ pattern: JSONValue) -> Bool {
         guard case .string(let text) = value else { return true }
         guard case .string(let pattern) = pattern, let regex = try? Regex(pattern) else { return false }
         return text.firstMatch(of: regex.matchingSemantics(.unicodeScalar)) != nil

@@ -103,9 +103,9 @@ struct ConfigTests {
         #expect(loaded.policy.defaultHost == "prod")
         #expect(loaded.policy.hosts.map(\.name) == ["prod", "staging"])
         let prod = try #require(loaded.policy.hosts.first)
-        #expect(prod.socket == "/tmp/ssh-ctrl-ubuntu@prod.sock")
-        #expect(prod.user == "ubuntu")
-        #expect(prod.host == "prod.example.com")
+        #expect(prod.master.socket == "/tmp/ssh-ctrl-ubuntu@prod.sock")
+        #expect(prod.master.user == "ubuntu")
+        #expect(prod.master.address == "prod.example.com")
         #expect(prod.baseDir == "/srv/app")
         #expect(prod.execAllowlist == ["git ", "make ", "npm "])
         #expect(prod.capabilities.exec && prod.capabilities.fileWrite && !prod.capabilities.portForward)
@@ -164,7 +164,7 @@ struct ConfigTests {
         #expect(loaded.warnings == [])
         #expect(loaded.mcpSocket == "/run/user/1000/claude-ssh-daemon.sock")
         #expect(loaded.policy.hosts.allSatisfy { $0.capabilities.exec && !$0.capabilities.fileWrite })
-        #expect(loaded.policy.hosts.allSatisfy { $0.socket.hasPrefix("/run/user/1000/ssh-") })
+        #expect(loaded.policy.hosts.allSatisfy { $0.master.socket.hasPrefix("/run/user/1000/ssh-") })
     }
 
     @Test func `everything new is read`() throws {
@@ -280,7 +280,7 @@ struct ConfigTests {
             let json = #"{"mcp_socket": "\#(written)", "ssh_socket": "\#(written)", "ssh_user": "u", "ssh_host": "h"}"#
             let loaded = try config(json)
             #expect(loaded.mcpSocket == meant)
-            #expect(loaded.policy.hosts[0].socket == meant)
+            #expect(loaded.policy.hosts[0].master.socket == meant)
         }
     }
 

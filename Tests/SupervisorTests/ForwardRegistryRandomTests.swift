@@ -8,8 +8,8 @@ import Testing
 /// moment, masters and cancels may fail, and the disk may be full; nobody lies.
 private struct World {
     static let masters = [
-        "a": ForwardMaster(socket: "/run/a", user: "u", address: "h"),
-        "b": ForwardMaster(socket: "/run/b", user: "u", address: "h"),
+        "a": Master(socket: "/run/a", user: "u", address: "h"),
+        "b": Master(socket: "/run/b", user: "u", address: "h"),
     ]
 
     /// What a worker or reaper has been told and has not yet done.
@@ -46,7 +46,7 @@ private struct World {
     private mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &generator) == 0 }
 
     mutating func perform(_ actions: [ForwardRegistry.Action], _ session: SessionTable.ID?) {
-        var answers: [ToWorker] = []
+        var answers: [ToWorker.Forwards] = []
         actions: for action in actions {
             switch action {
             case .record where diskIsFull:
@@ -65,19 +65,19 @@ private struct World {
         guard let session else { return }
         for answer in answers {
             switch answer {
-            case .forwardAssigned(let id, let port):
+            case .assigned(let id, let port):
                 if disk[id]?.route.localPort != port {
                     mistakes.append("port \(port) was given away before it was written down")
                 }
                 if listening[port] != nil { mistakes.append("port \(port), which is taken, was given away") }
                 tasks[session, default: []].append(.open(id, port))
-            case .closeForward(let id, let route): tasks[session, default: []].append(.close(id, route))
+            case .close(let id, let route): tasks[session, default: []].append(.close(id, route))
             default: break
             }
         }
     }
 
-    private mutating func say(_ message: ToSupervisor, _ session: SessionTable.ID) {
+    private mutating func say(_ message: ToSupervisor.Forwards, _ session: SessionTable.ID) {
         var generator = generator
         let seen = listeners
         let actions = registry.received(
@@ -98,11 +98,11 @@ private struct World {
             let local = chance(4) ? UInt16.random(in: 20_000...20_029, using: &generator) : 0
             let host = ["a", "b"].randomElement(using: &generator) ?? "a"
             let target = UInt16.random(in: 1...6, using: &generator)
-            say(.requestForward(host: host, remoteHost: "db", remotePort: target, localPort: local), worker)
+            say(.request(host: host, remoteHost: "db", remotePort: target, localPort: local), worker)
         case 9...12:
             guard let worker = workers.randomElement(using: &generator) else { return }
             say(
-                .cancelForward(forward: 0, localPort: UInt16.random(in: 20_000...20_029, using: &generator), host: ""),
+                .cancel(forward: 0, localPort: UInt16.random(in: 20_000...20_029, using: &generator), host: ""),
                 worker)
         case 13...24: work()
         case 25...26: end(workers.randomElement(using: &generator))
@@ -117,7 +117,7 @@ private struct World {
         case 34 where chance(3):
             perform(registry.configure(Self.masters.filter { _ in !chance(4) }, listeners), nil)
         case 35 where chance(6): crash()
-        case 36: say(.listForwards, workers.first ?? 0)
+        case 36: say(.list, workers.first ?? 0)
         case 37:
             guard let (port, socket) = late.sorted(by: { $0.key < $1.key }).first else { return }
             late[port] = nil
@@ -159,7 +159,7 @@ private struct World {
     }
 
     private mutating func open(_ id: ForwardRegistry.ID, _ port: UInt16) {
-        guard listening[port] == nil, let socket = registry.forwards[id]?.route.socket else { return }
+        guard listening[port] == nil, let socket = registry.forwards[id]?.route.master.socket else { return }
         listening[port] = (socket, inode())
     }
 
@@ -171,23 +171,23 @@ private struct World {
         }
         switch task {
         case .open(let id, let port):
-            if chance(12) { return say(.forwardFailed(forward: id, .masterDead), session) }
+            if chance(12) { return say(.failed(forward: id, .masterDead), session) }
             if chance(12) {
-                say(.forwardFailed(forward: id, .unknown), session)
-                if chance(2) { late[port] = registry.forwards[id]?.route.socket }
+                say(.failed(forward: id, .unknown), session)
+                if chance(2) { late[port] = registry.forwards[id]?.route.master.socket }
                 return
             }
-            if listening[port] != nil || chance(8) { return say(.forwardFailed(forward: id, .refused), session) }
+            if listening[port] != nil || chance(8) { return say(.failed(forward: id, .refused), session) }
             open(id, port)
             if chance(12) { return end(session) }
-            say(.forwardEstablished(forward: id, masterPID: 0), session)
+            say(.established(forward: id, masterPID: 0), session)
         case .close(let id, let route):
             // A master takes one request after the other.
-            if late[route.localPort] == route.socket { late[route.localPort] = nil }
-            if obliging || !chance(4), listening[route.localPort]?.master == route.socket {
+            if late[route.localPort] == route.master.socket { late[route.localPort] = nil }
+            if obliging || !chance(4), listening[route.localPort]?.master == route.master.socket {
                 listening[route.localPort] = nil
             }
-            say(.forwardCancelled(forward: id, said: ""), session)
+            say(.cancelled(forward: id, said: ""), session)
         }
     }
 

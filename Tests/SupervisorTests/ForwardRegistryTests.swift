@@ -19,11 +19,11 @@ extension Listeners {
 }
 
 extension [ForwardRegistry.Action] {
-    var answers: [ToWorker] { compactMap { if case .answer(let message) = $0 { message } else { nil } } }
+    var answers: [ToWorker.Forwards] { compactMap { if case .answer(let message) = $0 { message } else { nil } } }
 
-    var refusal: String? {
-        guard case .forwardRefused(let reason)? = answers.first, answers.count == 1 else { return nil }
-        return reason
+    var refusal: ForwardRefusal? {
+        guard case .refused(let refusal)? = answers.first, answers.count == 1 else { return nil }
+        return refusal
     }
 
     var notes: [String] { compactMap { if case .note(_, let text, _, _) = $0 { text } else { nil } } }
@@ -31,7 +31,7 @@ extension [ForwardRegistry.Action] {
 
 @Suite("Registry of forwards")
 struct ForwardRegistryTests {
-    static let master = ForwardMaster(socket: "/run/box", user: "u", address: "h")
+    static let master = Master(socket: "/run/box", user: "u", address: "h")
     private let ours: (uid: UInt32, inode: UInt64) = (1000, 7)
     private let worker: SessionTable.ID = 3
     private let reaper: SessionTable.ID = 4
@@ -49,7 +49,7 @@ struct ForwardRegistryTests {
     ) -> [ForwardRegistry.Action] {
         var next = 0
         return registry.received(
-            .requestForward(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: local), from: worker,
+            .request(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: local), from: worker,
             listeners, now: 100, holds: { _, _ in nil },
             choose: {
                 defer { next += 1 }
@@ -58,7 +58,7 @@ struct ForwardRegistryTests {
     }
 
     private func say(
-        _ message: ToSupervisor, _ registry: inout ForwardRegistry, _ listeners: Listeners = .none,
+        _ message: ToSupervisor.Forwards, _ registry: inout ForwardRegistry, _ listeners: Listeners = .none,
         from session: SessionTable.ID? = nil, holds: Bool? = nil
     ) -> [ForwardRegistry.Action] {
         registry.received(
@@ -70,14 +70,14 @@ struct ForwardRegistryTests {
         var registry = registry()
         _ = request(&registry, ports: [port])
         registry.recorded()
-        let actions = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, .on([port: ours]))
-        #expect(actions.answers == [.forwardRunning(forward: 1, localPort: port, since: 100)])
+        let actions = say(.established(forward: 1, masterPID: 0), &registry, .on([port: ours]))
+        #expect(actions.answers == [.running(forward: 1, localPort: port, since: 100)])
         return registry
     }
 
     @Test func `a port is written down before the worker hears of it`() {
         var registry = registry()
-        #expect(request(&registry) == [.record, .answer(.forwardAssigned(forward: 1, localPort: 20_000))])
+        #expect(request(&registry) == [.record, .answer(.assigned(forward: 1, localPort: 20_000))])
         #expect(registry.forwards[1]?.phase == .requested)
         registry.recorded()
         #expect(registry.forwards[1]?.phase == .establishing)
@@ -87,21 +87,17 @@ struct ForwardRegistryTests {
     @Test func `what cannot be written down is refused, and forgotten`() {
         var registry = registry()
         _ = request(&registry)
-        guard case .forwardRefused(let reason)? = registry.unrecorded("no space") else {
-            Issue.record("not refused")
-            return
-        }
-        #expect(reason.contains("no space"))
+        #expect(registry.unrecorded("no space") == .refused(.notWritten(why: "no space")))
         #expect(registry.isEmpty)
         #expect(registry.unrecorded("no space") == nil, "nothing was requested")
     }
 
     @Test func `a forward runs when its listener is seen, and is listed`() {
         var registry = running()
-        let actions = say(.listForwards, &registry, .on([20_000: ours]))
+        let actions = say(.list, &registry, .on([20_000: ours]))
         #expect(
             actions.answers == [
-                .forwards([
+                .list([
                     ForwardEntry(
                         forward: 1, host: "box", localPort: 20_000, remoteHost: "db", remotePort: 5432, since: 100,
                         reason: "")
@@ -118,8 +114,8 @@ struct ForwardRegistryTests {
             var registry = registry()
             _ = request(&registry)
             registry.recorded()
-            let actions = say(.forwardEstablished(forward: 1, masterPID: 9), &registry, listeners, holds: holds)
-            #expect(actions.contains(.reap(1)) && actions.refusal?.contains("does not") == true)
+            let actions = say(.established(forward: 1, masterPID: 9), &registry, listeners, holds: holds)
+            #expect(actions.contains(.reap(1)) && actions.refusal == .notListening(host: "box", localPort: 20_000))
             #expect(registry.toReap == [1])
         }
     }
@@ -130,17 +126,19 @@ struct ForwardRegistryTests {
         for attempt in 1..<5 {
             registry.recorded()
             let actions = registry.received(
-                .forwardFailed(forward: 1, .refused), from: worker, .none, now: 1, choose: { 20_000 + UInt16(attempt) })
-            #expect(actions == [.record, .answer(.forwardAssigned(forward: 1, localPort: 20_000 + UInt16(attempt)))])
+                .failed(forward: 1, .refused), from: worker, .none, now: 1, choose: { 20_000 + UInt16(attempt) })
+            #expect(actions == [.record, .answer(.assigned(forward: 1, localPort: 20_000 + UInt16(attempt)))])
         }
         registry.recorded()
-        #expect(say(.forwardFailed(forward: 1, .refused), &registry).refusal?.contains("could not listen") == true)
+        #expect(
+            say(.failed(forward: 1, .refused), &registry).refusal
+                == .notOpened(host: "box", localPort: 20_004, wasNamed: false))
         #expect(registry.isEmpty)
 
         _ = request(&registry, local: 80)
         registry.recorded()
-        let refusal = say(.forwardFailed(forward: 2, .refused), &registry).refusal
-        #expect(refusal?.contains("127.0.0.1:80") == true && refusal?.contains("Leave local_port out") == true)
+        let refusal = say(.failed(forward: 2, .refused), &registry).refusal
+        #expect(refusal == .notOpened(host: "box", localPort: 80, wasNamed: true))
         #expect(registry.isEmpty)
     }
 
@@ -148,18 +146,18 @@ struct ForwardRegistryTests {
         var registry = running(20_000)
         let taken = Listeners.of([Listeners.line("00000000:4E21"), Listeners.line("0100007F:4E20", inode: 7)])
         let actions = request(&registry, taken, ports: [20_000, 20_001, 20_002])
-        #expect(actions.answers == [.forwardAssigned(forward: 2, localPort: 20_002)])
+        #expect(actions.answers == [.assigned(forward: 2, localPort: 20_002)])
         #expect(
             request(&registry, taken, ports: [20_000, 20_001]).refusal
-                == "No local port is free; nothing was forwarded.")
+                == .noPort)
     }
 
     @Test func `a wanted port is used; one that is taken, or another forward's, is refused by its number`() {
         var registry = running(20_000)
         let listeners = Listeners.on([20_000: ours, 22: (0, 1)])
-        #expect(request(&registry, listeners, local: 20_000).refusal?.contains("belongs to forward 1") == true)
-        #expect(request(&registry, listeners, local: 22).refusal?.contains("local_port 22 is taken") == true)
-        #expect(request(&registry, listeners, local: 8080).answers == [.forwardAssigned(forward: 2, localPort: 8080)])
+        #expect(request(&registry, listeners, local: 20_000).refusal == .portOfForward(localPort: 20_000, forward: 1))
+        #expect(request(&registry, listeners, local: 22).refusal == .portTaken(localPort: 22))
+        #expect(request(&registry, listeners, local: 8080).answers == [.assigned(forward: 2, localPort: 8080)])
     }
 
     @Test(arguments: [
@@ -175,7 +173,7 @@ struct ForwardRegistryTests {
     @Test func `a host without the capability, or none of the config, is refused`() {
         var registry = registry()
         #expect(
-            request(&registry, host: "other").refusal?.contains("hosts.other.capabilities.port_forward is off") == true)
+            request(&registry, host: "other").refusal == .notAllowed(host: "other"))
         #expect(registry.isEmpty)
     }
 
@@ -187,14 +185,14 @@ struct ForwardRegistryTests {
             _ = request(&registry, .on(sockets), to: "db\(index)", ports: [port])
             registry.recorded()
             sockets[port] = (1000, UInt64(port))
-            _ = say(.forwardEstablished(forward: UInt32(index) + 1, masterPID: 0), &registry, .on(sockets))
+            _ = say(.established(forward: UInt32(index) + 1, masterPID: 0), &registry, .on(sockets))
         }
-        #expect(request(&registry, .on(sockets), ports: [30_000]).refusal?.contains("64 forwards already") == true)
+        #expect(request(&registry, .on(sockets), ports: [30_000]).refusal == .tooMany)
         sockets[20_063] = nil
         #expect(registry.observe(.on(sockets)).notes == ["forward dead"])
-        #expect(request(&registry, .on(sockets), ports: [30_000]).refusal?.contains("64 forwards already") == true)
+        #expect(request(&registry, .on(sockets), ports: [30_000]).refusal == .tooMany)
         let again = request(&registry, .on(sockets), to: "db63", ports: [30_000])
-        #expect(again.answers == [.forwardAssigned(forward: 64, localPort: 20_063)])
+        #expect(again.answers == [.assigned(forward: 64, localPort: 20_063)])
     }
 
     @Test func `a forward whose listener goes is dead, says so once, and is offered at its number and port`() {
@@ -205,7 +203,7 @@ struct ForwardRegistryTests {
         #expect(registry.forwards[1]?.reason.contains("its ControlMaster ended") == true)
         #expect(registry.observe(.none) == [])
         #expect(
-            request(&registry, ports: [25_000]) == [.record, .answer(.forwardAssigned(forward: 1, localPort: 20_000))])
+            request(&registry, ports: [25_000]) == [.record, .answer(.assigned(forward: 1, localPort: 20_000))])
     }
 
     @Test func `where making it anew fails the forward is dead as before`() {
@@ -214,9 +212,9 @@ struct ForwardRegistryTests {
             _ = registry.observe(.none)
             _ = request(&registry, local: 20_000)
             registry.recorded()
-            #expect(say(.forwardFailed(forward: 1, failure), &registry).refusal != nil)
+            #expect(say(.failed(forward: 1, failure), &registry).refusal != nil)
             #expect(registry.forwards[1]?.phase == .dead && registry.forwards[1]?.inode == 7)
-            #expect(request(&registry).answers == [.forwardAssigned(forward: 1, localPort: 20_000)])
+            #expect(request(&registry).answers == [.assigned(forward: 1, localPort: 20_000)])
         }
     }
 
@@ -235,35 +233,37 @@ struct ForwardRegistryTests {
         _ = request(&registry)
         registry.recorded()
         #expect(
-            say(.forwardFailed(forward: 1, .unknown), &registry).refusal?.contains("did not answer in time") == true)
+            say(.failed(forward: 1, .unknown), &registry).refusal == .masterSilent(host: "box"))
         #expect(registry.observe(.none) == [])
         var late = registry
         #expect(late.observe(.on([20_000: ours])) == [.reap(1)])
         // Until then the master is asked in any case: it takes one request after the other.
         var cancelled = registry
         let order = close(registry)
-        #expect(say(.cancelForward(forward: 1, localPort: 0, host: ""), &cancelled).answers == [order])
+        #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &cancelled).answers == [order])
         #expect(registry.drain(.none) == [.reap(1)])
     }
 
     // MARK: Closing
 
-    private func close(_ registry: ForwardRegistry) -> ToWorker {
-        .closeForward(forward: 1, route: registry.forwards[1]?.route ?? ForwardStateFileTests.forward().route)
+    private func close(_ registry: ForwardRegistry) -> ToWorker.Forwards {
+        .close(forward: 1, route: registry.forwards[1]?.route ?? ForwardStateFileTests.forward().route)
     }
 
     @Test func `a cancel is proved by the listener's end, not by what ssh says`() {
         var registry = running()
         let open = Listeners.on([20_000: ours])
         let order = close(registry)
-        #expect(say(.cancelForward(forward: 0, localPort: 20_000, host: "box"), &registry, open) == [.answer(order)])
+        #expect(say(.cancel(forward: 0, localPort: 20_000, host: "box"), &registry, open) == [.answer(order)])
         #expect(
-            say(.forwardCancelled(forward: 1, said: ""), &registry, open) == [.answer(order)], "retried once")
-        let refused = say(.forwardCancelled(forward: 1, said: "no"), &registry, open)
-        #expect(refused.refusal?.contains("ssh -O cancel -S '/run/box' -L '127.0.0.1:20000:db:5432' 'u@h'") == true)
+            say(.cancelled(forward: 1, said: ""), &registry, open) == [.answer(order)], "retried once")
+        let refused = say(.cancelled(forward: 1, said: "no"), &registry, open)
+        #expect(refused.refusal == registry.forwards[1].map { .stillOpen(forward: 1, said: "no", route: $0.route) })
+        #expect(
+            registry.forwards[1]?.route.cancelCommand == "ssh -O cancel -S /run/box -L 127.0.0.1:20000:db:5432 u@h")
         #expect(registry.forwards[1]?.phase == .running)
-        #expect(say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry, open) == [.answer(order)])
-        let closed = say(.forwardCancelled(forward: 1, said: ""), &registry)
+        #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &registry, open) == [.answer(order)])
+        let closed = say(.cancelled(forward: 1, said: ""), &registry)
         #expect(closed.notes == ["forward closed"] && closed.contains(.record))
         #expect(registry.isEmpty)
     }
@@ -271,23 +271,22 @@ struct ForwardRegistryTests {
     @Test func `an unknown port, number or host, and a second cancel, are refused`() {
         var registry = running()
         let open = Listeners.on([20_000: ours])
-        for message in [
-            ToSupervisor.cancelForward(forward: 0, localPort: 20_001, host: ""),
-            .cancelForward(forward: 2, localPort: 0, host: ""), .cancelForward(forward: 1, localPort: 0, host: "other"),
-            .cancelForward(forward: 0, localPort: 0, host: ""),
-        ] {
-            #expect(say(message, &registry, open).refusal?.contains("There is no forward with") == true)
+        for (id, port, host) in [(0, 20_001, ""), (2, 0, ""), (1, 0, "other"), (0, 0, "")]
+            as [(UInt32, UInt16, String)]
+        {
+            let refusal = say(.cancel(forward: id, localPort: port, host: host), &registry, open).refusal
+            #expect(refusal == .noSuchForward(forward: id, localPort: port, host: host))
         }
-        _ = say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry, open)
-        let second = say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry, open, from: 9)
-        #expect(second.refusal?.contains("just being made or closed") == true)
+        _ = say(.cancel(forward: 1, localPort: 0, host: ""), &registry, open)
+        let second = say(.cancel(forward: 1, localPort: 0, host: ""), &registry, open, from: 9)
+        #expect(second.refusal == .busy(forward: 1))
     }
 
     @Test func `a dead forward is cancelled without asking a master`() {
         var registry = running()
         _ = registry.observe(.none)
-        let actions = say(.cancelForward(forward: 1, localPort: 0, host: ""), &registry)
-        guard case .forwardClosed? = actions.answers.first else {
+        let actions = say(.cancel(forward: 1, localPort: 0, host: ""), &registry)
+        guard case .closed? = actions.answers.first else {
             Issue.record("not closed: \(actions)")
             return
         }
@@ -300,15 +299,15 @@ struct ForwardRegistryTests {
         registry.recorded()
         let open = Listeners.on([20_000: ours])
         for message in [
-            ToSupervisor.forwardEstablished(forward: 1, masterPID: 0), .forwardFailed(forward: 1, .refused),
-            .forwardCancelled(forward: 1, said: ""),
+            ToSupervisor.Forwards.established(forward: 1, masterPID: 0), .failed(forward: 1, .refused),
+            .cancelled(forward: 1, said: ""),
         ] {
-            #expect(say(message, &registry, open, from: 9).refusal == "This forward is not being worked on by you.")
+            #expect(say(message, &registry, open, from: 9).refusal == .notYours)
         }
-        #expect(say(.forwardCancelled(forward: 1, said: ""), &registry, open).refusal != nil)
+        #expect(say(.cancelled(forward: 1, said: ""), &registry, open).refusal != nil)
         #expect(registry.forwards[1]?.phase == .establishing)
-        _ = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, open)
-        #expect(say(.forwardFailed(forward: 1, .masterDead), &registry, open).refusal != nil)
+        _ = say(.established(forward: 1, masterPID: 0), &registry, open)
+        #expect(say(.failed(forward: 1, .masterDead), &registry, open).refusal != nil)
         #expect(registry.forwards[1]?.phase == .running)
     }
 
@@ -321,7 +320,7 @@ struct ForwardRegistryTests {
         #expect(registry.handOver(to: reaper) == [close(registry)])
         #expect(registry.handOver(to: reaper) == [], "once")
         // It had not come to it.
-        #expect(say(.forwardCancelled(forward: 1, said: ""), &registry, from: reaper).notes == ["forward closed"])
+        #expect(say(.cancelled(forward: 1, said: ""), &registry, from: reaper).notes == ["forward closed"])
         #expect(registry.isEmpty)
     }
 
@@ -331,12 +330,12 @@ struct ForwardRegistryTests {
         #expect(registry.drain(open) == [.reap(1)])
         let order = close(registry)
         #expect(registry.handOver(to: reaper) == [order])
-        #expect(say(.forwardCancelled(forward: 1, said: ""), &registry, open, from: reaper) == [.reap(1)])
+        #expect(say(.cancelled(forward: 1, said: ""), &registry, open, from: reaper) == [.reap(1)])
         #expect(registry.handOver(to: reaper) == [order])
-        let actions = say(.forwardCancelled(forward: 1, said: ""), &registry, open, from: reaper)
+        let actions = say(.cancelled(forward: 1, said: ""), &registry, open, from: reaper)
         #expect(actions.notes == ["forward not released"])
         #expect(registry.toReap == [])
-        #expect(registry.forwards[1]?.reason.contains("ssh -O cancel -S '/run/box'") == true)
+        #expect(registry.forwards[1]?.reason.contains("ssh -O cancel -S /run/box") == true)
         #expect(registry.observe(open) == [], "and is not begun again by itself")
     }
 
@@ -357,7 +356,7 @@ struct ForwardRegistryTests {
     @Test func `a config without the host, or with another master for it, reaps its forwards; the same config none`() {
         let open = Listeners.on([20_000: ours])
         for masters in [
-            [:], ["other": Self.master], ["box": ForwardMaster(socket: "/run/new", user: "u", address: "h")],
+            [:], ["other": Self.master], ["box": Master(socket: "/run/new", user: "u", address: "h")],
         ] {
             var registry = running()
             #expect(registry.configure(["box": Self.master], open) == [])
@@ -368,7 +367,7 @@ struct ForwardRegistryTests {
         _ = request(&registry)
         registry.recorded()
         #expect(registry.configure([:], open) == [])
-        let actions = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, open)
+        let actions = say(.established(forward: 1, masterPID: 0), &registry, open)
         #expect(actions.contains(.reap(1)) && actions.refusal != nil)
     }
 
@@ -377,8 +376,8 @@ struct ForwardRegistryTests {
         _ = request(&registry)
         registry.recorded()
         #expect(registry.drain(.none) == [])
-        #expect(request(&registry).refusal == "The daemon stops; nothing was forwarded.")
-        let actions = say(.forwardEstablished(forward: 1, masterPID: 0), &registry, .on([20_000: ours]))
+        #expect(request(&registry).refusal == .stopping)
+        let actions = say(.established(forward: 1, masterPID: 0), &registry, .on([20_000: ours]))
         #expect(actions.contains(.reap(1)))
     }
 
@@ -392,7 +391,7 @@ struct ForwardRegistryTests {
     }
 
     private func adopt(
-        _ left: [UInt32: ForwardRegistry.Forward], _ listeners: Listeners, masters: [String: ForwardMaster]? = nil
+        _ left: [UInt32: ForwardRegistry.Forward], _ listeners: Listeners, masters: [String: Master]? = nil
     ) -> (actions: [ForwardRegistry.Action], phase: ForwardRegistry.Phase?) {
         var registry = ForwardRegistry(uid: 1000)
         let actions = registry.adopt(left, masters: masters ?? ["box": Self.master], listeners)
@@ -419,6 +418,6 @@ struct ForwardRegistryTests {
         var registry = ForwardRegistry(uid: 1000)
         let forward = ForwardStateFileTests.forward()
         _ = registry.adopt([UInt32.max: forward], masters: ["box": Self.master], .on([20_000: (1000, 77)]))
-        #expect(request(&registry, ports: [20_001]).answers == [.forwardAssigned(forward: 1, localPort: 20_001)])
+        #expect(request(&registry, ports: [20_001]).answers == [.assigned(forward: 1, localPort: 20_001)])
     }
 }

@@ -13,7 +13,8 @@ struct ForwardStateFileTests {
         var forward = ForwardRegistry.Forward(
             host: host,
             route: ForwardRoute(
-                socket: "/run/s", user: "u", address: "h", localPort: port, remoteHost: "db.internal", remotePort: 5432),
+                master: Master(socket: "/run/s", user: "u", address: "h"), localPort: port, remoteHost: "db.internal",
+                remotePort: 5432),
             since: 1_700_000_000, phase: .running, inode: 77)
         forward.reason = reason
         return forward
@@ -73,7 +74,7 @@ struct ForwardStateFileTests {
         let directory = try TemporaryDirectory()
         var full = Self.forward(
             host: String(repeating: "\"", count: 255), reason: String(repeating: "\u{1}", count: 1500))
-        full.route.socket = "/" + String(repeating: "\\", count: 254)
+        full.route.master.socket = "/" + String(repeating: "\\", count: 254)
         let forwards = Forwards(uniqueKeysWithValues: (1...64).map { ($0, full) })
         try file(directory).save(forwards)
         #expect(try file(directory).load() == forwards)

@@ -35,8 +35,8 @@ private struct Loop {
                     continue
                 }
                 if case .kill = action { holding[id] = .worker(role, killed: true) }
-            case .audit(let id): mistakes.append("a call of \(id), which began none")
-            case .local(let id), .refuseLocal(let id), .forward(let id):
+            case .audit(let id, _, _): mistakes.append("a call of \(id), which began none")
+            case .files(let id, _, _), .refuseFiles(let id, _), .forwards(let id, _, _):
                 mistakes.append("local files or forwards for \(id), which did not ask")
             }
         }
@@ -98,8 +98,9 @@ struct SessionTableRandomTests {
             case 4...6:
                 guard case .worker = loop.holding[id] else { continue }
                 let message: ToSupervisor = [
-                    .ready(landlockABI: 6), .ready(landlockABI: 6), .clientGone, .clientDropped(reason: ""),
-                    .clientUnheard, .clientUnheard, .clientSpeaks, .clientSpeaks,
+                    .life(.ready(landlockABI: 6)), .life(.ready(landlockABI: 6)), .life(.clientGone),
+                    .life(.clientDropped(reason: "")), .life(.clientUnheard), .life(.clientUnheard),
+                    .life(.clientSpeaks), .life(.clientSpeaks),
                 ][
                     Int.random(in: 0..<8, using: &generator)]
                 loop.perform(loop.table.received(message, from: id, now: now))

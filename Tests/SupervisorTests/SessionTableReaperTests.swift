@@ -10,7 +10,7 @@ struct SessionTableReaperTests {
         guard let (id, actions) = table.startReaper(now: 0) else { return nil }
         #expect(actions == [.start(id, .reap)])
         #expect(table.reaper?.ready == false)
-        #expect(table.received(.ready(landlockABI: 6), from: id, now: 10) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: id, now: 10) == [])
         #expect(table.reaper?.ready == true)
         return (table, id)
     }
@@ -28,8 +28,9 @@ struct SessionTableReaperTests {
         for message in ToSupervisor.oneOfEach {
             var table = table
             let actions = table.received(message, from: reaper, now: 20)
-            if case .forwardCancelled = message {
-                #expect(actions == [.forward(reaper)])
+            if case .forwards(.cancelled(let forward, let said)) = message {
+                #expect(
+                    actions == [.forwards(reaper, .cancelled(forward: forward, said: said), requestID: 0)])
             } else {
                 #expect(actions == [.kill(reaper, reason: "it sent a message out of turn")], "\(message)")
             }
@@ -37,24 +38,25 @@ struct SessionTableReaperTests {
     }
 
     @Test func `forwards are spoken of by who serves, or has served, and by nobody who starts or refuses`() {
-        let forwarding: [ToSupervisor] = [
-            .requestForward(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .listForwards,
-            .forwardEstablished(forward: 1, masterPID: 0), .forwardFailed(forward: 1, .refused),
-            .cancelForward(forward: 1, localPort: 0, host: ""), .forwardCancelled(forward: 1, said: ""),
+        let forwarding: [ToSupervisor.Forwards] = [
+            .request(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .list,
+            .established(forward: 1, masterPID: 0), .failed(forward: 1, .refused),
+            .cancel(forward: 1, localPort: 0, host: ""), .cancelled(forward: 1, said: ""),
         ]
-        for message in forwarding {
+        for word in forwarding {
+            let message = ToSupervisor.forwards(word)
             var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
             let first = table.arrived(pid: 1, now: 0).id
             let early = table.received(message, from: first, now: 1)
             #expect(early == [.kill(first, reason: "it sent a message out of turn")])
-            _ = table.received(.ready(landlockABI: 6), from: first, now: 2)
-            #expect(table.received(message, from: first, now: 3) == [.forward(first)])
+            _ = table.received(.life(.ready(landlockABI: 6)), from: first, now: 2)
+            #expect(table.received(message, 3, from: first, now: 3) == [.forwards(first, word, requestID: 3)])
             let second = table.arrived(pid: 2, now: 4).id
-            _ = table.received(.ready(landlockABI: 6), from: second, now: 5)
+            _ = table.received(.life(.ready(landlockABI: 6)), from: second, now: 5)
             let refusing = table.received(message, from: second, now: 6)
             #expect(refusing == [.kill(second, reason: "it sent a message out of turn")])
-            _ = table.received(.clientGone, from: first, now: 7)
-            #expect(table.received(message, from: first, now: 8) == [.forward(first)])
+            _ = table.received(.life(.clientGone), from: first, now: 7)
+            #expect(table.received(message, 4, from: first, now: 8) == [.forwards(first, word, requestID: 4)])
         }
     }
 
@@ -74,7 +76,7 @@ struct SessionTableReaperTests {
         _ = table.drain(now: 100)
         let started = table.startReaper(now: 5_099)
         let reaper = try #require(started?.id)
-        #expect(table.received(.ready(landlockABI: 6), from: reaper, now: 5_099) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: reaper, now: 5_099) == [])
         #expect(table.nextDeadline == 5_100)
         let late = table.startReaper(now: 5_100)
         #expect(late?.id == nil)
@@ -87,10 +89,12 @@ struct SessionTableReaperTests {
 
 extension ToSupervisor {
     fileprivate static let oneOfEach: [ToSupervisor] = [
-        .ready(landlockABI: 6), .clientGone, .clientDropped(reason: ""), .openLocal(path: "/a"),
-        .createLocal(path: "/a"),
-        .commitLocal(handle: 1), .abandonLocal(handle: 1), .listForwards, .forwardEstablished(forward: 1, masterPID: 0),
-        .requestForward(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .forwardFailed(forward: 1, .refused),
-        .cancelForward(forward: 1, localPort: 0, host: ""), .forwardCancelled(forward: 1, said: ""),
+        .life(.ready(landlockABI: 6)), .life(.clientGone), .life(.clientDropped(reason: "")), .files(.open(path: "/a")),
+        .files(.create(path: "/a")),
+        .files(.commit(handle: 1)), .files(.abandon(handle: 1)), .forwards(.list),
+        .forwards(.established(forward: 1, masterPID: 0)),
+        .forwards(.request(host: "a", remoteHost: "b", remotePort: 1, localPort: 0)),
+        .forwards(.failed(forward: 1, .refused)),
+        .forwards(.cancel(forward: 1, localPort: 0, host: "")), .forwards(.cancelled(forward: 1, said: "")),
     ]
 }

@@ -15,7 +15,7 @@ struct SessionTableTests {
         var table = SessionTable(socket: socket, waitMilliseconds: wait)
         let first = table.arrived(pid: 100, now: now)
         #expect(first.actions == [.start(first.id, .serve)])
-        #expect(table.received(.ready(landlockABI: 6), from: first.id, now: now) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: first.id, now: now) == [])
         return (table, first.id)
     }
 
@@ -38,7 +38,7 @@ struct SessionTableTests {
         #expect(Set([first, second.id, third.id]).count == 3)
     }
 
-    @Test(arguments: [ToSupervisor.clientGone, .clientDropped(reason: "a line was too long")])
+    @Test(arguments: [ToSupervisor.life(.clientGone), .life(.clientDropped(reason: "a line was too long"))])
     func `a client that has gone frees the place while its worker still stops remote work`(message: ToSupervisor) {
         var (table, first) = serving()
         let second = table.arrived(pid: 101, now: 10)
@@ -63,7 +63,7 @@ struct SessionTableTests {
         #expect(reason.contains("62 s"), "its age")
         #expect(reason.contains("waited 20 s"))
         #expect(reason.contains(socket))
-        #expect(table.received(.ready(landlockABI: 0), from: second.id, now: 63_100) == [])
+        #expect(table.received(.life(.ready(landlockABI: 0)), from: second.id, now: 63_100) == [])
         #expect(table.sessions[second.id]?.phase == .refusing)
         #expect(table.sessions[first]?.phase == .serving, "the served client notices nothing")
         #expect(table.ended(second.id, now: 63_200) == [])
@@ -100,7 +100,7 @@ struct SessionTableTests {
         #expect(started == Array(ids[..<4]))
         #expect(table.sessions[ids[4]]?.phase == .toRefuse)
         // Being told counts as well as being started.
-        #expect(table.received(.ready(landlockABI: 6), from: ids[0], now: 20_001) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: ids[0], now: 20_001) == [])
         #expect(table.advance(now: 20_002) == [])
         let next = table.ended(ids[0], now: 20_003)
         guard case .start(ids[4], .refuse) = next.first, next.count == 1 else {
@@ -115,7 +115,7 @@ struct SessionTableTests {
     @Test func `where wait and place run out in the same moment, the client is served`() {
         var (table, first) = serving()
         let second = table.arrived(pid: 2, now: 0)
-        #expect(table.received(.clientGone, from: first, now: 20_000) == [.start(second.id, .serve)])
+        #expect(table.received(.life(.clientGone), from: first, now: 20_000) == [.start(second.id, .serve)])
     }
 
     @Test func `a client that hangs up while it waits is closed, and nothing else changes`() {
@@ -134,8 +134,8 @@ struct SessionTableTests {
         #expect(table.sessions[first]?.phase == .releasing)
         #expect(table.hungUp(first, now: 6) == [])
         var honest = table
-        #expect(honest.received(.clientGone, from: first, now: 7) == [], "it may say so once")
-        #expect(honest.received(.clientGone, from: first, now: 8) == [.kill(first, reason: outOfTurn)])
+        #expect(honest.received(.life(.clientGone), from: first, now: 7) == [], "it may say so once")
+        #expect(honest.received(.life(.clientGone), from: first, now: 8) == [.kill(first, reason: outOfTurn)])
         // One that says nothing has the time of one that stops remote commands, and no more.
         let killed = table.advance(now: 5 + SessionTable.Bound.release)
         #expect(killed.contains(.kill(first, reason: "it did not stop its remote commands in time")))
@@ -146,11 +146,11 @@ struct SessionTableTests {
         let first = table.arrived(pid: 1, now: 0).id
         let second = table.arrived(pid: 2, now: 0).id
         #expect(table.hungUp(first, now: 1) == [.start(second, .serve)])
-        #expect(table.received(.clientGone, from: first, now: 2) == [.kill(first, reason: outOfTurn)])
+        #expect(table.received(.life(.clientGone), from: first, now: 2) == [.kill(first, reason: outOfTurn)])
         var late = table
         #expect(late.advance(now: 10_000).contains(.kill(first, reason: "it was not ready in time")))
-        #expect(table.received(.ready(landlockABI: 6), from: first, now: 2) == [])
-        #expect(table.received(.clientGone, from: first, now: 3) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 2) == [])
+        #expect(table.received(.life(.clientGone), from: first, now: 3) == [])
         #expect(table.sessions[first]?.phase == .releasing && table.sessions[first]?.deadline == 2 + 20_000)
     }
 
@@ -160,7 +160,7 @@ struct SessionTableTests {
         let second = table.arrived(pid: 2, now: 0).id
         let actions = table.failedToServe(first, "no ssh", now: 1)
         #expect(actions == [.start(second, .serve), .start(first, .refuse(reason: "no ssh"))])
-        #expect(table.received(.ready(landlockABI: 6), from: first, now: 2) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 2) == [])
         #expect(table.ended(first, now: 3) == [])
         // Where not even a refusing worker starts, its end is the end.
         let third = table.failedToServe(second, "no ssh", now: 4)
@@ -193,13 +193,13 @@ struct SessionTableTests {
 
     @Test func `a releasing worker has twenty seconds, a refusing one ten`() {
         var (table, first) = serving()
-        _ = table.received(.clientGone, from: first, now: 1_000)
+        _ = table.received(.life(.clientGone), from: first, now: 1_000)
         #expect(table.advance(now: 20_999) == [])
         #expect(table.advance(now: 21_000) == [.kill(first, reason: "it did not stop its remote commands in time")])
 
         var (busy, _) = serving(0, wait: 0)
         let second = busy.arrived(pid: 2, now: 0).id
-        _ = busy.received(.ready(landlockABI: 6), from: second, now: 500)
+        _ = busy.received(.life(.ready(landlockABI: 6)), from: second, now: 500)
         #expect(busy.advance(now: 10_499) == [])
         #expect(busy.advance(now: 10_500) == [.kill(second, reason: "the waiting client sent no request")])
     }
@@ -207,21 +207,23 @@ struct SessionTableTests {
     /// A table with one session in each phase, and their ids.
     private func everyPhase() -> (SessionTable, [String: SessionTable.ID]) {
         var (table, releasing) = serving()
-        _ = table.received(.clientGone, from: releasing, now: 0)
+        _ = table.received(.life(.clientGone), from: releasing, now: 0)
         let serving = table.arrived(pid: 2, now: 0).id
-        _ = table.received(.ready(landlockABI: 6), from: serving, now: 0)
+        _ = table.received(.life(.ready(landlockABI: 6)), from: serving, now: 0)
         var ids = ["releasing": releasing, "serving": serving]
         for name in ["refusing", "startingRefusal", "second", "third", "toRefuse"] {
             ids[name] = table.arrived(pid: 3, now: 0).id
         }
         ids["waiting"] = table.arrived(pid: 4, now: 1).id
         _ = table.advance(now: 20_000)
-        _ = table.received(.ready(landlockABI: 6), from: ids["refusing"] ?? 0, now: 20_000)
+        _ = table.received(.life(.ready(landlockABI: 6)), from: ids["refusing"] ?? 0, now: 20_000)
         return (table, ids)
     }
 
     @Test func `a message out of turn kills, in every phase`() {
-        let messages: [ToSupervisor] = [.ready(landlockABI: 6), .clientGone, .clientDropped(reason: "x")]
+        let messages: [ToSupervisor] = [
+            .life(.ready(landlockABI: 6)), .life(.clientGone), .life(.clientDropped(reason: "x")),
+        ]
         let allowed: [String: Set<Int>] = ["startingRefusal": [0], "serving": [1, 2]]
         for name in ["releasing", "serving", "refusing", "startingRefusal", "toRefuse", "waiting"] {
             for (index, message) in messages.enumerated() {
@@ -244,8 +246,8 @@ struct SessionTableTests {
     @Test func `a message of a session that has ended means nothing`() {
         var (table, first) = serving()
         _ = table.ended(first, now: 1)
-        #expect(table.received(.clientGone, from: first, now: 2) == [])
-        #expect(table.received(.ready(landlockABI: 1), from: 77, now: 2) == [])
+        #expect(table.received(.life(.clientGone), from: first, now: 2) == [])
+        #expect(table.received(.life(.ready(landlockABI: 1)), from: 77, now: 2) == [])
         #expect(table.ended(77, now: 3) == [])
         #expect(table.isEmpty)
     }
@@ -266,20 +268,25 @@ struct SessionTableTests {
 
     @Test("local files are for the worker that serves; a worker whose client has gone may still drop them")
     func localFiles() {
-        let requests: [ToSupervisor] = [
-            .openLocal(path: "/a"), .createLocal(path: "/a"), .commitLocal(handle: 1), .abandonLocal(handle: 1),
+        let requests: [ToSupervisor.Files] = [
+            .open(path: "/a"), .create(path: "/a"), .commit(handle: 1), .abandon(handle: 1),
         ]
         for request in requests {
             var table = SessionTable(socket: "/s", waitMilliseconds: 1000)
             let (id, _) = table.arrived(pid: 1, now: 0)
             var early = table
-            let actions = early.received(request, from: id, now: 1)
+            let actions = early.received(.files(request), 5, from: id, now: 1)
             #expect(actions == [.kill(id, reason: "it sent a message out of turn")])
-            #expect(table.received(.ready(landlockABI: 7), from: id, now: 1).isEmpty)
-            #expect(table.received(request, from: id, now: 2) == [.local(id)])
-            #expect(table.received(.clientGone, from: id, now: 3).isEmpty)
-            let late = table.received(request, from: id, now: 4)
-            #expect(late == [request == .abandonLocal(handle: 1) ? .local(id) : .refuseLocal(id)])
+            #expect(table.received(.life(.ready(landlockABI: 7)), from: id, now: 1).isEmpty)
+            #expect(
+                table.received(.files(request), 6, from: id, now: 2) == [.files(id, request, requestID: 6)])
+            #expect(table.received(.life(.clientGone), from: id, now: 3).isEmpty)
+            let late = table.received(.files(request), 7, from: id, now: 4)
+            #expect(
+                late == [
+                    request == .abandon(handle: 1)
+                        ? .files(id, request, requestID: 7) : .refuseFiles(id, requestID: 7)
+                ])
         }
     }
 
@@ -287,14 +294,16 @@ struct SessionTableTests {
     func audit() {
         let call = AuditCall(tool: "ssh_exec", host: "box", fields: [])
         let outcome = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
-        for message in [ToSupervisor.auditBegin(call), .auditEnd(outcome)] {
+        for word in [ToSupervisor.Audit.begin(call), .end(outcome)] {
+            let message = ToSupervisor.audit(word)
             for name in ["releasing", "serving", "refusing", "startingRefusal", "toRefuse", "waiting"] {
                 var (table, ids) = everyPhase()
                 let id = ids[name] ?? 0
                 let isServed = name == "serving" || name == "releasing"
                 #expect(
-                    table.received(message, from: id, now: 20_001)
-                        == [isServed ? .audit(id) : .kill(id, reason: outOfTurn)], "\(message) while \(name)")
+                    table.received(message, 8, from: id, now: 20_001)
+                        == [isServed ? .audit(id, word, requestID: 8) : .kill(id, reason: outOfTurn)],
+                    "\(message) while \(name)")
             }
             var table = SessionTable(socket: socket, waitMilliseconds: 1)
             let starting = table.arrived(pid: 1, now: 0).id
@@ -309,7 +318,7 @@ struct SessionTableTests {
         #expect(silent.actions == [] && table.nextDeadline == nil)
         let second = table.arrived(pid: 2, now: 10)
         #expect(second.actions == [.start(second.id, .serve)], "at once, though another one came first")
-        _ = table.received(.ready(landlockABI: 6), from: second.id, now: 20)
+        _ = table.received(.life(.ready(landlockABI: 6)), from: second.id, now: 20)
         #expect(table.advance(now: 600_000) == [], "it has asked for nothing, so there is nothing to refuse")
         #expect(table.spoke(silent.id, now: 600_000) == [])
         #expect(table.nextDeadline == 601_000, "its wait begins with its first byte")
@@ -339,7 +348,7 @@ struct SessionTableTests {
     /// A table whose first client has a worker and has sent no whole request.
     private func unheard(wait: Int = 20_000) -> (SessionTable, ID) {
         var (table, first) = serving(wait: wait)
-        #expect(table.received(.clientUnheard, from: first, now: 1) == [])
+        #expect(table.received(.life(.clientUnheard), from: first, now: 1) == [])
         #expect(table.sessions[first]?.phase == .unheard)
         #expect(table.nextDeadline == nil, "it is in nobody's way")
         return (table, first)
@@ -349,29 +358,28 @@ struct SessionTableTests {
         var (table, first) = unheard()
         let second = table.arrived(pid: 2, now: 10)
         #expect(second.actions == [.start(second.id, .serve)])
-        #expect(table.received(.ready(landlockABI: 6), from: second.id, now: 11) == [])
-        #expect(table.received(.clientSpeaks, from: first, now: 20) == [])
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: second.id, now: 11) == [])
+        #expect(table.received(.life(.clientSpeaks), from: first, now: 20) == [])
         let third = table.arrived(pid: 3, now: 30)
-        #expect(table.received(.clientGone, from: second.id, now: 40) == [.proceed(first)])
+        #expect(table.received(.life(.clientGone), from: second.id, now: 40) == [.proceed(first)])
         #expect(table.sessions[first]?.phase == .serving)
+        let begin = ToSupervisor.Audit.begin(AuditCall(tool: "t", host: "h", fields: []))
         #expect(
-            table.received(.auditBegin(AuditCall(tool: "t", host: "h", fields: [])), from: first, now: 41) == [
-                .audit(first)
-            ])
-        #expect(table.received(.clientGone, from: first, now: 50) == [.start(third.id, .serve)])
+            table.received(.audit(begin), 3, from: first, now: 41) == [.audit(first, begin, requestID: 3)])
+        #expect(table.received(.life(.clientGone), from: first, now: 50) == [.start(third.id, .serve)])
     }
 
     @Test func `where nobody else is there, it is served at once`() {
         var (table, first) = unheard(wait: 0)
-        #expect(table.received(.clientSpeaks, from: first, now: 20) == [.proceed(first)])
+        #expect(table.received(.life(.clientSpeaks), from: first, now: 20) == [.proceed(first)])
         #expect(table.nextDeadline == nil)
     }
 
     @Test func `it is refused as others are when it has waited with its request`() {
         var (table, first) = unheard()
         let second = table.arrived(pid: 222, now: 10)
-        _ = table.received(.ready(landlockABI: 6), from: second.id, now: 11)
-        #expect(table.received(.clientSpeaks, from: first, now: 20) == [])
+        _ = table.received(.life(.ready(landlockABI: 6)), from: second.id, now: 11)
+        #expect(table.received(.life(.clientSpeaks), from: first, now: 20) == [])
         let actions = table.advance(now: 20_020)
         guard case .refuse(first, let reason) = actions.first, actions.count == 1 else {
             Issue.record("\(actions)")
@@ -384,30 +392,31 @@ struct SessionTableTests {
     @Test func `those in line while it is found out are served one after the other`() {
         var (table, first) = serving()
         let others = (0..<3).map { table.arrived(pid: 10 + $0, now: 5).id }
-        #expect(table.received(.clientUnheard, from: first, now: 6) == [.start(others[0], .serve)])
-        _ = table.received(.ready(landlockABI: 6), from: others[0], now: 7)
-        #expect(table.received(.clientUnheard, from: others[0], now: 8) == [.start(others[1], .serve)])
-        _ = table.received(.ready(landlockABI: 6), from: others[1], now: 9)
-        #expect(table.received(.listForwards, from: others[1], now: 10) == [.forward(others[1])])
+        #expect(table.received(.life(.clientUnheard), from: first, now: 6) == [.start(others[0], .serve)])
+        _ = table.received(.life(.ready(landlockABI: 6)), from: others[0], now: 7)
+        #expect(table.received(.life(.clientUnheard), from: others[0], now: 8) == [.start(others[1], .serve)])
+        _ = table.received(.life(.ready(landlockABI: 6)), from: others[1], now: 9)
+        #expect(
+            table.received(.forwards(.list), from: others[1], now: 10) == [.forwards(others[1], .list, requestID: 0)])
     }
 
     @Test func `only the first word of a worker gives the place away, and then nothing but asking for it is in turn`() {
         var (late, id) = serving()
-        _ = late.received(.listForwards, from: id, now: 1)
-        #expect(late.received(.clientUnheard, from: id, now: 2) == [.kill(id, reason: outOfTurn)])
+        _ = late.received(.forwards(.list), from: id, now: 1)
+        #expect(late.received(.life(.clientUnheard), from: id, now: 2) == [.kill(id, reason: outOfTurn)])
         for message: ToSupervisor in [
-            .clientUnheard, .listForwards, .openLocal(path: "/a"), .ready(landlockABI: 1),
-            .auditBegin(AuditCall(tool: "t", host: "h", fields: [])), .forwardCancelled(forward: 1, said: ""),
+            .life(.clientUnheard), .forwards(.list), .files(.open(path: "/a")), .life(.ready(landlockABI: 1)),
+            .audit(.begin(AuditCall(tool: "t", host: "h", fields: []))), .forwards(.cancelled(forward: 1, said: "")),
         ] {
             var (table, first) = unheard()
             #expect(table.received(message, from: first, now: 3) == [.kill(first, reason: outOfTurn)], "\(message)")
             var (waiting, second) = unheard()
             let third = waiting.arrived(pid: 3, now: 3)
-            _ = waiting.received(.ready(landlockABI: 6), from: third.id, now: 4)
-            _ = waiting.received(.clientSpeaks, from: second, now: 5)
+            _ = waiting.received(.life(.ready(landlockABI: 6)), from: third.id, now: 4)
+            _ = waiting.received(.life(.clientSpeaks), from: second, now: 5)
             #expect(waiting.received(message, from: second, now: 6) == [.kill(second, reason: outOfTurn)], "\(message)")
             #expect(
-                waiting.received(.clientSpeaks, from: third.id, now: 7) == [.kill(third.id, reason: outOfTurn)],
+                waiting.received(.life(.clientSpeaks), from: third.id, now: 7) == [.kill(third.id, reason: outOfTurn)],
                 "who has the place does not ask for it")
         }
     }
@@ -415,8 +424,8 @@ struct SessionTableTests {
     @Test func `one that hangs up before it is served is let go at once`() {
         var (table, first) = unheard()
         #expect(table.hungUp(first, now: 5) == [.drain(first)])
-        #expect(table.received(.clientSpeaks, from: first, now: 6) == [])
-        #expect(table.received(.clientGone, from: first, now: 7) == [])
+        #expect(table.received(.life(.clientSpeaks), from: first, now: 6) == [])
+        #expect(table.received(.life(.clientGone), from: first, now: 7) == [])
         #expect(table.advance(now: 5 + SessionTable.Bound.drain).count == 1)
     }
 
@@ -426,8 +435,8 @@ struct SessionTableTests {
         for count in 0...SessionTable.maximumUnheard {
             let next = table.arrived(pid: 1, now: count)
             #expect(next.actions == [.start(next.id, .serve)])
-            _ = table.received(.ready(landlockABI: 6), from: next.id, now: count)
-            let actions = table.received(.clientUnheard, from: next.id, now: count)
+            _ = table.received(.life(.ready(landlockABI: 6)), from: next.id, now: count)
+            let actions = table.received(.life(.clientUnheard), from: next.id, now: count)
             ids.append(next.id)
             guard count == SessionTable.maximumUnheard else {
                 #expect(actions == [])
@@ -445,8 +454,10 @@ struct SessionTableTests {
         let ids = (0..<6).map { table.arrived(pid: 200 + $0, now: 0).id }
         #expect(table.advance(now: 20_000).count == 4)
         for (index, id) in ids[..<2].enumerated() {
-            _ = table.received(.ready(landlockABI: 6), from: id, now: 20_001)
-            guard case .start(ids[4 + index], .refuse) = table.received(.clientUnheard, from: id, now: 20_002).first
+            _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 20_001)
+            guard
+                case .start(ids[4 + index], .refuse) = table.received(.life(.clientUnheard), from: id, now: 20_002)
+                    .first
             else {
                 Issue.record("\(id) holds a place")
                 return
@@ -457,7 +468,7 @@ struct SessionTableTests {
     @Test func `a drain ends them as well`() {
         var (table, first) = unheard()
         #expect(table.drain(now: 5) == [.drain(first)])
-        #expect(table.received(.clientSpeaks, from: first, now: 6) == [])
+        #expect(table.received(.life(.clientSpeaks), from: first, now: 6) == [])
         #expect(table.advance(now: 5 + SessionTable.Bound.drain).count == 1)
     }
 }

@@ -38,12 +38,12 @@ struct SocketTokensTests {
         ("~/cm-%r@%h:%p", "/home/ann/cm-bob@box.example:22"), ("/s/%%h", "/s/%h"), ("/s/%%%%C", "/s/%%C"),
     ])
     func `every token that can be known stands for what ssh takes it for`(written: String, path: String) throws {
-        #expect(try Self.load(written).policy.hosts.first?.socket == path)
+        #expect(try Self.load(written).policy.hosts.first?.master.socket == path)
     }
 
     @Test func `the port of the config is in the path and in the policy`() throws {
         let host = try #require(try Self.load("/s/%p", port: 2222).policy.hosts.first)
-        #expect(host.socket == "/s/2222" && host.port == 2222)
+        #expect(host.master.socket == "/s/2222" && host.port == 2222)
     }
 
     @Test(arguments: ["/s/%T", "/s/%f", "/s/%H", "/s/%j", "/s/%z", "/s/%é", "/s/%.sock", "/s/% x"])
@@ -85,7 +85,7 @@ struct SocketTokensTests {
     }
 
     @Test func `what is expanded is not expanded again`() throws {
-        #expect(try Self.load("/s/%r", user: "%h").policy.hosts.first?.socket == "/s/%h")
+        #expect(try Self.load("/s/%r", user: "%h").policy.hosts.first?.master.socket == "/s/%h")
     }
 
     /// The yardstick is the ssh of this machine: `ssh -G` prints the path that it would use.
@@ -116,7 +116,7 @@ struct SocketTokensTests {
                  {"socket": "\(written)", "user": "bob", "host": "\(host)", "port": \(port)}}}
                 """
             let loaded = try Config(json: Array(json.utf8), environment: ["HOME": home], path: "p")
-            #expect(loaded.policy.hosts.first?.socket == String(path), "\(host)")
+            #expect(loaded.policy.hosts.first?.master.socket == String(path), "\(host)")
         }
     }
 }

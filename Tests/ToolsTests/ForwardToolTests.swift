@@ -9,20 +9,20 @@ import Testing
 
 /// A supervisor that writes down what it is asked, and answers from a script.
 private final class ScriptedBroker: LocalFileBroker, ForwardBroker {
-    private let state: Mutex<(asked: [ToSupervisor], answers: [ToWorker])>
+    private let state: Mutex<(asked: [ToSupervisor.Forwards], answers: [ToWorker.Forwards])>
 
-    init(_ answers: [ToWorker]) { state = Mutex(([], answers)) }
+    init(_ answers: [ToWorker.Forwards]) { state = Mutex(([], answers)) }
 
-    var asked: [ToSupervisor] { state.withLock(\.asked) }
+    var asked: [ToSupervisor.Forwards] { state.withLock(\.asked) }
 
-    func ask(forward request: ToSupervisor) async -> ToWorker {
+    func ask(_ word: ToSupervisor.Forwards) async throws(IPCError) -> ToWorker.Forwards {
         state.withLock { state in
-            state.asked.append(request)
-            return state.answers.isEmpty ? .forwardRefused(reason: "no more answers") : state.answers.removeFirst()
+            state.asked.append(word)
+            return state.answers.isEmpty ? .refused(.noPort) : state.answers.removeFirst()
         }
     }
 
-    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here", rule: "") }
+    func ask(_ request: ToSupervisor.Files) async -> LocalAnswer { .refused("no local files here", rule: "") }
     func abandon(handle: UInt32) {}
 }
 
@@ -88,17 +88,43 @@ struct ForwardToolTests {
     }
 
     @Test func `the supervisor's refusal is the answer`() async {
-        let broker = ScriptedBroker([.forwardRefused(reason: "There are 64 forwards already.")])
+        let broker = ScriptedBroker([.refused(.tooMany)])
         let said = failure(await call("ssh_forward_port", Self.good, broker: broker))
-        #expect(said == "There are 64 forwards already.")
-        #expect(broker.asked == [.requestForward(host: "box", remoteHost: "db", remotePort: 5432, localPort: 0)])
+        #expect(said == "There are 64 forwards already, which is the most. Cancel one with ssh_cancel_forward.")
+        #expect(broker.asked == [.request(host: "box", remoteHost: "db", remotePort: 5432, localPort: 0)])
+    }
+
+    @Test func `a refusal names what it is about, and what to do`() {
+        let route = ForwardRoute(
+            master: Master(socket: "/run/a b", user: "u", address: "h"), localPort: 20_000, remoteHost: "db",
+            remotePort: 5432)
+        let sentences: [(ForwardRefusal, String)] = [
+            (.notAllowed(host: "other"), "hosts.other.capabilities.port_forward is off"),
+            (.portOfForward(localPort: 20_000, forward: 1), "local_port 20000 belongs to forward 1. Cancel that one"),
+            (.portTaken(localPort: 22), "local_port 22 is taken by another program. Leave local_port out"),
+            (.notWritten(why: "no space"), "could not be written down: no space."),
+            (.notListening(host: "box", localPort: 7), "listen on 127.0.0.1:7, and does not"),
+            (.notOpened(host: "box", localPort: 80, wasNamed: true), "127.0.0.1:80: the port is taken"),
+            (.notOpened(host: "box", localPort: 80, wasNamed: true), "Leave local_port out"),
+            (.notOpened(host: "box", localPort: 80, wasNamed: false), "Try again"),
+            (.masterSilent(host: "box"), "did not answer in time"),
+            (.noSuchForward(forward: 0, localPort: 9, host: ""), "There is no forward with local_port 9. "),
+            (.noSuchForward(forward: 3, localPort: 0, host: "a"), "There is no forward with forward_id 3 on \"a\". "),
+            (.stillOpen(forward: 1, said: "", route: route), "did not cancel it. "),
+            (.stillOpen(forward: 1, said: "no", route: route), "did not cancel it (no). "),
+            (
+                .stillOpen(forward: 1, said: "", route: route),
+                "ssh -O cancel -S '/run/a b' -L 127.0.0.1:20000:db:5432 u@h"
+            ),
+        ]
+        for (refusal, part) in sentences { #expect(refusal.sentence.contains(part)) }
     }
 
     @Test func `an ssh that cannot run is told as that, and the supervisor hears that there is no forward`() async {
-        let broker = ScriptedBroker([.forwardAssigned(forward: 3, localPort: 20_000)])
+        let broker = ScriptedBroker([.assigned(forward: 3, localPort: 20_000)])
         let said = failure(await call("ssh_forward_port", Self.good, broker: broker))
         #expect(said?.contains("/nonexistent/ssh") == true, "\(said ?? "-")")
-        #expect(broker.asked.last == .forwardFailed(forward: 3, .masterDead))
+        #expect(broker.asked.last == .failed(forward: 3, .masterDead))
     }
 
     @Test func `a cancel names one forward, by number or by port`() async {
@@ -121,7 +147,7 @@ struct ForwardToolTests {
         }
         let all = [entry(1, "box", ""), entry(2, "gone", "it could not be closed")]
         for (arguments, count) in [([:], 2), (["host": "box"], 1)] as [(JSONObject, Int)] {
-            let result = await call("ssh_list_forwards", arguments, broker: ScriptedBroker([.forwards(all)]))
+            let result = await call("ssh_list_forwards", arguments, broker: ScriptedBroker([.list(all)]))
             guard case .success(let shown)? = result else {
                 Issue.record("failed")
                 return

@@ -3,11 +3,11 @@ import Tools
 
 /// For the brokers of tests that are about local files.
 extension ForwardBroker {
-    func ask(forward request: ToSupervisor) async -> ToWorker { .forwardRefused(reason: "no forwards here") }
+    func ask(_ word: ToSupervisor.Forwards) async throws(IPCError) -> ToWorker.Forwards { .refused(.noPort) }
 }
 
 /// A supervisor that opens and forwards nothing.
 struct NoLocalFiles: LocalFileBroker, ForwardBroker {
-    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("no local files here", rule: "") }
+    func ask(_ request: ToSupervisor.Files) async -> LocalAnswer { .refused("no local files here", rule: "") }
     func abandon(handle: UInt32) {}
 }

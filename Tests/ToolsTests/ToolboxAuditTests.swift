@@ -44,7 +44,7 @@ final class RecordingTrail: AuditTrail {
 
 /// A supervisor that refuses every local file by a rule.
 private struct ClosedLocalFiles: LocalFileBroker, ForwardBroker {
-    func ask(_ request: ToSupervisor) async -> LocalAnswer { .refused("not in local_roots", rule: "local_roots") }
+    func ask(_ request: ToSupervisor.Files) async -> LocalAnswer { .refused("not in local_roots", rule: "local_roots") }
     func abandon(handle: UInt32) {}
 }
 
@@ -193,7 +193,7 @@ struct ToolboxAuditTests {
             let trail: RecordingTrail
             let seen = Mutex<[Bool]>([])
             init(_ trail: RecordingTrail) { self.trail = trail }
-            func ask(_ request: ToSupervisor) async -> LocalAnswer {
+            func ask(_ request: ToSupervisor.Files) async -> LocalAnswer {
                 seen.withLock { $0.append(trail.all.count == 1 && trail.all[0].outcome == nil) }
                 return .refused("no", rule: "")
             }

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// Makes the system calls on a connection to a master. None of them blocks. Only this type handles EINTR.
+/// Makes the system calls on a connection to a master. None of them blocks.
 struct StreamSocket: ~Copyable {
     enum Received: Equatable {
         case bytes([UInt8])
@@ -34,37 +34,27 @@ struct StreamSocket: ~Copyable {
     /// Reads at most `most` bytes, recv(2). The kernel closes descriptors that come with them.
     func receive(upTo most: Int) -> Received {
         var result = 0
+        var code: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
-            result = Self.uninterrupted { recv(descriptor.rawValue, buffer.baseAddress, most, 0) }
+            result = uninterrupted { recv(descriptor.rawValue, buffer.baseAddress, most, 0) }
+            code = errno
             count = max(result, 0)
         }
-        switch result {
-        case 0: return .closed
-        case 1...: return .bytes(bytes)
-        case -Int(EAGAIN): return .nothing
-        default: return .failed(errno: Int32(-result))
-        }
+        if result == 0 { return .closed }
+        if result > 0 { return .bytes(bytes) }
+        return code == EAGAIN ? .nothing : .failed(errno: code)
     }
 
     /// Sends as many bytes as there is room for, sendmsg(2), with a descriptor unless `passed` is -1.
     func send(_ bytes: ArraySlice<UInt8>, descriptor passed: Int32 = -1) -> Sent {
         let result = bytes.withUnsafeBytes { buffer in
-            Self.uninterrupted { csd_send_message(descriptor.rawValue, buffer.baseAddress, buffer.count, passed) }
+            uninterrupted { csd_send_message(descriptor.rawValue, buffer.baseAddress, buffer.count, passed) }
         }
-        switch result {
-        case 0...: return .count(result)
-        case -Int(EAGAIN): return .full
-        case -Int(EPIPE), -Int(ECONNRESET): return .closed
-        default: return .failed(errno: Int32(-result))
-        }
-    }
-
-    /// Repeats the call while it is interrupted. Returns its result, or the negative of its errno.
-    private static func uninterrupted(_ call: () -> Int) -> Int {
-        while true {
-            let result = call()
-            if result >= 0 { return result }
-            if errno != EINTR { return -Int(errno) }
+        guard result < 0 else { return .count(result) }
+        switch errno {
+        case EAGAIN: return .full
+        case EPIPE, ECONNRESET: return .closed
+        case let code: return .failed(errno: code)
         }
     }
 }

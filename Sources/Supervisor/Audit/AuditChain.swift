@@ -1,6 +1,5 @@
-internal import CLibMD
-internal import FoundationEssentials
-internal import Glibc
+internal import IPC
+internal import JSON
 
 /// The lines of an audit log as a chain: each begins with the SHA-256 of the line before it, FIPS 180-4, so that none can
 /// be changed, left out or moved without changing every line behind it.
@@ -11,7 +10,6 @@ enum AuditChain {
     static let maximumLine = 16 << 10
 
     private static let head = Array(#"{"prev":""#.utf8)
-    private static let hexDigits = Array("0123456789abcdef".utf8)
 
     /// A line, without its newline, from its members after `prev`.
     static func line(after previous: String, _ members: String) -> [UInt8] {
@@ -23,25 +21,18 @@ enum AuditChain {
         guard line.starts(with: head), line.last == UInt8(ascii: "}") else { return nil }
         let rest = line.dropFirst(head.count)
         let hash = rest.prefix(64)
-        guard hash.count == 64, hash.allSatisfy(hexDigits.contains), rest.dropFirst(64).starts(with: "\",\"".utf8)
+        guard SHA256.isDigest(hash), rest.dropFirst(64).starts(with: "\",\"".utf8)
         else { return nil }
         return String(decoding: hash, as: UTF8.self)
     }
 
     /// Whether a line is one JSON object.
     static func isObject(_ line: [UInt8]) -> Bool {
-        guard case .object = try? JSONDecoder().decode(ConfigValue.self, from: Data(line)) else { return false }
-        return true
+        JSONValue.parse(line)?.object != nil
     }
 
     /// The SHA-256 of a line, without its newline, in 64 lower-case hexadecimal digits.
     static func hash(_ line: ArraySlice<UInt8>) -> String {
-        var context = SHA2_CTX()
-        SHA256Init(&context)
-        line.withUnsafeBytes { SHA256Update(&context, $0.assumingMemoryBound(to: UInt8.self).baseAddress, $0.count) }
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        SHA256Final(&digest, &context)
-        let digits = digest.flatMap { [hexDigits[Int($0 >> 4)], hexDigits[Int($0 & 15)]] }
-        return String(decoding: digits, as: UTF8.self)
+        SHA256.of(line)
     }
 }

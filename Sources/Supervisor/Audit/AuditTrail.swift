@@ -36,17 +36,18 @@ final class AuditTrail {
 
     /// Keeps that a call begins; or writes down how it ended. The one line in the file comes with the end.
     func record(
-        _ message: ToSupervisor, _ key: UInt32, in calls: inout OpenCalls, log: LogShare, now: Int
+        _ word: ToSupervisor.Audit, _ key: UInt32, in calls: inout OpenCalls, log: LogShare, now: Int
     ) -> Outcome {
-        if case .auditBegin(let call) = message, let members = calls.begin(key, call, now: now) {
+        switch word {
+        case .begin(let call):
+            guard let members = calls.begin(key, call, now: now) else { return .outOfTurn }
             log.write(.info, "call begins", members: members, now: now)
             return .begun(size: members.utf8.count)
-        }
-        if case .auditEnd(let outcome) = message, let record = calls.end(key, outcome, now: now) {
+        case .end(let outcome):
+            guard let record = calls.end(key, outcome, now: now) else { return .outOfTurn }
             write(record, .info, log, now)
             return .written
         }
-        return .outOfTurn
     }
 
     /// Takes over the calls whose worker will say no more. `tend` writes them down.

@@ -1,6 +1,6 @@
-internal import FoundationEssentials
 internal import Glibc
 internal import IPC
+internal import JSON
 
 /// Why a config cannot be used: everything that is wrong with it, each with its JSON path.
 struct ConfigError: Error {
@@ -45,19 +45,19 @@ struct Config: Equatable {
         json: [UInt8], environment: [String: String], path: String, notes: ConfigReader.Notes = ConfigReader.Notes(),
         machine: SocketTokens.Machine? = nil
     ) throws(ConfigError) {
-        if let mistake = JSONMistake.find(in: json) {
-            throw ConfigError(path: path, mistakes: ["not valid JSON: \(mistake)"])
-        }
-        let value: ConfigValue
-        do {
-            value = try JSONDecoder().decode(ConfigValue.self, from: Data(json))
+        let value: JSONValue
+        do throws(JSONMistake) {
+            let read = try JSONReader.readNotingRepeats(json)
+            value = read.value
+            notes.errors = read.repeats.map { "\($0): is given twice" }
         } catch {
-            throw ConfigError(path: path, mistakes: ["not valid JSON: \(Self.reason(error))"])
+            let place = error.position(in: json)
+            throw ConfigError(
+                path: path, mistakes: ["not valid JSON: line \(place.line), column \(place.column): \(error.what)"])
         }
         guard case .object(let members) = value else {
-            throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.typeName)"])
+            throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.configTypeName)"])
         }
-        notes.errors = RepeatedKeys.find(in: json).map { "\($0): is given twice" }
         let top = ConfigReader(members, path: "", notes: notes)
         let expand = PathExpansion(environment: environment, machine: machine)
         _ = top.has("$schema")  // for editors, see contrib/config.schema.json
@@ -258,10 +258,5 @@ struct Config: Equatable {
             "max_timeout_seconds", in: 1...86_400, default: limits.maxTimeoutSeconds)
         reader.finish()
         return limits
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        guard case DecodingError.dataCorrupted(let context) = error else { return "\(error)" }
-        return context.underlyingError.map { "\($0)" } ?? context.debugDescription
     }
 }

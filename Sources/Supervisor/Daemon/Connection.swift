@@ -67,18 +67,18 @@ final class Connection {
     func readLog(now: Int) -> Bool {
         guard let worker else { return false }
         var chunk = [UInt8](repeating: 0, count: 16_384)
-        let count = read(worker.log.rawValue, &chunk, chunk.count)
-        if count < 0 && (errno == EAGAIN || errno == EINTR) { return true }
+        let count = uninterrupted { read(worker.log.rawValue, &chunk, chunk.count) }
+        if count < 0 && errno == EAGAIN { return true }
         for line in count > 0 ? stderr.append(chunk[..<count]) : stderr.flush() {
             log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)], now: now)
         }
         return count > 0
     }
 
-    /// Logs what a message tells of the connection itself.
-    func note(_ message: ToSupervisor, now: Int) {
+    /// Logs what its worker says of itself and of its client.
+    func note(_ word: ToSupervisor.Life, now: Int) {
         let session: LogValue = .number(Int(id))
-        switch message {
+        switch word {
         case .ready(let abi):
             log.write(
                 .info, "worker ready",
@@ -89,10 +89,6 @@ final class Connection {
         case .clientGone: noteGone("the client closed")
         case .clientDropped(let reason): noteGone(AuditCall.cut(reason, to: 1000), .warning)
         case .clientUnheard, .clientSpeaks: break
-        case .openLocal, .createLocal, .commitLocal, .abandonLocal: break
-        case .auditBegin, .auditEnd, .patternInvalid, .patternsChecked: break
-        case .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward, .forwardCancelled:
-            break
         }
     }
 

@@ -158,7 +158,7 @@ final class Daemon {
         forwards.answer(in: turn, log: { connections[$0]?.log }) { message, requestID, id in
             guard let connection = connections[id] else { return }
             send(id, connection) { worker throws(IPCError) in
-                try worker.channel.send(message, requestID: requestID)
+                try worker.channel.send(ToWorker.forwards(message), requestID: requestID)
             }
         }
         if audit.hasWork {
@@ -245,8 +245,10 @@ final class Daemon {
             case .drain(let id): drain(id)
             case .proceed(let id): tell(id, .proceed)
             case .refuse(let id, let reason): tell(id, .refuseClient(reason: reason))
-            // Only a message leads to these, and `hearOne` does them.
-            case .local, .refuseLocal, .forward, .audit: break
+            case .files(let id, let request, let requestID): answer(request, requestID, id)
+            case .refuseFiles(let id, let requestID): refuseFiles(requestID, id)
+            case .audit(let id, let word, let requestID): record(word, requestID, id)
+            case .forwards(let id, let word, let requestID): take(word, requestID, id)
             }
         }
     }
@@ -264,7 +266,9 @@ final class Daemon {
         }
         guard reaper.ready, let connection = connections[reaper.id] else { return }
         for message in forwards.handOver(to: reaper.id) {
-            send(reaper.id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+            send(reaper.id, connection) { worker throws(IPCError) in
+                try worker.channel.send(ToWorker.forwards(message))
+            }
         }
         if !forwards.hasWork { perform(table.reaped(now: now())) }
     }
@@ -322,13 +326,13 @@ final class Daemon {
     private func drain(_ id: SessionTable.ID) {
         guard let connection = connections[id] else { return }
         // A little less than until the kill, so that a worker whose time is up still ends by itself.
-        let message = ToWorker.drain(milliseconds: UInt32(SessionTable.Bound.drain - 500))
+        let message = ToWorker.life(.drain(milliseconds: UInt32(SessionTable.Bound.drain - 500)))
         send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
     }
 
-    private func tell(_ id: SessionTable.ID, _ message: ToWorker) {
+    private func tell(_ id: SessionTable.ID, _ word: ToWorker.Life) {
         guard let connection = connections[id] else { return }
-        send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+        send(id, connection) { worker throws(IPCError) in try worker.channel.send(ToWorker.life(word)) }
     }
 
     private func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void)
@@ -383,18 +387,8 @@ final class Daemon {
                 return false
             }
         }
-        connection.note(message, now: now())
-        let actions = table.received(message, from: id, now: now())
-        for action in actions {
-            switch action {
-            case .local: answer(message, requestID, id, connection)
-            case .refuseLocal: refuseLocal(requestID, id, connection)
-            case .audit: record(message, requestID, id, connection)
-            case .forward: take(message, requestID, id, connection)
-            case .start, .close, .kill, .drain, .proceed, .refuse: break
-            }
-        }
-        perform(actions)
+        if case .life(let word) = message { connection.note(word, now: now()) }
+        perform(table.received(message, requestID, from: id, now: now()))
         return connections[id]?.isHeard == true
     }
 
@@ -411,24 +405,26 @@ final class Daemon {
         watch(worker.channel.rawValue, Source.channel.token(id))
     }
 
-    private func take(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
-        forwards.take(message, requestID, from: id)
+    private func take(_ word: ToSupervisor.Forwards, _ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        forwards.take(word, requestID, from: id)
         guard forwards.waiting(of: id) >= Forwards.maximumWaiting, let due = forwards.due else { return }
         pause(id, connection, until: max(due, now() + 1))
     }
 
-    private func refuseLocal(_ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
+    private func refuseFiles(_ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
         send(id, connection) { worker throws(IPCError) in
             try worker.channel.send(
-                ToWorker.localRefused(rule: "", reason: "The client has gone."), requestID: requestID)
+                ToWorker.files(.refused(rule: "", reason: "The client has gone.")), requestID: requestID)
         }
     }
 
-    private func answer(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
-        guard let worker = connection.worker else { return }
+    private func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id], let worker = connection.worker else { return }
         do throws(IPCError) {
             try connection.pending.answer(
-                message, requestID, over: worker.channel,
+                request, requestID, over: worker.channel,
                 files: localFiles,
                 allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
         } catch IPCError.closed {
@@ -450,11 +446,12 @@ final class Daemon {
             allowOverwrite: config.allowOverwrite)
     }
 
-    private func record(_ message: ToSupervisor, _ requestID: UInt32, _ id: SessionTable.ID, _ connection: Connection) {
-        switch audit.record(message, requestID, in: &connection.calls, log: connection.log, now: now()) {
+    private func record(_ word: ToSupervisor.Audit, _ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        switch audit.record(word, requestID, in: &connection.calls, log: connection.log, now: now()) {
         case .begun(let size):
             send(id, connection) { worker throws(IPCError) in
-                try worker.channel.send(ToWorker.auditBegun, requestID: requestID)
+                try worker.channel.send(ToWorker.audit(.begun), requestID: requestID)
             }
             connection.audit.spend(size, now: now())
             guard connection.end == nil, let paid = connection.audit.paid(now: now()) else { return }

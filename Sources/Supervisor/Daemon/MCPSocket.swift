@@ -68,9 +68,9 @@ struct MCPSocket: ~Copyable {
 
     borrowing func accept() -> Accepted {
         while true {
-            let number = Glibc.accept(socket.rawValue, nil, nil)
+            let number = uninterrupted { Glibc.accept(socket.rawValue, nil, nil) }
             guard number >= 0 else {
-                if errno == EINTR || errno == ECONNABORTED { continue }
+                if errno == ECONNABORTED { continue }
                 return errno == EAGAIN ? .none : .exhausted(errno: errno)
             }
             let client = OwnedFD(taking: number)

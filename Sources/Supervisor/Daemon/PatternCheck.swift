@@ -32,7 +32,7 @@ final class PatternCheck {
             let check = try PatternCheck(of: policy, program: try Startup.workerProgram())
             var waiting = pollfd(fd: check.worker.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
             let deadline = Clock.milliseconds() + bound
-            while poll(&waiting, 1, Int32(clamping: max(0, deadline - Clock.milliseconds()))) < 0, errno == EINTR {}
+            _ = uninterrupted { poll(&waiting, 1, Int32(clamping: max(0, deadline - Clock.milliseconds()))) }
             if waiting.revents == 0 { check.giveUp() }
             while waiting.revents == 0 { poll(&waiting, 1, -1) }
             return check.mistakes() ?? []
@@ -60,15 +60,14 @@ final class PatternCheck {
         do throws(IPCError) {
             while let incoming = try worker.channel.receive(ToSupervisor.self) {
                 switch incoming.message {
-                case .ready: break
-                case .patternInvalid(let index, let reason): mistakes.append("safeguards.patterns[\(index)] \(reason)")
-                case .patternsChecked(let count):
+                case .life(.ready): break
+                case .patterns(.invalid(let index, let reason)):
+                    mistakes.append("safeguards.patterns[\(index)] \(reason)")
+                case .patterns(.checked(let count)):
                     let more = Int(count) - mistakes.count
                     return more > 0 ? mistakes + ["safeguards.patterns: \(more) more cannot be used"] : mistakes
-                case .clientUnheard, .clientSpeaks, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal,
-                    .abandonLocal, .auditBegin,
-                    .auditEnd, .requestForward, .forwardEstablished, .forwardFailed, .listForwards, .cancelForward,
-                    .forwardCancelled:
+                case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files,
+                    .audit, .forwards:
                     throw .badValue
                 }
             }

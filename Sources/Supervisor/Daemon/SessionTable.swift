@@ -22,14 +22,14 @@ struct SessionTable {
         case proceed(ID)
         /// Tell the worker that its client had no place in time.
         case refuse(ID, reason: String)
-        /// Do what the message asks for with local files, and answer it.
-        case local(ID)
-        /// Answer the message that the client has gone, and do nothing of it.
-        case refuseLocal(ID)
-        /// Write down what the message says of a call.
-        case audit(ID)
-        /// Do what the message says of forwards, and answer it.
-        case forward(ID)
+        /// Do what this message asks for with local files, and answer it.
+        case files(ID, ToSupervisor.Files, requestID: UInt32)
+        /// Answer the request for a local file that the client has gone, and do nothing of it.
+        case refuseFiles(ID, requestID: UInt32)
+        /// Write down what this message says of a call.
+        case audit(ID, ToSupervisor.Audit, requestID: UInt32)
+        /// Do what this message says of forwards, and answer it.
+        case forwards(ID, ToSupervisor.Forwards, requestID: UInt32)
     }
 
     enum Phase: Equatable {
@@ -233,101 +233,92 @@ struct SessionTable {
         return advance(now: now)
     }
 
-    /// A worker's message. What it may say in which phase is decided here and nowhere else.
-    mutating func received(_ message: ToSupervisor, from id: ID, now: Int) -> [Action] {
-        guard let phase = sessions[id]?.phase else { return [] }
-        let mayBeUnheard = sessions[id]?.mayBeUnheard == true
-        switch (phase, message) {
-        case (.serving, .clientUnheard) where mayBeUnheard && draining: return []
-        case (.serving, .clientUnheard) where mayBeUnheard:
-            sessions[id]?.phase = .unheard
-            sessions[id]?.mayBeUnheard = false
-            return boundUnheard() + advance(now: now)
-        case (.unheard, .clientSpeaks) where draining: return []
-        case (.unheard, .clientSpeaks):
-            sessions[id]?.phase = .waitingReady
-            takePlaceInLine(id, now: now)
-            return advance(now: now)
-        case (.refusing, .clientUnheard) where mayBeUnheard:
-            sessions[id]?.isRefusedUnheard = true
-            sessions[id]?.mayBeUnheard = false
-            return boundUnheard() + advance(now: now)
-        case (.releasing, .clientSpeaks) where sessions[id]?.mayStillSayGone == true,
-            (.releasing, .clientUnheard) where sessions[id]?.mayStillSayGone == true:
-            // Sent before the worker knew that its client had gone.
-            return []
-        case (.starting(.serve), .ready):
-            sessions[id]?.phase = .serving
-            sessions[id]?.mayBeUnheard = true
-            if !draining { sessions[id]?.deadline = nil }
-            return draining ? [.drain(id)] : []
-        case (.starting(.refuse), .ready):
-            sessions[id]?.phase = .refusing
-            sessions[id]?.mayBeUnheard = true
-            sessions[id]?.deadline = now + Bound.refusal
-            return []
-        case (.starting(.reap), .ready):
-            sessions[id]?.phase = .reaping
-            if !draining { sessions[id]?.deadline = now + Bound.reaping }
-            return []
-        // A worker whose client has gone may be in the middle of one.
-        case (.serving, .requestForward), (.serving, .forwardEstablished), (.serving, .forwardFailed),
-            (.serving, .listForwards), (.serving, .cancelForward), (.serving, .forwardCancelled),
-            (.releasing, .requestForward), (.releasing, .forwardEstablished), (.releasing, .forwardFailed),
-            (.releasing, .listForwards), (.releasing, .cancelForward), (.releasing, .forwardCancelled),
-            (.reaping, .forwardCancelled):
-            return did(.forward(id), for: id)
-        case (.departing, .ready):
-            release(id, now: now)
-            sessions[id]?.mayStillSayGone = true
-            return draining ? [.drain(id)] : []
-        case (.serving, .clientGone), (.serving, .clientDropped), (.unheard, .clientGone), (.unheard, .clientDropped),
-            (.waitingReady, .clientGone), (.waitingReady, .clientDropped):
-            release(id, now: now)
-            return advance(now: now)
-        case (.releasing, .clientGone) where sessions[id]?.mayStillSayGone == true,
-            (.releasing, .clientDropped) where sessions[id]?.mayStillSayGone == true:
-            sessions[id]?.mayStillSayGone = false
-            return []
-        case (.serving, .openLocal), (.serving, .createLocal), (.serving, .commitLocal), (.serving, .abandonLocal),
-            (.releasing, .abandonLocal):
-            return did(.local(id), for: id)
-        case (.serving, .auditBegin), (.serving, .auditEnd), (.releasing, .auditBegin), (.releasing, .auditEnd):
-            return did(.audit(id), for: id)
-        case (.releasing, .openLocal), (.releasing, .createLocal), (.releasing, .commitLocal):
-            // Sent before the worker saw its client go.
-            return [.refuseLocal(id)]
-        case (.starting, .openLocal), (.starting, .createLocal), (.starting, .commitLocal), (.starting, .abandonLocal),
-            (.starting, .auditBegin), (.starting, .auditEnd), (.refusing, .auditBegin), (.refusing, .auditEnd),
-            (.refusing, .openLocal), (.refusing, .createLocal), (.refusing, .commitLocal), (.refusing, .abandonLocal),
-            (.releasing, .clientGone), (.releasing, .clientDropped), (.releasing, .ready),
-            (.starting, .clientGone), (.starting, .clientDropped), (.serving, .ready),
-            (.starting, .clientUnheard), (.starting, .clientSpeaks), (.serving, .clientUnheard),
-            (.serving, .clientSpeaks), (.refusing, .clientUnheard), (.refusing, .clientSpeaks),
-            (.releasing, .clientUnheard), (.releasing, .clientSpeaks), (.reaping, .clientUnheard),
-            (.reaping, .clientSpeaks), (.unheard, _), (.waitingReady, _),
-            (.refusing, .ready), (.refusing, .clientGone), (.refusing, .clientDropped),
-            (.starting, .requestForward), (.starting, .forwardEstablished), (.starting, .forwardFailed),
-            (.starting, .listForwards), (.starting, .cancelForward), (.starting, .forwardCancelled),
-            (.refusing, .requestForward), (.refusing, .forwardEstablished), (.refusing, .forwardFailed),
-            (.refusing, .listForwards), (.refusing, .cancelForward), (.refusing, .forwardCancelled),
-            (.reaping, .requestForward), (.reaping, .forwardEstablished), (.reaping, .forwardFailed),
-            (.reaping, .listForwards), (.reaping, .cancelForward), (.reaping, .ready), (.reaping, .clientGone),
-            (.reaping, .clientDropped), (.reaping, .openLocal), (.reaping, .createLocal), (.reaping, .commitLocal),
-            (.reaping, .abandonLocal), (.reaping, .auditBegin), (.reaping, .auditEnd),
-            (.serving, .patternInvalid), (.serving, .patternsChecked), (.starting, .patternInvalid),
-            (.starting, .patternsChecked), (.refusing, .patternInvalid), (.refusing, .patternsChecked),
-            (.releasing, .patternInvalid), (.releasing, .patternsChecked), (.reaping, .patternInvalid),
-            (.reaping, .patternsChecked), (.starting(.check), .ready), (.departing, _),
-            (.silent, _), (.waiting, _), (.toRefuse, _):
-            return [.kill(id, reason: "it sent a message out of turn")]
+    /// A worker's message. What it may say in which phase is decided by `Permission`.
+    mutating func received(
+        _ message: ToSupervisor, _ requestID: UInt32 = 0, from id: ID, now: Int
+    ) -> [Action] {
+        guard let session = sessions[id] else { return [] }
+        switch Permission.of(message, from: session) {
+        case .outOfTurn: return [.kill(id, reason: "it sent a message out of turn")]
+        case .tooLate: return [.refuseFiles(id, requestID: requestID)]
+        case .granted: break
+        }
+        switch message {
+        case .life(.ready): return ready(id, now: now)
+        case .life(.clientUnheard): return clientUnheard(id, now: now)
+        case .life(.clientSpeaks): return clientSpeaks(id, now: now)
+        case .life(.clientGone), .life(.clientDropped): return clientLeft(id, now: now)
+        case .files(let request): return heard(.files(id, request, requestID: requestID), from: id)
+        case .audit(let word): return heard(.audit(id, word, requestID: requestID), from: id)
+        case .forwards(let word): return heard(.forwards(id, word, requestID: requestID), from: id)
+        // Never granted to a worker of this table.
+        case .patterns: return []
         }
     }
 
     /// A worker that has asked for something has heard its client.
-    private mutating func did(_ action: Action, for id: ID) -> [Action] {
+    private mutating func heard(_ action: Action, from id: ID) -> [Action] {
         sessions[id]?.mayBeUnheard = false
         return [action]
+    }
+
+    private mutating func ready(_ id: ID, now: Int) -> [Action] {
+        switch sessions[id]?.phase {
+        case .starting(.serve):
+            sessions[id]?.phase = .serving
+            sessions[id]?.mayBeUnheard = true
+            if !draining { sessions[id]?.deadline = nil }
+            return draining ? [.drain(id)] : []
+        case .starting(.refuse):
+            sessions[id]?.phase = .refusing
+            sessions[id]?.mayBeUnheard = true
+            sessions[id]?.deadline = now + Bound.refusal
+            return []
+        case .starting(.reap):
+            sessions[id]?.phase = .reaping
+            if !draining { sessions[id]?.deadline = now + Bound.reaping }
+            return []
+        case .departing:
+            release(id, now: now)
+            sessions[id]?.mayStillSayGone = true
+            return draining ? [.drain(id)] : []
+        // Not granted there.
+        case .starting(.check), .silent, .waiting, .toRefuse, .serving, .unheard, .waitingReady, .refusing, .releasing,
+            .reaping, .none:
+            return []
+        }
+    }
+
+    private mutating func clientUnheard(_ id: ID, now: Int) -> [Action] {
+        switch sessions[id]?.phase {
+        case .serving where !draining: sessions[id]?.phase = .unheard
+        case .refusing: sessions[id]?.isRefusedUnheard = true
+        // Sent before the worker knew that its client had gone, or while the daemon stops. It is not granted elsewhere.
+        case .serving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard, .waitingReady, .departing,
+            .reaping,
+            .none:
+            return []
+        }
+        sessions[id]?.mayBeUnheard = false
+        return boundUnheard() + advance(now: now)
+    }
+
+    private mutating func clientSpeaks(_ id: ID, now: Int) -> [Action] {
+        // Else it was sent before the worker knew that its client had gone.
+        guard sessions[id]?.phase == .unheard, !draining else { return [] }
+        sessions[id]?.phase = .waitingReady
+        takePlaceInLine(id, now: now)
+        return advance(now: now)
+    }
+
+    /// Its worker says that the client has gone. Where this process has seen it before, the place is free already.
+    private mutating func clientLeft(_ id: ID, now: Int) -> [Action] {
+        guard sessions[id]?.phase != .releasing else {
+            sessions[id]?.mayStillSayGone = false
+            return []
+        }
+        release(id, now: now)
+        return advance(now: now)
     }
 
     /// A worker's process has ended, or could not be started.

@@ -63,8 +63,8 @@ enum Startup {
     /// What lies at a host's socket and is none; nothing may lie there, as long as its ControlMaster is down.
     private static func socketProblem(_ host: PolicySnapshot.Host) -> String? {
         var status = stat()
-        guard stat(host.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
-        return "the socket of host \"\(host.name)\": \(host.socket) exists and is not a socket; "
+        guard stat(host.master.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
+        return "the socket of host \"\(host.name)\": \(host.master.socket) exists and is not a socket; "
             + "name the path of its ControlMaster's socket"
     }
 

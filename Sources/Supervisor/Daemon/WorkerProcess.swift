@@ -79,7 +79,7 @@ final class WorkerProcess {
             }
             let worker = WorkerProcess(
                 pid: pid, pidfd: OwnedFD(taking: number), channel: Channel(taking: own), log: log)
-            try? worker.channel.send(ToWorker.setup(role), descriptor: policy.duplicateForChild())
+            try? worker.channel.send(ToWorker.life(.setup(role)), descriptor: policy.duplicateForChild())
             return worker
         } catch {
             let why =
@@ -91,7 +91,7 @@ final class WorkerProcess {
 
     /// Sends a policy to a worker at work.
     func send(policy: borrowing OwnedFD) throws(IPCError) {
-        try channel.send(ToWorker.policy, descriptor: policy.duplicateForChild())
+        try channel.send(ToWorker.life(.policy), descriptor: policy.duplicateForChild())
     }
 
     /// Ends the worker and every `ssh` that it started.

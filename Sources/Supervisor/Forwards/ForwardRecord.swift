@@ -1,12 +1,5 @@
 internal import IPC
 
-/// A ControlMaster that may carry forwards.
-struct ForwardMaster: Equatable {
-    let socket: String
-    let user: String
-    let address: String
-}
-
 extension ForwardRegistry {
     enum Phase: String, Codable, Equatable {
         /// A port is chosen and not yet written down.
@@ -40,24 +33,12 @@ extension ForwardRegistry {
         var wantsPort = false
         var formerInode: UInt64?
 
-        var master: ForwardMaster { ForwardMaster(socket: route.socket, user: route.user, address: route.address) }
-
-        /// What a person types to have the master release it.
-        var cancelLine: String {
-            func quoted(_ word: String) -> String {
-                "'\(word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
-            }
-            let socket = quoted(ControlPath.argument(route.socket))
-            let destination = quoted("\(route.user)@\(route.address)")
-            return "ssh -O cancel -S \(socket) -L \(quoted(route.specification)) \(destination)"
-        }
-
         /// Bounds on what a state file may bring in.
         var isPlausible: Bool {
-            let words = [host, route.socket, route.user, route.address]
+            let words = [host, route.master.socket, route.master.user, route.master.address]
             return route.localPort > 0 && route.remotePort > 0 && ForwardRule.isHost(route.remoteHost)
                 && words.allSatisfy { (1...255).contains($0.utf8.count) && !$0.utf8.contains(0) }
-                && route.socket.hasPrefix("/") && !route.user.hasPrefix("-") && reason.utf8.count <= 4096
+                && route.master.socket.hasPrefix("/") && !route.master.user.hasPrefix("-") && reason.utf8.count <= 4096
         }
 
         /// Whether its port is still open, as far as can be told; `uid` is the user of its ControlMaster.
@@ -88,7 +69,7 @@ extension ForwardRegistry {
         /// Write the forwards down and call `recorded`, or where that fails `unrecorded`, whose answer replaces the others.
         case record
         /// Answer the worker.
-        case answer(ToWorker)
+        case answer(ToWorker.Forwards)
         /// Have a reaper cancel this one.
         case reap(ID)
         case note(LogLevel, String, ID, Forward)

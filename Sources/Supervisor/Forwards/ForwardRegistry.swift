@@ -8,7 +8,7 @@ internal import IPC
 struct ForwardRegistry {
     typealias ID = UInt32
 
-    static let maximumCount = 64
+    static let maximumCount = Int(ForwardEntry.maximumCount)
     /// Ports tried for one request, and cancels for one forward.
     private static let maximumTries = 5
     private static let maximumCancels = 2
@@ -17,7 +17,7 @@ struct ForwardRegistry {
 
     let uid: UInt32
     /// The hosts that may carry forwards, by name.
-    private(set) var masters: [String: ForwardMaster] = [:]
+    private(set) var masters: [String: Master] = [:]
     private(set) var forwards: [ID: Forward] = [:]
     private var stopping = false
     private var nextID: ID = 1
@@ -39,34 +39,29 @@ struct ForwardRegistry {
     /// A message of a worker that serves, or of a reaper. `choose` gives ports to try. What listens is looked at only for a
     /// message whose answer depends on it.
     mutating func received(
-        _ message: ToSupervisor, from session: SessionTable.ID, _ listeners: @autoclosure () -> Listeners, now: UInt64,
+        _ message: ToSupervisor.Forwards, from session: SessionTable.ID, _ listeners: @autoclosure () -> Listeners,
+        now: UInt64,
         holds: (UInt32, UInt64) -> Bool? = Listeners.process,
         choose: () -> UInt16 = { UInt16.random(in: ports) }
     ) -> [Action] {
         switch message {
-        case .requestForward(let host, let remoteHost, let remotePort, let localPort):
+        case .request(let host, let remoteHost, let remotePort, let localPort):
             return request(host, remoteHost, remotePort, localPort, session, listeners, now, choose)
-        case .forwardEstablished(let id, let masterPID):
-            guard let forward = mine(id, session, .establishing) else { return Self.refusal(Self.notYours) }
+        case .established(let id, let masterPID):
+            guard let forward = mine(id, session, .establishing) else { return Self.refusal(.notYours) }
             return established(id, forward, listeners()) { masterPID == 0 ? nil : holds(masterPID, $0) }
-        case .forwardFailed(let id, let failure):
-            guard let forward = mine(id, session, .establishing) else { return Self.refusal(Self.notYours) }
+        case .failed(let id, let failure):
+            guard let forward = mine(id, session, .establishing) else { return Self.refusal(.notYours) }
             return failed(id, forward, failure, listeners, choose)
-        case .listForwards: return (isEmpty ? [] : observe(listeners())) + [.answer(.forwards(entries))]
-        case .cancelForward(let id, let port, let host): return cancel(id, port, host, session, listeners)
-        case .forwardCancelled(let id, let said):
-            guard let forward = forwards[id], forward.owner == session else { return Self.refusal(Self.notYours) }
+        case .list: return (isEmpty ? [] : observe(listeners())) + [.answer(.list(entries))]
+        case .cancel(let id, let port, let host): return cancel(id, port, host, session, listeners)
+        case .cancelled(let id, let said):
+            guard let forward = forwards[id], forward.owner == session else { return Self.refusal(.notYours) }
             return cancelled(id, forward, said, listeners())
-        case .ready, .clientUnheard, .clientSpeaks, .clientGone, .clientDropped, .openLocal, .createLocal, .commitLocal,
-            .abandonLocal, .auditBegin,
-            .auditEnd, .patternInvalid, .patternsChecked:
-            return []
         }
     }
 
-    private static let notYours = "This forward is not being worked on by you."
-
-    private static func refusal(_ reason: String) -> [Action] { [.answer(.forwardRefused(reason: reason))] }
+    private static func refusal(_ why: ForwardRefusal) -> [Action] { [.answer(.refused(why))] }
 
     private func mine(_ id: ID, _ session: SessionTable.ID, _ phase: Phase) -> Forward? {
         forwards[id].flatMap { $0.owner == session && $0.phase == phase ? $0 : nil }
@@ -76,13 +71,9 @@ struct ForwardRegistry {
         _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16, _ session: SessionTable.ID,
         _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
-        guard !stopping else { return Self.refusal("The daemon stops; nothing was forwarded.") }
-        guard let master = masters[host] else {
-            return Self.refusal("hosts.\(host).capabilities.port_forward is off: nothing was forwarded.")
-        }
-        guard remotePort > 0, ForwardRule.isHost(remoteHost) else {
-            return Self.refusal("Where the forward is to lead is no host and port.")
-        }
+        guard !stopping else { return Self.refusal(.stopping) }
+        guard let master = masters[host] else { return Self.refusal(.notAllowed(host: host)) }
+        guard remotePort > 0, ForwardRule.isHost(remoteHost) else { return Self.refusal(.noTarget) }
         let listeners = listeners()
         // A dead one to the same place is taken up again, at its old port where that can be.
         let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
@@ -92,26 +83,20 @@ struct ForwardRegistry {
                 && listeners.loopback[forward.route.localPort] == nil
         }
         if old == nil, forwards.count >= Self.maximumCount {
-            return Self.refusal(
-                "There are \(Self.maximumCount) forwards already, which is the most. Cancel one with ssh_cancel_forward."
-            )
+            return Self.refusal(.tooMany)
         }
         if let other = forwards.first(where: { $0.value.route.localPort == wanted && $0.key != old?.key }) {
-            return Self.refusal(
-                "local_port \(wanted) belongs to forward \(other.key). Cancel that one, or leave local_port out.")
+            return Self.refusal(.portOfForward(localPort: wanted, forward: other.key))
         }
         let explicit = wanted != 0 ? wanted : nil
-        if let explicit, listeners.taken.contains(explicit) { return Self.refusal(Self.taken(explicit)) }
+        if let explicit, listeners.taken.contains(explicit) { return Self.refusal(.portTaken(localPort: explicit)) }
         guard let port = explicit ?? free(listeners, preferring: old?.value.route.localPort, choose) else {
-            return Self.refusal("No local port is free; nothing was forwarded.")
+            return Self.refusal(.noPort)
         }
         let route = ForwardRoute(
-            socket: master.socket, user: master.user, address: master.address, localPort: port,
-            remoteHost: remoteHost, remotePort: remotePort)
+            master: master, localPort: port, remoteHost: remoteHost, remotePort: remotePort)
         var forward = Forward(host: host, route: route, since: now, phase: .requested)
-        guard forward.isPlausible else {
-            return Self.refusal("hosts.\(host): socket, user and host must have at most 255 bytes each for a forward.")
-        }
+        guard forward.isPlausible else { return Self.refusal(.namesTooLong(host: host)) }
         forward.owner = session
         forward.wantsPort = explicit != nil
         forward.formerInode = old?.value.inode
@@ -124,7 +109,7 @@ struct ForwardRegistry {
     private mutating func propose(_ id: ID) -> [Action] {
         forwards[id]?.attempts += 1
         guard let forward = forwards[id] else { return [] }
-        return [.record, .answer(.forwardAssigned(forward: id, localPort: forward.route.localPort))]
+        return [.record, .answer(.assigned(forward: id, localPort: forward.route.localPort))]
     }
 
     /// The forwards are written down: a port that was requested may be used.
@@ -133,15 +118,10 @@ struct ForwardRegistry {
     }
 
     /// They could not be, for this reason: what was requested is dropped, and this is the answer to it.
-    mutating func unrecorded(_ why: String) -> ToWorker? {
+    mutating func unrecorded(_ why: String) -> ToWorker.Forwards? {
         let requested = forwards.filter { $0.value.phase == .requested }.keys
         for id in requested { giveUp(id, "it could not be written down: \(why)") }
-        return requested.isEmpty
-            ? nil : .forwardRefused(reason: "Nothing was forwarded, because it could not be written down: \(why).")
-    }
-
-    private static func taken(_ port: UInt16) -> String {
-        "local_port \(port) is taken by another program. Leave local_port out, or name a free one."
+        return requested.isEmpty ? nil : .refused(.notWritten(why: why))
     }
 
     private mutating func newID() -> ID {
@@ -163,23 +143,20 @@ struct ForwardRegistry {
     private mutating func established(
         _ id: ID, _ forward: Forward, _ listeners: Listeners, _ masterHolds: (UInt64) -> Bool?
     ) -> [Action] {
-        guard !stopping, masters[forward.host] == forward.master else {
-            return reap([id])
-                + Self.refusal("\"\(forward.host)\" may not forward any more; the forward is closed again.")
+        guard !stopping, masters[forward.host] == forward.route.master else {
+            return reap([id]) + Self.refusal(.allowedNoMore(host: forward.host))
         }
         let listener = listeners.loopback[forward.route.localPort]
         guard let listener, listener.canBe(of: uid), masterHolds(listener.inode) != false else {
             // The word of master and worker against what is seen: nothing may stay behind.
             return reap([id])
-                + Self.refusal(
-                    "The ControlMaster of \"\(forward.host)\" was said to listen on 127.0.0.1:\(forward.route.localPort), "
-                        + "and does not. Try again.")
+                + Self.refusal(.notListening(host: forward.host, localPort: forward.route.localPort))
         }
         settle(id, .running)
         forwards[id]?.inode = listener.inode
         return [
             note(.info, "forward established", id), .record,
-            .answer(.forwardRunning(forward: id, localPort: forward.route.localPort, since: forward.since)),
+            .answer(.running(forward: id, localPort: forward.route.localPort, since: forward.since)),
         ].compactMap { $0 }
     }
 
@@ -196,20 +173,14 @@ struct ForwardRegistry {
             }
             giveUp(id, "the ControlMaster could not listen on 127.0.0.1:\(port)")
             return [.record]
-                + Self.refusal(
-                    "The ControlMaster of \"\(forward.host)\" could not listen on 127.0.0.1:\(port): "
-                        + "the port is taken, or one that only root may have. "
-                        + (forward.wantsPort ? "Leave local_port out, or name another one." : "Try again."))
+                + Self.refusal(.notOpened(host: forward.host, localPort: port, wasNamed: forward.wantsPort))
         case .masterDead:
             giveUp(id, "the ControlMaster of \"\(forward.host)\" is not up")
-            return [.record] + Self.refusal("The ControlMaster of \"\(forward.host)\" is not up.")
+            return [.record] + Self.refusal(.masterDead(host: forward.host))
         case .unknown:
             settle(
                 id, .dead, "the ControlMaster did not answer in time; the port may be opened yet, and is closed then")
-            return [.record]
-                + Self.refusal(
-                    "The ControlMaster of \"\(forward.host)\" did not answer in time. What it opens yet is closed again. "
-                        + "Ask ssh_connection_status whether it lives.")
+            return [.record] + Self.refusal(.masterSilent(host: forward.host))
         }
     }
 
@@ -246,7 +217,7 @@ struct ForwardRegistry {
             // One that was never seen, and is there after all.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
                 actions += reap([id])
-            case .dead where forward.isOver(in: listeners, of: uid) && masters[forward.host] != forward.master:
+            case .dead where forward.isOver(in: listeners, of: uid) && masters[forward.host] != forward.route.master:
                 actions += remove(id)
             case .requested, .establishing, .running, .dead, .cancelling, .reaping: break
             }
@@ -279,21 +250,18 @@ struct ForwardRegistry {
                 && (host.isEmpty || forward.host == host)
         }
         guard let (id, forward) = found else {
-            let which = id == 0 ? "local_port \(port)" : "forward_id \(id)"
-            return Self.refusal(
-                "There is no forward with \(which)\(host.isEmpty ? "" : " on \"\(host)\""). "
-                    + "ssh_list_forwards shows those that there are.")
+            return Self.refusal(.noSuchForward(forward: id, localPort: port, host: host))
         }
         switch forward.phase {
         case .dead where forward.isOver(in: listeners(), of: uid):
-            return remove(id) + [.answer(.forwardClosed(forward.entry(id)))]
+            return remove(id) + [.answer(.closed(forward.entry(id)))]
         case .running, .dead:
             forwards[id]?.phase = .cancelling
             forwards[id]?.owner = session
             forwards[id]?.attempts = 1
-            return [.answer(.closeForward(forward: id, route: forward.route))]
+            return [.answer(.close(forward: id, route: forward.route))]
         case .requested, .establishing, .cancelling, .reaping:
-            return Self.refusal("Forward \(id) is just being made or closed. Look again with ssh_list_forwards.")
+            return Self.refusal(.busy(forward: id))
         }
     }
 
@@ -303,20 +271,17 @@ struct ForwardRegistry {
     ) -> [Action] {
         let open = forward.isOpen(in: listeners, of: uid)
         switch forward.phase {
-        case .cancelling where !open: return remove(id) + [.answer(.forwardClosed(forward.entry(id)))]
+        case .cancelling where !open: return remove(id) + [.answer(.closed(forward.entry(id)))]
         case .cancelling where forward.attempts < Self.maximumCancels:
             forwards[id]?.attempts += 1
-            return [.answer(.closeForward(forward: id, route: forward.route))]
+            return [.answer(.close(forward: id, route: forward.route))]
         case .cancelling:
             settle(id, .running)
             forwards[id]?.inode = listeners.loopback[forward.route.localPort]?.inode
-            return [.record]
-                + Self.refusal(
-                    "Forward \(id) is still open: the ControlMaster did not cancel it\(said.isEmpty ? "" : " (\(said.prefix(200)))"). "
-                        + "The user can try by hand: \(forward.cancelLine)")
+            return [.record] + Self.refusal(.stillOpen(forward: id, said: said, route: forward.route))
         case .reaping where !open: return remove(id)
         case .reaping: return tryAgain(id, forward)
-        case .requested, .establishing, .running, .dead: return Self.refusal(Self.notYours)
+        case .requested, .establishing, .running, .dead: return Self.refusal(.notYours)
         }
     }
 
@@ -329,19 +294,19 @@ struct ForwardRegistry {
     private mutating func tryAgain(_ id: ID, _ forward: Forward) -> [Action] {
         forwards[id]?.owner = nil
         if forward.attempts < Self.maximumCancels { return [.reap(id)] }
-        settle(id, .dead, "it could not be closed; by hand: \(forward.cancelLine)")
+        settle(id, .dead, "it could not be closed; by hand: \(forward.route.cancelCommand)")
         forwards[id]?.attempts = Self.maximumCancels
         return [note(.error, "forward not released", id), .record].compactMap { $0 }
     }
 
     /// What a reaper that is ready is to cancel now.
-    mutating func handOver(to reaper: SessionTable.ID) -> [ToWorker] {
-        var messages: [ToWorker] = []
+    mutating func handOver(to reaper: SessionTable.ID) -> [ToWorker.Forwards] {
+        var messages: [ToWorker.Forwards] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key })
         where forward.phase == .reaping && forward.owner == nil {
             forwards[id]?.owner = reaper
             forwards[id]?.attempts += 1
-            messages.append(.closeForward(forward: id, route: forward.route))
+            messages.append(.close(forward: id, route: forward.route))
         }
         return messages
     }
@@ -372,9 +337,9 @@ struct ForwardRegistry {
     // MARK: Config, start and stop
 
     /// The hosts of a config that has come into force: forwards of others are closed.
-    mutating func configure(_ masters: [String: ForwardMaster], _ listeners: Listeners) -> [Action] {
+    mutating func configure(_ masters: [String: Master], _ listeners: Listeners) -> [Action] {
         self.masters = masters
-        return close(listeners) { masters[$0.host] != $0.master }
+        return close(listeners) { masters[$0.host] != $0.route.master }
     }
 
     /// Everything is closed; what is being made or cancelled follows when its worker has ended.
@@ -397,14 +362,14 @@ struct ForwardRegistry {
 
     /// Takes over what an earlier daemon has left: what is still open and allowed is listed again, what is open and not
     /// allowed, or was just being made or closed, is reaped; the rest is forgotten.
-    mutating func adopt(_ left: [ID: Forward], masters: [String: ForwardMaster], _ listeners: Listeners) -> [Action] {
+    mutating func adopt(_ left: [ID: Forward], masters: [String: Master], _ listeners: Listeners) -> [Action] {
         self.masters = masters
         var actions: [Action] = left.isEmpty ? [] : [.record]
         for (id, forward) in left.sorted(by: { $0.key < $1.key }).prefix(Self.maximumCount) {
             forwards[id] = forward
             nextID = max(nextID, id &+ 1)
             switch forward.phase {
-            case .running where forward.isOpen(in: listeners, of: uid) && masters[forward.host] == forward.master:
+            case .running where forward.isOpen(in: listeners, of: uid) && masters[forward.host] == forward.route.master:
                 actions += [note(.info, "forward adopted", id)].compactMap { $0 }
             case .running where forward.isOver(in: listeners, of: uid),
                 .dead where forward.isOver(in: listeners, of: uid):

@@ -13,7 +13,7 @@ final class Forwards {
     static let maximumWaiting = 64
 
     private struct Waiting {
-        let message: ToSupervisor
+        let message: ToSupervisor.Forwards
         let requestID: UInt32
         let session: SessionTable.ID
     }
@@ -37,10 +37,10 @@ final class Forwards {
         }
     }
 
-    private static func masters(_ policy: PolicySnapshot) -> [String: ForwardMaster] {
+    private static func masters(_ policy: PolicySnapshot) -> [String: Master] {
         let able = policy.hosts.filter(\.capabilities.portForward)
         return Dictionary(
-            able.map { ($0.name, ForwardMaster(socket: $0.socket, user: $0.user, address: $0.host)) }
+            able.map { ($0.name, $0.master) }
         ) { $1 }
     }
 
@@ -51,7 +51,7 @@ final class Forwards {
 
     /// Takes a worker's message. It is answered with the others that wait, after one look: the look must be newer than the
     /// message, and one look does for many.
-    func take(_ message: ToSupervisor, _ requestID: UInt32, from session: SessionTable.ID) {
+    func take(_ message: ToSupervisor.Forwards, _ requestID: UInt32, from session: SessionTable.ID) {
         waiting.append(Waiting(message: message, requestID: requestID, session: session))
     }
 
@@ -63,11 +63,11 @@ final class Forwards {
 
     /// Answers messages that wait, as long as the turn lasts; at least one, where they are due.
     func answer(
-        in turn: Turn, log: (SessionTable.ID) -> LogShare?, send: (ToWorker, UInt32, SessionTable.ID) -> Void
+        in turn: Turn, log: (SessionTable.ID) -> LogShare?, send: (ToWorker.Forwards, UInt32, SessionTable.ID) -> Void
     ) {
         guard !waiting.isEmpty, Clock.microseconds() >= lookAgain else { return }
         var seen: Listeners?
-        var answered: [(Waiting, ToWorker)] = []
+        var answered: [(Waiting, ToWorker.Forwards)] = []
         var done = 0
         for item in waiting {
             answered += perform(received(item, &seen), log(item.session)).map { (item, $0) }
@@ -97,11 +97,8 @@ final class Forwards {
         var seen: Listeners?
         for item in waiting where item.session == session {
             switch item.message {
-            case .forwardEstablished, .forwardFailed, .forwardCancelled: perform(received(item, &seen), log)
-            case .requestForward, .listForwards, .cancelForward, .ready, .clientUnheard, .clientSpeaks, .clientGone,
-                .clientDropped, .openLocal,
-                .createLocal, .commitLocal, .abandonLocal, .auditBegin, .auditEnd, .patternInvalid, .patternsChecked:
-                break
+            case .established, .failed, .cancelled: perform(received(item, &seen), log)
+            case .request, .list, .cancel: break
             }
         }
         waiting.removeAll { $0.session == session }
@@ -121,7 +118,7 @@ final class Forwards {
     func configure(_ policy: PolicySnapshot) { perform(registry.configure(Self.masters(policy), look())) }
     func drain() { perform(registry.drain(look())) }
     func noReaper() { perform(registry.noReaper()) }
-    func handOver(to reaper: SessionTable.ID) -> [ToWorker] { registry.handOver(to: reaper) }
+    func handOver(to reaper: SessionTable.ID) -> [ToWorker.Forwards] { registry.handOver(to: reaper) }
 
     private func look() -> Listeners { look(expecting: registry.runningPorts) }
 
@@ -139,8 +136,8 @@ final class Forwards {
     /// - Parameter log: the share of the worker that is the reason; nil where none is.
     /// - Returns: the answers to the worker that asked.
     @discardableResult
-    private func perform(_ actions: [ForwardRegistry.Action], _ log: LogShare? = nil) -> [ToWorker] {
-        var answers: [ToWorker] = []
+    private func perform(_ actions: [ForwardRegistry.Action], _ log: LogShare? = nil) -> [ToWorker.Forwards] {
+        var answers: [ToWorker.Forwards] = []
         var recorded = false
         for action in actions {
             switch action {

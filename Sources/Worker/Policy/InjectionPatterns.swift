@@ -1,5 +1,5 @@
 /// The built-in patterns of the injection guard, in the syntax of RE2. One more pattern adds states to the automaton
-/// that searches for all of them, and no pass over the text. Tests/WorkerTests/InjectionCorpus.swift lists what must
+/// that searches for all of them, and no pass over the text. Tests/ToolsTests/InjectionCorpus.swift lists what must
 /// match and what must not.
 enum InjectionPatterns {
     /// What may stand between two words: white space, the marks with which a line of a comment or a quotation begins,

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// A file that was read to the end that it had when it was opened.
 public struct DownloadResult: Equatable, Sendable {
     /// How many of its bytes were read.

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// Gives content its name: all of it, or none.
 extension Writer {
     /// Why a temporary file cannot take the place of the existing one.

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// What a write does with a file that exists.
 public enum WritePolicy: Equatable, Sendable {
     /// Leaves the file alone and fails with `.exists`. If two writers do this at once, one succeeds.

@@ -60,12 +60,8 @@ final class ShellTransport: SFTPTransport {
 
     private let client: SFTPClient
     private let opener: Opener
-    private let nonce = ShellTransport.makeNonce()
+    private let nonce = Nonce.make()
     private let state: Mutex<State>
-
-    static func makeNonce() -> String {
-        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
-    }
 
     /// Starts the shell.
     static func open(_ client: SFTPClient, _ opener: @escaping Opener) async throws(SFTPError) -> ShellTransport {

@@ -1,3 +1,4 @@
+internal import SSH
 internal import Synchronization
 
 /// A session that writes what it is sent to one file, from an offset on.
@@ -23,7 +24,7 @@ final class ShellWriter: Sendable {
     static func open(
         _ path: [UInt8], offset: UInt64, _ opener: ShellTransport.Opener
     ) async throws(SFTPError) -> ShellWriter {
-        let nonce = ShellTransport.makeNonce()
+        let nonce = Nonce.make()
         let end = Slot<String>()
         let said = Said(nonce: nonce)
         let pipe = try await opener(

@@ -84,7 +84,7 @@ final class Child: Sendable {
             return child
         } catch {
             Glibc.kill(pid, SIGKILL)
-            while waitpid(pid, nil, 0) < 0 && errno == EINTR {}
+            _ = uninterrupted { waitpid(pid, nil, 0) }
             throw error
         }
     }
@@ -148,14 +148,14 @@ final class Child: Sendable {
         guard state.withLock({ $0.outputs[stream] != nil }) else { return .finished }
         var count = 0
         let chunk = [UInt8](unsafeUninitializedCapacity: Self.longestRead) { buffer, filled in
-            count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            count = uninterrupted { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
             filled = max(0, count)
         }
         if count > 0 {
             take(chunk[...])
             return .more
         }
-        if count < 0 && (errno == EAGAIN || errno == EINTR) { return .more }
+        if count < 0 && errno == EAGAIN { return .more }
         settle { $0.outputs[stream] = nil }
         return .finished
     }
@@ -233,8 +233,9 @@ final class Child: Sendable {
                 state.due.append(state.pending.removeFirst().then)
                 continue
             }
-            let count = next.rest.withUnsafeBytes { Glibc.write(input.number, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
+            let count = next.rest.withUnsafeBytes { rest in
+                uninterrupted { Glibc.write(input.number, rest.baseAddress, rest.count) }
+            }
             if count < 0 && errno == EAGAIN { return }
             guard count > 0 else {
                 state.input = nil

@@ -77,8 +77,7 @@ public final class HostSessions: Sendable {
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
-        let nonce =
-            String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+        let nonce = Nonce.make()
         let line = Observer.line(
             nonce: nonce, command: request.command, directory: Self.directory(request.directory),
             tree: request.tree, inPOSIXShell: request.inPOSIXShell, environment: request.environment,

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// The script around every command: a POSIX `sh` that starts the command in the user's login shell, as
 /// `ssh host command` would, and tells on the same two streams when it started, as which process, and how it ended.
 ///

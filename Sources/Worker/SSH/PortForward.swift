@@ -8,8 +8,8 @@ extension SSHInvocation {
     static func cancel(_ route: ForwardRoute) -> [String] { control("cancel", route) }
 
     private static func control(_ command: String, _ route: ForwardRoute) -> [String] {
-        ["-S", ControlPath.argument(route.socket), "-O", command, "-L", route.specification] + controlOptions
-            + ["--", "\(route.user)@\(route.address)"]
+        ["-S", route.master.controlPath, "-O", command, "-L", route.specification] + controlOptions
+            + ["--", route.master.destination]
     }
 }
 
@@ -44,7 +44,7 @@ public enum PortForward {
         guard case .exited(let status) = answer.end else { return .unknown }
         let said = firstLine(answer.stderr)
         if SSHInvocation.isUnusable(said) { return .unusable(detail: said) }
-        let host = PolicySnapshot.Host(name: "", socket: route.socket, user: route.user, host: route.address)
+        let host = PolicySnapshot.Host(name: "", master: route.master)
         let check = try? await SSHProcess.collect(
             path: sshPath, arguments: SSHInvocation.check(host), limit: limit)
         let lives = check?.end == .exited(0)

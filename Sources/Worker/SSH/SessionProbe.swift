@@ -13,7 +13,7 @@ extension HostSessions {
     /// - Returns: how many the host took; nil where it could not be asked.
     func probe(_ count: Int) async -> Int? {
         let events = AsyncStream.makeStream(of: (index: Int, trial: Trial, ended: Bool).self)
-        let nonce = String(UInt64.random(in: .min ... .max), radix: 36)
+        let nonce = Nonce.make()
         let line = "exec /bin/sh -c 'echo \(nonce); read x'"
         var children: [Child] = []
         for index in 0..<count {

@@ -69,7 +69,7 @@ enum ConnectionStatusTool: Tool {
     private static func status(of host: PolicySnapshot.Host, _ context: ToolContext) async -> JSONValue {
         let state = await context.access[host.name]?.sessions.check(within: HostSessions.greeting) ?? .dead(detail: "")
         var entry: JSONObject = [
-            "name": .string(host.name), "connected": .bool(state == .alive), "socket": .string(host.socket),
+            "name": .string(host.name), "connected": .bool(state == .alive), "socket": .string(host.master.socket),
         ]
         switch state {
         case .alive:

@@ -9,13 +9,13 @@ enum Failures {
         let down =
             "The SSH session to \"\(host.name)\" is not up\(said). " + (outcome.isEmpty ? "" : outcome + " ")
         // ssh -M does not replace what lies at the path. Only what a dead master has left there may go.
-        switch MasterSocket.at(host.socket) {
+        switch MasterSocket.at(host.master.socket) {
         case .absent: return down + bringUp(host)
         case .noDirectory(let directory):
             return down + "The directory of its socket, \(directory), is missing. "
                 + bringUp(host, first: SSHInvocation.directoryCommand(directory) + " && ")
         case .link:
-            return down + "\(host.socket) is a symbolic link, and ssh -M makes no socket in its place. "
+            return down + "\(host.master.socket) is a symbolic link, and ssh -M makes no socket in its place. "
                 + "Ask the user to bring the session up where it leads, or to name that path in the config."
         case .own:
             guard detail.contains("Connection refused") else {
@@ -23,17 +23,17 @@ enum Failures {
                     detail.hasPrefix(HostSessions.noAnswer)
                     ? "takes connections and does not answer"
                     : "does not speak OpenSSH's ControlMaster protocol"
-                return down + "Something listens at its socket \(host.socket) that \(how), and ssh -M does not replace "
-                    + "it. Ask the user to find out what it is and to end it (fuser -v "
-                    + "\(SSHInvocation.quoted(host.socket)) names the process), or to name another socket in the config. "
+                return down + "Something listens at its socket \(host.master.socket) that \(how), and ssh -M does not "
+                    + "replace it. Ask the user to find out what it is and to end it (fuser -v "
+                    + "\(ShellWord.quoted(host.master.socket)) names the process), or to name another socket in the config. "
                     + bringUp(host)
             }
-            return down + bringUp(host, first: "rm -f \(SSHInvocation.quoted(host.socket)); ")
+            return down + bringUp(host, first: "rm -f \(ShellWord.quoted(host.master.socket)); ")
         case .foreign(let userID):
-            return down + "The socket \(host.socket) belongs to uid \(userID), another user. "
+            return down + "The socket \(host.master.socket) belongs to uid \(userID), another user. "
                 + "Ask the user to configure a socket in a directory of their own."
         case .other:
-            return down + "\(host.socket) exists and is not a socket: the config names the wrong path. "
+            return down + "\(host.master.socket) exists and is not a socket: the config names the wrong path. "
                 + "Ask the user to correct it; leave what lies there as it is."
         }
     }

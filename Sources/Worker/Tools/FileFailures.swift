@@ -27,7 +27,7 @@ enum FileFailures {
             return
                 "\"\(host.name)\" did not begin to serve files within \(duration.components.seconds) s; "
                 + (came.isEmpty ? "nothing came from it. " : "what came from it is: \(came). ")
-                + "Nothing was done. Probably a start-up file of the login shell of \(host.user) there (~/.bashrc, ~/.zshenv, "
+                + "Nothing was done. Probably a start-up file of the login shell of \(host.master.user) there (~/.bashrc, ~/.zshenv, "
                 + "~/.tcshrc, config.fish) waits for input or starts another program, also where no terminal is. "
                 + "Ask the user to let it do so in interactive shells only, then try again."
         case .slow:

@@ -52,18 +52,31 @@ enum Forwarding {
     }
 
     /// Has the master cancel a forward, as often as the supervisor says that it is still there.
-    static func close(_ request: ToSupervisor, _ context: ToolContext) async throws(FileFailure) -> ForwardEntry {
-        var answer = await context.broker.ask(forward: request)
-        while case .closeForward(let forward, let route) = answer {
+    static func close(
+        _ request: ToSupervisor.Forwards, _ context: ToolContext
+    ) async throws(FileFailure) -> ForwardEntry {
+        var answer = try await ask(request, context)
+        while case .close(let forward, let route) = answer {
             let said = await PortForward.close(route, sshPath: context.policy.sshPath, within: .seconds(5))
-            answer = await context.broker.ask(forward: .forwardCancelled(forward: forward, said: said))
+            answer = try await ask(.cancelled(forward: forward, said: said), context)
         }
-        guard case .forwardClosed(let entry) = answer else { throw failure(answer) }
+        guard case .closed(let entry) = answer else { throw failure(answer) }
         return entry
     }
 
-    static func failure(_ answer: ToWorker) -> FileFailure {
-        if case .forwardRefused(let reason) = answer { return FileFailure(sentence: reason) }
+    /// Says something of a forward to the supervisor, and waits for its answer.
+    static func ask(
+        _ word: ToSupervisor.Forwards, _ context: ToolContext
+    ) async throws(FileFailure) -> ToWorker.Forwards {
+        do throws(IPCError) {
+            return try await context.broker.ask(word)
+        } catch {
+            throw FileFailure(sentence: "The supervisor does not answer (\(error)).")
+        }
+    }
+
+    static func failure(_ answer: ToWorker.Forwards) -> FileFailure {
+        if case .refused(let refusal) = answer { return FileFailure(sentence: refusal.sentence) }
         return FileFailure(sentence: "The supervisor gave no proper answer.")
     }
 }
@@ -111,15 +124,14 @@ enum ForwardPortTool: Tool {
         guard host.capabilities.portForward else { throw Refusal(host: host.name, capability: "port_forward") }
         try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: UInt16(remote))
         // Detached: a call that is cancelled must not leave the port half made.
-        let work = Task.detached { () -> Result<JSONObject, FileFailure> in
-            await establish(host, target, UInt16(remote), UInt16(local), context)
-        }
-        let result = try await work.value.get()
+        let result = try await Task.detached { () async throws(FileFailure) in
+            try await establish(host, target, UInt16(remote), UInt16(local), context)
+        }.value
         guard Task.isCancelled, let id = result["forward_id"] else { return result }
         // Nobody will read of it.
         if case .integer(let number) = id, let forward = UInt32(exactly: number) {
             _ = try await Task.detached { () async throws(FileFailure) in
-                try await Forwarding.close(.cancelForward(forward: forward, localPort: 0, host: ""), context)
+                try await Forwarding.close(.cancel(forward: forward, localPort: 0, host: ""), context)
             }.value
         }
         return result
@@ -127,37 +139,36 @@ enum ForwardPortTool: Tool {
 
     private static func establish(
         _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext
-    ) async -> Result<JSONObject, FileFailure> {
+    ) async throws(FileFailure) -> JSONObject {
         switch await context.access[host.name]?.sessions.greet() {
         case .dead(let detail):
-            let sentence = Failures.masterDead(host, detail: detail, outcome: "No forward was opened.")
-            return .failure(FileFailure(sentence: sentence))
-        case .unusable(let detail): return .failure(FileFailure(sentence: Failures.spawn(detail: detail)))
+            throw FileFailure(
+                sentence: Failures.masterDead(host, detail: detail, outcome: "No forward was opened."))
+        case .unusable(let detail): throw FileFailure(sentence: Failures.spawn(detail: detail))
         case .alive, .none: break
         }
-        var answer = await context.broker.ask(
-            forward: .requestForward(host: host.name, remoteHost: target, remotePort: remote, localPort: local))
+        var answer = try await Forwarding.ask(
+            .request(host: host.name, remoteHost: target, remotePort: remote, localPort: local), context)
         var because: String?
-        while case .forwardAssigned(let forward, let port) = answer {
+        while case .assigned(let forward, let port) = answer {
             let route = ForwardRoute(
-                socket: host.socket, user: host.user, address: host.host, localPort: port, remoteHost: target,
-                remotePort: remote)
-            let report: ToSupervisor
+                master: host.master, localPort: port, remoteHost: target, remotePort: remote)
+            let report: ToSupervisor.Forwards
             switch await PortForward.open(route, sshPath: context.policy.sshPath) {
-            case .listening(let master): report = .forwardEstablished(forward: forward, masterPID: master)
-            case .refused: report = .forwardFailed(forward: forward, .refused)
-            case .unknown: report = .forwardFailed(forward: forward, .unknown)
+            case .listening(let master): report = .established(forward: forward, masterPID: master)
+            case .refused: report = .failed(forward: forward, .refused)
+            case .unknown: report = .failed(forward: forward, .unknown)
             case .masterDead(let detail):
-                report = .forwardFailed(forward: forward, .masterDead)
+                report = .failed(forward: forward, .masterDead)
                 because = Failures.masterDead(host, detail: detail)
             case .unusable(let detail):
-                report = .forwardFailed(forward: forward, .masterDead)
+                report = .failed(forward: forward, .masterDead)
                 because = Failures.spawn(detail: detail)
             }
-            answer = await context.broker.ask(forward: report)
+            answer = try await Forwarding.ask(report, context)
         }
-        guard case .forwardRunning(let forward, let port, let since) = answer else {
-            return .failure(because.map { FileFailure(sentence: $0) } ?? Forwarding.failure(answer))
+        guard case .running(let forward, let port, let since) = answer else {
+            throw because.map { FileFailure(sentence: $0) } ?? Forwarding.failure(answer)
         }
         let entry = ForwardEntry(
             forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since,
@@ -171,7 +182,7 @@ enum ForwardPortTool: Tool {
                     + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it."
             )
         }
-        return .success(result)
+        return result
     }
 }
 
@@ -207,8 +218,8 @@ enum ListForwardsTool: Tool {
         await context.result {
             let arguments = try Arguments(values, tool: name, known: ["host"])
             let only = try arguments.string("host").map { try context.host($0).name }
-            let answer = await context.broker.ask(forward: .listForwards)
-            guard case .forwards(let all) = answer else { throw Forwarding.failure(answer) }
+            let answer = try await Forwarding.ask(.list, context)
+            guard case .list(let all) = answer else { throw Forwarding.failure(answer) }
             let entries = all.filter { only == nil || $0.host == only }
             let reached = await reached(Set(entries.map(\.host)), context)
             return [
@@ -266,7 +277,7 @@ enum CancelForwardTool: Tool {
                 throw Arguments.Mistake(sentence: "\(name): name the forward by \"forward_id\" or by \"local_port\".")
             }
             let host = try arguments.string("host").map { try context.host($0).name } ?? ""
-            let request = ToSupervisor.cancelForward(forward: UInt32(id), localPort: UInt16(port), host: host)
+            let request = ToSupervisor.Forwards.cancel(forward: UInt32(id), localPort: UInt16(port), host: host)
             // Detached: what is begun is ended, and the supervisor hears of it.
             let entry = try await Task.detached { () async throws(FileFailure) in
                 try await Forwarding.close(request, context)

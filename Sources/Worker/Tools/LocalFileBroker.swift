@@ -3,7 +3,7 @@ public import IPC
 /// Local files as a worker gets them: from the supervisor, as descriptors. The worker itself has no file system.
 public protocol LocalFileBroker: Sendable {
     /// Sends a request for a local file and waits for its answer.
-    func ask(_ request: ToSupervisor) async -> LocalAnswer
+    func ask(_ request: ToSupervisor.Files) async -> LocalAnswer
     /// Drops a new file that will not be committed; there is no answer.
     func abandon(handle: UInt32)
 }
@@ -11,7 +11,8 @@ public protocol LocalFileBroker: Sendable {
 /// The supervisor's registry of port forwards, which outlive this worker.
 public protocol ForwardBroker: Sendable {
     /// Sends a message about a forward and waits for the answer.
-    func ask(forward request: ToSupervisor) async -> ToWorker
+    /// - Throws: where the supervisor does not take it.
+    func ask(_ word: ToSupervisor.Forwards) async throws(IPCError) -> ToWorker.Forwards
 }
 
 /// The supervisor's answer to a request for a local file.

@@ -42,7 +42,7 @@ struct ToolContext: Sendable {
     var notes = CallNotes()
 
     /// Asks the supervisor for a local file.
-    func ask(_ request: ToSupervisor) async throws(FileFailure) -> LocalAnswer {
+    func ask(_ request: ToSupervisor.Files) async throws(FileFailure) -> LocalAnswer {
         let answer = await broker.ask(request)
         if case .refused(let sentence, let rule) = answer { throw FileFailure(sentence: sentence, rule: rule) }
         return answer
@@ -127,12 +127,12 @@ public final class Toolbox: ToolSet {
     ) -> ToolContext {
         let unchanged = old?.policy.sshPath == policy.sshPath
         var masters = old?.masters ?? MasterTable()
-        masters.update(sockets: Set(policy.hosts.map(\.socket)), sessions: policy.limits.sessionsPerHost)
+        masters.update(sockets: Set(policy.hosts.map(\.master.socket)), sessions: policy.limits.sessionsPerHost)
         let pairs = policy.hosts.compactMap { host -> (String, HostAccess)? in
             if unchanged, let kept = old?.access[host.name], old?.policy.hosts.contains(host) == true {
                 return (host.name, kept)
             }
-            guard let master = masters[host.socket] else { return nil }
+            guard let master = masters[host.master.socket] else { return nil }
             let sessions = HostSessions(host: host, sshPath: policy.sshPath, master: master)
             return (host.name, HostAccess(sessions: sessions, files: SFTPChannel(sessions: sessions)))
         }

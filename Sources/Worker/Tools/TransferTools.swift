@@ -39,7 +39,7 @@ enum UploadFileTool: Tool {
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
             let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
-            guard case .opened(let file, let size) = try await context.ask(.openLocal(path: local)) else {
+            guard case .opened(let file, let size) = try await context.ask(.open(path: local)) else {
                 throw FileFailure(sentence: "The local file \(local) could not be opened.")
             }
             let source = try await LocalTransfer.Source(file, local, size: size)
@@ -99,7 +99,7 @@ enum DownloadFileTool: Tool {
         let local = try LocalTransfer.path(arguments)
         let verifies = try arguments.boolean("sha256") ?? false
         let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
-        guard case .created(let file, let handle) = try await context.ask(.createLocal(path: local)) else {
+        guard case .created(let file, let handle) = try await context.ask(.create(path: local)) else {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }
         let fetched: DownloadResult
@@ -109,7 +109,7 @@ enum DownloadFileTool: Tool {
             context.broker.abandon(handle: handle)
             throw error
         }
-        _ = try await context.ask(.commitLocal(handle: handle))
+        _ = try await context.ask(.commit(handle: handle))
         var result: JSONObject = [
             "downloaded": true, "local_path": .string(local), "size": .integer(Int64(clamping: fetched.size)),
         ]
@@ -209,10 +209,11 @@ enum LocalTransfer {
             var failed = false
             let bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
                 while count < most {
-                    let read = pread(
-                        file.rawValue, buffer.baseAddress.map { $0 + count }, most - count,
-                        off_t(clamping: offset) + count)
-                    if read < 0 && errno == EINTR { continue }
+                    let read = uninterrupted {
+                        pread(
+                            file.rawValue, buffer.baseAddress.map { $0 + count }, most - count,
+                            off_t(clamping: offset) + count)
+                    }
                     failed = read < 0
                     if read <= 0 { break }
                     count += read
@@ -274,8 +275,9 @@ enum LocalTransfer {
         private func write(_ bytes: ArraySlice<UInt8>) throws(SFTPError) {
             var rest = bytes
             while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { Glibc.write(file.rawValue, $0.baseAddress, $0.count) }
-                if count < 0 && errno == EINTR { continue }
+                let count = rest.withUnsafeBytes { rest in
+                    uninterrupted { Glibc.write(file.rawValue, rest.baseAddress, rest.count) }
+                }
                 guard count > 0 else { throw failure }
                 rest = rest.dropFirst(count)
             }

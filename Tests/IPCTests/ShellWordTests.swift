@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import SSH
+@testable import IPC
 
 @Suite("Words for shells", .timeLimit(.minutes(1)))
 struct ShellWordTests {
@@ -79,10 +79,5 @@ struct ShellWordTests {
             // Backslashes only as the start of an octal number: a shell that drops one, or doubles it, has none to meet.
             #expect(!encoded.contains("\\\\") && !encoded.contains("\\'"))
         }
-    }
-
-    @Test func `the command for the user quotes what needs it`() {
-        let host = SSHInvocationTests.host(socket: "/tmp/my sock", user: "ann", host: "h.example.com")
-        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S '/tmp/my sock' -fN ann@h.example.com")
     }
 }

@@ -1,59 +1,4 @@
-internal import FoundationEssentials
-
-/// The config as it was written, before it is understood.
-enum ConfigValue: Decodable {
-    case null
-    case bool(Bool)
-    case integer(Int)
-    case number(Double)
-    case string(String)
-    case array([ConfigValue])
-    case object([String: ConfigValue])
-
-    private struct Name: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    init(from decoder: any Decoder) throws {
-        if let keyed = try? decoder.container(keyedBy: Name.self) {
-            var members: [String: ConfigValue] = [:]
-            for key in keyed.allKeys { members[key.stringValue] = try keyed.decode(ConfigValue.self, forKey: key) }
-            self = .object(members)
-        } else if var elements = try? decoder.unkeyedContainer() {
-            var values: [ConfigValue] = []
-            while !elements.isAtEnd { values.append(try elements.decode(ConfigValue.self)) }
-            self = .array(values)
-        } else {
-            let single = try decoder.singleValueContainer()
-            if single.decodeNil() {
-                self = .null
-            } else if let truth = try? single.decode(Bool.self) {
-                self = .bool(truth)
-            } else if let integer = try? single.decode(Int.self) {
-                self = .integer(integer)
-            } else if let number = try? single.decode(Double.self) {
-                self = .number(number)
-            } else {
-                self = .string(try single.decode(String.self))
-            }
-        }
-    }
-
-    /// The word for the type in an error.
-    var typeName: String {
-        switch self {
-        case .null: "null"
-        case .bool: "a boolean"
-        case .integer, .number: "a number"
-        case .string: "a string"
-        case .array: "an array"
-        case .object: "an object"
-        }
-    }
-}
+internal import JSON
 
 /// Reads the members of one object of the config; each mistake is noted with its JSON path and reading goes on, so that
 /// a person sees all of them at once.
@@ -68,11 +13,11 @@ final class ConfigReader {
 
     let notes: Notes
     private let path: String
-    private let members: [String: ConfigValue]
+    private let members: [String: JSONValue]
     private var known: Set<String> = []
 
-    init(_ members: [String: ConfigValue], path: String, notes: Notes) {
-        self.members = members
+    init(_ object: JSONObject, path: String, notes: Notes) {
+        members = Dictionary(object.members.map { ($0.name, $0.value) }) { first, _ in first }
         self.path = path
         self.notes = notes
     }
@@ -83,7 +28,7 @@ final class ConfigReader {
 
     func warn(_ key: String, _ what: String) { notes.warnings.append("\(path(of: key)): \(what)") }
 
-    private func value(_ key: String) -> ConfigValue? {
+    private func value(_ key: String) -> JSONValue? {
         known.insert(key)
         notes.asked.insert(path(of: key))
         guard let value = members[key] else { return nil }
@@ -110,7 +55,7 @@ final class ConfigReader {
         case .none: return nil
         case .some(.string(let text)): return text
         case .some(let other):
-            note(key, "must be a string, got \(other.typeName)")
+            note(key, "must be a string, got \(other.configTypeName)")
             return nil
         }
     }
@@ -131,7 +76,7 @@ final class ConfigReader {
         case .none: return fallback
         case .some(.bool(let truth)): return truth
         case .some(let other):
-            note(key, "must be true or false, got \(other.typeName)")
+            note(key, "must be true or false, got \(other.configTypeName)")
             return fallback
         }
     }
@@ -139,11 +84,13 @@ final class ConfigReader {
     func integer(_ key: String, in range: ClosedRange<Int>, default fallback: Int) -> Int {
         switch value(key) {
         case .none: return fallback
-        case .some(.integer(let number)) where range.contains(number): return number
+        case .some(.integer(let number)) where range.contains(Int(number)): return Int(number)
         case .some(.integer(let number)):
             note(key, "must be from \(range.lowerBound) to \(range.upperBound), got \(number)")
         case .some(let other):
-            note(key, "must be a whole number from \(range.lowerBound) to \(range.upperBound), got \(other.typeName)")
+            note(
+                key,
+                "must be a whole number from \(range.lowerBound) to \(range.upperBound), got \(other.configTypeName)")
         }
         return fallback
     }
@@ -154,11 +101,11 @@ final class ConfigReader {
         case .some(.array(let values)):
             return values.enumerated().compactMap { index, value in
                 if case .string(let text) = value { return text }
-                note("\(key)[\(index)]", "must be a string, got \(value.typeName)")
+                note("\(key)[\(index)]", "must be a string, got \(value.configTypeName)")
                 return nil
             }
         case .some(let other):
-            note(key, "must be an array of strings, got \(other.typeName)")
+            note(key, "must be an array of strings, got \(other.configTypeName)")
             return nil
         }
     }
@@ -168,7 +115,7 @@ final class ConfigReader {
         case .none: return nil
         case .some(.object(let members)): return ConfigReader(members, path: path(of: key), notes: notes)
         case .some(let other):
-            note(key, "must be an object, got \(other.typeName)")
+            note(key, "must be an object, got \(other.configTypeName)")
             return nil
         }
     }
@@ -202,7 +149,7 @@ final class ConfigReader {
     }
 
     /// A restriction in an object that itself means nothing holds nowhere.
-    private func refuse(in value: ConfigValue, at path: String) {
+    private func refuse(in value: JSONValue, at path: String) {
         switch value {
         case .object(let members):
             let reader = ConfigReader(members, path: path, notes: notes)
@@ -215,7 +162,7 @@ final class ConfigReader {
             }
         case .array(let values):
             for (index, value) in values.enumerated() { refuse(in: value, at: "\(path)[\(index)]") }
-        case .null, .bool, .integer, .number, .string: break
+        case .null, .bool, .integer, .number, .string, .encoded: break
         }
     }
 
@@ -237,5 +184,12 @@ final class ConfigReader {
             $0.0 <= 2 && $0.0 < $0.1.utf8.count
         }
         .min { $0.0 < $1.0 }?.1
+    }
+}
+
+extension JSONValue {
+    /// The word for this value's type to a person who writes a config: whole numbers are numbers.
+    var configTypeName: String {
+        if case .integer = self { "a number" } else { typeName }
     }
 }

@@ -1,0 +1,129 @@
+/// Why a request about a forward is refused, or has failed. The worker puts it into words.
+public enum ForwardRefusal: MessageChoice {
+    /// The daemon stops.
+    case stopping
+    /// The host is none of the config's, or may not carry forwards.
+    case notAllowed(host: String)
+    /// Where the forward is to lead is no host and port.
+    case noTarget
+    /// There are `ForwardEntry.maximumCount` already.
+    case tooMany
+    /// The port is that of another forward.
+    case portOfForward(localPort: UInt16, forward: UInt32)
+    /// The port is another program's.
+    case portTaken(localPort: UInt16)
+    /// No port could be found.
+    case noPort
+    /// The names of the host's ControlMaster are too long.
+    case namesTooLong(host: String)
+    /// The forward could not be written down, for this reason.
+    case notWritten(why: String)
+    /// The host may carry forwards no more; this one is closed again.
+    case allowedNoMore(host: String)
+    /// The master was said to listen, and does not.
+    case notListening(host: String, localPort: UInt16)
+    /// The master could not listen on this port, which the request had named or not.
+    case notOpened(host: String, localPort: UInt16, wasNamed: Bool)
+    /// The master is not up.
+    case masterDead(host: String)
+    /// The master did not answer in time; what it opens yet is closed again.
+    case masterSilent(host: String)
+    /// There is no such forward: by its number, or where that is 0 by its local port; of this host where one is named.
+    case noSuchForward(forward: UInt32, localPort: UInt16, host: String)
+    /// The forward is just being made or closed.
+    case busy(forward: UInt32)
+    /// The master has not cancelled it, with what `ssh` said.
+    case stillOpen(forward: UInt32, said: String, route: ForwardRoute)
+    /// Another worker is at this forward, or it is not this one's turn.
+    case notYours
+
+    /// See `MessageChoice`.
+    public static let kinds: [ForwardRefusal] = [
+        .stopping, .notAllowed(host: ""), .noTarget, .tooMany, .portOfForward(localPort: 0, forward: 0),
+        .portTaken(localPort: 0), .noPort, .namesTooLong(host: ""), .notWritten(why: ""), .allowedNoMore(host: ""),
+        .notListening(host: "", localPort: 0), .notOpened(host: "", localPort: 0, wasNamed: false),
+        .masterDead(host: ""), .masterSilent(host: ""), .noSuchForward(forward: 0, localPort: 0, host: ""),
+        .busy(forward: 0), .stillOpen(forward: 0, said: "", route: .blank), .notYours,
+    ]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .stopping: 1
+        case .notAllowed: 2
+        case .noTarget: 3
+        case .tooMany: 4
+        case .portOfForward: 5
+        case .portTaken: 6
+        case .noPort: 7
+        case .namesTooLong: 8
+        case .notWritten: 9
+        case .allowedNoMore: 10
+        case .notListening: 11
+        case .notOpened: 12
+        case .masterDead: 13
+        case .masterSilent: 14
+        case .noSuchForward: 15
+        case .busy: 16
+        case .stillOpen: 17
+        case .notYours: 18
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .stopping, .noTarget, .tooMany, .noPort, .notYours: break
+        case .notAllowed(var host):
+            try fields.field(&host)
+            self = .notAllowed(host: host)
+        case .portOfForward(var localPort, var forward):
+            try fields.field(&localPort)
+            try fields.field(&forward)
+            self = .portOfForward(localPort: localPort, forward: forward)
+        case .portTaken(var localPort):
+            try fields.field(&localPort)
+            self = .portTaken(localPort: localPort)
+        case .namesTooLong(var host):
+            try fields.field(&host)
+            self = .namesTooLong(host: host)
+        case .notWritten(var why):
+            try fields.field(&why)
+            self = .notWritten(why: why)
+        case .allowedNoMore(var host):
+            try fields.field(&host)
+            self = .allowedNoMore(host: host)
+        case .notListening(var host, var localPort):
+            try fields.field(&host)
+            try fields.field(&localPort)
+            self = .notListening(host: host, localPort: localPort)
+        case .notOpened(var host, var localPort, var wasNamed):
+            try fields.field(&host)
+            try fields.field(&localPort)
+            try fields.field(&wasNamed)
+            self = .notOpened(host: host, localPort: localPort, wasNamed: wasNamed)
+        case .masterDead(var host):
+            try fields.field(&host)
+            self = .masterDead(host: host)
+        case .masterSilent(var host):
+            try fields.field(&host)
+            self = .masterSilent(host: host)
+        case .noSuchForward(var forward, var localPort, var host):
+            try fields.field(&forward)
+            try fields.field(&localPort)
+            try fields.field(&host)
+            self = .noSuchForward(forward: forward, localPort: localPort, host: host)
+        case .busy(var forward):
+            try fields.field(&forward)
+            self = .busy(forward: forward)
+        case .stillOpen(var forward, var said, var route):
+            try fields.field(&forward)
+            try fields.field(&said, limit: Self.maximumSaid)
+            try route.walk(&fields)
+            self = .stillOpen(forward: forward, said: said, route: route)
+        }
+    }
+
+    /// Bytes kept of what `ssh` said.
+    static let maximumSaid = 200
+}

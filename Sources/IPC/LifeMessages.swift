@@ -1,0 +1,139 @@
+/// What a worker is started for.
+public enum WorkerRole: MessageChoice {
+    /// Serve MCP on the client descriptor until the client goes.
+    case serve
+    /// Answer the client's first request with this error text, then end.
+    case refuse(reason: String)
+    /// Without a client: cancel the forwards that the supervisor names.
+    case reap
+    /// Say which patterns of the policy cannot be compiled, then end.
+    case check
+
+    /// See `MessageChoice`.
+    public static let kinds: [WorkerRole] = [.serve, .refuse(reason: ""), .reap, .check]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .serve: 0
+        case .refuse: 1
+        case .reap: 2
+        case .check: 3
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .serve, .reap, .check: break
+        case .refuse(var reason):
+            try fields.field(&reason)
+            self = .refuse(reason: reason)
+        }
+    }
+}
+
+extension ToWorker {
+    /// From a worker's first message to its end.
+    public enum Life: MessageSubject {
+        /// The first message, with the sealed policy snapshot.
+        case setup(WorkerRole)
+        /// Stop taking work, stop the remote commands and end within this many milliseconds.
+        case drain(milliseconds: UInt32)
+        /// A new policy snapshot, for every call that starts from now on.
+        case policy
+        /// To a worker whose client has spoken late: it has the place, serve it.
+        case proceed
+        /// To the same: there was no place for its client in time; answer its first request with this error text, then end.
+        case refuseClient(reason: String)
+
+        /// See `MessageChoice`.
+        public static let kinds: [Life] = [
+            .setup(.serve), .drain(milliseconds: 0), .policy, .proceed, .refuseClient(reason: ""),
+        ]
+
+        /// See `MessageChoice`.
+        public var number: UInt8 {
+            switch self {
+            case .setup: 1
+            case .drain: 2
+            case .policy: 3
+            case .proceed: 4
+            case .refuseClient: 5
+            }
+        }
+
+        /// See `MessageSubject`.
+        public var carriesDescriptor: Bool {
+            switch self {
+            case .setup, .policy: true
+            case .drain, .proceed, .refuseClient: false
+            }
+        }
+
+        /// See `MessageChoice`.
+        public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+            switch self {
+            case .setup(var role):
+                try fields.field(&role)
+                self = .setup(role)
+            case .drain(var milliseconds):
+                try fields.field(&milliseconds)
+                self = .drain(milliseconds: milliseconds)
+            case .policy, .proceed: break
+            case .refuseClient(var reason):
+                try fields.field(&reason)
+                self = .refuseClient(reason: reason)
+            }
+        }
+    }
+}
+
+extension ToSupervisor {
+    /// How a worker and its client are.
+    public enum Life: MessageSubject {
+        /// The worker is confined and about to read its first client byte. `landlockABI` is 0 where the kernel has none.
+        case ready(landlockABI: UInt8)
+        /// What the client has sent so far holds no whole request: it gives its place to one that waits. Only the first word
+        /// after `ready` may be this.
+        case clientUnheard
+        /// The client of a worker that has said `clientUnheard` has sent a request; nothing of it is done before the answer.
+        case clientSpeaks
+        /// The client has gone; the worker only stops what still runs remotely, and needs its place no more.
+        case clientGone
+        /// The worker ended the conversation itself, for this reason; what still runs remotely is being stopped.
+        case clientDropped(reason: String)
+
+        /// See `MessageChoice`.
+        public static let kinds: [Life] = [
+            .ready(landlockABI: 0), .clientGone, .clientDropped(reason: ""), .clientUnheard, .clientSpeaks,
+        ]
+
+        /// See `MessageChoice`.
+        public var number: UInt8 {
+            switch self {
+            case .ready: 1
+            case .clientGone: 2
+            case .clientDropped: 3
+            case .clientUnheard: 4
+            case .clientSpeaks: 5
+            }
+        }
+
+        /// See `MessageSubject`.
+        public var carriesDescriptor: Bool { false }
+
+        /// See `MessageChoice`.
+        public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+            switch self {
+            case .ready(var landlockABI):
+                try fields.field(&landlockABI)
+                self = .ready(landlockABI: landlockABI)
+            case .clientGone, .clientUnheard, .clientSpeaks: break
+            case .clientDropped(var reason):
+                try fields.field(&reason)
+                self = .clientDropped(reason: reason)
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/// Words for a POSIX shell.
+public enum ShellWord {
+    /// The word as it is where that is safe, else in single quotes.
+    public static func quoted(_ word: String) -> String {
+        let plain = word.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            case UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "@"),
+                UInt8(ascii: ":"), UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: "%"):
+                true
+            default: false
+            }
+        }
+        guard !plain || word.isEmpty else { return word }
+        // By scalars: a quote with a combining mark behind it is one Character, and still a quote.
+        var quoted = "'"
+        for scalar in word.unicodeScalars {
+            quoted.unicodeScalars.append(
+                contentsOf: scalar == "'" ? "'\\''".unicodeScalars : String(scalar).unicodeScalars)
+        }
+        return quoted + "'"
+    }
+
+    /// The word for `printf %b`, POSIX printf(1), in single quotes that every login shell reads alike: sh, csh and fish
+    /// differ on quotes, backslashes, `!` and newlines within them, so those travel as octal escapes.
+    public static func encoded(_ word: String) -> String {
+        var encoded: [UInt8] = [UInt8(ascii: "'")]
+        for byte in word.utf8 {
+            switch byte {
+            case UInt8(ascii: "'"), UInt8(ascii: "\\"), UInt8(ascii: "!"), 0..<0x20, 0x7F...:
+                let digits = String(byte, radix: 8)
+                encoded.append(contentsOf: "\\0\(String(repeating: "0", count: 3 - digits.count))\(digits)".utf8)
+            default: encoded.append(byte)
+            }
+        }
+        encoded.append(UInt8(ascii: "'"))
+        return String(decoding: encoded, as: UTF8.self)
+    }
+}

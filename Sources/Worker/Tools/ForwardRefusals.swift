@@ -1,0 +1,42 @@
+internal import IPC
+
+extension ForwardRefusal {
+    /// What a caller is told.
+    var sentence: String {
+        switch self {
+        case .stopping: "The daemon stops; nothing was forwarded."
+        case .notAllowed(let host): "hosts.\(host).capabilities.port_forward is off: nothing was forwarded."
+        case .noTarget: "Where the forward is to lead is no host and port."
+        case .tooMany:
+            "There are \(ForwardEntry.maximumCount) forwards already, which is the most. "
+                + "Cancel one with ssh_cancel_forward."
+        case .portOfForward(let localPort, let forward):
+            "local_port \(localPort) belongs to forward \(forward). Cancel that one, or leave local_port out."
+        case .portTaken(let localPort):
+            "local_port \(localPort) is taken by another program. Leave local_port out, or name a free one."
+        case .noPort: "No local port is free; nothing was forwarded."
+        case .namesTooLong(let host):
+            "hosts.\(host): socket, user and host must have at most 255 bytes each for a forward."
+        case .notWritten(let why): "Nothing was forwarded, because it could not be written down: \(why)."
+        case .allowedNoMore(let host): "\"\(host)\" may not forward any more; the forward is closed again."
+        case .notListening(let host, let localPort):
+            "The ControlMaster of \"\(host)\" was said to listen on 127.0.0.1:\(localPort), and does not. Try again."
+        case .notOpened(let host, let localPort, let wasNamed):
+            "The ControlMaster of \"\(host)\" could not listen on 127.0.0.1:\(localPort): "
+                + "the port is taken, or one that only root may have. "
+                + (wasNamed ? "Leave local_port out, or name another one." : "Try again.")
+        case .masterDead(let host): "The ControlMaster of \"\(host)\" is not up."
+        case .masterSilent(let host):
+            "The ControlMaster of \"\(host)\" did not answer in time. What it opens yet is closed again. "
+                + "Ask ssh_connection_status whether it lives."
+        case .noSuchForward(let forward, let localPort, let host):
+            "There is no forward with \(forward == 0 ? "local_port \(localPort)" : "forward_id \(forward)")"
+                + "\(host.isEmpty ? "" : " on \"\(host)\""). ssh_list_forwards shows those that there are."
+        case .busy(let forward): "Forward \(forward) is just being made or closed. Look again with ssh_list_forwards."
+        case .stillOpen(let forward, let said, let route):
+            "Forward \(forward) is still open: the ControlMaster did not cancel it\(said.isEmpty ? "" : " (\(said))"). "
+                + "The user can try by hand: \(route.cancelCommand)"
+        case .notYours: "This forward is not being worked on by you."
+        }
+    }
+}
