@@ -30,7 +30,6 @@ struct SFTPHostileServerTests {
         let files = Server.files(Server.honest(content))
         #expect(try await files.read(path, .head(1 << 20)).bytes == content)
         #expect(try await files.read(path, .offset(99_990, 100)).bytes == Array(content.suffix(10)))
-        #expect(try await files.read(path, .tail(5)).bytes == Array(content.suffix(5)))
     }
 
     @Test(arguments: [0, 1, 2, 4, 6, 0xFFFF_FFFF] as [UInt32])

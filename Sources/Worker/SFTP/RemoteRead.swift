@@ -8,8 +8,6 @@ public enum ReadRange: Equatable, Sendable {
     case head(Int)
     /// From an offset on, at most so many.
     case offset(UInt64, Int)
-    /// The last bytes, at most so many. Of a file that says it is empty, as those of /proc do, the first.
-    case tail(Int)
 }
 
 /// A part of a file.
@@ -52,7 +50,7 @@ extension RemoteFiles {
     public func read(_ path: [UInt8], _ range: ReadRange) async throws(SFTPError) -> ReadResult {
         try await channel.use { client async throws(SFTPError) in
             var file = try await open(path, client) { handle, size in
-                let (start, end) = Self.bounds(range, size)
+                let (start, end) = Self.bounds(range)
                 return ReadPump(client, handle: handle, path: path, from: start, to: end, size: size)
             }
             let offset = file.asked.position
@@ -66,16 +64,12 @@ extension RemoteFiles {
         }
     }
 
-    private static func bounds(_ range: ReadRange, _ size: UInt64) -> (start: UInt64, end: UInt64) {
+    private static func bounds(_ range: ReadRange) -> (start: UInt64, end: UInt64) {
         switch range {
         case .head(let most): return (0, UInt64(max(0, most)))
         case .offset(let start, let most):
             let (end, overflow) = start.addingReportingOverflow(UInt64(max(0, most)))
             return (start, overflow ? .max : end)
-        case .tail(let most):
-            // A size of 0 is what most files of /proc say: their only known end is the beginning.
-            let most = UInt64(max(0, most))
-            return size == 0 ? (0, most) : (size - min(size, most), size)
         }
     }
 
