@@ -42,10 +42,10 @@ final class ClientTurn: Sendable {
         case .served: return nil
         case .refused(let reason): return reason
         case .first:
-            if Refusal.isRequest(line) { heard() }
+            if RefusedClient.isRequest(line) { heard() }
             return nil
         case .unheard:
-            guard Refusal.isRequest(line) else { return nil }
+            guard RefusedClient.isRequest(line) else { return nil }
             supervisor.send(.life(.clientSpeaks))
             answer.wait()
             guard case .refused(let reason) = state.withLock({ $0 }) else { return nil }

@@ -24,7 +24,7 @@ enum Service {
 
     private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
         let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
-        let connection = Connection(descriptor: client)
+        let connection = ClientStream(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
         let turn = ClientTurn(supervisor)
         supervisor.follow { message in
@@ -86,14 +86,14 @@ enum Service {
     private static func refuse(
         _ reason: String, _ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink
     ) async -> Never {
-        let connection = Connection(descriptor: client)
+        let connection = ClientStream(descriptor: client)
         let turn = ClientTurn(supervisor)
         let limit = policy.limits.maxRequestBytes
         let end = await connection.readLines(limit: limit, between: { turn.unheard() }) { line in
             if refuse(line, reason, connection) { turn.heard() }
         }
         if case .lineTooLong(_, let line) = end {
-            await connection.writeLater { Refusal.answer(to: line, reason: reason) }
+            await connection.writeLater { RefusedClient.answer(to: line, reason: reason) }
         }
         _exit(0)
     }
@@ -101,8 +101,8 @@ enum Service {
     /// Answers a line of a client that has no place, and ends where it asked for something.
     /// - Returns: whether it did.
     @discardableResult
-    private static func refuse(_ line: [UInt8], _ reason: String, _ connection: Connection) -> Bool {
-        guard let answer = Refusal.answer(to: line, reason: reason) else { return false }
+    private static func refuse(_ line: [UInt8], _ reason: String, _ connection: ClientStream) -> Bool {
+        guard let answer = RefusedClient.answer(to: line, reason: reason) else { return false }
         Task {
             await connection.writeLater { answer }
             _exit(0)

@@ -110,7 +110,7 @@ extension SupervisorLink: LocalFileBroker {
     }
 }
 
-extension SupervisorLink: AuditTrail {
+extension SupervisorLink: AuditBroker {
     func begin(_ call: AuditCall) async -> UInt32? {
         await withCheckedContinuation { continuation in
             let id = requests.withLock { requests in

@@ -86,7 +86,9 @@ struct ModernEraTests {
         for wrong in ["loud", "", 7, [:]] as [JSONValue] {
             #expect(refusal(meta([Self.levelKey: wrong]))?.code == -32602)
         }
-        #expect(LogLevel.allCases.sorted() == LogLevel.allCases && LogLevel.debug < LogLevel.emergency)
+        #expect(
+            ClientLogLevel.allCases.sorted() == ClientLogLevel.allCases
+                && ClientLogLevel.debug < ClientLogLevel.emergency)
     }
 
     @Test func `server/discover tells versions, capabilities and instructions`() throws {

@@ -144,7 +144,7 @@ struct UnreadableLineTests {
 
     @Test func `a client without a place is answered as well`() {
         let line = Array(#"{"jsonrpc":"2.0","id":71,"method":"tools/call","params":{"a":"\ud83d"}}"#.utf8)
-        let answer = Refusal.answer(to: line, reason: "Somebody else is here.").flatMap { JSONValue.parse($0) }
+        let answer = RefusedClient.answer(to: line, reason: "Somebody else is here.").flatMap { JSONValue.parse($0) }
         #expect(answer?["id"] == 71)
         #expect(answer?["error"]["message"] == "Somebody else is here.")
     }
@@ -174,7 +174,7 @@ struct UnreadableLineTests {
                 let talk = Conversation()
                 talk.server.refuseLine(try #require(line).end, limit: 60)
                 #expect(talk.answers.map { $0["id"] } == [id], "in parts of \(part)")
-                let refusal = Refusal.answer(to: try #require(line).end, reason: "Somebody else is here.")
+                let refusal = RefusedClient.answer(to: try #require(line).end, reason: "Somebody else is here.")
                 #expect(JSONValue.parse(refusal)?["id"] == id)
             }
         }

@@ -9,7 +9,7 @@ import Testing
 @testable import Tools
 
 /// Writes down what a toolbox says of its calls.
-final class RecordingTrail: AuditTrail {
+final class RecordingTrail: AuditBroker {
     struct Entry {
         let call: AuditCall
         var outcome: AuditOutcome?

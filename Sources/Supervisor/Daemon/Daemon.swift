@@ -6,7 +6,7 @@ internal import IPC
 /// a client or a remote host has written is read by workers only.
 ///
 /// Each turn it sees to signals first, then to processes that have ended and clients that come; then it hears its workers,
-/// one message of each in turn, as long as a `Turn` lasts; then to clients that speak or go.
+/// one message of each in turn, as long as a `LoopTurn` lasts; then to clients that speak or go.
 final class Daemon {
     /// What a token in the epoll set belongs to. A token carries the connection's number, which is never used again, so
     /// an event of a closed descriptor cannot be taken for one of its successor.
@@ -130,7 +130,7 @@ final class Daemon {
 
     /// One turn with what has happened, in the order of `Source`.
     private func turn(_ events: [csd_epoll_ready]) {
-        let turn = Turn()
+        let turn = LoopTurn()
         var speaking: Set<SessionTable.ID> = []
         var atTheEnd: [csd_epoll_ready] = []
         for event in events {
@@ -168,7 +168,7 @@ final class Daemon {
         for event in atTheEnd { clientEvent(event.token >> 8, hungUp: event.what & CSD_EPOLL_HANGUP != 0) }
     }
 
-    private func acceptAll(_ turn: Turn) {
+    private func acceptAll(_ turn: LoopTurn) {
         while table.hasRoom, !turn.isOver {
             switch socket.accept() {
             case .none: return
@@ -351,7 +351,7 @@ final class Daemon {
 
     /// Hears these workers, one message of each in turn, until none has more to say or the turn is over. Who was not heard
     /// is first in the next one.
-    private func hear(_ speaking: Set<SessionTable.ID>, _ turn: Turn) {
+    private func hear(_ speaking: Set<SessionTable.ID>, _ turn: LoopTurn) {
         let ids = speaking.sorted()
         let first = ids.firstIndex { $0 > lastHeard } ?? 0
         var line = ids[first...] + ids[..<first]

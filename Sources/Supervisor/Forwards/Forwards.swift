@@ -63,7 +63,8 @@ final class Forwards {
 
     /// Answers messages that wait, as long as the turn lasts; at least one, where they are due.
     func answer(
-        in turn: Turn, log: (SessionTable.ID) -> LogShare?, send: (ToWorker.Forwards, UInt32, SessionTable.ID) -> Void
+        in turn: LoopTurn, log: (SessionTable.ID) -> LogShare?,
+        send: (ToWorker.Forwards, UInt32, SessionTable.ID) -> Void
     ) {
         guard !waiting.isEmpty, Clock.microseconds() >= lookAgain else { return }
         var seen: Listeners?

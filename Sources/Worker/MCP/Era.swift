@@ -16,14 +16,14 @@ struct ToolCall {
     /// The client wants to know how far the call has come.
     let progressToken: RequestID?
     /// The client wants log messages from this level on; nil for none.
-    let logLevel: LogLevel?
+    let logLevel: ClientLogLevel?
     let shape: ResultShape
     /// Whether a progress notification may have a message.
     let hasProgressMessage: Bool
 
     /// Whether there is such a tool the tools say: a call of one that is switched off is a call, too.
     init(
-        _ params: JSONObject, logLevel: LogLevel?, shape: ResultShape, hasProgressMessage: Bool = true
+        _ params: JSONObject, logLevel: ClientLogLevel?, shape: ResultShape, hasProgressMessage: Bool = true
     ) throws(RPCError) {
         guard let name = params["name"]?.string?.bounded else { throw .invalidParams("\"name\" must be a string") }
         switch params["arguments"] {
@@ -69,12 +69,12 @@ enum ResultShape {
 }
 
 /// Severities of log messages, RFC 5424 section 6.2.1, least first.
-enum LogLevel: String, CaseIterable, Comparable {
+enum ClientLogLevel: String, CaseIterable, Comparable {
     case debug, info, notice, warning, error, critical, alert, emergency
 
     /// Reads what a client asked for.
     init(asked value: JSONValue?) throws(RPCError) {
-        guard let text = value?.string?.bounded, let level = LogLevel(rawValue: text) else {
+        guard let text = value?.string?.bounded, let level = ClientLogLevel(rawValue: text) else {
             let names = Self.allCases.map(\.rawValue).joined(separator: ", ")
             throw .invalidParams("the log level must be one of \(names)")
         }
@@ -83,5 +83,5 @@ enum LogLevel: String, CaseIterable, Comparable {
 
     private var severity: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-    static func < (left: LogLevel, right: LogLevel) -> Bool { left.severity < right.severity }
+    static func < (left: ClientLogLevel, right: ClientLogLevel) -> Bool { left.severity < right.severity }
 }

@@ -58,7 +58,7 @@ public struct RPCError: Error, Equatable, Sendable {
 }
 
 /// One message from the client, told apart.
-enum Incoming: Equatable {
+enum ClientMessage: Equatable {
     case request(RequestID, method: String, params: JSONObject)
     case notification(method: String, params: JSONObject)
     /// An answer; this server asks nothing, so it is dropped.

@@ -5,7 +5,7 @@ internal import JSON
 struct LegacyEra {
     private(set) var revision: Revision?
     /// The least level of log messages, once the client has set one.
-    private(set) var logLevel: LogLevel?
+    private(set) var logLevel: ClientLogLevel?
     let serverInfo: JSONObject
 
     init(serverInfo: JSONObject) {
@@ -28,7 +28,7 @@ struct LegacyEra {
                         params, logLevel: logLevel, shape: revision.shape,
                         hasProgressMessage: revision.hasProgressMessage))
             case "logging/setLevel":
-                logLevel = try LogLevel(asked: params["level"])
+                logLevel = try ClientLogLevel(asked: params["level"])
                 return .answer([:])
             default: throw .methodNotFound(method)
             }

@@ -13,7 +13,7 @@ struct ModernEra {
     /// What `_meta` says of a request.
     enum Era: Equatable {
         case legacy
-        case modern(logLevel: LogLevel?)
+        case modern(logLevel: ClientLogLevel?)
     }
 
     let serverInfo: JSONObject
@@ -43,7 +43,7 @@ struct ModernEra {
                 "\"_meta\" must have \"io.modelcontextprotocol/clientCapabilities\", an object, which may be empty")
         }
         guard let level = meta["io.modelcontextprotocol/logLevel"] else { return .modern(logLevel: nil) }
-        return .modern(logLevel: try LogLevel(asked: level))
+        return .modern(logLevel: try ClientLogLevel(asked: level))
     }
 
     private static func unsupported(_ version: String) -> RPCError {
@@ -56,7 +56,7 @@ struct ModernEra {
             ])
     }
 
-    func handle(_ method: String, _ params: JSONObject, logLevel: LogLevel?, tools: some ToolSet) -> EraAction {
+    func handle(_ method: String, _ params: JSONObject, logLevel: ClientLogLevel?, tools: some ToolSet) -> EraAction {
         do throws(RPCError) {
             switch method {
             case "server/discover": return .answer(discover(tools))

@@ -105,7 +105,7 @@ public final class Server<Tools: ToolSet>: Sendable {
             writer.write(JSONWriter.bytes(of: Outgoing.error(nil, refusal)))
             return
         }
-        let messages = elements.map(Incoming.init)
+        let messages = elements.map(ClientMessage.init)
         let answers = messages.count {
             switch $0 {
             case .request, .invalid: true
@@ -122,7 +122,7 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     private func receive(_ value: JSONValue, size: Int, reply: some Reply) {
-        switch Incoming(value) {
+        switch ClientMessage(value) {
         case .response: break
         case .invalid(let id, let error): reply.now(Outgoing.error(id, error))
         case .notification("notifications/cancelled", let params): cancel(RequestID(params["requestId"]), reply)
@@ -195,7 +195,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    private func log(_ id: RequestID, _ call: ToolCall, _ level: LogLevel, _ data: @autoclosure () -> JSONObject) {
+    private func log(_ id: RequestID, _ call: ToolCall, _ level: ClientLogLevel, _ data: @autoclosure () -> JSONObject)
+    {
         guard let least = call.logLevel, level >= least else { return }
         notify(
             id, "notifications/message",

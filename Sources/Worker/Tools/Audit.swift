@@ -4,7 +4,7 @@ internal import MCP
 internal import Synchronization
 
 /// Where calls are written down: in the supervisor, out of this process's reach.
-public protocol AuditTrail: Sendable {
+public protocol AuditBroker: Sendable {
     /// Says that a call begins, and returns when the supervisor knows, with the call's number.
     /// - Returns: nil where nobody takes it; then the call must not be made.
     func begin(_ call: AuditCall) async -> UInt32?

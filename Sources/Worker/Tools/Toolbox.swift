@@ -99,11 +99,11 @@ public final class Toolbox: ToolSet {
     ]
 
     private let context: Mutex<ToolContext>
-    private let audit: any AuditTrail
+    private let audit: any AuditBroker
 
     /// The tools that `policy` turns on, with local files and forwards by way of `broker`, and calls written down in `audit`.
     public init(
-        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: any AuditTrail
+        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: any AuditBroker
     ) {
         self.audit = audit
         context = Mutex(Self.context(policy, keeping: nil, broker))

@@ -1,7 +1,7 @@
 internal import JSON
 
 /// Serves a client for whom there is no place: one error, the answer to its first request.
-public enum Refusal {
+public enum RefusedClient {
     /// The line that answers this one, nil where it asks for nothing (a notification, a response).
     public static func answer(to line: [UInt8], reason: String) -> [UInt8]? {
         let value: JSONValue
@@ -11,7 +11,7 @@ public enum Refusal {
             let id = UnreadableLine(line, most: 1).ids.first
             return JSONWriter.bytes(of: Outgoing.error(id, id == nil ? .parseError(error) : .busy(reason)))
         }
-        switch Incoming(value) {
+        switch ClientMessage(value) {
         case .request(let id, _, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))
         case .invalid(let id, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))
         case .notification, .response: return nil
@@ -20,7 +20,7 @@ public enum Refusal {
 
     /// Whether a line is a whole request.
     public static func isRequest(_ line: [UInt8]) -> Bool {
-        guard let value = JSONValue.parse(line), case .request = Incoming(value) else { return false }
+        guard let value = JSONValue.parse(line), case .request = ClientMessage(value) else { return false }
         return true
     }
 

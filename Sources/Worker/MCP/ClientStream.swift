@@ -16,7 +16,7 @@ public enum ConnectionEnd: Equatable, Sendable {
 ///
 /// Answers queue up to a bound, beyond which the reader waits: a client that sends and never reads stops itself. Short of
 /// that the reader goes on, because a bridge that copies one direction at a time would otherwise wait for us, and we for it.
-public final class Connection: LineWriter {
+public final class ClientStream: LineWriter {
     /// Bytes of answers that may wait while more is read.
     private static let maximumQueued = 8 << 20
     /// How long the rest of a line that is too long is waited for, in seconds.

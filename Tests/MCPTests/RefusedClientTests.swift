@@ -5,11 +5,11 @@ import Testing
 @testable import MCP
 
 @Suite("Refusal of a client for whom there is no place")
-struct RefusalTests {
+struct RefusedClientTests {
     private let reason = "Another client is connected: \"process 7\"."
 
     private func answer(_ line: String) -> JSONValue? {
-        MCP.Refusal.answer(to: Array(line.utf8), reason: reason).flatMap { JSONValue.parse($0) }
+        RefusedClient.answer(to: Array(line.utf8), reason: reason).flatMap { JSONValue.parse($0) }
     }
 
     @Test(arguments: ["0", "\"probe\""])

@@ -5,9 +5,9 @@ import Testing
 @testable import MCP
 
 @Suite("JSON-RPC messages told apart")
-struct IncomingTests {
-    private func incoming(_ text: String) throws -> Incoming {
-        Incoming(try #require(JSONValue.parse(Array(text.utf8))))
+struct ClientMessageTests {
+    private func incoming(_ text: String) throws -> ClientMessage {
+        ClientMessage(try #require(JSONValue.parse(Array(text.utf8))))
     }
 
     private func invalid(_ text: String) throws -> (id: RequestID?, code: Int64)? {
