@@ -1,0 +1,69 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// Who connects, who sends something and who goes. What clients send is read by workers only.
+extension Daemon {
+    func acceptAll(_ turn: LoopTurn) {
+        while table.hasRoom, !turn.isOver {
+            switch socket.accept() {
+            case .none: return
+            case .exhausted(let code):
+                Log.write(
+                    .warning, "no connection can be accepted now", ["error": .text(String(cString: strerror(code)))])
+                retryAccept = now() + 1000
+                return
+            case .stranger(let peer):
+                Log.write(
+                    .warning, "connection refused: another user",
+                    ["client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))])
+            case .client(let client, let peer):
+                let descriptor = client.rawValue
+                let (id, actions) = table.accepted(pid: peer.pid, now: now())
+                // That it has sent something, and that it has hung up: not a byte of it is read in this process.
+                watch(descriptor, Source.client.token(id))
+                connections[id] = Connection(id, peer: peer, client: consume client, now: now())
+                Log.write(.info, "client connected", fields(peer, id))
+                perform(actions)
+            }
+        }
+    }
+
+    func clientEvent(_ id: SessionTable.ID, hungUp: Bool) {
+        guard let connection = connections[id], let descriptor = connection.client?.rawValue else { return }
+        _ = csd_epoll_remove(epoll.rawValue, descriptor)
+        guard hungUp else {
+            // It stays readable until a worker has it; from here on only its hang-up may wake the loop.
+            watch(descriptor, Source.client.token(id), for: 0)
+            return perform(table.spoke(id, now: now()))
+        }
+        switch table.sessions[id]?.phase {
+        case .serving, .starting(.serve): connection.noteGone("the client closed")
+        case .unheard, .waitingReady: connection.noteGone("the client closed before it was served")
+        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .reaping, .none: break
+        }
+        perform(table.hungUp(id, now: now()))
+    }
+
+    func close(_ id: SessionTable.ID, _ reason: String) {
+        guard connections.removeValue(forKey: id) != nil else { return }
+        Log.write(.info, "client disconnected", ["reason": .text(reason), "session": .number(Int(id))])
+    }
+
+    /// Leaves further connections in the kernel's backlog while there is no room for them.
+    func updateListening() {
+        if let time = retryAccept, time <= now() { retryAccept = nil }
+        let wanted = table.hasRoom && retryAccept == nil
+        guard listening != wanted else { return }
+        listening = wanted
+        if listening {
+            watch(socket.rawValue, Source.listener.token())
+        } else {
+            _ = csd_epoll_remove(epoll.rawValue, socket.rawValue)
+        }
+    }
+
+    func fields(_ peer: MCPSocket.Peer, _ id: SessionTable.ID) -> KeyValuePairs<String, LogValue> {
+        ["session": .number(Int(id)), "client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))]
+    }
+}

@@ -1,0 +1,125 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// What workers say: one message of each in turn, and what is done with it. Who may say what is `Permission`.
+extension Daemon {
+    /// Hears these workers, one message of each in turn, until none has more to say or the turn is over. Who was not heard
+    /// is first in the next one.
+    func hear(_ speaking: Set<SessionTable.ID>, _ turn: LoopTurn) {
+        let ids = speaking.sorted()
+        let first = ids.firstIndex { $0 > lastHeard } ?? 0
+        var line = ids[first...] + ids[..<first]
+        while let id = line.popFirst() {
+            lastHeard = id
+            if hearOne(id) { line.append(id) }
+            if turn.isOver { return }
+        }
+    }
+
+    /// - Returns: whether the worker may have more to say.
+    func hearOne(_ id: SessionTable.ID) -> Bool {
+        guard let connection = connections[id], connection.isHeard, let worker = connection.worker else { return false }
+        let message: ToSupervisor
+        let requestID: UInt32
+        do throws(IPCError) {
+            guard let incoming = try worker.channel.receive(ToSupervisor.self) else { return false }
+            message = incoming.message
+            requestID = incoming.requestID
+        } catch IPCError.closed {
+            _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+            connection.isSilent = true
+            if let end = connection.end { finish(id, connection, end) }
+            return false
+        } catch {
+            kill(id, "it broke the protocol (\(error))")
+            return false
+        }
+        if connection.end != nil {
+            connection.lastWords -= 1
+            guard connection.lastWords > 0 else {
+                kill(id, "it left more messages behind than are taken")
+                return false
+            }
+        }
+        if case .life(let word) = message { connection.note(word, now: now()) }
+        perform(table.received(message, requestID, from: id, now: now()))
+        return connections[id]?.isHeard == true
+    }
+
+    /// Leaves a worker unheard for a while; its messages stay in its channel.
+    func pause(_ id: SessionTable.ID, _ connection: Connection, until time: Int) {
+        guard connection.isHeard, let worker = connection.worker else { return }
+        connection.pausedUntil = time
+        _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+    }
+
+    func resume(_ id: SessionTable.ID, _ connection: Connection) {
+        guard connection.pausedUntil != nil, let worker = connection.worker else { return }
+        connection.pausedUntil = nil
+        watch(worker.channel.rawValue, Source.channel.token(id))
+    }
+
+    func readLog(_ id: SessionTable.ID) {
+        guard let connection = connections[id], !connection.readLog(now: now()), let worker = connection.worker else {
+            return
+        }
+        _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue)
+    }
+
+    func take(_ word: ToSupervisor.Forwards, _ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        forwards.take(word, requestID, from: id)
+        guard forwards.waiting(of: id) >= Forwards.maximumWaiting, let due = forwards.due else { return }
+        pause(id, connection, until: max(due, now() + 1))
+    }
+
+    func refuseFiles(_ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        send(id, connection) { worker throws(IPCError) in
+            try worker.channel.send(
+                ToWorker.files(.refused(rule: "", reason: "The client has gone.")), requestID: requestID)
+        }
+    }
+
+    func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id], let worker = connection.worker else { return }
+        do throws(IPCError) {
+            try connection.pending.answer(
+                request, requestID, over: worker.channel,
+                files: localFiles,
+                allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
+        } catch IPCError.closed {
+            // It has ended, or is ending: what else it has said still counts.
+        } catch {
+            kill(id, "it does not take messages (\(error))")
+        }
+    }
+
+    /// As the config says now.
+    var localFiles: LocalFiles {
+        let expansion = PathExpansion(environment: environment)
+        let own = OwnPath.all(
+            config, at: configPath, socket: socket.path, auditLog: audit.realPath,
+            runtimeDirectory: expansion.runtimeDirectory,
+            programs: [workerProgram, Startup.ownProgram].compactMap { $0 })
+        return LocalFiles(
+            LocalRules(roots: config.localRoots, home: expansion.home, own: own, environment: environment),
+            allowOverwrite: config.allowOverwrite)
+    }
+
+    func record(_ word: ToSupervisor.Audit, _ requestID: UInt32, _ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        switch audit.record(word, requestID, in: &connection.calls, log: connection.log, now: now()) {
+        case .begun(let size):
+            send(id, connection) { worker throws(IPCError) in
+                try worker.channel.send(ToWorker.audit(.begun), requestID: requestID)
+            }
+            connection.audit.spend(size, now: now())
+            guard connection.end == nil, let paid = connection.audit.paid(now: now()) else { return }
+            pause(id, connection, until: paid)
+        case .written: break
+        case .outOfTurn: kill(id, "it spoke of a call out of turn")
+        }
+    }
+}

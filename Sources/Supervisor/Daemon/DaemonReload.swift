@@ -1,0 +1,42 @@
+internal import IPC
+
+/// HUP: the new config as a whole, or the old one stays.
+extension Daemon {
+    func take(_ step: ConfigReload.Step?) {
+        do {
+            switch step {
+            case .none: break
+            case .check(let worker):
+                watch(worker.pidfd.rawValue, Source.check.token())
+                // A rotation does not wait for that.
+                audit.rotate(config.auditLog)
+            case .adopt(let new): try adopt(new)
+            case .refuse(let error): throw error
+            }
+        } catch {
+            reload.log(error)
+            // The log file may have been rotated, whatever is wrong with the config.
+            audit.rotate(config.auditLog)
+        }
+    }
+
+    func adopt(_ new: Config) throws(StartError) {
+        let sealed = try WorkerPolicies(new.policy, workerProgram: workerProgram)
+        try audit.open(new.auditLog)
+        Startup.warn(new)
+        if !socket.isAt(new.mcpSocket) {
+            Log.write(
+                .warning, "mcp_socket has changed; the daemon must be restarted for that",
+                ["socket": .text(socket.path), "config": .text(new.mcpSocket)])
+        }
+        config = new
+        policies = sealed
+        forwards.configure(new.policy)
+        table.waitMilliseconds = new.clientWaitSeconds * 1000
+        for (id, session) in table.sessions where session.isToServe {
+            guard let connection = connections[id] else { continue }
+            send(id, connection) { worker throws(IPCError) in try worker.send(policy: policies.serving) }
+        }
+        Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
+    }
+}

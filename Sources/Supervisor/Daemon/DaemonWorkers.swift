@@ -1,0 +1,167 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// How workers start, what they are told, and how they end.
+extension Daemon {
+    func perform(_ actions: [SessionTable.Action]) {
+        for action in actions {
+            switch action {
+            case .start(let id, let role): start(id, role)
+            case .close(let id, let reason): close(id, reason)
+            case .kill(let id, let reason): kill(id, reason)
+            case .drain(let id): drain(id)
+            case .proceed(let id): tell(id, .proceed)
+            case .refuse(let id, let reason): tell(id, .refuseClient(reason: reason))
+            case .files(let id, let request, let requestID): answer(request, requestID, id)
+            case .refuseFiles(let id, let requestID): refuseFiles(requestID, id)
+            case .audit(let id, let word, let requestID): record(word, requestID, id)
+            case .forwards(let id, let word, let requestID): take(word, requestID, id)
+            }
+        }
+    }
+
+    /// Looks at the forwards when it is time, and sees to a reaper as long as one is needed.
+    func tendForwards() {
+        forwards.tick(now: now())
+        guard let reaper = table.reaper else {
+            guard forwards.hasWork else { return }
+            guard let (id, actions) = table.startReaper(now: now()) else { return forwards.noReaper() }
+            let peer = MCPSocket.Peer(pid: getpid(), uid: geteuid())
+            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
+            connections[id] = Connection(id, peer: peer, client: consume null, now: now())
+            return perform(actions)
+        }
+        guard reaper.ready, let connection = connections[reaper.id] else { return }
+        for message in forwards.handOver(to: reaper.id) {
+            send(reaper.id, connection) { worker throws(IPCError) in
+                try worker.channel.send(ToWorker.forwards(message))
+            }
+        }
+        if !forwards.hasWork { perform(table.reaped(now: now())) }
+    }
+
+    func start(_ id: SessionTable.ID, _ role: WorkerRole) {
+        guard let connection = connections[id] else { return }
+        let isRefusing =
+            switch role {
+            case .refuse: true
+            case .serve, .reap, .check: false
+            }
+        do throws(StartError) {
+            guard let worker = try launch(role, connection, isRefusing) else { return }
+            watch(worker.channel.rawValue, Source.channel.token(id))
+            watch(worker.pidfd.rawValue, Source.process.token(id))
+            watch(worker.log.rawValue, Source.log.token(id))
+            connection.worker = worker
+        } catch {
+            connection.noteGone(error.sentence, .error)
+            connections[id] = nil
+            if role == .reap { forwards.noReaper() }
+            perform(table.ended(id, now: now()))
+        }
+    }
+
+    func launch(
+        _ role: WorkerRole, _ connection: Connection, _ isRefusing: Bool
+    ) throws(StartError) -> WorkerProcess? {
+        switch connection.client {
+        case .none: return nil
+        case .some(let client):
+            return isRefusing
+                ? try WorkerProcess.start(program: workerProgram, role: role, policy: policies.refusing, client: client)
+                : try WorkerProcess.start(program: workerProgram, role: role, policy: policies.serving, client: client)
+        }
+    }
+
+    func kill(_ id: SessionTable.ID, _ reason: String) {
+        guard let connection = connections[id] else { return }
+        guard connection.killedBecause == nil else { return }
+        connection.killedBecause = reason
+        connection.pausedUntil = nil
+        guard let worker = connection.worker else { return }
+        // Nothing more is read from it, so nothing more may wake the loop.
+        _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
+        worker.killGroup()
+        if let end = connection.end { finish(id, connection, end) }
+    }
+
+    func drain(_ id: SessionTable.ID) {
+        guard let connection = connections[id] else { return }
+        // A little less than until the kill, so that a worker whose time is up still ends by itself.
+        let message = ToWorker.life(.drain(milliseconds: UInt32(SessionTable.Bound.drain - 500)))
+        send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+    }
+
+    func tell(_ id: SessionTable.ID, _ word: ToWorker.Life) {
+        guard let connection = connections[id] else { return }
+        send(id, connection) { worker throws(IPCError) in try worker.channel.send(ToWorker.life(word)) }
+    }
+
+    func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void) {
+        guard let worker = connection.worker else { return }
+        do throws(IPCError) {
+            try body(worker)
+        } catch IPCError.closed {
+            // It is ending; the pidfd tells how.
+        } catch {
+            kill(id, "it does not take messages (\(error))")
+        }
+    }
+
+    /// - Returns: whether what it had still to say is to be heard before its end is dealt with.
+    func reap(_ id: SessionTable.ID) -> Bool {
+        guard let connection = connections[id], connection.end == nil, let worker = connection.worker,
+            let end = worker.reap()
+        else { return false }
+        _ = csd_epoll_remove(epoll.rawValue, worker.pidfd.rawValue)
+        connection.end = end
+        guard connection.killedBecause == nil, !connection.isSilent else {
+            finish(id, connection, end)
+            return false
+        }
+        resume(id, connection)
+        return true
+    }
+
+    /// A worker has ended, and all that it had to say is heard.
+    func finish(_ id: SessionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+        // What a pipe holds, in parts; somebody else may go on writing to it.
+        var parts = 4
+        while parts > 0, connection.readLog(now: now()) { parts -= 1 }
+        let phase = table.sessions[id]?.phase
+        let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? end.description
+        audit.abandon(&connection.calls, log: connection.log, "the worker ended: \(how)")
+        if phase == .serving || phase == .unheard || phase == .waitingReady {
+            connection.noteGone("the worker ended: \(how)", level)
+        }
+        Log.write(
+            level, "worker ended",
+            [
+                "how": .text(how), "session": .number(Int(id)),
+                "worker_pid": .number(Int(connection.worker?.pid ?? 0)),
+            ])
+        forwards.ended(id, log: connection.log)
+        // One that ends before it is ready would be followed by others like it.
+        if phase == .starting(.reap) { forwards.noReaper() }
+        if phase == .starting(.serve), !table.draining {
+            startFailed(id, connection, end)
+        } else {
+            // Its descriptor may live on elsewhere, and would go on waking the loop.
+            if let client = connection.client?.rawValue { _ = csd_epoll_remove(epoll.rawValue, client) }
+            connection.endClient()
+            connections[id] = nil
+            perform(table.ended(id, now: now()))
+        }
+    }
+
+    /// A worker ended before it was ready to serve. Nothing of its client was read, so another worker can still tell it.
+    func startFailed(_ id: SessionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+        let failure = StartFailure(end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
+        Log.write(
+            .error, "a worker could not start",
+            ["session": .number(Int(id)), "why": .text(failure.what), "mend": .text(failure.mend(workerProgram))])
+        connections[id] = connection.successor(now: now())
+        perform(table.failedToServe(id, failure.refusal, now: now()))
+    }
+}

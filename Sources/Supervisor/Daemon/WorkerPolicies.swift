@@ -1,0 +1,26 @@
+internal import IPC
+
+/// The policies that workers are started with, each sealed, and made anew from every config.
+final class WorkerPolicies {
+    /// For a worker that serves, reaps or checks.
+    let serving: OwnedFD
+    /// For a worker that only refuses: no hosts, and no `ssh` that must be there.
+    let refusing: OwnedFD
+
+    init(_ policy: PolicySnapshot, workerProgram: String) throws(StartError) {
+        serving = try Self.seal(policy)
+        // Its own program stands for `ssh`, which may be what is missing.
+        var refusal = PolicySnapshot(hosts: [], defaultHost: "", sshPath: workerProgram)
+        refusal.limits = policy.limits
+        refusal.requireLandlock = policy.requireLandlock
+        refusing = try Self.seal(refusal)
+    }
+
+    private static func seal(_ policy: PolicySnapshot) throws(StartError) -> OwnedFD {
+        do throws(IPCError) {
+            return try policy.sealed()
+        } catch {
+            throw StartError(sentence: "the policy cannot be handed to workers: \(error)")
+        }
+    }
+}
