@@ -158,27 +158,49 @@ import Testing
         }
     }
 
-    @Test("a client that does not read does not stop its own cancellations, nor grow the worker")
+    @Test("a client that does not read does not stop its own cancellations, and what it asks for meanwhile waits")
     func slowReader() throws {
-        try withDaemon(["limits": ["max_output_bytes": 4_000_000]]) { daemon, client in
-            let worker = try #require(daemon.workers().first)
+        let remote = try Remote.shared()
+        let (place, trail) = (try Place(), try AuditTrail())
+        let config = trail.config.merging(["safeguards": ["guard_disabled": true]])
+        try withDaemon(config, on: remote) { _, client in
+            let marks = (0..<2).map { _ in "32\(UInt32.random(in: 1_000_000...9_999_999))" }
+            func runs(_ mark: String) -> Bool {
+                remote.sshd.remoteProcesses(running: mark).contains { $0.comm == "sleep" }
+            }
+            let sleepers = try marks.map {
+                try client.beginTool("ssh_exec", ["command": .string("sleep \($0)"), "timeout_seconds": 600])
+            }
+            try waitUntil("both commands running") { marks.allSatisfy(runs) }
             client.pauseReading()
-            let calls = try (0..<6).map { _ in
-                try client.beginTool("ssh_exec", ["command": "head -c 4000000 /dev/zero | tr '\\0' z"])
+            // Each is more than the socket holds, and together they are as many as may wait for the client.
+            let size = 400_000
+            let large = try (0..<16).map { _ in
+                try client.beginTool("ssh_exec", ["command": .string("head -c \(size) /dev/zero | tr '\\0' z")])
             }
             let pings = try (0..<200).map { _ in try client.begin("ping") }
-            try waitUntil("the worker stuck on its output") {
-                worker.status("State")?.hasPrefix("S") == true && ProcessTable().descendants(of: worker.pid).isEmpty
+            // Each has its result, and it is only the client that keeps it from being answered.
+            try waitUntil("their results", timeout: .seconds(120)) { try trail.calls().count >= large.count }
+            try client.cancel(sleepers[0])
+            try waitUntil("the first command stopped", timeout: .seconds(60)) { !runs(marks[0]) }
+            let held = try (0..<4).map { number in
+                try client.beginTool(
+                    "ssh_write_file", ["path": .string(place.file("\(number)")), "content": "held"])
             }
+            try client.cancel(held[0])
+            try client.cancel(sleepers[1])
+            try waitUntil("the second command stopped", timeout: .seconds(60)) { !runs(marks[1]) }
+            #expect((large + pings + held).allSatisfy { !$0.isAnswered })
+            #expect(try place.names == [], "what came when sixteen answers waited has not begun")
             client.resumeReading()
-            for call in calls {
+            for call in large {
                 let result = try call.waitForTool(timeout: .seconds(60))
-                #expect(result["stdout"]?.string?.count == 4_000_000)
+                #expect(result["stdout"]?.string?.utf8.count == size)
             }
-            for ping in pings {
-                let answer = try ping.wait()
-                #expect(answer["result"] == [:])
-            }
+            for ping in pings { #expect(try ping.wait()["result"] == [:]) }
+            for call in held.dropFirst() { #expect(try call.waitForTool()["written"] == true) }
+            #expect(try place.names == ["1", "2", "3"])
+            #expect((sleepers + held.prefix(1)).allSatisfy { !$0.isAnswered })
         }
     }
 }

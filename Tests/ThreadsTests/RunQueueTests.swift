@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Synchronization
 import Testing
 
@@ -24,15 +25,11 @@ struct RunQueueTests {
 
     @Test func `no more jobs run at once than there are threads`() async {
         let queue = RunQueue(name: "test", threads: 3)
-        let counts = Mutex((running: 0, most: 0))
+        let counts = Counts()
         let done = AsyncStream.makeStream(of: Void.self)
         for _ in 0..<500 {
             queue.add {
-                counts.withLock {
-                    $0.running += 1
-                    $0.most = max($0.most, $0.running)
-                }
-                counts.withLock { $0.running -= 1 }
+                counts.work()
                 done.continuation.yield()
             }
         }
@@ -41,7 +38,7 @@ struct RunQueueTests {
             left -= 1
             if left == 0 { break }
         }
-        #expect(counts.withLock(\.most) <= 3)
+        #expect(counts.most <= 3)
     }
 
     @Test func `what comes first leaves first, however many came`() {
@@ -61,6 +58,37 @@ struct RunQueueTests {
         for _ in 0..<5000 { queue.append(7) }
         while queue.removeFirst() != nil {}
         #expect(queue.count == 0)
+    }
+
+    /// How many pieces of work run at the same time.
+    private final class Counts: Sendable {
+        private let counts = Mutex((running: 0, most: 0))
+        var most: Int { counts.withLock(\.most) }
+
+        func work() {
+            counts.withLock {
+                $0.running += 1
+                $0.most = max($0.most, $0.running)
+            }
+            // Long enough that another would meet it.
+            sched_yield()
+            counts.withLock { $0.running -= 1 }
+        }
+    }
+
+    @Test func `no more work apart runs at once than there are threads`() async throws {
+        let apart = Apart(name: "test", threads: 1)
+        let counts = Counts()
+        let tasks = (0..<500).map { number in
+            Task {
+                try await apart.run { _ in
+                    counts.work()
+                    return number
+                }
+            }
+        }
+        for (number, task) in tasks.enumerated() { #expect(try await task.value == number) }
+        #expect(counts.most == 1)
     }
 
     @Test func `work apart gives its result, and the next waits for a thread`() async throws {
@@ -112,10 +140,14 @@ struct RunQueueTests {
 
     @Test func `a task that is cancelled already does no work`() async {
         let apart = Apart(name: "test", threads: 1)
+        let counts = Counts()
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }
-            return try await apart.run { _ in 1 }
+            return try await apart.run { _ in counts.work() }
         }
         await #expect(throws: Apart.Cancelled.self) { try await task.value }
+        // The only thread has done by then what it was given.
+        let after = try? await apart.run { _ in 3 }
+        #expect(after == 3 && counts.most == 0)
     }
 }

@@ -18,6 +18,12 @@ struct UnifiedDiffTests {
         let noFeed = "\\ No newline at end of file\n"
         #expect(diff("a\nx", "a\nx\n") == "--- /f\n+++ /f\n@@ -1,2 +1,2 @@\n a\n-x\n\(noFeed)+x\n")
         let lines = (1...30).map { "\($0)\n" }.joined()
+        // As many lines between two changes as both show are shown once; one more, and each has its own.
+        func hunks(_ second: Int) -> Int {
+            let changed = lines.replacing("\n2\n", with: "\nB\n").replacing("\n\(second)\n", with: "\nT\n")
+            return diff(lines, changed).split(separator: "\n").count { $0.hasPrefix("@@") }
+        }
+        #expect(hunks(9) == 1 && hunks(10) == 2)
         let twice = diff(lines, lines.replacing("\n2\n", with: "\nB\n").replacing("\n20\n", with: "\nT\n"))
         #expect(twice.contains("@@ -1,5 +1,5 @@\n 1\n-2\n+B\n") && twice.contains("@@ -17,7 +17,7 @@\n 17\n"))
     }
@@ -98,6 +104,10 @@ struct UnifiedDiffTests {
             text
                 == "--- /f\n+++ /f\n@@ -1,2097152 +1,2097152 @@\n\\ The texts are too different to show: from line 1 on, "
                 + "2097152 lines are replaced by 2097152\n")
+        // Two changes alone, and as many lines between them as are compared; and one line more.
+        let between = String(repeating: "\n", count: 99_998)
+        #expect(diff("a\n\(between)b\n", "c\n\(between)d\n").contains("-a\n+c\n"))
+        #expect(diff("a\n\n\(between)b\n", "c\n\n\(between)d\n").contains("100001 lines are replaced by 100001"))
         let lines = (1...3000).map { "\($0)\n" }
         let other = diff("a\n" + lines.joined() + "z\n", "a\n" + lines.map { "x\($0)" }.joined() + "z\n")
         #expect(
