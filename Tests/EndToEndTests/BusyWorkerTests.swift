@@ -80,10 +80,10 @@ import Testing
                 }
                 for call in calls { #expect(try call.waitForTool(timeout: .seconds(60)).isError == false) }
                 times.sort()
-                let (middle, longest) = (times[times.count / 2], times.last ?? .zero)
+                // The last tenth is what the machine itself holds up while other tests run.
+                let (middle, ninth) = (times[times.count / 2], times[times.count * 9 / 10])
                 #expect(
-                    middle < .milliseconds(200) && longest < .seconds(3),
-                    "\(way): \(middle), \(longest) of \(times.count)")
+                    middle < .milliseconds(200) && ninth < .seconds(1), "\(way): \(middle), \(ninth) of \(times.count)")
             }
         }
     }

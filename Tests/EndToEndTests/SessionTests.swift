@@ -47,6 +47,32 @@ import Testing
         }
     }
 
+    @Test(
+        "where something on the host joins the streams of commands, their start, end and status are known all the same",
+        arguments: [
+            #"exec /bin/sh -c "$SSH_ORIGINAL_COMMAND" 2>&1"#, #"exec /bin/sh -c "$SSH_ORIGINAL_COMMAND" >&2"#,
+            #"/bin/sh -c "$SSH_ORIGINAL_COMMAND" 2>&1 | cat"#,
+        ])
+    func joinedStreams(script: String) throws {
+        let (options, directory) = try SessionTests.wrapping(script)
+        defer { withExtendedLifetime(directory) {} }
+        try withRemote(options) { remote in
+            try withDaemon(on: remote) { _, client in
+                let told = try client.callTool(
+                    "ssh_exec", ["command": "cat; echo error >&2; exit 3", "stdin": "input\n"])
+                #expect(!told.isError && told["exit_code"] == 3, "\(told)")
+                let text = ["stdout", "stderr"].compactMap { told[$0]?.string }.joined()
+                #expect(text == "input\nerror\n", "\(told)")
+                let elsewhere = try client.callTool("ssh_exec", ["command": "echo x", "cwd": "/nonexistent"])
+                #expect(elsewhere.isError && elsewhere.text.contains("/nonexistent"), "\(elsewhere)")
+                let (sleep, mark) = SessionTests.sleeper()
+                let stopped = try client.callTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 1])
+                #expect(stopped["timed_out"] == true && stopped["stopped"] == "confirmed", "\(stopped)")
+                #expect(SessionTests.running(mark, on: remote.sshd).isEmpty)
+            }
+        }
+    }
+
     @Test("with as many timeouts as the host has sessions, and more, nothing runs on", arguments: [1, 2, 4])
     func timeouts(maxSessions: Int) throws {
         try withRemote(PrivateSSHD.Options(maxSessions: maxSessions)) { remote in

@@ -102,4 +102,36 @@ struct StartupFileTests {
             #expect(second.isError && second.text.contains("start-up file"), "\(second.text)")
         }
     }
+
+    @Test("a shell that a start-up file starts does not run the content of files")
+    func content() throws {
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: "sh; true")
+        try withHost(startup, purpose: "hanging", server: "") { client, place in
+            let lines = String(repeating: "touch \(place.file("ran"))\n", count: 2000)
+            let result = try client.callTool(
+                "ssh_write_file", ["path": .string(place.file("f")), "content": .string(lines)], timeout: .seconds(60))
+            #expect(result.isError, "\(result)")
+            #expect(try !place.names.contains { $0 == "ran" || $0 == "f" }, "\(result)")
+        }
+    }
+
+    @Test(
+        "what a start-up file starts, or asks, does not get the input of a command",
+        arguments: Startup.hanging + [Startup(shell: "/bin/bash", file: ".bashrc", text: "sh; true")])
+    func input(startup: Startup) throws {
+        try withHost(startup, purpose: "hanging", server: Self.servers[0]) { client, place in
+            let line = "touch \(place.file("ran"))\n"
+            let result = try client.callTool(
+                "ssh_exec", ["command": "cat", "stdin": .string(line), "timeout_seconds": 2], timeout: .seconds(30))
+            #expect(try place.names == [], "\(result)")
+            #expect(result.isError, "\(result)")
+            // Without input they read the end of it.
+            let after = try client.callTool("ssh_exec", ["command": "echo after", "timeout_seconds": 10])
+            if startup.text.hasPrefix("exec") {
+                #expect(after.isError, "\(after)")
+            } else {
+                #expect(after["stdout"]?.string?.hasSuffix("after\n") == true, "\(after)")
+            }
+        }
+    }
 }

@@ -129,9 +129,9 @@ enum ShellScript {
     }
 
     /// The line for the login shell that writes its standard input to a file that exists: over its beginning if
-    /// `offset` is 0, else at its end, which must be at `offset`. When all of it is written it prints the nonce and
-    /// `0`, else the nonce, `1` and what the system said. The line has the nonce in two halves, so that a shell which
-    /// prints what it runs does not print the nonce.
+    /// `offset` is 0, else at its end, which must be at `offset`. It prints the nonce when it reads its standard input, and
+    /// not a start-up file. When all of it is written it prints the nonce and `0`, else the nonce, `1` and what the system
+    /// said. The line has the nonce in two halves, so that a shell which prints what it runs does not print the nonce.
     static func write(nonce: String, _ path: [UInt8], offset: UInt64) -> String {
         let script =
             offset == 0
@@ -140,7 +140,7 @@ enum ShellScript {
         let half = nonce.index(nonce.startIndex, offsetBy: nonce.count / 2)
         return
             #"exec /bin/sh -c '{ set +xv; } 2>/dev/null; LC_ALL=C; export LC_ALL; f=$(printf %bx "$1"); f=${f%x}; "#
-            + #"if m=$( ( [ -f "$f" ] || { echo "No such file" >&2; exit 1; }; \#(script)) 2>&1 ); "#
+            + #"printf %s%s \#(nonce[..<half]) \#(nonce[half...]); if m=$( ( [ -f "$f" ] || { echo "No such file" >&2; exit 1; }; \#(script)) 2>&1 ); "#
             + #"then m=0; else m="1$m"; fi; printf %s%s%s \#(nonce[..<half]) \#(nonce[half...]) "$m"' sh "#
             + encoded(path)
     }

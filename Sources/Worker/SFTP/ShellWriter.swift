@@ -20,17 +20,29 @@ final class ShellWriter: Sendable {
     private let pipe: any ShellPipe
     private let state: Mutex<State>
 
-    /// Opens the session. If the file cannot be written, that shows only when the session ends.
+    /// Opens the session, and returns when the script reads its standard input: until then start-up files of the login shell
+    /// read the same stream, and one that starts another shell would have it run the content. If the file cannot be
+    /// written, that shows only when the session ends.
     static func open(
         _ path: [UInt8], offset: UInt64, _ opener: ShellTransport.Opener
     ) async throws(SFTPError) -> ShellWriter {
         let nonce = Nonce.make()
         let end = Slot<String>()
-        let said = Said(nonce: nonce)
+        let ready = Slot<Void>()
+        let said = Said(nonce: nonce, ready: ready)
         let pipe = try await opener(
             ShellScript.write(nonce: nonce, path, offset: offset),
             { said.append($0) },
-            { reason in _ = end.fill(.success(reason)) })
+            { reason in
+                _ = end.fill(.success(reason))
+                _ = ready.fill(.success(()))
+            })
+        do throws(SFTPError) {
+            try await ready.value()
+        } catch {
+            pipe.close()
+            throw error
+        }
         return ShellWriter(end: end, said: said, pipe: pipe, position: offset)
     }
 
@@ -73,7 +85,7 @@ final class ShellWriter: Sendable {
     }
 }
 
-/// Keeps what the session of a writer prints: somewhere in it are the nonce and the result.
+/// Keeps what the session of a writer prints: somewhere in it are the nonce, which begins it, and the nonce with the result.
 private final class Said: Sendable {
     enum Answer {
         case written
@@ -81,8 +93,9 @@ private final class Said: Sendable {
     }
 
     private struct State {
-        /// What follows the nonce, once it was found; before that, the last bytes, with which the nonce may begin.
+        /// What follows the last nonce, once both were found; before that, the last bytes, with which one may begin.
         var kept: [UInt8] = []
+        var isReady = false
         var found = false
     }
 
@@ -90,25 +103,31 @@ private final class Said: Sendable {
     private static let longestText = 500
 
     private let nonce: [UInt8]
+    private let ready: Slot<Void>
     private let state = Mutex(State())
 
-    init(nonce: String) {
+    init(nonce: String, ready: Slot<Void>) {
         self.nonce = Array(nonce.utf8)
+        self.ready = ready
     }
 
     func append(_ chunk: ArraySlice<UInt8>) {
-        state.withLock { state in
+        let begins = state.withLock { state -> Bool in
+            let wasReady = state.isReady
             state.kept += chunk
-            if !state.found, let place = state.kept.firstRange(of: nonce) {
+            while !state.found, let place = state.kept.firstRange(of: nonce) {
                 state.kept.removeSubrange(..<place.upperBound)
-                state.found = true
+                state.found = state.isReady
+                state.isReady = true
             }
             if state.found {
                 state.kept.removeLast(max(0, state.kept.count - Self.longestText))
             } else {
                 state.kept.removeFirst(max(0, state.kept.count - nonce.count + 1))
             }
+            return state.isReady && !wasReady
         }
+        if begins { _ = ready.fill(.success(())) }
     }
 
     /// The result; nil if it did not come.

@@ -77,7 +77,7 @@ extension HostSessions {
             end = try await SSHProcess(
                 path: sshPath, arguments: SSHInvocation.subsystem(host, name: Self.question)
             ).run(
-                input: [], events: AsyncStream.makeStream(of: SSHProcess.Event.self), stdout: { _ in },
+                events: AsyncStream.makeStream(of: SSHProcess.Event.self), stdout: { _ in },
                 stderr: { chunk in err.with { $0.append(chunk) } },
                 control: { events in
                     guard case .ended(let end) = await events.next() else { return nil }

@@ -19,7 +19,15 @@ public final class HostSessions: Sendable {
         /// The command's last output went to stderr.
         var endsInError = false
 
-        var ended: Bool { out.marks.ended && err.marks.ended }
+        /// What the marks of standard error have told, which come on standard output where something on the host sends
+        /// both there.
+        var marks: MarkedStream.Marks { out.marks.isJoined ? out.marks : err.marks }
+
+        /// The command has ended, and both streams have told it.
+        var ended: Bool {
+            if out.marks.isJoined || err.marks.isJoined { return marks.exitStatus != nil }
+            return out.marks.ended && err.marks.ended
+        }
         var lastLine: String { (endsInError ? err : out).window.lastLine }
     }
 
@@ -136,7 +144,7 @@ public final class HostSessions: Sendable {
                 return streams
             }
             if attempt.cancelled { return .failure(.cancelled(Self.verdict(attempt, seen))) }
-            let refused = !seen.err.marks.started && Self.isRefusal(seen.err.preamble.output().text)
+            let refused = !seen.marks.started && Self.isRefusal(seen.err.preamble.output().text)
             guard refused else {
                 return await judge(attempt, seen, duration: ContinuousClock.now - started)
             }
@@ -184,20 +192,24 @@ public final class HostSessions: Sendable {
         }
         defer { ticker?.cancel() }
         let process = SSHProcess(path: sshPath, arguments: SSHInvocation.session(host, line: line))
+        let input = HeldInput(request.input)
         @Sendable func take(_ update: (inout Streams) -> Void) {
             let (started, ended) = streams.with { streams in
-                let before = (streams.err.marks.started, streams.ended)
+                let before = (streams.marks.started, streams.ended)
                 let (out, err) = (streams.out.window.total, streams.err.window.total)
                 update(&streams)
                 if streams.out.window.total > out { streams.endsInError = false }
                 if streams.err.window.total > err { streams.endsInError = true }
-                return (streams.err.marks.started && !before.0, streams.ended && !before.1)
+                return (streams.marks.started && !before.0, streams.ended && !before.1)
             }
-            if started { events.continuation.yield(.commandStarted) }
+            if started {
+                input.commandStarted()
+                events.continuation.yield(.commandStarted)
+            }
             if ended { events.continuation.yield(.commandEnded) }
         }
         _ = try await process.run(
-            input: request.input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
+            input: input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
             stderr: { chunk in take { $0.err.append(chunk) } },
             control: { iterator in
                 await self.watch(&iterator, events.continuation, in: place, nonce: nonce, streams, attempt)
@@ -228,7 +240,7 @@ public final class HostSessions: Sendable {
         }
         func stop() {
             timer?.cancel()
-            guard let processID = streams.with({ $0.err.marks.processID }) else {
+            guard let processID = streams.with({ $0.marks.processID }) else {
                 continuation.yield(.stopped(nil))
                 return
             }
@@ -243,7 +255,7 @@ public final class HostSessions: Sendable {
             case .ended(let how):
                 end = how
                 // Of one that is being stopped, something may live on that holds none of its streams.
-                if phase != .stopping || streams.with({ $0.err.marks.stopped }) == .confirmed { return how }
+                if phase != .stopping || streams.with({ $0.marks.stopped }) == .confirmed { return how }
             case .timer(Bound.giveUp):
                 attempt.with { $0.outputHeld = phase == .stopping || phase == .stopped }
                 return nil
@@ -254,7 +266,7 @@ public final class HostSessions: Sendable {
                     arm(Bound.linger, after: .milliseconds(500))
                 case .late, .stopping, .stopped:
                     // The watchdog has seen to the rest.
-                    if streams.with({ $0.err.marks.stopped }) == .confirmed {
+                    if streams.with({ $0.marks.stopped }) == .confirmed {
                         arm(Bound.giveUp, after: Self.endOfOutput)
                     }
                 }
@@ -269,7 +281,7 @@ public final class HostSessions: Sendable {
                     if streams.with({ $0.ended }) { continue }
                     attempt.with { $0.timedOut = true }
                 }
-                if streams.with({ $0.err.marks.started }) {
+                if streams.with({ $0.marks.started }) {
                     phase = .stopping
                     stop()
                 } else {
@@ -310,7 +322,7 @@ public final class HostSessions: Sendable {
             }
             let isRefused = Self.isRefusal(answer.stderr)
             await budget.stopEnded(tookSession: !isRefused)
-            guard isRefused else { return TreeStop.answers(answer.stdout) }
+            guard isRefused else { return TreeStop.answers("\(answer.stdout)\n\(answer.stderr)") }
             await budget.wasRefused(nil)
             await Timer.pause(.milliseconds(100))
         }
@@ -321,7 +333,7 @@ public final class HostSessions: Sendable {
 
     /// How sure it is that nothing of a command runs that was to be stopped.
     private static func verdict(_ attempt: Attempt, _ streams: Streams) -> StopVerdict {
-        let watchdog = streams.err.marks.stopped
+        let watchdog = streams.marks.stopped
         // A process in a session of its own, whose parent had ended, is not among those that the host found.
         func unlessHeld() -> StopVerdict { attempt.outputHeld ? .signalled : .confirmed }
         switch attempt.answer {
@@ -333,14 +345,14 @@ public final class HostSessions: Sendable {
             case .signalled: return .signalled
             case .unknown, nil:
                 // The end that the observer told, and nothing found of it.
-                return attempt.answer == .gone && streams.err.marks.ended ? unlessHeld() : .unknown
+                return attempt.answer == .gone && streams.marks.ended ? unlessHeld() : .unknown
             }
         }
     }
 
     /// Whether the command told its end, and nothing was there to be stopped.
     private static func endedItself(_ attempt: Attempt, _ streams: Streams) -> Bool {
-        guard streams.err.marks.ended && streams.err.marks.stopped == nil else { return false }
+        guard streams.marks.ended && streams.marks.stopped == nil else { return false }
         switch attempt.answer {
         case .gone, .left: return true
         case .confirmed, .signalled, nil: return false
@@ -350,11 +362,15 @@ public final class HostSessions: Sendable {
     private func judge(
         _ attempt: Attempt, _ streams: Streams, duration: Duration
     ) async -> Result<ExecOutput, ExecFailure> {
-        let marks = streams.err.marks
+        let marks = streams.marks
         let timedOut = (attempt.timedOut || marks.stopped != nil) && !Self.endedItself(attempt, streams)
         if !timedOut && !marks.ended {
-            if marks.directoryOutside { return .failure(.outside) }
-            if marks.directoryFailed { return .failure(.directory(detail: Self.lastLine(streams.err.preamble))) }
+            for stream in [streams.err, streams.out] {
+                if stream.marks.directoryOutside { return .failure(.outside) }
+                if stream.marks.directoryFailed {
+                    return .failure(.directory(detail: Self.lastLine(stream.preamble)))
+                }
+            }
             let master = await check()
             if !marks.started {
                 let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")

@@ -4,6 +4,8 @@ struct MarkedStream {
     /// What the marks have told so far.
     struct Marks: Equatable {
         var started = false
+        /// The start marks of both streams came on this one: a wrapper on the host has joined them.
+        var isJoined = false
         var directoryFailed = false
         var directoryOutside = false
         var ended = false
@@ -82,10 +84,13 @@ struct MarkedStream {
     private mutating func take(_ mark: Mark) {
         switch mark {
         case .start(let processID):
+            marks.isJoined = marks.started
             marks.started = true
-            marks.processID = processID
+            marks.processID = marks.processID ?? processID
         case .end(let exitStatus, let signalled, let stopped):
             marks.ended = true
+            // The mark of standard output has no status.
+            guard exitStatus != nil || stopped != nil else { return }
             marks.stopped = stopped
             marks.exitStatus = exitStatus
             marks.signalled = signalled

@@ -27,11 +27,11 @@ struct SSHProcess: Sendable {
     let path: String
     let arguments: [String]
 
-    /// Starts the child, feeds and drains it, and hands `control` the events. When `control` returns, a child that has
+    /// Starts the child, feeds it `input` when that is let go, drains it, and hands `control` the events. When `control` returns, a child that has
     /// not ended is killed.
     /// - Returns: how it ended.
     func run(
-        input: [UInt8],
+        input: HeldInput = HeldInput([]),
         events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation),
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
@@ -45,8 +45,8 @@ struct SSHProcess: Sendable {
         } catch {
             throw SpawnFailure(detail: "\(path): \(error)")
         }
-        child.write(input)
-        child.finishInput()
+        input.attach(to: child)
+        defer { input.detach() }
         var iterator = events.stream.makeAsyncIterator()
         if let end = await control(&iterator) {
             // A filter that is too narrow for this ssh must not look like a dead master.
@@ -77,7 +77,7 @@ struct SSHProcess: Sendable {
         let timer = Timer(limit) { events.continuation.yield(.timer(0)) }
         defer { timer.cancel() }
         let end = try await SSHProcess(path: path, arguments: arguments).run(
-            input: [], events: events, stdout: { chunk in out.with { $0.append(chunk) } },
+            events: events, stdout: { chunk in out.with { $0.append(chunk) } },
             stderr: { chunk in err.with { $0.append(chunk) } },
             control: { events in
                 guard let event = await events.next(), case .ended(let end) = event else { return nil }
