@@ -82,6 +82,9 @@ struct StartupFileTests {
             #expect(try local.content("d") == "three\n")
             let list = try call("ssh_list_dir", ["path": .string(place.directory.path)])
             #expect(list["entries"]?.array?.compactMap { $0["name"]?.string } == ["a", "f", "u"])
+            // By the way that the host has: the other would have served as well.
+            let hosts = try call("ssh_connection_status", [:])["hosts"]?.array ?? []
+            #expect(hosts.compactMap { $0["file_transport"]?.string } == [server.isEmpty ? "shell" : "sftp"])
         }
     }
 
