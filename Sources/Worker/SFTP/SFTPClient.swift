@@ -353,7 +353,7 @@ final class SFTPClient: Sendable {
         if reason.contains("refused by peer") { return .noSession(nil) }
         let ours = [
             "Control socket", "mux_client", "ControlPath", "exited(255)", "signalled(", "Broken pipe",
-            "closed by remote host", "kex_exchange_identification", "/nonexistent",
+            "closed by remote host", "kex_exchange_identification", "/nonexistent", "/bin/sh: Permission denied",
         ]
         return ours.contains { reason.contains($0) } ? .unreachable(detail: reason) : .noSubsystem(detail: reason)
     }
