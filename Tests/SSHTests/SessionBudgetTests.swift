@@ -59,6 +59,16 @@ struct SessionBudgetTests {
         return place
     }
 
+    /// Whether it becomes true within twenty seconds.
+    private static func becomes(_ condition: () async -> Bool) async -> Bool {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while await !condition() {
+            guard .now < deadline else { return false }
+            await Timer.pause(.milliseconds(5))
+        }
+        return true
+    }
+
     @Test func `as many commands run as the host has sessions, but for the one that stops them`() async throws {
         let host = FakeHost(capacity: 3)
         let budget = SessionBudget(sessions: 8, times: Self.times())
@@ -67,7 +77,7 @@ struct SessionBudgetTests {
         await #expect(throws: SessionBudget.NoPlace.self) {
             try await budget.acquire(.command, within: .milliseconds(300), probe: host.probe)
         }
-        while await budget.refusal.limit != .host(3) { await Task.yield() }
+        #expect(await Self.becomes { await budget.refusal.limit == .host(3) })
     }
 
     /// What has ended here may still be open there: an sftp-server that reads the end of its input, a command that is killed.
@@ -81,7 +91,7 @@ struct SessionBudgetTests {
         await budget.release(first)
         _ = try await command(budget, host)
         async let second = budget.acquire(.command, within: .seconds(30), probe: host.probe)
-        while host.probes == 0 { await Task.yield() }
+        #expect(await Self.becomes { host.probes > 0 })
         host.close()
         _ = try await second
         #expect(await budget.refusal.limit == .host(3))
@@ -127,7 +137,7 @@ struct SessionBudgetTests {
                 return await host.probe(count)
             }
         }
-        while host.probes == 0 { await Task.yield() }
+        #expect(await Self.becomes { host.probes > 0 })
         await budget.opened(try #require(content.value))
         waiting.cancel()
         await #expect(throws: SessionBudget.NoPlace.cancelled) { try await waiting.value }
@@ -151,7 +161,7 @@ struct SessionBudgetTests {
         #expect(host.probes == 0)
         #expect(host.open())
         await budget.opened(opening)
-        while await budget.refusal.limit != .host(3) { await Task.yield() }
+        #expect(await Self.becomes { await budget.refusal.limit == .host(3) })
         for other in others { other.cancel() }
         for other in others { _ = await other.result }
         #expect(granted.value == 1)
@@ -164,7 +174,7 @@ struct SessionBudgetTests {
         await #expect(throws: SessionBudget.NoPlace.self) {
             try await budget.acquire(.command, within: .milliseconds(300), probe: host.probe)
         }
-        while host.probes == 0 { await Task.yield() }
+        #expect(await Self.becomes { host.probes > 0 })
         #expect(host.probes == 1)
     }
 }
