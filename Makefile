@@ -11,15 +11,16 @@ python        = scripts/bench $(wildcard scripts/*.py Tests/Interop/*.py)
 shell_scripts = scripts/prepare scripts/demo .ci/run
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-interop lint demo bench install clean
+.PHONY: help build test test-interop lint demo bench install uninstall clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-build: ## build both programs for release, with the Swift runtime linked in
+build: ## build all programs for release, with the Swift runtime linked in
 	scripts/prepare build
 	$(swift_release) --product claude-ssh-daemon
 	$(swift_release) --product claude-ssh-worker
+	$(swift_release) --product claude-ssh-files
 
 test: ## install what is missing, build, run every test: unit, sandbox, end to end against a private sshd
 	scripts/prepare test
@@ -32,6 +33,7 @@ test-interop: ## install what is missing, build, drive the daemon with the relea
 	scripts/prepare interop
 	$(swift_build) --product claude-ssh-daemon
 	$(swift_build) --product claude-ssh-worker
+	$(swift_build) --product claude-ssh-files
 	cmp -s Tests/Interop/requirements.txt $(venv)/requirements.txt || { rm -rf $(venv) && python3 -m venv $(venv) && \
 		$(venv)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements.txt && \
 		cp Tests/Interop/requirements.txt $(venv)/; }
@@ -59,10 +61,15 @@ bench: ## install what is missing, build, measure the daemon beside the raw tool
 	scripts/bench $(release)
 
 install: ## copy what `make build` built to PREFIX
-	@test -x $(release)/claude-ssh-daemon -a -x $(release)/claude-ssh-worker || \
-		{ echo 'nothing built yet: run "make build" first' >&2; exit 1; }
+	@for program in daemon worker files; do test -x $(release)/claude-ssh-$$program || \
+		{ echo 'nothing built yet: run "make build" first' >&2; exit 1; }; done
 	install -D -m 755 $(release)/claude-ssh-daemon $(DESTDIR)$(PREFIX)/bin/claude-ssh-daemon
 	install -D -m 755 $(release)/claude-ssh-worker $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon/claude-ssh-worker
+	install -D -m 755 $(release)/claude-ssh-files $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon/claude-ssh-files
+
+uninstall: ## remove what `make install` copied
+	rm -f $(DESTDIR)$(PREFIX)/bin/claude-ssh-daemon
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon
 
 clean: ## remove what was built
 	swift package --scratch-path $(SCRATCH) clean

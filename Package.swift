@@ -25,6 +25,7 @@ let package = Package(
     products: [
         .executable(name: "claude-ssh-daemon", targets: ["CommandLine"]),
         .executable(name: "claude-ssh-worker", targets: ["Worker"]),
+        .executable(name: "claude-ssh-files", targets: ["FileBrokerMain"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
@@ -32,6 +33,8 @@ let package = Package(
     targets: [
         .target(name: "CLinux"),
         .target(name: "IPC", dependencies: ["CLibMD", "CLinux"], swiftSettings: settings),
+        .target(
+            name: "Sandbox", dependencies: ["CLinux", "CSeccomp"], exclude: ["CSeccomp"], swiftSettings: settings),
 
         .target(name: "JSON", swiftSettings: settings),
 
@@ -49,17 +52,14 @@ let package = Package(
                 "CConcurrency", "CLinux", "IPC", "Sandbox", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools",
             ],
             path: "Sources/Worker",
-            exclude: [
-                "CConcurrency", "CRE2", "CSeccomp", "Sandbox", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools",
-            ],
+            exclude: ["CConcurrency", "CRE2", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
             swiftSettings: settings),
         .target(name: "CConcurrency", path: "Sources/Worker/CConcurrency"),
         .systemLibrary(
-            name: "CSeccomp", path: "Sources/Worker/CSeccomp", pkgConfig: "libseccomp",
+            name: "CSeccomp", path: "Sources/Sandbox/CSeccomp", pkgConfig: "libseccomp",
             providers: [.apt(["libseccomp-dev"])]),
         .target(name: "CRE2", path: "Sources/Worker/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
-        workerModule("Sandbox", ["CLinux", "CSeccomp"]),
         workerModule("Threads", ["CLinux"]),
         workerModule("MCP", ["JSON"]),
         workerModule("SSH", ["CLinux", "IPC"]),
@@ -68,6 +68,12 @@ let package = Package(
         workerModule("Tools", ["IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
         .target(name: "SFTPFilter", path: "Sources/Gate/SFTPFilter", swiftSettings: settings),
+        .target(
+            name: "FileBroker", dependencies: ["CLinux", "IPC", "Sandbox"], exclude: ["Main"], swiftSettings: settings),
+        .executableTarget(
+            name: "FileBrokerMain", dependencies: ["CLinux", "FileBroker", "IPC", "Sandbox"],
+            path: "Sources/FileBroker/Main", swiftSettings: settings),
+
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
 
         .target(
@@ -82,10 +88,14 @@ let package = Package(
         moduleTests("SSHTests", ["IPC", "SSH"]),
         moduleTests("SFTPTests", ["IPC", "SFTP", "SSH"]),
         moduleTests("ToolsTests", ["IPC", "JSON", "MCP", "Policy", "SSH", "Threads", "Tools"]),
+        moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
         moduleTests("GateTests", ["CLinux", "IPC", "Mux", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),
+        .executableTarget(
+            name: "FakeFileBroker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeFileBroker",
+            swiftSettings: settings),
         .testTarget(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),

@@ -25,6 +25,9 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -96,6 +99,20 @@ ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fd, i
         }
     }
     return received;
+}
+
+ssize_t csd_receive_bytes(int socket, void *bytes, size_t capacity, int *flags) {
+    struct iovec part = {.iov_base = bytes, .iov_len = capacity};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    *flags = 0;
+    ssize_t received = recvmsg(socket, &message, 0);
+    if (received >= 0) *flags = message.msg_flags;
+    return received;
+}
+
+int csd_refuse_descriptors(int socket) {
+    int no = 0;
+    return setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
 }
 
 int csd_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
@@ -224,6 +241,20 @@ static void end_process_group(int signal) {
 
 int csd_end_process_group_on(int signal) {
     struct sigaction action = {.sa_handler = end_process_group};
+    sigemptyset(&action.sa_mask);
+    return sigaction(signal, &action, NULL);
+}
+
+static unsigned int seconds_left;
+
+static void end_process_later(int signal) {
+    (void)signal;
+    alarm(seconds_left);
+}
+
+int csd_end_process_on(int signal, unsigned int seconds) {
+    seconds_left = seconds;
+    struct sigaction action = {.sa_handler = end_process_later, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     return sigaction(signal, &action, NULL);
 }

@@ -11,7 +11,7 @@ public struct Incoming<Message: IPCMessage>: ~Copyable {
     public var descriptor: OwnedFD?
 }
 
-/// One end of the SOCK_SEQPACKET pair between supervisor and worker, unix(7). One message a packet.
+/// One end of a SOCK_SEQPACKET pair between two of the processes, unix(7). One message a packet.
 public struct Channel: ~Copyable, Sendable {
     private let socket: OwnedFD
 
@@ -39,6 +39,17 @@ public struct Channel: ~Copyable, Sendable {
         let ends = Ends(supervisor: OwnedFD(taking: numbers[0]), worker: OwnedFD(taking: numbers[1]))
         guard fcntl(numbers[0], F_SETFL, O_NONBLOCK) == 0 else { throw .system(call: "fcntl", errno: errno) }
         return ends
+    }
+
+    /// Takes no descriptor from the other side, whatever it sends: to close one may mean to wait for its file system. Where
+    /// the kernel knows how (`SO_PASSRIGHTS`, Linux 6.16) the other side's sending fails; elsewhere `receive` drops it.
+    public func refuseDescriptors() {
+        csd_refuse_descriptors(socket.rawValue)
+    }
+
+    /// Takes no message any more either. shutdown(2).
+    public func refuseMessages() {
+        shutdown(socket.rawValue, Int32(SHUT_RD))
     }
 
     /// Ends the conversation: what the other side has sent is still received, and then comes the end, also where its
@@ -78,7 +89,9 @@ public struct Channel: ~Copyable, Sendable {
         var surplus: Int32 = 0
         var flags: Int32 = 0
         let count = uninterrupted {
-            csd_receive_message(socket.rawValue, &packet, packet.count, &number, &surplus, &flags)
+            Message.mayCarryDescriptor
+                ? csd_receive_message(socket.rawValue, &packet, packet.count, &number, &surplus, &flags)
+                : csd_receive_bytes(socket.rawValue, &packet, packet.count, &flags)
         }
         if count < 0 {
             if errno == EAGAIN { return nil }

@@ -1,52 +1,53 @@
 extension ToWorker {
-    /// Answers to requests for local files.
+    /// What becomes of requests for local files.
     public enum Files: MessageSubject {
-        /// A local file, open for reading, and its size in bytes.
-        case opened(size: UInt64)
-        /// A new local file, open for writing and without a name until it is committed under this handle.
-        case created(handle: UInt32)
-        /// The new file has its name.
-        case committed
-        /// The request is refused by this rule, or has failed where that is empty, for this reason.
-        case refused(rule: String, reason: String)
+        /// A file broker of this number works for this worker from now on; its answers come out of this channel.
+        case broker(UInt32)
+        /// The answer to the request of this id is in the channel of this broker.
+        case answered(broker: UInt32)
+        /// The request of this id is refused, or has failed.
+        case failed(LocalFailure)
+        /// The broker of this number answers no more.
+        case brokerEnded(UInt32)
+
+        /// See `MessageSubject`.
+        public var carriesDescriptor: Bool {
+            switch self {
+            case .broker: true
+            case .answered, .failed, .brokerEnded: false
+            }
+        }
 
         /// See `MessageChoice`.
         public static let kinds: [Files] = [
-            .opened(size: 0), .created(handle: 0), .committed, .refused(rule: "", reason: ""),
+            .broker(0), .answered(broker: 0), .failed(.closed), .brokerEnded(0),
         ]
 
         /// See `MessageChoice`.
         public var number: UInt8 {
             switch self {
-            case .opened: 1
-            case .created: 2
-            case .committed: 3
-            case .refused: 4
-            }
-        }
-
-        /// See `MessageSubject`.
-        public var carriesDescriptor: Bool {
-            switch self {
-            case .opened, .created: true
-            case .committed, .refused: false
+            case .broker: 1
+            case .answered: 2
+            case .failed: 3
+            case .brokerEnded: 4
             }
         }
 
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
             switch self {
-            case .opened(var size):
-                try fields.field(&size)
-                self = .opened(size: size)
-            case .created(var handle):
-                try fields.field(&handle)
-                self = .created(handle: handle)
-            case .committed: break
-            case .refused(var rule, var reason):
-                try fields.field(&rule)
-                try fields.field(&reason)
-                self = .refused(rule: rule, reason: reason)
+            case .broker(var number):
+                try fields.field(&number)
+                self = .broker(number)
+            case .answered(var broker):
+                try fields.field(&broker)
+                self = .answered(broker: broker)
+            case .failed(var failure):
+                try fields.field(&failure)
+                self = .failed(failure)
+            case .brokerEnded(var number):
+                try fields.field(&number)
+                self = .brokerEnded(number)
             }
         }
     }

@@ -25,9 +25,15 @@ public protocol MessageSubject: MessageChoice {
 }
 
 /// The messages of one direction, by subject.
-public protocol IPCMessage: MessageSubject {}
+public protocol IPCMessage: MessageSubject {
+    /// Whether some message of this direction carries a descriptor. Where none does, none is taken from the other side.
+    static var mayCarryDescriptor: Bool { get }
+}
 
 extension IPCMessage {
+    /// Most directions have such messages.
+    public static var mayCarryDescriptor: Bool { true }
+
     /// The packet for this message.
     public func encoded(requestID: UInt32) throws(IPCError) -> [UInt8] {
         var fields = MessageFields(requestID: requestID)

@@ -66,4 +66,7 @@ public final class SharedFD: Sendable {
 
     /// The descriptor's number, for calls that borrow it.
     public var rawValue: Int32 { descriptor.rawValue }
+
+    /// A duplicate with an owner of its own, close-on-exec.
+    public func duplicate() throws(IPCError) -> OwnedFD { try descriptor.duplicateForChild() }
 }

@@ -1,7 +1,3 @@
-internal import CLinux
-internal import FoundationEssentials
-internal import Glibc
-
 /// What the worker may do, taken from the config by the supervisor. It travels as JSON in a sealed memfd,
 /// because thousands of hosts do not fit a packet.
 public struct PolicySnapshot: Codable, Equatable, Sendable {
@@ -107,34 +103,13 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     /// Largest snapshot that a worker reads, in bytes.
     public static let maximumSize = 64 << 20
 
-    /// Writes the snapshot into a new memfd and seals it, memfd_create(2).
+    /// The snapshot in a new sealed memfd.
     public func sealed() throws(IPCError) -> OwnedFD {
-        guard let json = try? JSONEncoder().encode(self) else { throw .badValue }
-        guard json.count <= Self.maximumSize else { throw .tooLong(json.count) }
-        let number = csd_memfd_create("policy")
-        guard number >= 0 else { throw .system(call: "memfd_create", errno: errno) }
-        let memory = OwnedFD(taking: number)
-        var written = 0
-        while written < json.count {
-            let count = json.withUnsafeBytes {
-                write(memory.rawValue, $0.baseAddress.map { $0 + written }, $0.count - written)
-            }
-            guard count > 0 else { throw .system(call: "write", errno: errno) }
-            written += count
-        }
-        guard csd_memfd_seal(memory.rawValue) == 0 else { throw .system(call: "fcntl", errno: errno) }
-        return memory
+        try SealedJSON.memory(of: self, name: "policy", limit: Self.maximumSize)
     }
 
     /// Reads a snapshot that `sealed()` wrote; an unsealed descriptor is refused.
     public init(sealed memory: borrowing OwnedFD) throws(IPCError) {
-        guard csd_memfd_is_sealed(memory.rawValue) == 1 else { throw .badValue }
-        let size = lseek(memory.rawValue, 0, SEEK_END)
-        guard size > 0, size <= Self.maximumSize else { throw .tooLong(Int(size)) }
-        var json = Data(count: Int(size))
-        let count = json.withUnsafeMutableBytes { pread(memory.rawValue, $0.baseAddress, $0.count, 0) }
-        guard count == size else { throw .system(call: "pread", errno: errno) }
-        guard let snapshot = try? JSONDecoder().decode(Self.self, from: json) else { throw .badValue }
-        self = snapshot
+        self = try SealedJSON.value(Self.self, in: memory, limit: Self.maximumSize)
     }
 }

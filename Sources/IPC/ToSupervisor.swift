@@ -23,6 +23,9 @@ public enum ToSupervisor: IPCMessage {
         }
     }
 
+    /// See `IPCMessage`.
+    public static var mayCarryDescriptor: Bool { false }
+
     /// See `MessageSubject`.
     public var carriesDescriptor: Bool {
         switch self {

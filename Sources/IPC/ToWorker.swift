@@ -7,7 +7,7 @@ public enum ToWorker: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [ToWorker] = [
-        .life(.policy), .files(.committed), .audit(.begun), .forwards(.list([])),
+        .life(.policy), .files(.brokerEnded(0)), .audit(.begun), .forwards(.list([])),
     ]
 
     /// See `MessageChoice`.

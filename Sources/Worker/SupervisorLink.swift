@@ -16,6 +16,17 @@ final class SupervisorLink: Sendable {
         case closeForward(forward: UInt32, ForwardRoute)
     }
 
+    /// The channels of file brokers, which only the thread that listens uses.
+    private final class Brokers {
+        /// A class around a value that cannot be copied, so that a dictionary can hold it.
+        final class Answers {
+            let channel: Channel
+            init(_ channel: consuming Channel) { self.channel = channel }
+        }
+
+        var answers: [UInt32: Answers] = [:]
+    }
+
     private struct Requests {
         var waiting: [UInt32: CheckedContinuation<LocalAnswer, Never>] = [:]
         var beginning: [UInt32: CheckedContinuation<UInt32?, Never>] = [:]
@@ -43,6 +54,7 @@ final class SupervisorLink: Sendable {
     /// cannot get, is the end of the process group.
     func follow(_ act: @escaping @Sendable (Word) -> Void) {
         DispatchQueue(label: "supervisor.read").async {
+            let brokers = Brokers()
             while true {
                 do throws(IPCError) {
                     guard var incoming = try self.channel.receive(ToWorker.self) else { continue }
@@ -54,15 +66,13 @@ final class SupervisorLink: Sendable {
                     case .life(.policy):
                         guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
                         act(.policy(try PolicySnapshot(sealed: memory)))
-                    case .files(.opened(let size)):
-                        guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
-                        self.settle(incoming.requestID, .opened(SharedFD(file), size: size))
-                    case .files(.created(let handle)):
-                        guard let file = incoming.descriptor.take() else { throw .missingDescriptor }
-                        self.settle(incoming.requestID, .created(SharedFD(file), handle: handle))
-                    case .files(.committed): self.settle(incoming.requestID, .committed)
-                    case .files(.refused(let rule, let reason)):
-                        self.settle(incoming.requestID, .refused(reason, rule: rule))
+                    case .files(.broker(let number)):
+                        guard let answers = incoming.descriptor.take() else { throw .missingDescriptor }
+                        brokers.answers[number] = Brokers.Answers(Channel(taking: answers))
+                    case .files(.answered(let number)):
+                        self.settle(incoming.requestID, self.answer(to: incoming.requestID, brokers.answers[number]))
+                    case .files(.failed(let failure)): self.settle(incoming.requestID, .failed(failure))
+                    case .files(.brokerEnded(let number)): brokers.answers[number] = nil
                     case .audit(.begun):
                         let id = incoming.requestID
                         self.requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: id)
@@ -78,6 +88,33 @@ final class SupervisorLink: Sendable {
                 }
             }
         }
+    }
+
+    /// Answers of a broker that are read for one request: an honest one has sent one.
+    private static let maximumAnswers = 64
+
+    /// What a broker has sent for the request of this id. Its channel does not block: the answer is there by the time that the
+    /// supervisor says so.
+    private func answer(to id: UInt32, _ answers: Brokers.Answers?) -> LocalAnswer {
+        do throws(IPCError) {
+            for _ in 0..<Self.maximumAnswers {
+                guard let answers, var incoming = try answers.channel.receive(FileAnswer.self) else { break }
+                var file: DiskFD?
+                if let descriptor = incoming.descriptor.take() { file = DiskFD(descriptor) }
+                // One of before, which nobody waits for.
+                guard incoming.requestID == id else { continue }
+                switch (incoming.message, file) {
+                case (.opened(let size), .some(let file)): return .opened(file, size: size)
+                case (.created(let handle), .some(let file)): return .created(file, handle: handle)
+                case (.committed, _): return .committed
+                case (.refused(let rule, let reason), _): return .refused(reason, rule: rule)
+                case (.opened, .none), (.created, .none): return .unanswered
+                }
+            }
+        } catch {
+            // A broker that breaks the protocol has said nothing.
+        }
+        return .unanswered
     }
 
     /// A supervisor that cannot be told anything any more has ended; `follow` sees that.

@@ -150,6 +150,31 @@ static const struct {
 #endif
     {"madvise", SYS_madvise},
     {"capget", SYS_capget},
+    {"socket", SYS_socket},
+    {"connect", SYS_connect},
+    {"execve", SYS_execve},
+    {"kill", SYS_kill},
+    {"tkill", SYS_tkill},
+    {"dup3", SYS_dup3},
+    {"shmget", SYS_shmget},
+    {"timerfd_create", SYS_timerfd_create},
+    {"pidfd_open", SYS_pidfd_open},
+    {"splice", SYS_splice},
+    {"sendfile", SYS_sendfile},
+    {"copy_file_range", SYS_copy_file_range},
+    {"fanotify_init", SYS_fanotify_init},
+    {"inotify_init1", SYS_inotify_init1},
+    {"mknodat", SYS_mknodat},
+    {"epoll_create1", SYS_epoll_create1},
+    {"setsockopt", SYS_setsockopt},
+    {"getdents64", SYS_getdents64},
+    {"name_to_handle_at", SYS_name_to_handle_at},
+    {"write", SYS_write},
+#ifdef SYS_fork
+    {"fork", SYS_fork},
+    {"vfork", SYS_vfork},
+    {"dup2", SYS_dup2},
+#endif
 };
 
 long probe_number(const char *name) {

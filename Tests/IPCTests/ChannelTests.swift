@@ -91,8 +91,31 @@ struct ChannelTests {
         let pipe = try TestPipe()
         try pair.send(ToSupervisor.life(.clientGone).encoded(requestID: 0), descriptors: [pipe.writerNumber])
         pipe.writer = nil
-        #expect(pair.refusal(of: ToSupervisor.self) == .surplusDescriptor)
+        #expect(pair.refusal(of: ToSupervisor.self) == .controlTruncated)
         #expect(pipe.isAtEnd)
+    }
+
+    @Test func `where the kernel knows how, a descriptor that is not taken cannot even be sent`() throws {
+        let pair = try RawPair()
+        guard csd_refuse_descriptors(pair.channel.rawValue) == 0 else { return }
+        let pipe = try TestPipe()
+        let packet = try ToSupervisor.life(.clientGone).encoded(requestID: 0)
+        #expect(throws: IPCError.system(call: "sendmsg", errno: EPERM)) {
+            try pair.send(packet, descriptors: [pipe.writerNumber])
+        }
+        try pair.send(packet)
+        #expect(try pair.channel.next(ToSupervisor.self).message == .life(.clientGone))
+    }
+
+    @Test func `a side that only speaks is not spoken to`() throws {
+        let pair = try RawPair()
+        pair.channel.refuseMessages()
+        #expect(throws: IPCError.system(call: "sendmsg", errno: EPIPE)) {
+            try pair.send(ToSupervisor.life(.clientGone).encoded(requestID: 0))
+        }
+        try pair.channel.send(ToWorker.life(.drain(milliseconds: 1)))
+        var byte: UInt8 = 0
+        #expect(recv(pair.raw.rawValue, &byte, 1, 0) == 1)
     }
 
     @Test(arguments: [2, 3, 5])

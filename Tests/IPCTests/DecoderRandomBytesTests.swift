@@ -62,7 +62,11 @@ struct DecoderRandomBytesTests {
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func `no frame traps, and what decodes encodes to the same bytes`(seed: UInt64) {
-        for tally in [run(ToWorker.self, seed: seed), run(ToSupervisor.self, seed: seed &+ 1000)] {
+        for tally in [
+            run(ToWorker.self, seed: seed), run(ToSupervisor.self, seed: seed &+ 1000),
+            run(ToFileBroker.self, seed: seed &+ 2000), run(FromFileBroker.self, seed: seed &+ 3000),
+            run(FileAnswer.self, seed: seed &+ 4000),
+        ] {
             #expect(tally.frames == Self.framesPerRun)
             #expect(tally.different == 0)
             // Both outcomes are common, or the frames would test nothing.

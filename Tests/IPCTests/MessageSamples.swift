@@ -5,12 +5,16 @@ protocol SampledMessage: IPCMessage {
     static var samples: [Self] { get }
     /// Subject and number of every message of the direction, as `kinds` of its subjects have them.
     static var all: Set<[UInt8]> { get }
+    /// Bytes of those: 1 where there are no subjects.
+    static var identityLength: Int { get }
 }
 
 extension SampledMessage {
+    static var identityLength: Int { 2 }
+
     /// Subject and number.
     var identity: [UInt8] {
-        (try? encoded(requestID: 0)).map { Array($0[Frame.headerSize..<Frame.headerSize + 2]) } ?? []
+        (try? encoded(requestID: 0)).map { Array($0[Frame.headerSize..<Frame.headerSize + Self.identityLength]) } ?? []
     }
 }
 
@@ -31,6 +35,48 @@ private let fullest = AuditCall(
     fields: AuditKey.allCases.filter { $0 != .env }.map { .init($0, String(repeating: "漢", count: 5000)) }
         + (0..<100).map { .init(.env, String(repeating: "E", count: 90) + "\($0)") })
 
+/// Texts that a failure carries whole.
+private let shortTexts = extremeTexts.filter { $0.utf8.count < 8192 } + [String(repeating: "x", count: 8192)]
+
+private let localFailures: [LocalFailure] =
+    [.closed, .clientGone, .tooMany, .downloads(.max), .noSuchDownload, .waited, .stuck(4)]
+    + shortTexts.flatMap { text in
+        [
+            .silent(path: text), .commitUnknown(path: text), .commitUnknownAfter(end: text, path: text),
+            .lost(path: text, silent: text), .lostAfter(end: text, path: text), .ended(text), .unavailable(text),
+            .unsteady(path: text),
+        ] as [LocalFailure]
+    }
+
+extension ToFileBroker: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [ToFileBroker] {
+        [.setup, .policy, .commit(handle: .max), .abandon(handle: 0)] + extremeTexts.map { .open(path: $0) }
+            + extremeTexts.map { .create(handle: 0x0102_0304, path: $0) }
+    }
+}
+
+extension FromFileBroker: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [FromFileBroker] {
+        [.looking(place: .max), .ready(landlockABI: 7), .done, .refused, .rootChanged(root: 0x0102_0304)]
+    }
+}
+
+extension FileAnswer: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [FileAnswer] {
+        [.opened(size: 0), .opened(size: .max), .created(handle: .max), .committed]
+            + extremeTexts.map { .refused(rule: "local_roots", reason: $0) }
+    }
+}
+
 extension ToWorker: SampledMessage {
     static var all: Set<[UInt8]> {
         identities(1, Life.kinds).union(identities(2, Files.kinds)).union(identities(3, Audit.kinds))
@@ -49,8 +95,8 @@ extension ToWorker: SampledMessage {
     }
 
     private static var fileSamples: [Files] {
-        [.committed] + [0, 1, UInt64.max].map { .opened(size: $0) } + [0, UInt32.max].map { .created(handle: $0) }
-            + extremeTexts.map { .refused(rule: "local_roots", reason: $0) }
+        [0, UInt32.max].flatMap { [.broker($0), .answered(broker: $0), .brokerEnded($0)] as [Files] }
+            + localFailures.map { .failed($0) }
     }
 
     private static var forwardSamples: [Forwards] {

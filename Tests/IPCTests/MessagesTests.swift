@@ -37,6 +37,12 @@ struct MessagesTests {
 
     @Test func `every message to the supervisor comes back as it was`() throws { try roundTrip(ToSupervisor.self) }
 
+    @Test func `every message of and to a file broker comes back as it was`() throws {
+        try roundTrip(ToFileBroker.self)
+        try roundTrip(FromFileBroker.self)
+        try roundTrip(FileAnswer.self)
+    }
+
     @Test func `a packet is read where it lies in a larger buffer`() throws {
         let packet = try ToWorker.life(.setup(.refuse(reason: "no place"))).encoded(requestID: 7)
         let buffer = [0xFF, 0xFF, 0xFF] + packet + [0xFF]
@@ -60,6 +66,10 @@ struct MessagesTests {
         check(ToSupervisor.Audit.self)
         check(ToSupervisor.Forwards.self)
         check(ToSupervisor.Patterns.self)
+        check(ToFileBroker.self)
+        check(FromFileBroker.self)
+        check(FileAnswer.self)
+        check(LocalFailure.self)
         check(WorkerRole.self)
         check(ForwardFailure.self)
         check(ForwardRefusal.self)
@@ -79,8 +89,7 @@ struct MessagesTests {
             ToWorker.life(.setup(.refuse(reason: "é"))), 1, [2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 0xC3, 0xA9])
         try expect(ToWorker.life(.policy), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 3])
         try expect(
-            ToWorker.files(.opened(size: 0x0102_0304_0506_0708)), 9,
-            [2, 0, 0, 0, 9, 0, 0, 0, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1])
+            FileAnswer.opened(size: 0x0102_0304_0506_0708), 9, [2, 0, 0, 0, 9, 0, 0, 0, 1, 8, 7, 6, 5, 4, 3, 2, 1])
         try expect(ToSupervisor.files(.commit(handle: 5)), 2, [2, 0, 0, 0, 2, 0, 0, 0, 2, 3, 5, 0, 0, 0])
         try expect(ToSupervisor.life(.ready(landlockABI: 6)), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 6])
         try expect(
@@ -93,13 +102,21 @@ struct MessagesTests {
     @Test func `the policy and local files travel as descriptors, and nothing else does`() {
         for message in ToWorker.samples {
             switch message {
-            case .life(.setup), .life(.policy), .files(.opened), .files(.created): #expect(message.carriesDescriptor)
-            case .life(.drain), .life(.proceed), .life(.refuseClient), .files(.committed), .files(.refused), .audit,
-                .forwards:
+            case .life(.setup), .life(.policy), .files(.broker): #expect(message.carriesDescriptor)
+            case .life(.drain), .life(.proceed), .life(.refuseClient), .files(.answered), .files(.failed),
+                .files(.brokerEnded), .audit, .forwards:
                 #expect(!message.carriesDescriptor)
             }
         }
         for message in ToSupervisor.samples { #expect(!message.carriesDescriptor) }
+        #expect(!ToSupervisor.mayCarryDescriptor && !FromFileBroker.mayCarryDescriptor)
+        for message in FromFileBroker.samples { #expect(!message.carriesDescriptor) }
+        for message in ToFileBroker.samples {
+            #expect(message.carriesDescriptor == [.setup, .policy].contains(message))
+        }
+        for message in FileAnswer.samples {
+            #expect(message.carriesDescriptor == [1, 2].contains(message.number))
+        }
     }
 
     @Test(arguments: [0, 1, 3, 255] as [UInt8])
@@ -145,6 +162,24 @@ struct MessagesTests {
         try truncation(ToSupervisor.self)
     }
 
+    @Test func `a packet of or to a file broker cut at any byte is truncated, a longer one has bytes left over`() throws {
+        try truncation(ToFileBroker.self)
+        try truncation(FromFileBroker.self)
+        try truncation(FileAnswer.self)
+    }
+
+    @Test func `texts that are too long are cut, so that they fit a packet`() throws {
+        let text = String(repeating: "漢", count: 40_000)
+        for failure in [.lost(path: text, silent: text), .commitUnknownAfter(end: text, path: text)] as [LocalFailure] {
+            let packet = try ToWorker.files(.failed(failure)).encoded(requestID: 1)
+            #expect(packet.count <= Frame.maximumSize)
+            _ = try ToWorker.decode(packet[...])
+        }
+        let refusal = try FileAnswer.refused(rule: text, reason: text).encoded(requestID: 1)
+        #expect(refusal.count <= Frame.maximumSize)
+        _ = try FileAnswer.decode(refusal[...])
+    }
+
     @Test func `a value that its field does not have is refused`() {
         func packet(_ fields: [UInt8]) -> [UInt8] { [2, 0, 0, 0, 0, 0, 0, 0] + fields }
         for role in UInt8(4)...UInt8.max { expect(ToWorker.self, packet([1, 1, role]), fails: .unknownTag(role)) }
@@ -155,6 +190,9 @@ struct MessagesTests {
         expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(10))
         let command: [UInt8] = [0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [2] + command + command), fails: .badValue)
+        for kind in [0] + Array(UInt8(16)...UInt8.max) {
+            expect(ToWorker.self, packet([2, 3, kind]), fails: .unknownTag(kind))
+        }
         // There is an exit code, or there is none.
         expect(ToSupervisor.self, packet([3, 2, 0, 0, 0, 0, 0, 2]), fails: .tooLong(2))
     }

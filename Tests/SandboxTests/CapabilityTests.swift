@@ -10,7 +10,7 @@ import Testing
     func none() async {
         await #expect(processExitsWith: .success) {
             do throws(SandboxError) {
-                try Limits.apply()
+                try Limits.worker.apply()
                 try Capabilities.drop()
             } catch {
                 exit(99)
@@ -55,7 +55,7 @@ import Testing
             let own = "\(directory)/own"
             guard probe_listen(own) >= 0, chmod(own, 0o600) == 0 else { exit(92) }
             do throws(SandboxError) {
-                try Limits.apply()
+                try Limits.worker.apply()
                 try Capabilities.drop()
             } catch {
                 exit(99)

@@ -8,7 +8,7 @@ import Testing
 @Suite struct LandlockTests {
     static func restrict() {
         do throws(SandboxError) {
-            try Limits.apply()
+            try Limits.worker.apply()
             guard try Landlock.restrict(sshPath: "/usr/bin/ssh", required: true) > 0 else { exit(98) }
         } catch {
             exit(99)
@@ -138,20 +138,20 @@ import Testing
     @Test("no core file, bounded memory and descriptors, not dumpable, no new privileges")
     func limits() async {
         await #expect(processExitsWith: .success) {
-            do throws(SandboxError) { try Limits.apply() } catch { exit(99) }
+            do throws(SandboxError) { try Limits.worker.apply() } catch { exit(99) }
             func limit(_ resource: __rlimit_resource) -> rlimit {
                 var limit = rlimit()
                 getrlimit(__rlimit_resource_t(resource.rawValue), &limit)
                 return limit
             }
             guard limit(RLIMIT_CORE).rlim_max == 0 else { exit(1) }
-            guard limit(RLIMIT_DATA).rlim_max <= Limits.data else { exit(2) }
-            guard limit(RLIMIT_NOFILE).rlim_max <= Limits.openFiles else { exit(3) }
-            guard limit(RLIMIT_AS).rlim_max <= Limits.addressSpace else { exit(6) }
+            guard limit(RLIMIT_DATA).rlim_max <= Limits.worker.data else { exit(2) }
+            guard limit(RLIMIT_NOFILE).rlim_max <= Limits.worker.openFiles else { exit(3) }
+            guard limit(RLIMIT_AS).rlim_max <= Limits.worker.addressSpace else { exit(6) }
             // The tasks of the machine come and go meanwhile, but not so many.
             let tasks = limit(__RLIMIT_NPROC)
             guard let all = LimitsTests.tasksOfTheMachine(), tasks.rlim_cur == tasks.rlim_max,
-                tasks.rlim_max <= all + Limits.addedTasks + 2048
+                tasks.rlim_max <= all + (Limits.worker.addedTasks ?? 0) + 2048
             else { exit(7) }
             // 3 GiB that are written and then made read-only, 256 MiB at a time: the kernel stops before.
             var mapped = 0

@@ -10,7 +10,7 @@ import Testing
     static func confine() {
         do throws(SandboxError) {
             // First, as in service: without no_new_privs an ordinary user may neither restrict nor filter.
-            try Limits.apply()
+            try Limits.worker.apply()
             try Capabilities.drop()
             _ = try Landlock.restrict(sshPath: "/usr/bin/ssh", required: false)
             try SeccompFilter.load()
@@ -122,7 +122,7 @@ import Testing
             let file = mkstemp(&template)
             guard file >= 0, write(file, "kept", 4) == 4 else { exit(1) }
             do throws(SandboxError) {
-                try Limits.apply()
+                try Limits.worker.apply()
                 try SeccompFilter.load()
             } catch {
                 exit(99)
@@ -232,7 +232,7 @@ import Testing
     @Test("descriptors that one process has in flight leave room for the user's other processes")
     func descriptorsInFlight() async {
         // 253 go in one message, and 1,024 is the usual limit of an ordinary process.
-        #expect(Limits.openFiles + 253 < 1024 - 128)
+        #expect(Limits.worker.openFiles + 253 < 1024 - 128)
         await #expect(processExitsWith: .success) {
             SeccompTests.confine()
             // A lower limit than in service: descriptors in flight are the user's, and other tests pass some meanwhile.
@@ -257,7 +257,7 @@ import Testing
     func createFlags() async {
         await #expect(processExitsWith: .success) {
             do throws(SandboxError) {
-                try Limits.apply()
+                try Limits.worker.apply()
                 try SeccompFilter.load()
             } catch {
                 exit(99)

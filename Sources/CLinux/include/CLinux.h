@@ -22,6 +22,11 @@ ssize_t csd_send_message(int socket, const void *bytes, size_t count, int fd);
 // closed here; the kernel drops further ones. `*flags` is msg_flags (MSG_TRUNC, MSG_CTRUNC).
 ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fd, int *surplus, int *flags);
 
+// The same for a side that takes none: the kernel drops them, without the wait that closing one may mean, and says MSG_CTRUNC.
+ssize_t csd_receive_bytes(int socket, void *bytes, size_t capacity, int *flags);
+// SO_PASSRIGHTS 0 (Linux 6.16): who sends one here fails. -1 where the kernel does not know it.
+int csd_refuse_descriptors(int socket);
+
 // memfd_create(2), fcntl(2) F_ADD_SEALS. A sealed file cannot be written, grow or shrink; csd_memfd_is_sealed returns 1
 // for it, else 0.
 int csd_memfd_create(const char *name);
@@ -79,6 +84,9 @@ int csd_set_parent_death_signal(int signal);
 // Installs a handler that kills the caller's whole process group. It must be async-signal-safe, so it cannot be Swift.
 int csd_end_process_group_on(int signal);
 
+// Installs a handler that has SIGALRM end this process some seconds later, whatever it waits for then.
+int csd_end_process_on(int signal, unsigned int seconds);
+
 // Empties the calling thread's capability sets: ambient, inheritable, permitted, effective, and bounding if the thread
 // may; prctl(2) PR_CAPBSET_DROP, capset(2). The caller must be the only thread.
 int csd_drop_capabilities(void);
@@ -103,6 +111,8 @@ struct csd_landlock_path_beneath_attr {
 #define CSD_LANDLOCK_FS_READ_FILE (1ULL << 2)
 #define CSD_LANDLOCK_FS_READ_DIR (1ULL << 3)
 #define CSD_LANDLOCK_FS_WRITE_FILE (1ULL << 1)
+#define CSD_LANDLOCK_FS_REMOVE_FILE (1ULL << 5)
+#define CSD_LANDLOCK_FS_MAKE_REG (1ULL << 8)
 #define CSD_LANDLOCK_NET_BIND_TCP (1ULL << 0)
 #define CSD_LANDLOCK_NET_CONNECT_TCP (1ULL << 1)
 #define CSD_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)

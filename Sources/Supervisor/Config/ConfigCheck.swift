@@ -12,7 +12,8 @@ package struct ConfigCheck {
         do throws(ConfigError) {
             let loaded = try ConfigFile.load(path, environment: environment)
             lines += loaded.warnings.map { "warning: \($0)" }
-            if let notice = LocalRules.notice(loaded) { lines.append("note: \(notice)") }
+            if let problem = Startup.fileBrokerProblem(loaded) { lines.append("warning: \(problem)") }
+            if let notice = loaded.localFilesNotice() { lines.append("note: \(notice)") }
             let problems = Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
             lines += problems.map { "error: \($0)" }
             guard problems.isEmpty else { return }

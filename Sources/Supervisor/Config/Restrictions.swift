@@ -1,3 +1,5 @@
+internal import IPC
+
 /// Values of keys that restrict, where something is open as long as the key is left out.
 ///
 /// Such a key with `null`, an empty text or the root directory is given and restricts nothing: what its writer believes closed

@@ -27,7 +27,6 @@ final class Connection {
     var pausedUntil: Int?
     /// That the client has gone is in the log.
     var isGoneTold = false
-    let pending = PendingFiles()
     var calls: OpenCalls
     /// Whatever the worker makes this process log.
     let log: LogShare

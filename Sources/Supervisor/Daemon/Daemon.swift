@@ -12,9 +12,9 @@ final class Daemon {
     /// an event of a closed descriptor cannot be taken for one of its successor.
     enum Source: UInt64 {
         // In the order in which a turn sees to them.
-        case signals, process, listener, check, channel, log, client
+        case signals, process, fileProcess, listener, check, channel, fileChannel, log, fileLog, client
 
-        func token(_ id: SessionTable.ID = 0) -> UInt64 { id << 8 | rawValue }
+        func token(_ id: UInt64 = 0) -> UInt64 { id << 8 | rawValue }
     }
 
     let configPath: String
@@ -29,6 +29,8 @@ final class Daemon {
     var policies: WorkerPolicies
     var table: SessionTable
     let forwards: Forwards
+    let files: FileBrokers
+    let programs: [String]
     var connections: [SessionTable.ID: Connection] = [:]
     /// The worker that was heard last; the next turn begins behind it.
     var lastHeard: SessionTable.ID = 0
@@ -61,6 +63,13 @@ final class Daemon {
             socket.unlinkOwn()
             throw error
         }
+        let fileBrokerPlaces = try Startup.fileBrokerPlaces()
+        programs = ([workerProgram, Startup.ownProgram].compactMap { $0 }) + fileBrokerPlaces
+        files = FileBrokers(
+            places: fileBrokerPlaces,
+            policy: config.filePolicy(
+                at: configPath, socket: config.mcpSocket, auditLog: audit.realPath, environment: environment,
+                programs: programs))
         table = SessionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
         forwards = Forwards(
             socket: config.mcpSocket, runtimeDirectory: PathExpansion(environment: environment).runtimeDirectory,
@@ -90,9 +99,11 @@ final class Daemon {
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
             turn(ready.prefix(Int(max(0, count))).sorted { $0.token & 0xFF < $1.token & 0xFF })
             perform(table.advance(now: now()))
+            files.advance(now: now(), self)
             updateListening()
             reload.advance(now: now())
         }
+        files.endAll()
         audit.finish(now: now())
         reload.abandon()
         socket.unlinkOwn()
@@ -105,6 +116,7 @@ final class Daemon {
         let paused = connections.values.compactMap(\.pausedUntil).min()
         let next = [
             table.nextDeadline, giveUp, retryAccept, reload.deadline, forwards.nextLook, forwards.due, paused,
+            files.nextDeadline,
         ].compactMap { $0 }.min()
         return next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
     }
@@ -126,6 +138,9 @@ final class Daemon {
                 if reload.isWantedAgain { take(reload.begin(current: config, now: now())) }
             case .channel: speaking.insert(id)
             case .log: readLog(id)
+            case .fileProcess: files.event(.process, id, now: now(), self)
+            case .fileChannel: files.event(.channel, id, now: now(), self)
+            case .fileLog: files.event(.log, id, now: now(), self)
             case .client: atTheEnd.append(event)
             }
         }
@@ -170,6 +185,7 @@ final class Daemon {
             connection.worker?.killGroup()
             audit.abandon(&connection.calls, log: connection.log, "the daemon was stopped at once")
         }
+        files.endAll()
         audit.finish(now: now())
         socket.unlinkOwn()
         Log.write(.warning, "stopped at once by a second signal")
@@ -183,4 +199,47 @@ final class Daemon {
     }
 
     func now() -> Int { Clock.milliseconds() }
+}
+
+extension Daemon: FileBrokerHost {
+    func watch(_ descriptor: Int32, _ source: FileBrokers.Source, _ token: UInt64) {
+        let kind: Source =
+            switch source {
+            case .process: .fileProcess
+            case .channel: .fileChannel
+            case .log: .fileLog
+            }
+        watch(descriptor, kind.token(token))
+    }
+
+    func unwatch(_ descriptor: Int32) { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
+
+    func tell(_ session: SessionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool {
+        guard let connection = connections[session], connection.killedBecause == nil, let worker = connection.worker
+        else { return true }
+        do throws(IPCError) {
+            if let descriptor {
+                try worker.channel.send(message, requestID: requestID, descriptor: descriptor.duplicate())
+            } else {
+                try worker.channel.send(message, requestID: requestID)
+            }
+        } catch IPCError.closed {
+            // It is ending; the pidfd tells how.
+        } catch IPCError.system(_, EAGAIN) {
+            return false
+        } catch {
+            kill(session, "it does not take messages (\(error))")
+        }
+        return true
+    }
+
+    func giveUp(_ session: SessionTable.ID) { kill(session, "it does not take messages") }
+
+    func log(
+        _ session: SessionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
+    ) {
+        // What a broker says after its worker's end is out of every allowance.
+        guard let connection = connections[session] else { return }
+        connection.log.write(level, message, fields, now: now())
+    }
 }

@@ -77,35 +77,14 @@ extension Daemon {
     func refuseFiles(_ requestID: UInt32, _ id: SessionTable.ID) {
         guard let connection = connections[id] else { return }
         send(id, connection) { worker throws(IPCError) in
-            try worker.channel.send(
-                ToWorker.files(.refused(rule: "", reason: "The client has gone.")), requestID: requestID)
+            try worker.channel.send(ToWorker.files(.failed(.clientGone)), requestID: requestID)
         }
     }
 
     func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: SessionTable.ID) {
-        guard let connection = connections[id], let worker = connection.worker else { return }
-        do throws(IPCError) {
-            try connection.pending.answer(
-                request, requestID, over: worker.channel,
-                files: localFiles,
-                allowed: config.policy.hosts.contains(where: \.capabilities.fileWrite))
-        } catch IPCError.closed {
-            // It has ended, or is ending: what else it has said still counts.
-        } catch {
-            kill(id, "it does not take messages (\(error))")
-        }
-    }
-
-    /// As the config says now.
-    var localFiles: LocalFiles {
-        let expansion = PathExpansion(environment: environment)
-        let own = OwnPath.all(
-            config, at: configPath, socket: socket.path, auditLog: audit.realPath,
-            runtimeDirectory: expansion.runtimeDirectory,
-            programs: [workerProgram, Startup.ownProgram].compactMap { $0 })
-        return LocalFiles(
-            LocalRules(roots: config.localRoots, home: expansion.home, own: own, environment: environment),
-            allowOverwrite: config.allowOverwrite)
+        files.take(
+            FileRequests.Ask(request), requestID, of: id,
+            isOpen: config.policy.hosts.contains(where: \.capabilities.fileWrite), now: now(), self)
     }
 
     func record(_ word: ToSupervisor.Audit, _ requestID: UInt32, _ id: SessionTable.ID) {

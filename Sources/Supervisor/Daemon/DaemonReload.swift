@@ -32,6 +32,9 @@ extension Daemon {
         config = new
         policies = sealed
         forwards.configure(new.policy)
+        let filePolicy = new.filePolicy(
+            at: configPath, socket: socket.path, auditLog: audit.realPath, environment: environment, programs: programs)
+        files.configure(filePolicy, now: now(), self)
         table.waitMilliseconds = new.clientWaitSeconds * 1000
         for (id, session) in table.sessions where session.isToServe {
             guard let connection = connections[id] else { continue }

@@ -83,6 +83,7 @@ extension Daemon {
         // Nothing more is read from it, so nothing more may wake the loop.
         _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
         worker.killGroup()
+        files.close(id, now: now(), self)
         if let end = connection.end { finish(id, connection, end) }
     }
 
@@ -142,6 +143,7 @@ extension Daemon {
                 "worker_pid": .number(Int(connection.worker?.pid ?? 0)),
             ])
         forwards.ended(id, log: connection.log)
+        files.close(id, now: now(), self)
         // One that ends before it is ready would be followed by others like it.
         if phase == .starting(.reap) { forwards.noReaper() }
         if phase == .starting(.serve), !table.draining {

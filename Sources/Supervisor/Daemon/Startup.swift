@@ -11,18 +11,34 @@ enum Startup {
         return count > 0 && count < buffer.count ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 
-    /// The worker lies beside the daemon, or in the libexec directory of the same prefix. Nothing else names it.
-    static func workerProgram() throws(StartError) -> String {
+    /// Where another program of the daemon can be: beside it, or in the libexec directory of the same prefix. Nothing else
+    /// names it.
+    private static func places(of program: String) throws(StartError) -> [String] {
         guard let own = ownProgram else { throw StartError(sentence: "cannot find this program's own file") }
         let directory = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
-        let candidates = [
-            "\(directory)/claude-ssh-worker", "\(directory)/../libexec/claude-ssh-daemon/claude-ssh-worker",
-        ]
-        guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
+        return ["\(directory)/\(program)", "\(directory)/../libexec/claude-ssh-daemon/\(program)"]
+    }
+
+    /// The worker's program, without which nothing is served.
+    static func workerProgram() throws(StartError) -> String {
+        let places = try places(of: "claude-ssh-worker")
+        guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
             throw StartError(
-                sentence: "claude-ssh-worker is missing; it belongs at \(candidates.joined(separator: " or "))")
+                sentence: "claude-ssh-worker is missing; it belongs at \(places.joined(separator: " or "))")
         }
         return found
+    }
+
+    /// Where the file broker's program can be. It is looked for when it is needed, for transfers.
+    static func fileBrokerPlaces() throws(StartError) -> [String] { try places(of: "claude-ssh-files") }
+
+    /// That transfers are on and their program is not there; nil where all is well.
+    static func fileBrokerProblem(_ config: Config) -> String? {
+        guard config.policy.hosts.contains(where: \.capabilities.fileWrite), let places = try? fileBrokerPlaces(),
+            !places.contains(where: { access($0, X_OK) == 0 })
+        else { return nil }
+        let failure = FileBrokerFailure.missing(places)
+        return "transfers do not work: \(failure.what); \(failure.mend)"
     }
 
     /// Throws where `problems` finds any.
@@ -80,9 +96,10 @@ enum Startup {
     /// What an administrator should know about a config that is in force.
     static func warn(_ config: Config) {
         for warning in config.warnings { Log.write(.warning, "config", ["warning": .text(warning)]) }
-        if let notice = LocalRules.notice(config) {
+        if let notice = config.localFilesNotice() {
             Log.write(config.localRoots == nil ? .warning : .info, "local files", ["open": .text(notice)])
         }
+        if let problem = fileBrokerProblem(config) { Log.write(.warning, "local files", ["error": .text(problem)]) }
         if !config.policy.requireLandlock {
             let state =
                 csd_landlock_abi() > 0

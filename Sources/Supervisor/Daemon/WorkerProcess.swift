@@ -48,6 +48,8 @@ final class WorkerProcess {
         do throws(IPCError) {
             var ends = try Channel.pair()
             guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
+            // No message of a worker carries one.
+            csd_refuse_descriptors(own.rawValue)
             var pipe = try Pipe()
             guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }
             try log.setNonBlocking()
@@ -60,25 +62,9 @@ final class WorkerProcess {
             let descriptors = [
                 nullHigh.rawValue, nullHigh.rawValue, logHigh.rawValue, clientHigh.rawValue, channelHigh.rawValue,
             ]
-            var pid: pid_t = 0
-            let result = program.withCString { path in
-                "LANG=C.UTF-8".withCString { language in
-                    let arguments = [UnsafeMutablePointer(mutating: path), nil]
-                    let environment = [UnsafeMutablePointer(mutating: language), nil]
-                    return csd_spawn(&pid, path, arguments, environment, descriptors, descriptors.count, 1)
-                }
-            }
-            refused = result
-            guard result == 0 else { throw .system(call: "posix_spawn", errno: result) }
-            let number = csd_pidfd_open(pid)
-            guard number >= 0 else {
-                let code = errno
-                kill(-pid, SIGKILL)
-                waitpid(pid, nil, 0)
-                throw .system(call: "pidfd_open", errno: code)
-            }
+            let child = try SpawnedProcess(program, descriptors, &refused)
             let worker = WorkerProcess(
-                pid: pid, pidfd: OwnedFD(taking: number), channel: Channel(taking: own), log: log)
+                pid: child.pid, pidfd: child.release(), channel: Channel(taking: own), log: log)
             try? worker.channel.send(ToWorker.life(.setup(role)), descriptor: policy.duplicateForChild())
             return worker
         } catch {
@@ -110,11 +96,6 @@ final class WorkerProcess {
         guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
         isReaped = true
         channel.shutDown()
-        switch (code, status) {
-        case (CSD_CLD_EXITED, 0): return .clean
-        case (CSD_CLD_EXITED, let status): return .exited(status: Int(status))
-        case (_, SIGSYS): return .violation
-        case (_, let signal): return .signalled(Int(signal))
-        }
+        return WorkerEnd(code: code, status: status)
     }
 }

@@ -12,16 +12,30 @@ public final class Apart: Sendable {
     public static let patterns = Apart(name: "patterns", threads: 1)
     /// Reads, writes and flushes local files, which may lie on a disk that hangs.
     public static let disks = Apart(name: "disks", threads: 8)
+    /// Closing local files, which may wait for a disk like any other use of them. Nobody waits for that.
+    public static let closing = Apart(name: "closing", threads: 32)
 
     /// The task was cancelled.
     public struct Cancelled: Error {}
 
+    /// Why no result came.
+    public enum Interruption: Error {
+        /// The task was cancelled.
+        case cancelled
+        /// The work was not done in its time.
+        case late
+    }
+
     private let queue: RunQueue
+    private let overdue = Overdue()
 
     /// Runs at most `threads` pieces of work at the same time. More wait, in the order in which they came.
     public init(name: String, threads: Int) {
         queue = RunQueue(name: name, threads: threads)
     }
+
+    /// Does `work` on one of these threads some time; nobody waits for it.
+    public func add(_ work: @escaping @Sendable () -> Void) { queue.add(work) }
 
     /// Runs `work` on one of these threads.
     ///
@@ -45,6 +59,37 @@ public final class Apart: Sendable {
         }
         guard let result else { throw Cancelled() }
         return result
+    }
+}
+
+extension Apart {
+    /// As `run`, for work that may wait for a disk: if it is not done within `limit`, from now on, the wait ends, and if it had begun
+    /// another thread takes the place of its thread.
+    public func run<Result: Sendable>(
+        within limit: Duration, _ work: @escaping @Sendable () -> Result
+    ) async throws(Interruption) -> Result {
+        let cancellation = Cancellation()
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation {
+                (continuation: CheckedContinuation<Swift.Result<Result, Interruption>?, Never>) in
+                let waiting = Waiting(continuation)
+                let piece = overdue.add(within: limit) { hasBegun in
+                    if hasBegun { self.queue.replaceThread() }
+                    waiting.resume(.failure(.late))
+                }
+                guard cancellation.tell({ waiting.resume(.failure(.cancelled)) }) else { return overdue.end(piece) }
+                queue.add {
+                    guard !cancellation.isCancelled, self.overdue.begin(piece) else { return self.overdue.end(piece) }
+                    let result = work()
+                    self.overdue.end(piece)
+                    waiting.resume(.success(result))
+                }
+            }
+        } onCancel: {
+            cancellation.cancel()
+        }
+        guard let outcome else { throw .cancelled }
+        return try outcome.get()
     }
 }
 

@@ -14,29 +14,48 @@ public final class RunQueue: Sendable {
         var threads = 0
         /// Threads that wait for a job.
         var waiting = 0
+        /// Threads that there may be.
+        var most: Int
+        /// How many of these stand in for threads that are lost.
+        var replaced = 0
     }
 
+    /// Threads that may be given up as lost.
+    private static let maximumReplaced = 24
+
     private let name: String
-    private let most: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     /// Counts the jobs that no thread has taken yet.
     private let ready = DispatchSemaphore(value: 0)
 
     /// A queue of at most `threads` threads, and at least one. They have its name in `/proc`, cut to 15 bytes.
     public init(name: String, threads: Int) {
         self.name = name
-        most = max(1, threads)
+        state = Mutex(State(most: max(1, threads)))
     }
 
     /// Adds a job and returns at once. Only if the queue has no thread and none can be started, it runs the job first.
     public func add(_ job: @escaping @Sendable () -> Void) {
         let needsThread = state.withLock { state in
             state.jobs.append(job)
-            guard state.jobs.count > state.waiting, state.threads < most else { return false }
+            guard state.jobs.count > state.waiting, state.threads < state.most else { return false }
             state.threads += 1
             return true
         }
         ready.signal()
+        if needsThread { startThread() }
+    }
+
+    /// A job holds its thread for who knows how long: another thread takes its place, up to a bound.
+    func replaceThread() {
+        let needsThread = state.withLock { state in
+            guard state.replaced < Self.maximumReplaced else { return false }
+            state.replaced += 1
+            state.most += 1
+            guard state.jobs.count > state.waiting else { return false }
+            state.threads += 1
+            return true
+        }
         if needsThread { startThread() }
     }
 

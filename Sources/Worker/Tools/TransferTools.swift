@@ -6,7 +6,7 @@ internal import MCP
 internal import SFTP
 internal import Threads
 
-/// `ssh_upload_file`: copies a local file, which the supervisor opens, to a host.
+/// `ssh_upload_file`: copies a local file, which a file broker opens, to a host.
 enum UploadFileTool: Tool {
     static let name = "ssh_upload_file"
 
@@ -64,7 +64,7 @@ enum UploadFileTool: Tool {
     }
 }
 
-/// `ssh_download_file`: copies a file of a host into a local file, which the supervisor makes.
+/// `ssh_download_file`: copies a file of a host into a local file, which a file broker makes.
 enum DownloadFileTool: Tool {
     static let name = "ssh_download_file"
 
@@ -139,7 +139,7 @@ enum DownloadFileTool: Tool {
     }
 }
 
-/// The local side of a transfer: descriptors from the supervisor.
+/// The local side of a transfer: descriptors from a file broker.
 enum LocalTransfer {
     /// Longest path in bytes, PATH_MAX less its NUL.
     private static let maximumPath = 4095
@@ -147,7 +147,7 @@ enum LocalTransfer {
     static let arguments = ["local_path", "remote_path", "host", "sha256"]
     static let checksum = Schema.boolean("Verify")
 
-    /// The argument `local_path`; which files it may name is judged by the supervisor.
+    /// The argument `local_path`; which files it may name is judged by the file broker.
     static func path(_ arguments: Arguments) throws(Arguments.Mistake) -> String {
         let path = try arguments.requiredString("local_path")
         guard path.utf8.first == UInt8(ascii: "/") else {
@@ -164,31 +164,49 @@ enum LocalTransfer {
 
     private static var reason: String { String(cString: strerror(errno)) }
 
+    /// How long a piece of a file may take. A disk that answers takes seconds at most.
+    private static let patience = Duration.seconds(20)
+    /// How long what is still to be flushed of a file may take.
+    private static let flushing = Duration.seconds(600)
+
     /// Touches a file apart from the tasks, as its disk may be slow or hang. Cancelling the task ends the waiting.
     private static func onDisk<Result: Sendable, Failure>(
-        cancelled: Failure, _ work: @escaping @Sendable () throws(Failure) -> Result
+        cancelled: Failure, late: Failure, within limit: Duration = patience,
+        _ work: @escaping @Sendable () throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         let result: Swift.Result<Result, Failure>
-        do throws(Apart.Cancelled) {
-            result = try await Apart.disks.run { _ in Swift.Result { () throws(Failure) in try work() } }
+        do throws(Apart.Interruption) {
+            result = try await Apart.disks.run(within: limit) { Swift.Result { () throws(Failure) in try work() } }
         } catch {
-            throw cancelled
+            switch error {
+            case .cancelled: throw cancelled
+            case .late: throw late
+            }
         }
         return try result.get()
     }
 
+    /// The file system of a local file does not answer.
+    private static func silent(_ path: String) -> String {
+        "The file system of \(FileFailures.shown(path)) does not answer any more; the transfer was given up. "
+            + LocalFailures.lookAtMount
+    }
+
     /// What is uploaded. That it changes meanwhile is an error.
     struct Source: Sendable {
-        private let file: SharedFD
+        private let file: DiskFD
         private let path: String
         private let size: UInt64
         private let before: stat
 
-        init(_ file: SharedFD, _ path: String, size: UInt64) async throws(FileFailure) {
+        init(_ file: DiskFD, _ path: String, size: UInt64) async throws(FileFailure) {
             self.file = file
             self.path = path
             self.size = size
-            before = try await LocalTransfer.onDisk(cancelled: FileFailure(sentence: "The call was cancelled.")) {
+            before = try await LocalTransfer.onDisk(
+                cancelled: FileFailure(sentence: "The call was cancelled."),
+                late: FileFailure(sentence: LocalTransfer.silent(path))
+            ) {
                 () throws(FileFailure) in
                 var status = stat()
                 guard fstat(file.rawValue, &status) == 0 else {
@@ -200,7 +218,8 @@ enum LocalTransfer {
 
         /// The bytes at an offset; none at the end.
         @Sendable func read(_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8> {
-            try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in
+            try await LocalTransfer.onDisk(cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path))) {
+                () throws(SFTPError) in
                 try bytes(at: offset, most)
             }
         }
@@ -242,10 +261,10 @@ enum LocalTransfer {
 
     /// What a download goes into, in order.
     struct Sink: Sendable {
-        private let file: SharedFD
+        private let file: DiskFD
         private let path: String
 
-        init(_ file: SharedFD, _ path: String) {
+        init(_ file: DiskFD, _ path: String) {
             self.file = file
             self.path = path
         }
@@ -253,7 +272,9 @@ enum LocalTransfer {
         /// Throws where the file system has no room for a file of `size` bytes, as far as it tells. What others write
         /// meanwhile shows only when the disk is full.
         func admit(_ size: UInt64, from call: FileCall) async throws(SFTPError) {
-            let space = try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in
+            let space = try await LocalTransfer.onDisk(
+                cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path))
+            ) { () throws(SFTPError) in
                 var space = statvfs()
                 return fstatvfs(file.rawValue, &space) == 0 ? space : nil
             }
@@ -269,7 +290,9 @@ enum LocalTransfer {
         }
 
         @Sendable func take(_ bytes: ArraySlice<UInt8>) async throws(SFTPError) {
-            try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in try write(bytes) }
+            try await LocalTransfer.onDisk(cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path))) {
+                () throws(SFTPError) in try write(bytes)
+            }
         }
 
         private func write(_ bytes: ArraySlice<UInt8>) throws(SFTPError) {
@@ -287,7 +310,9 @@ enum LocalTransfer {
 
         /// Returns when all of it is on the disk.
         func synchronize() async throws(SFTPError) {
-            try await LocalTransfer.onDisk(cancelled: .cancelled) { () throws(SFTPError) in
+            try await LocalTransfer.onDisk(
+                cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path)), within: LocalTransfer.flushing
+            ) { () throws(SFTPError) in
                 guard fsync(file.rawValue) == 0 else { throw failure }
             }
         }

@@ -5,10 +5,13 @@ import Glibc
 enum BuiltBinaries {
     static let daemonName = "claude-ssh-daemon"
     static let workerName = "claude-ssh-worker"
+    static let fileBrokerName = "claude-ssh-files"
+    /// All of the daemon.
+    private static let names = [daemonName, workerName, fileBrokerName]
     /// An SFTP server for tests, see Tests/HostileSFTPServer.
     static let hostileServerName = "HostileSFTPServer"
 
-    /// The folder that holds both: `CSD_BIN_DIR`, else beside the running test bundle, else `.build/debug`.
+    /// The folder that holds all: `CSD_BIN_DIR`, else beside the running test bundle, else `.build/debug`.
     static func folder() throws -> String {
         if let chosen = ProcessInfo.processInfo.environment["CSD_BIN_DIR"] {
             guard isComplete(chosen) else { throw missing("CSD_BIN_DIR=\(chosen) lacks one of them") }
@@ -33,7 +36,7 @@ enum BuiltBinaries {
         ]
     }
 
-    /// A copy of both that every account may execute, made once a process.
+    /// A copy of all that every account may execute, made once a process.
     static func folderForAllAccounts() throws -> String { try shared.get().path }
 
     /// A copy of the hostile SFTP server that every account may execute.
@@ -53,7 +56,7 @@ enum BuiltBinaries {
     private static let shared = Result {
         let copy = try TemporaryDirectory(readableByAll: true)
         let folder = try BuiltBinaries.folder()
-        for name in [daemonName, workerName] {
+        for name in names {
             try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: copy.file(name))
             chmod(copy.file(name), 0o755)
         }
@@ -61,10 +64,10 @@ enum BuiltBinaries {
     }
 
     private static func isComplete(_ folder: String) -> Bool {
-        [daemonName, workerName].allSatisfy { access("\(folder)/\($0)", X_OK) == 0 }
+        names.allSatisfy { access("\(folder)/\($0)", X_OK) == 0 }
     }
 
     private static func missing(_ detail: String) -> HarnessError {
-        HarnessError("\(daemonName) and \(workerName) are not built (`swift build`), or set CSD_BIN_DIR: \(detail)")
+        HarnessError("\(names.joined(separator: ", ")) are not built (`swift build`), or set CSD_BIN_DIR: \(detail)")
     }
 }

@@ -12,6 +12,7 @@ final class FakeWorkers: Sendable {
         for (name, copy) in [
             (BuiltBinaries.daemonName, BuiltBinaries.daemonName), ("FakeWorker", BuiltBinaries.workerName),
             (BuiltBinaries.workerName, BuiltBinaries.workerName + ".real"),
+            (BuiltBinaries.fileBrokerName, BuiltBinaries.fileBrokerName),
         ] {
             try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: directory.file(copy))
             chmod(directory.file(copy), 0o755)

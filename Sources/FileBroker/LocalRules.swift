@@ -1,36 +1,48 @@
 internal import Glibc
 internal import IPC
 
-/// Which local files transfers may touch, judged by paths. It opens nothing, and knows nothing of workers.
+/// Which local files transfers may touch, judged by paths. It opens nothing, and knows nothing of workers. Made once, when a
+/// broker starts: a root, a home directory or a file of the daemon's is where it was then.
 struct LocalRules {
-    /// A tree of `local_roots`, as it is written and without symlinks.
-    private struct Root {
-        let text: String
-        let real: String
-    }
-
-    private let roots: [Root]?
-    private let own: [OwnPath]
+    private let roots: [LocalRoot]?
+    private var own: [OwnPath]
     private let protected: [ProtectedPath]
     private let userID: UInt32
 
     /// - Parameters:
-    ///   - roots: absolute directories or files. nil leaves open what is not hidden, protected or the system's, and to root
-    ///     nothing.
+    ///   - roots: nil leaves open what is not hidden, protected or the system's, and to root nothing.
     ///   - own: what the daemon lives on.
     ///   - environment: of the user: PATH and the XDG directories.
     ///   - userID: who the daemon runs as.
     init(
-        roots: [String]?, home: String?, own: [OwnPath] = [], environment: [String: String] = [:],
+        roots: [LocalRoot]?, home: String?, own: [OwnPath] = [], environment: [String: String] = [:],
         userID: UInt32 = geteuid()
     ) {
         let runtimeDirectory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-        self.roots = roots?.map { Root(text: $0, real: RealPath.ofExistingPart($0)) }
+        self.roots = roots
         self.own = own
         self.userID = userID
         protected =
             ProtectedPath.always(home: home, runtimeDirectory: runtimeDirectory)
             + (roots == nil ? ProtectedPath.withoutRoots(home: home, environment: environment) : [])
+    }
+
+    /// What the daemon lives on has changed.
+    mutating func update(own: [OwnPath]) { self.own = own }
+
+    /// Without `local_roots` whatever is not closed is open.
+    var isWithoutRoots: Bool { roots == nil }
+
+    /// The root that a path as it was asked for lies in and that is not what it was; nil where there is none, or another root
+    /// that is what it was holds the path as well.
+    func changedRoot(of path: String) -> Int? {
+        let plain = PathComponents.withoutParents(path)
+        var changed: Int?
+        for (index, root) in (roots ?? []).enumerated() where root.contains(plain) {
+            if !root.hasChanged { return nil }
+            changed = changed ?? index
+        }
+        return changed
     }
 
     /// Refuses what can be refused by the path as it was asked for: nothing there is looked at then.
@@ -45,7 +57,7 @@ struct LocalRules {
             return try judgeHidden(path, asked: path)
         }
         let plain = PathComponents.withoutParents(path)
-        guard roots.contains(where: { Self.contains($0.text, plain) || Self.contains($0.real, plain) }) else {
+        guard roots.contains(where: { $0.contains(plain) }) else {
             throw outside(path, roots)
         }
     }
@@ -54,11 +66,12 @@ struct LocalRules {
     func judge(real: String, asked: String) throws(LocalRefusal) {
         try judgeOwn(real: real, asked: asked)
         if let roots {
-            guard roots.contains(where: { Self.contains($0.real, PathComponents.of(real)) }) else {
+            guard roots.contains(where: { $0.reallyContains(real) }) else {
                 throw outside(asked, roots)
             }
         } else {
             try judgeHidden(real, asked: asked)
+            if let why = RunByThemselves.problem(ofDirectoriesAbove: real) { throw closed(asked, why) }
         }
         let above = Set(PathComponents.prefixes(real).compactMap { FileIdentity(path: $0) })
         for path in protected {
@@ -76,6 +89,19 @@ struct LocalRules {
                     + "Use another path, or ask the user to name exactly \(path.text) in local_roots.",
                 rule: "local_roots")
         }
+    }
+
+    /// Judges a file by how many names it has: one of them may be hidden or protected, and none tells of the others.
+    func judge(links: UInt64, asked: String) throws(LocalRefusal) {
+        guard roots == nil, links > 1 else { return }
+        throw closed(
+            asked, "the file has \(links) names (hard links), of which one may be hidden or protected; a copy has one")
+    }
+
+    /// Judges where a new file would really lie.
+    func judge(new real: String, asked: String) throws(LocalRefusal) {
+        guard roots == nil, let why = RunByThemselves.problem(ofNew: real) else { return }
+        throw closed(asked, why)
     }
 
     /// Refuses what the daemon lives on. It holds for a new file until it has its name, whatever the rules were before.
@@ -107,32 +133,12 @@ struct LocalRules {
             rule: "local_roots")
     }
 
-    private func outside(_ path: String, _ roots: [Root]) -> LocalRefusal {
+    private func outside(_ path: String, _ roots: [LocalRoot]) -> LocalRefusal {
         LocalRefusal(
             sentence:
                 "The local path \(path) is not in local_roots. "
                 + "Allowed are paths in: \(roots.map(\.text).joined(separator: ", ")). "
                 + "Use one of those, or ask the user to add its directory to local_roots.",
             rule: "local_roots")
-    }
-
-    private static func contains(_ root: String, _ path: [[UInt8]]) -> Bool {
-        path.starts(with: PathComponents.of(root))
-    }
-}
-
-extension LocalRules {
-    /// What a config leaves open to transfers, for its owner; nil where there are none.
-    static func notice(_ config: Config, userID: UInt32 = geteuid()) -> String? {
-        guard config.policy.hosts.contains(where: \.capabilities.fileWrite) else { return nil }
-        guard let roots = config.localRoots else {
-            return userID == 0
-                ? "local_roots is not set: a daemon of root opens no local file; name the directories for transfers in it"
-                : "local_roots is not set: transfers may read and create every local file that uid \(userID) may, but for "
-                    + "hidden ones, those of the system and those in PATH; name the directories for transfers in it"
-        }
-        return roots.isEmpty
-            ? "local_roots is empty: transfers may use no local file"
-            : "local_roots: transfers may read and create local files in \(roots.joined(separator: ", "))"
     }
 }

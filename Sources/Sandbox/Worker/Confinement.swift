@@ -7,7 +7,7 @@ public enum Confinement {
     public static func enter(sshPath: String, requireLandlock: Bool) throws(SandboxError) -> Int {
         let threads = Int(csd_thread_count())
         guard threads == 1 else { throw .notSingleThreaded(threads) }
-        try Limits.apply()
+        try Limits.worker.apply()
         try Capabilities.drop()
         let abi = try Landlock.restrict(sshPath: sshPath, required: requireLandlock)
         try SeccompFilter.load()

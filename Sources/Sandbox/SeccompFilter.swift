@@ -4,17 +4,17 @@ internal import Glibc
 /// Turns the syscall table into a seccomp filter and loads it, seccomp_rule_add(3), seccomp_load(3).
 public enum SeccompFilter {
     /// From here on a syscall outside the table ends the process with SIGSYS. Call last, with one thread.
-    public static func load() throws(SandboxError) {
+    public static func load(_ table: [SyscallRule]) throws(SandboxError) {
         // Two filters, of which the kernel takes the stricter answer: a filter has one answer for what no rule matches, and
         // some calls must get an errno where their arguments do not match. That filter is first, because the other one
         // allows no further filter.
-        try load(otherwise: errnoAction(EACCES)) { rule in
+        try load(table, otherwise: errnoAction(EACCES)) { rule in
             switch (rule.condition, rule.otherwise) {
             case (.oneOf(let alternatives), .refuse): [(allow, alternatives)]
             case (.always, _), (.refused, _), (.oneOf, .kill), (.oneOf, .refuseOnly): [(allow, [[]])]
             }
         }
-        try load(otherwise: killProcess) { rule in
+        try load(table, otherwise: killProcess) { rule in
             switch (rule.condition, rule.otherwise) {
             case (.always, _), (.oneOf, .refuse): [(allow, [[]])]
             case (.refused(let errno), _): [(errnoAction(errno), [[]])]
@@ -29,14 +29,14 @@ public enum SeccompFilter {
     private typealias Decision = (action: UInt32, alternatives: [[ArgumentTest]])
 
     private static func load(
-        otherwise: UInt32, _ decisions: (SyscallRule) -> [Decision]
+        _ table: [SyscallRule], otherwise: UInt32, _ decisions: (SyscallRule) -> [Decision]
     ) throws(SandboxError) {
         guard let context = seccomp_init(otherwise) else { throw .failed(call: "seccomp_init", errno: ENOMEM) }
         defer { seccomp_release(context) }
         // libseccomp checks the architecture first, and would end only the thread.
         let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
         guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
-        for rule in SyscallTable.rules {
+        for rule in table {
             for name in rule.names {
                 for decision in decisions(rule) { try add(decision, name, to: context) }
             }

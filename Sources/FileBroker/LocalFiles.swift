@@ -9,12 +9,12 @@ struct LocalRefusal: Error, Equatable {
     var rule = ""
 }
 
-/// Opens local files for workers, which have no file system: the source of an upload, the target of a download.
+/// Opens local files for a worker, which has no file system: the source of an upload, the target of a download.
 ///
 /// A path is resolved once, by the kernel, to a descriptor; everything is judged on that descriptor, so that no symlink
 /// and no rename in between can lead elsewhere. Paths are taken apart by their bytes, as the kernel does it: to Swift a
 /// slash with a combining mark behind it is no slash.
-struct LocalFiles {
+public struct LocalFiles {
     /// A new file that has no name yet, or a temporary one where the file system knows no unnamed files.
     struct Pending: ~Copyable {
         let file: OwnedFD
@@ -31,11 +31,9 @@ struct LocalFiles {
         }
     }
 
-    /// New files that one worker may have under way.
-    static let maximumPending = 16
     private static let maximumPath = 4096
 
-    private let rules: LocalRules
+    private(set) var rules: LocalRules
     private let allowOverwrite: Bool
 
     init(_ rules: LocalRules, allowOverwrite: Bool) {
@@ -43,15 +41,19 @@ struct LocalFiles {
         self.allowOverwrite = allowOverwrite
     }
 
+    /// What the daemon lives on has changed.
+    mutating func update(own: [OwnPath]) { rules.update(own: own) }
+
     /// Opens a regular file for reading.
     func open(_ path: String) throws(LocalRefusal) -> (file: Int32, size: UInt64) {
         try checkForm(path)
         try rules.judge(asked: path)
         let found = try resolve(path, flags: UInt64(CSD_O_PATH | O_CLOEXEC), asked: path)
         try rules.judge(real: try realPath(found, path), asked: path)
+        try rules.judge(links: links(found), asked: path)
         // What is no regular file is not opened: a FIFO or a device would do something.
         _ = try regular(found.rawValue, path)
-        // Without O_NONBLOCK somebody else's lease, fcntl(2) F_SETLEASE, would hold up the daemon for 45 s.
+        // Without O_NONBLOCK somebody else's lease, fcntl(2) F_SETLEASE, would hold up this broker for 45 s.
         let number = Glibc.open("/proc/self/fd/\(found.rawValue)", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard number >= 0 else { throw refusal(path, errno) }
         let file = OwnedFD(taking: number)
@@ -68,7 +70,9 @@ struct LocalFiles {
         }
         try rules.judge(asked: path)
         let directory = try resolve(parent, flags: UInt64(CSD_O_PATH | O_DIRECTORY | O_CLOEXEC), asked: path)
-        try rules.judge(real: try realPath(directory, path, name: name), asked: path)
+        let real = try realPath(directory, path, name: name)
+        try rules.judge(real: real, asked: path)
+        try rules.judge(new: real, asked: path)
         try checkTarget(directory, name, path, mayReplace: allowOverwrite)
         let here = "/proc/self/fd/\(directory.rawValue)"
         let unnamed = Glibc.open(here, CSD_O_TMPFILE | O_WRONLY | O_CLOEXEC, 0o600)
@@ -138,6 +142,13 @@ struct LocalFiles {
             throw LocalRefusal(sentence: "The local path \(path) is not a regular file. Name a regular file.")
         }
         return UInt64(status.st_size)
+    }
+
+    /// How many names what is open has.
+    private func links(_ descriptor: borrowing OwnedFD) -> UInt64 {
+        var status = stat()
+        return fstat(descriptor.rawValue, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            ? UInt64(status.st_nlink) : 1
     }
 
     /// What stands at the target now: nothing, or a regular file that may be replaced.

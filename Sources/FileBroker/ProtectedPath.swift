@@ -1,4 +1,5 @@
 internal import Glibc
+internal import IPC
 
 /// What no agent should read or write on the user's machine: credentials, and what is run by itself.
 struct ProtectedPath {

@@ -3,24 +3,16 @@ internal import IPC
 
 /// A file that the daemon itself lives on: no local file for anybody, whatever the config says.
 struct OwnPath {
-    /// What lies beside it and belongs to it.
-    enum Beside {
-        /// What has a dot and more behind the name: a lock, a temporary file, a copy that was set aside.
-        case dotted
-        /// What has anything behind the name: what a rotation leaves.
-        case any
-    }
-
     /// What it is, for a sentence: "the daemon's config".
     let what: String
-    let beside: Beside
+    let beside: FilePolicy.Own.Beside
     /// As it was written, and without symlinks.
     let names: [String]
     /// Of what lies there now; nil for a socket, which is no local file under any name.
     let identity: FileIdentity?
 
     /// A file.
-    init(_ path: String, _ what: String, beside: Beside = .dotted) {
+    init(_ path: String, _ what: String, beside: FilePolicy.Own.Beside = .dotted) {
         self.what = what
         self.beside = beside
         names = Set([path, RealPath.ofDirectory(of: path), RealPath.of(path)]).filter { $0.hasPrefix("/") }.sorted()
@@ -52,28 +44,14 @@ struct OwnPath {
         }
     }
 
-    /// All of a daemon.
-    /// - Parameters:
-    ///   - socket: the MCP socket that it serves, whatever the config says by now.
-    ///   - auditLog: the one that is written, without symlinks.
-    ///   - programs: its own.
-    static func all(
-        _ config: Config, at configPath: String, socket: String, auditLog: String?, runtimeDirectory: String?,
-        programs: [String]
-    ) -> [OwnPath] {
-        let state = ForwardStateFile(socket: socket, runtimeDirectory: runtimeDirectory).path
+    /// All of a policy. `look` is told the index of each before it is looked at.
+    static func all(_ own: [FilePolicy.Own], _ look: (Int) -> Void = { _ in }) -> [OwnPath] {
         var directories: [String: String] = [:]
-        var own = [auditLog, config.auditLog].compactMap { $0 }
-            .map { OwnPath($0, "the daemon's audit log (audit_log)", beside: .any) }
-        own += [
-            OwnPath(configPath, "the daemon's config"), OwnPath(state, "the daemon's list of forwards"),
-            OwnPath(config.policy.sshPath, "the program ssh (ssh_path)"),
-        ]
-        own += programs.map { OwnPath($0, "a program of the daemon") }
-        own += [socket, config.mcpSocket].map { OwnPath(socket: $0, "the daemon's socket", &directories) }
-        own += config.policy.hosts.map {
-            OwnPath(socket: $0.master.socket, "the ControlMaster socket of host \"\($0.name)\"", &directories)
+        return own.enumerated().map { index, path in
+            look(index)
+            return path.isSocket
+                ? OwnPath(socket: path.path, path.what, &directories)
+                : OwnPath(path.path, path.what, beside: path.beside)
         }
-        return own
     }
 }

@@ -1,61 +1,6 @@
 internal import CLinux
 internal import Glibc
 
-/// What a filter compares of one argument: the bits of `mask` are those of `value`.
-struct ArgumentTest: Sendable {
-    let index: UInt32
-    let mask: UInt64
-    let value: UInt64
-
-    static func equals(_ index: UInt32, _ value: UInt64) -> ArgumentTest {
-        ArgumentTest(index: index, mask: .max, value: value)
-    }
-
-    static func lacks(_ index: UInt32, _ bits: UInt64) -> ArgumentTest {
-        ArgumentTest(index: index, mask: bits, value: 0)
-    }
-}
-
-/// When a syscall in the table is allowed.
-enum Condition: Sendable {
-    /// With any arguments.
-    case always
-    /// Where all tests of one of the alternatives hold. Each test of an alternative is of another argument.
-    case oneOf([[ArgumentTest]])
-    /// Never: answer this errno instead of ending the process.
-    case refused(errno: Int32)
-
-    /// Where argument `index` equals one of the values.
-    static func equals(_ index: UInt32, _ values: [UInt64]) -> Condition { .oneOf(values.map { [.equals(index, $0)] }) }
-
-    /// Where argument `index` has none of the bits.
-    static func lacks(_ index: UInt32, _ bits: UInt64) -> Condition { .oneOf([[.lacks(index, bits)]]) }
-}
-
-/// What a call that fails its condition gets; a syscall that the table lacks ends the process.
-enum Otherwise: Sendable {
-    case kill
-    /// EACCES, and the process goes on.
-    case refuse
-    /// EACCES where one of the alternatives holds; else it ends.
-    case refuseOnly([[ArgumentTest]])
-}
-
-/// One line of the syscall table.
-struct SyscallRule: Sendable {
-    let names: [String]
-    let condition: Condition
-    let otherwise: Otherwise
-    let reason: String
-
-    init(_ names: String, _ reason: String, when condition: Condition = .always, else otherwise: Otherwise = .kill) {
-        self.names = names.split(separator: " ").map(String.init)
-        self.condition = condition
-        self.otherwise = otherwise
-        self.reason = reason
-    }
-}
-
 /// The syscalls of the worker and of `ssh`, which inherits the filter. Built from strace(1) of the pair.
 /// A line without a reason does not belong here.
 enum SyscallTable {
@@ -200,4 +145,9 @@ enum SyscallTable {
     /// NEWPID, NEWNET, clone(2).
     private static let forbiddenCloneFlags: UInt64 =
         0x0000_8000 | 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
+}
+
+extension SeccompFilter {
+    /// The worker's.
+    static func load() throws(SandboxError) { try load(SyscallTable.rules) }
 }

@@ -1,4 +1,4 @@
-/// Why the worker could not confine itself. It must not serve then.
+/// Why a process could not confine itself. It must not serve then.
 public enum SandboxError: Error, Sendable, CustomStringConvertible {
     /// The kernel has no Landlock, and the config does not allow to go without.
     case noLandlock

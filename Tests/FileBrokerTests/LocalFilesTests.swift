@@ -1,11 +1,12 @@
 import Glibc
 import IPC
 import TestSupport
+import TestSupport
 import Testing
 
-@testable import Supervisor
+@testable import FileBroker
 
-/// What the supervisor opens for a worker, and what it refuses.
+/// What a file broker opens for a worker, and what it refuses.
 @Suite struct LocalFilesTests {
     /// A tree of its own: home/.ssh/id, home/notes, root/in, root/sub/, and links that lead out.
     private final class Tree {
@@ -43,7 +44,7 @@ import Testing
             let logs = auditLog.map { [OwnPath(directory.file($0), "the audit_log", beside: .any)] } ?? []
             return LocalFiles(
                 LocalRules(
-                    roots: roots.map { $0.map { directory.file($0) } }, home: directory.file("home"),
+                    roots: roots.map { $0.map { LocalRoot(directory.file($0)) } }, home: directory.file("home"),
                     own: logs + own.map { OwnPath(directory.file($0), "the daemon's own") },
                     environment: environment.mapValues { directory.file($0) }, userID: userID),
                 allowOverwrite: overwrite)
@@ -293,7 +294,7 @@ import Testing
         func files(_ roots: [String]?) -> LocalFiles {
             LocalFiles(
                 LocalRules(
-                    roots: roots.map { $0.map { tree.directory.file($0) } }, home: tree.directory.file("me"),
+                    roots: roots.map { $0.map { LocalRoot(tree.directory.file($0)) } }, home: tree.directory.file("me"),
                     userID: 1000),
                 allowOverwrite: false)
         }
@@ -514,5 +515,75 @@ import Testing
             LocalFilesTests.committed(tree.files(overwrite: true, auditLog: "root/in"), second)?.sentence
                 .contains("audit_log") == true)
         #expect(tree.text("root/in") == "new")
+    }
+
+    @Test("without roots a file with several names is not opened, because one of them may be hidden; with roots it is")
+    func hardLinks() throws {
+        let tree = try Tree()
+        try tree.directory.write("home/.token", "secret")
+        link(tree.directory.file("home/.token"), tree.directory.file("root/plain"))
+        #expect(LocalFilesTests.refused(tree.files(), tree.directory.file("root/plain"), "2 names (hard links)"))
+        #expect(
+            LocalFilesTests.opened(tree.files(roots: ["root"]), tree.directory.file("root/plain")) == .success("secret")
+        )
+        // What replaces it touches the other name in no way.
+        try LocalFilesTests.write(tree.files(overwrite: true), tree.directory.file("root/plain"), "new")
+        #expect(tree.text("home/.token") == "secret")
+        #expect(tree.text("root/plain") == "new")
+    }
+
+    @Test("without roots no file is made that is run by itself wherever it lies")
+    func runByThemselves() throws {
+        let tree = try Tree()
+        mkdir(tree.directory.file("home/Desktop"), 0o700)
+        for name in [
+            "home/Desktop/x.desktop", "root/x.desktop", "root/X.Desktop", "root/autorun.sh", "root/site.pth",
+            "root/usercustomize.py",
+        ] {
+            do throws(LocalRefusal) {
+                _ = try tree.files().create(tree.directory.file(name))
+                Issue.record("\(name) was made")
+            } catch {
+                #expect(error.rule == "local_roots" && error.sentence.contains("run by themselves"), "\(error)")
+            }
+            try LocalFilesTests.write(
+                tree.files(roots: ["home", "root"]), tree.directory.file(name), "the user has decided")
+        }
+        try LocalFilesTests.write(tree.files(), tree.directory.file("root/desktop"), "x")
+        try LocalFilesTests.write(tree.files(), tree.directory.file("root/x.desktop.txt"), "x")
+    }
+
+    @Test(
+        "without roots a directory as git or Subversion keep theirs is closed, complete or not, through links as well")
+    func repositories() throws {
+        let tree = try Tree()
+        func make(_ name: String, directories: [String], files: [String]) throws {
+            mkdir(tree.directory.file("root/\(name)"), 0o700)
+            for directory in directories { mkdir(tree.directory.file("root/\(name)/\(directory)"), 0o700) }
+            for file in files { try tree.directory.write("root/\(name)/\(file)", file) }
+        }
+        try make("bare.git", directories: ["objects", "refs", "hooks"], files: ["HEAD", "config"])
+        try make("headless", directories: ["objects", "refs", "hooks"], files: [])
+        try make("worktree", directories: ["hooks"], files: ["HEAD", "commondir"])
+        try make("tables", directories: ["objects", "hooks"], files: ["HEAD"])
+        try make("subversion", directories: ["db", "hooks", "conf"], files: ["format"])
+        symlink("bare.git/hooks", tree.directory.file("root/way"))
+        for name in [
+            "bare.git/hooks/post-update", "bare.git/config.new", "bare.git/x", "headless/HEAD", "headless/hooks/update",
+            "worktree/hooks/x", "tables/hooks/x", "subversion/hooks/post-commit", "way/post-update",
+        ] {
+            do throws(LocalRefusal) {
+                _ = try tree.files(overwrite: true).create(tree.directory.file("root/\(name)"))
+                Issue.record("\(name) was made")
+            } catch {
+                #expect(error.rule == "local_roots" && error.sentence.contains("hooks and settings"), "\(error)")
+            }
+        }
+        #expect(LocalFilesTests.refused(tree.files(), tree.directory.file("root/bare.git/config"), "looks like"))
+        try LocalFilesTests.write(
+            tree.files(roots: ["root"]), tree.directory.file("root/bare.git/hooks/post-update"), "the user has decided")
+        // A directory of that name is nothing special.
+        try make("source", directories: ["hooks", "objects"], files: [])
+        try LocalFilesTests.write(tree.files(), tree.directory.file("root/source/hooks/useEffect.ts"), "x")
     }
 }

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// What a worker of root has beyond an ordinary user, capabilities(7).
+/// What a process of root has beyond an ordinary user, capabilities(7).
 public enum Capabilities {
     /// Empties every set of this thread. With `no_new_privs`, which `Limits.apply()` sets first, no execve gives one back, also not to
     /// root. What root owns it can still open, and what others own only as their modes allow.

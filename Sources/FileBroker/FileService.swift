@@ -1,0 +1,120 @@
+internal import Glibc
+public import IPC
+
+/// Opens local files for one worker: requests come from the supervisor, one at a time, and each answer goes to the worker,
+/// with the descriptor, before the supervisor is told that it is there.
+public struct FileService: ~Copyable {
+    /// New files that one broker keeps; the supervisor asks for no more.
+    public static let maximumPending = 16
+
+    private let supervisor: Channel
+    private let worker: Channel
+    private var pending = PendingFiles()
+
+    /// - Parameters:
+    ///   - supervisor: where requests come from; it blocks.
+    ///   - worker: where answers go; it does not block.
+    public init(supervisor: consuming Channel, worker: consuming Channel) {
+        self.supervisor = supervisor
+        self.worker = worker
+    }
+
+    /// The first message: the policy.
+    public func awaitSetup() throws(IPCError) -> FilePolicy {
+        guard var first = try supervisor.receive(ToFileBroker.self), case .setup = first.message else {
+            throw .badValue
+        }
+        guard let memory = first.descriptor.take() else { throw .missingDescriptor }
+        return try FilePolicy(sealed: memory)
+    }
+
+    /// Tells the supervisor.
+    public func tell(_ message: FromFileBroker) throws(IPCError) { try supervisor.send(message) }
+
+    /// Serves until the supervisor closes its channel. What has no name by then vanishes.
+    /// - Throws: what ended it otherwise.
+    public mutating func run(_ files: LocalFiles) throws(IPCError) {
+        defer { pending = PendingFiles() }
+        var files = files
+        while true {
+            do throws(IPCError) {
+                guard var incoming = try supervisor.receive(ToFileBroker.self) else { continue }
+                try take(&incoming, &files)
+            } catch .closed {
+                return
+            }
+        }
+    }
+
+    private mutating func take(
+        _ incoming: inout Incoming<ToFileBroker>, _ files: inout LocalFiles
+    ) throws(IPCError) {
+        let local = files
+        let id = incoming.requestID
+        switch incoming.message {
+        case .setup: throw .badValue
+        case .policy:
+            guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
+            files.update(own: OwnPath.all(try FilePolicy(sealed: memory).own))
+        case .open(let path):
+            if try hasChanged(path, id, local) { return }
+            try answer(id) { service throws(LocalRefusal) in
+                let (number, size) = try local.open(path)
+                return Answer(message: .opened(size: size), descriptor: OwnedFD(taking: number))
+            }
+        case .create(let handle, let path):
+            if try hasChanged(path, id, local) { return }
+            try answer(id) { service throws(LocalRefusal) in
+                guard service.pending.count < Self.maximumPending else {
+                    throw LocalRefusal(
+                        sentence: "\(service.pending.count) downloads are under way; wait for one to end.")
+                }
+                let file = try local.create(path)
+                let number = fcntl(file.file.rawValue, F_DUPFD_CLOEXEC, 0)
+                guard number >= 0 else {
+                    throw LocalRefusal(sentence: "No local file can be opened now (errno \(errno)).")
+                }
+                service.pending.keep(file, as: handle)
+                return Answer(message: .created(handle: handle), descriptor: OwnedFD(taking: number))
+            }
+        case .commit(let handle):
+            try answer(id) { service throws(LocalRefusal) in
+                guard let file = service.pending.take(handle) else {
+                    throw LocalRefusal(sentence: "There is no such download.")
+                }
+                try local.commit(file)
+                return Answer(message: .committed, descriptor: nil)
+            }
+        case .abandon(let handle):
+            _ = pending.take(handle)
+            try supervisor.send(FromFileBroker.done, requestID: id)
+        }
+    }
+
+    private struct Answer: ~Copyable {
+        let message: FileAnswer
+        let descriptor: OwnedFD?
+    }
+
+    /// A path in a root that is not what it was is for another broker: this one's confinement is for what was there.
+    private func hasChanged(_ path: String, _ id: UInt32, _ files: LocalFiles) throws(IPCError) -> Bool {
+        guard let root = files.rules.changedRoot(of: path) else { return false }
+        try supervisor.send(FromFileBroker.rootChanged(root: UInt32(root)), requestID: id)
+        return true
+    }
+
+    private mutating func answer(
+        _ id: UInt32, _ work: (inout FileService) throws(LocalRefusal) -> Answer
+    ) throws(IPCError) {
+        do throws(LocalRefusal) {
+            let answer = try work(&self)
+            try? worker.send(answer.message, requestID: id, descriptor: answer.descriptor)
+        } catch {
+            let refusal = FileAnswer.refused(rule: error.rule, reason: error.sentence)
+            try? worker.send(refusal, requestID: id)
+            return try supervisor.send(FromFileBroker.refused, requestID: id)
+        }
+        // A worker that has gone, or does not read, is the supervisor's to see to.
+        try supervisor.send(FromFileBroker.done, requestID: id)
+    }
+}

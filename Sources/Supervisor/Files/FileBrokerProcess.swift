@@ -1,0 +1,134 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// A running file broker as the supervisor holds it: process, IPC channel and log pipe. Nothing here waits for it: it may hang.
+final class FileBrokerProcess {
+    let pid: Int32
+    /// Readable when the process has ended, pidfd_open(2).
+    let pidfd: OwnedFD
+    /// nil from when nothing more is asked of it.
+    private(set) var channel: Channel?
+    /// Its standard error.
+    let log: OwnedFD
+    private var said = WorkerLog()
+    /// Its channel and its log are watched.
+    private var isHeard = true
+    private(set) var isLogOpen = true
+    /// It was killed, and has not ended.
+    private(set) var isKilled = false
+
+    private init(_ child: consuming SpawnedProcess, channel: consuming Channel, log: consuming OwnedFD) {
+        pid = child.pid
+        pidfd = child.release()
+        self.channel = consume channel
+        self.log = log
+    }
+
+    /// Starts a broker, sends it Setup, and hands the worker's end of the channel between the two to `handOver`. In the child only
+    /// these are open: /dev/null as 0 and 1, the log pipe as 2, the supervisor's channel as 3, the worker's as 4.
+    static func start(
+        program: String, policy: borrowing OwnedFD, handOver: (consuming OwnedFD) -> Void
+    ) throws(FileBrokerFailure) -> FileBrokerProcess {
+        var refused: Int32 = 0
+        do throws(IPCError) {
+            var ends = try Channel.pair()
+            guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
+            let channel = Channel(taking: own)
+            channel.refuseDescriptors()
+            // A broker answers its worker without waiting, and hears nothing of it.
+            var answers = try Channel.pair()
+            guard let sender = answers.supervisor.take(), let receiver = answers.worker.take() else { throw .badValue }
+            try receiver.setNonBlocking()
+            var pipe = try Pipe()
+            guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }
+            try log.setNonBlocking()
+            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
+            let nullHigh = try null.duplicateForChild()
+            let logHigh = try logWriter.duplicateForChild()
+            let channelHigh = try theirs.duplicateForChild()
+            let senderHigh = try sender.duplicateForChild()
+            let sendOnly = Channel(taking: sender)
+            sendOnly.refuseDescriptors()
+            sendOnly.refuseMessages()
+            let child = try SpawnedProcess(
+                program,
+                [nullHigh.rawValue, nullHigh.rawValue, logHigh.rawValue, channelHigh.rawValue, senderHigh.rawValue],
+                &refused)
+            let broker = FileBrokerProcess(child, channel: channel, log: log)
+            try? broker.send(.setup, descriptor: policy.duplicateForChild())
+            handOver(receiver)
+            return broker
+        } catch {
+            throw refused == 0 ? .noResources("\(error)") : .notExecuted(program: program, errno: refused)
+        }
+    }
+
+    func send(
+        _ message: ToFileBroker, requestID: UInt32 = 0, descriptor: borrowing OwnedFD? = nil
+    ) throws(IPCError) {
+        switch channel {
+        case .none: throw .closed
+        case .some(let channel): try channel.send(message, requestID: requestID, descriptor: descriptor)
+        }
+    }
+
+    func receive() throws(IPCError) -> (message: FromFileBroker, requestID: UInt32)? {
+        switch channel {
+        case .none: throw .closed
+        case .some(let channel):
+            guard let incoming = try channel.receive(FromFileBroker.self) else { return nil }
+            return (incoming.message, incoming.requestID)
+        }
+    }
+
+    /// To be watched; nil where it is closed.
+    var channelDescriptor: Int32? {
+        switch channel {
+        case .none: nil
+        case .some(let channel): channel.rawValue
+        }
+    }
+
+    /// - Returns: whether it was heard so far.
+    func stopHearing() -> Bool {
+        defer { isHeard = false }
+        return isHeard
+    }
+
+    /// Nothing more is asked of it: it ends when it finds that.
+    func end() { channel = nil }
+
+    /// It ends as soon as the file system that it waits for lets it.
+    func kill() {
+        isKilled = true
+        killNow()
+    }
+
+    /// For one that is ending, or ought to be.
+    func killNow() { _ = csd_pidfd_send_signal(pidfd.rawValue, SIGKILL) }
+
+    /// Reaps the ended process; nil while it still runs.
+    func reap() -> WorkerEnd? {
+        var code: Int32 = 0
+        var status: Int32 = 0
+        guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
+        // Its channel gives what is in it, and no more, whoever else may have the other end.
+        switch channel {
+        case .none: break
+        case .some(let channel): channel.shutDown()
+        }
+        return WorkerEnd(code: code, status: status)
+    }
+
+    /// Lines of its standard error, as far as there are any now; `isLogOpen` is false behind the last one.
+    func readLog() -> [String] {
+        guard isLogOpen else { return [] }
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        let count = read(log.rawValue, &chunk, chunk.count)
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return [] }
+        if count > 0 { return said.append(chunk[..<count]) }
+        isLogOpen = false
+        return said.flush()
+    }
+}

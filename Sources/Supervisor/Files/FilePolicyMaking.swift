@@ -1,0 +1,31 @@
+internal import IPC
+
+extension Config {
+    /// What file brokers get: paths as they are written. Nothing of them is looked at here.
+    /// - Parameters:
+    ///   - configPath: of this config.
+    ///   - socket: the MCP socket that is served, whatever the config says by now.
+    ///   - auditLog: the one that is written, without symlinks.
+    ///   - programs: the daemon's own.
+    func filePolicy(
+        at configPath: String, socket: String, auditLog: String?, environment: [String: String], programs: [String]
+    ) -> FilePolicy {
+        let expansion = PathExpansion(environment: environment)
+        let state = ForwardStateFile(socket: socket, runtimeDirectory: expansion.runtimeDirectory).path
+        var own = [auditLog, self.auditLog].compactMap { $0 }
+            .map { FilePolicy.Own($0, "the daemon's audit log (audit_log)", beside: .any) }
+        own += [
+            FilePolicy.Own(configPath, "the daemon's config"), FilePolicy.Own(state, "the daemon's list of forwards"),
+            FilePolicy.Own(policy.sshPath, "the program ssh (ssh_path)"),
+        ]
+        own += programs.map { FilePolicy.Own($0, "a program of the daemon") }
+        own += [socket, mcpSocket].map { FilePolicy.Own($0, "the daemon's socket", isSocket: true) }
+        own += policy.hosts.map {
+            FilePolicy.Own($0.master.socket, "the ControlMaster socket of host \"\($0.name)\"", isSocket: true)
+        }
+        return FilePolicy(
+            roots: localRoots, home: expansion.home,
+            environment: environment.filter { FilePolicy.variables.contains($0.key) }, own: own,
+            allowOverwrite: allowOverwrite, requireLandlock: policy.requireLandlock)
+    }
+}

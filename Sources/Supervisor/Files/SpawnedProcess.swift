@@ -1,0 +1,51 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// A program that was started, posix_spawn(3), and the descriptor that tells of its end.
+struct SpawnedProcess: ~Copyable {
+    let pid: Int32
+    /// pidfd_open(2).
+    let pidfd: OwnedFD
+
+    /// Starts a program without arguments in a process group of its own. Its `descriptors` become 0, 1, 2 …, and must lie above the
+    /// numbers that they become.
+    /// - Parameter refused: the errno with which the program could not be executed.
+    init(_ program: String, _ descriptors: [Int32], _ refused: inout Int32) throws(IPCError) {
+        var pid: pid_t = 0
+        let result = program.withCString { path in
+            "LANG=C.UTF-8".withCString { language in
+                let arguments = [UnsafeMutablePointer(mutating: path), nil]
+                let environment = [UnsafeMutablePointer(mutating: language), nil]
+                return csd_spawn(&pid, path, arguments, environment, descriptors, descriptors.count, 1)
+            }
+        }
+        refused = result
+        guard result == 0 else { throw .system(call: "posix_spawn", errno: result) }
+        let number = csd_pidfd_open(pid)
+        guard number >= 0 else {
+            let code = errno
+            kill(-pid, SIGKILL)
+            // It has executed nothing that could make it wait.
+            waitpid(pid, nil, 0)
+            throw .system(call: "pidfd_open", errno: code)
+        }
+        self.pid = pid
+        pidfd = OwnedFD(taking: number)
+    }
+
+    /// Gives the descriptor up.
+    consuming func release() -> OwnedFD { pidfd }
+}
+
+extension WorkerEnd {
+    /// From what waitid(2) says: `CLD_EXITED` and others, with the exit status or the signal.
+    init(code: Int32, status: Int32) {
+        switch (code, status) {
+        case (CSD_CLD_EXITED, 0): self = .clean
+        case (CSD_CLD_EXITED, let status): self = .exited(status: Int(status))
+        case (_, SIGSYS): self = .violation
+        case (_, let signal): self = .signalled(Int(signal))
+        }
+    }
+}

@@ -1,0 +1,20 @@
+public import IPC
+internal import Threads
+
+/// A descriptor of a local file. It is closed apart from the tasks: closing may wait for its file system, which may not answer.
+public final class DiskFD: Sendable {
+    private let descriptor: SharedFD
+
+    /// Takes ownership of a descriptor.
+    public init(_ descriptor: consuming OwnedFD) {
+        self.descriptor = SharedFD(descriptor)
+    }
+
+    /// The descriptor's number, for calls that borrow it.
+    public var rawValue: Int32 { descriptor.rawValue }
+
+    deinit {
+        let last = descriptor
+        Apart.closing.add { withExtendedLifetime(last) {} }
+    }
+}
