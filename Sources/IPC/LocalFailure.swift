@@ -36,7 +36,9 @@ public enum LocalFailure: MessageChoice {
 
     /// See `MessageChoice`.
     public static let kinds: [LocalFailure] = [
-        .closed, .clientGone, .tooMany, .downloads(0), .noSuchDownload, .silent(path: ""), .waited, .commitUnknown(path: ""), .commitUnknownAfter(end: "", path: ""), .lost(path: "", silent: ""), .lostAfter(end: "", path: ""), .ended(""), .unavailable(""), .stuck(0), .unsteady(path: ""),
+        .closed, .clientGone, .tooMany, .downloads(0), .noSuchDownload, .silent(path: ""), .waited,
+        .commitUnknown(path: ""), .commitUnknownAfter(end: "", path: ""), .lost(path: "", silent: ""),
+        .lostAfter(end: "", path: ""), .ended(""), .unavailable(""), .stuck(0), .unsteady(path: ""),
     ]
 
     /// See `MessageChoice`.

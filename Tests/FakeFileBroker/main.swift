@@ -87,7 +87,7 @@ func misbehave(_ conduct: Conduct) throws -> Never {
     case .wrongID: try supervisor.send(FromFileBroker.done, requestID: id &+ 1)
     case .liar: try supervisor.send(FromFileBroker.done, requestID: id)
     case .surplus:
-        let packet = FromFileBroker.done.encoded(requestID: id)
+        let packet = try FromFileBroker.done.encoded(requestID: id)
         let null = OwnedFD(taking: open("/dev/null", O_RDONLY | O_CLOEXEC))
         // Where it cannot even be sent, ending is all that is left.
         guard csd_send_message(3, packet, packet.count, null.rawValue) >= 0 else { fail("errno \(errno)") }

@@ -162,7 +162,8 @@ struct MessagesTests {
         try truncation(ToSupervisor.self)
     }
 
-    @Test func `a packet of or to a file broker cut at any byte is truncated, a longer one has bytes left over`() throws {
+    @Test func `a packet of or to a file broker cut at any byte is truncated, a longer one has bytes left over`() throws
+    {
         try truncation(ToFileBroker.self)
         try truncation(FromFileBroker.self)
         try truncation(FileAnswer.self)
