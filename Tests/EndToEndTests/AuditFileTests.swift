@@ -116,6 +116,8 @@ import Testing
             try daemon.waitForLog(message, from: start)
         }
         try Self.call(client, "echo before")
+        // The record of a call comes after its answer: one that came after the reload would be in the file.
+        try daemon.waitForLog("call") { $0["what"]?["command"] == "echo before" }
         try reload(trail.config, "config reloaded")
         try Self.call(client, "echo on")
         #expect(try trail.waitForCalls(1).last?["what"]?["command"] == "echo on")
