@@ -1,5 +1,5 @@
 extension ToWorker {
-    /// Answers to what is said of forwards, and orders to a worker that reaps.
+    /// Answers to what is said of forwards, and orders to a worker that only cancels forwards.
     public enum Forwards: MessageSubject {
         /// Have the master listen on this port for the forward of this number.
         case assigned(forward: UInt32, localPort: UInt16)
@@ -9,7 +9,7 @@ extension ToWorker {
         case refused(ForwardRefusal)
         /// The forwards that there are.
         case list([ForwardEntry])
-        /// Have the master cancel this forward, and say so: an answer to a worker that serves, an order to one that reaps.
+        /// Have the master cancel this forward, and say so: an answer to a worker that serves, an order to one that only cancels.
         case close(forward: UInt32, route: ForwardRoute)
         /// The forward has been cancelled: nothing of ours listens on its port any more.
         case closed(ForwardEntry)

@@ -5,19 +5,19 @@ public enum WorkerRole: MessageChoice {
     /// Answer the client's first request with this error text, then end.
     case refuse(reason: String)
     /// Without a client: cancel the forwards that the supervisor names.
-    case reap
+    case cancelForwards
     /// Say which patterns of the policy cannot be compiled, then end.
     case check
 
     /// See `MessageChoice`.
-    public static let kinds: [WorkerRole] = [.serve, .refuse(reason: ""), .reap, .check]
+    public static let kinds: [WorkerRole] = [.serve, .refuse(reason: ""), .cancelForwards, .check]
 
     /// See `MessageChoice`.
     public var number: UInt8 {
         switch self {
         case .serve: 0
         case .refuse: 1
-        case .reap: 2
+        case .cancelForwards: 2
         case .check: 3
         }
     }
@@ -25,7 +25,7 @@ public enum WorkerRole: MessageChoice {
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .serve, .reap, .check: break
+        case .serve, .cancelForwards, .check: break
         case .refuse(var reason):
             try fields.field(&reason)
             self = .refuse(reason: reason)

@@ -17,7 +17,7 @@ enum Service {
         switch role {
         case .serve: await serve(policy, client, supervisor)
         case .refuse(let reason): await refuse(reason, policy, client, supervisor)
-        case .reap: await reap(policy, supervisor)
+        case .cancelForwards: await cancelForwards(policy, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
     }
@@ -112,7 +112,7 @@ enum Service {
 
     /// Cancels the forwards that the supervisor names, several at once, until it says that there are no more. Whether a
     /// forward is gone is the supervisor's to see.
-    private static func reap(_ policy: PolicySnapshot, _ supervisor: SupervisorLink) async -> Never {
+    private static func cancelForwards(_ policy: PolicySnapshot, _ supervisor: SupervisorLink) async -> Never {
         let orders = AsyncStream.makeStream(of: (UInt32, ForwardRoute).self)
         supervisor.follow { word in
             switch word {

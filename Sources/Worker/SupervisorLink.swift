@@ -12,7 +12,7 @@ final class SupervisorLink: Sendable {
         case policy(PolicySnapshot)
         /// To a worker whose client spoke late: whether it has the place, or why not.
         case place(refusal: String?)
-        /// To a worker that reaps.
+        /// To a worker that only cancels forwards.
         case closeForward(forward: UInt32, ForwardRoute)
     }
 

@@ -402,7 +402,7 @@ extension RunningDaemon {
         }
     }
 
-    @Test("a worker killed after the master has opened the port, and before the supervisor knows: found and reaped")
+    @Test("a worker killed after the master has opened the port, and before the supervisor knows: found and cancelled")
     func killedBeforeRecorded() throws {
         try withRemote(PrivateSSHD.Options()) { remote in
             try withDaemon(on: remote) { daemon, client in
@@ -431,7 +431,7 @@ extension RunningDaemon {
         }
     }
 
-    @Test("the same with the supervisor killed as well: the next one finds the port in its state, and reaps it")
+    @Test("the same with the supervisor killed as well: the next one finds the forward in its state, and cancels it")
     func supervisorKilledBeforeRecorded() throws {
         try withRemote(PrivateSSHD.Options()) { remote in
             let first = try remote.startDaemon()
@@ -488,9 +488,9 @@ extension RunningDaemon {
     }
 
     @Test(
-        "workers that cannot start are not started for ever: what they were to reap is logged, and the daemon serves on"
+        "workers that cannot start are not started for ever: what they were to cancel is logged, and the daemon serves on"
     )
-    func noReaper() throws {
+    func noCanceller() throws {
         let remote = try Remote.shared()
         let first = try remote.startDaemon()
         defer { first.stop() }
@@ -542,8 +542,8 @@ extension RunningDaemon {
         }
     }
 
-    @Test("a killed supervisor whose next config lacks the host: the next start reaps its forwards")
-    func reapedOnStart() throws {
+    @Test("a killed supervisor whose next config lacks the host: the next start cancels its forwards")
+    func cancelledOnStart() throws {
         let remote = try Remote.shared()
         let first = try remote.startDaemon()
         defer { first.stop() }
@@ -556,7 +556,7 @@ extension RunningDaemon {
         try waitUntil("the state empty") { first.stateFiles.isEmpty }
     }
 
-    @Test("a reload without the host, or without its capability, reaps; the others stay")
+    @Test("a reload without the host, or without its capability, cancels its forwards; the others stay")
     func reload() throws {
         let remote = try Remote.shared()
         let both: JSON = ["hosts": ["other": remote.hostEntry]]
@@ -614,7 +614,7 @@ extension RunningDaemon {
             let line = "ssh -O cancel -S \(remote.master.socketPath) -L 127.0.0.1:\(port):127.0.0.1:80 "
             #expect(record["reason"]?.string?.contains(line + remote.master.destination) == true, "\(record)")
             kill(master, SIGCONT)
-            // The orders of the reaper may have waited in the master all the time, or the next start gives them again.
+            // The orders of the canceller may have waited in the master all the time, or the next start gives them again.
             let next = try first.successor(remote)
             defer { next.stop() }
             try waitUntil("the port closed") { try listeners(on: port).isEmpty }

@@ -89,7 +89,7 @@ extension ToWorker: SampledMessage {
     }
 
     private static var lifeSamples: [Life] {
-        [.setup(.serve), .setup(.check), .setup(.reap), .policy, .proceed]
+        [.setup(.serve), .setup(.check), .setup(.cancelForwards), .policy, .proceed]
             + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
             + extremeTexts.flatMap { [.setup(.refuse(reason: $0)), .refuseClient(reason: $0)] }
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Supervisor
 
-/// ControlMasters, workers, a reaper and a disk around a registry, driven as the event loop does it. Anybody may end at any
+/// ControlMasters, workers, a canceller and a disk around a registry, driven as the event loop does it. Anybody may end at any
 /// moment, masters and cancels may fail, and the disk may be full; nobody lies.
 private struct World {
     static let masters = [
@@ -12,7 +12,7 @@ private struct World {
         "b": Master(socket: "/run/b", user: "u", address: "h"),
     ]
 
-    /// What a worker or reaper has been told and has not yet done.
+    /// What a worker or canceller has been told and has not yet done.
     private enum Task {
         case open(ForwardRegistry.ID, UInt16)
         case close(ForwardRegistry.ID, ForwardRoute)
@@ -25,9 +25,9 @@ private struct World {
     var listening: [UInt16: (master: String?, inode: UInt64)] = [:]
     /// Requests that a master has not answered in time, by port, and may come to yet.
     var late: [UInt16: String] = [:]
-    private var tasks: [SessionTable.ID: [Task]] = [:]
-    private var reaper: SessionTable.ID?
-    private var nextSession: SessionTable.ID = 1
+    private var tasks: [ConnectionTable.ID: [Task]] = [:]
+    private var canceller: ConnectionTable.ID?
+    private var nextConnection: ConnectionTable.ID = 1
     private var nextInode: UInt64 = 1
     var diskIsFull = false
     var obliging = false
@@ -45,7 +45,7 @@ private struct World {
 
     private mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &generator) == 0 }
 
-    mutating func perform(_ actions: [ForwardRegistry.Action], _ session: SessionTable.ID?) {
+    mutating func perform(_ actions: [ForwardRegistry.Action], _ connection: ConnectionTable.ID?) {
         var answers: [ToWorker.Forwards] = []
         actions: for action in actions {
             switch action {
@@ -58,11 +58,11 @@ private struct World {
                 disk = registry.forwards
                 registry.recorded()
             case .answer(let message): answers.append(message)
-            case .reap: seen["reap", default: 0] += 1
+            case .cancel: seen["cancel", default: 0] += 1
             case .note(_, let text, _, _): seen[text, default: 0] += 1
             }
         }
-        guard let session else { return }
+        guard let connection else { return }
         for answer in answers {
             switch answer {
             case .assigned(let id, let port):
@@ -70,29 +70,29 @@ private struct World {
                     mistakes.append("port \(port) was given away before it was written down")
                 }
                 if listening[port] != nil { mistakes.append("port \(port), which is taken, was given away") }
-                tasks[session, default: []].append(.open(id, port))
-            case .close(let id, let route): tasks[session, default: []].append(.close(id, route))
+                tasks[connection, default: []].append(.open(id, port))
+            case .close(let id, let route): tasks[connection, default: []].append(.close(id, route))
             default: break
             }
         }
     }
 
-    private mutating func say(_ message: ToSupervisor.Forwards, _ session: SessionTable.ID) {
+    private mutating func say(_ message: ToSupervisor.Forwards, _ connection: ConnectionTable.ID) {
         var generator = generator
         let seen = listeners
         let actions = registry.received(
-            message, from: session, seen, now: 1, holds: { _, _ in nil },
+            message, from: connection, seen, now: 1, holds: { _, _ in nil },
             choose: { UInt16.random(in: 20_000...20_029, using: &generator) })
         self.generator = generator
-        perform(actions, session)
+        perform(actions, connection)
     }
 
     mutating func step() {
-        let workers = tasks.keys.filter { $0 != reaper }.sorted()
+        let workers = tasks.keys.filter { $0 != canceller }.sorted()
         switch Int.random(in: 0..<40, using: &generator) {
         case 0 where workers.count < 3:
-            tasks[nextSession] = []
-            nextSession += 1
+            tasks[nextConnection] = []
+            nextConnection += 1
         case 1...8:
             guard let worker = workers.randomElement(using: &generator) else { return }
             let local = chance(4) ? UInt16.random(in: 20_000...20_029, using: &generator) : 0
@@ -106,7 +106,7 @@ private struct World {
                 worker)
         case 13...24: work()
         case 25...26: end(workers.randomElement(using: &generator))
-        case 27 where chance(3): end(reaper)
+        case 27 where chance(3): end(canceller)
         case 28 where chance(3): masterEnds()
         case 29:
             let port = UInt16.random(in: 20_000...20_029, using: &generator)
@@ -122,7 +122,7 @@ private struct World {
             guard let (port, socket) = late.sorted(by: { $0.key < $1.key }).first else { return }
             late[port] = nil
             if listening[port] == nil { listening[port] = (socket, inode()) }
-        default: tendReaper()
+        default: tendCanceller()
         }
         check()
     }
@@ -138,24 +138,24 @@ private struct World {
         late = late.filter { $0.value != master }
     }
 
-    mutating func end(_ session: SessionTable.ID?) {
-        guard let session, let left = tasks.removeValue(forKey: session) else { return }
+    mutating func end(_ connection: ConnectionTable.ID?) {
+        guard let connection, let left = tasks.removeValue(forKey: connection) else { return }
         // Its last order may have reached the master.
         if case .open(let id, let port)? = left.first, chance(2) { open(id, port) }
-        if session == reaper { reaper = nil }
-        perform(registry.ended(session), nil)
+        if connection == canceller { canceller = nil }
+        perform(registry.ended(connection), nil)
     }
 
-    mutating func tendReaper() {
-        guard !registry.toReap.isEmpty else { return }
-        if reaper == nil {
-            if !obliging, chance(10) { return perform(registry.noReaper(), nil) }
-            reaper = nextSession
-            tasks[nextSession] = []
-            nextSession += 1
+    mutating func tendCanceller() {
+        guard !registry.toCancel.isEmpty else { return }
+        if canceller == nil {
+            if !obliging, chance(10) { return perform(registry.noCanceller(), nil) }
+            canceller = nextConnection
+            tasks[nextConnection] = []
+            nextConnection += 1
         }
-        guard let reaper else { return }
-        for order in registry.handOver(to: reaper) { perform([.answer(order)], reaper) }
+        guard let canceller else { return }
+        for order in registry.handOver(to: canceller) { perform([.answer(order)], canceller) }
     }
 
     private mutating func open(_ id: ForwardRegistry.ID, _ port: UInt16) {
@@ -163,31 +163,31 @@ private struct World {
         listening[port] = (socket, inode())
     }
 
-    /// A session does what it was told, and says so.
+    /// A worker does what it was told, and says so.
     mutating func work() {
         let busy = tasks.filter { !$0.value.isEmpty }.keys.sorted()
-        guard let session = busy.randomElement(using: &generator), let task = tasks[session]?.removeFirst() else {
+        guard let connection = busy.randomElement(using: &generator), let task = tasks[connection]?.removeFirst() else {
             return
         }
         switch task {
         case .open(let id, let port):
-            if chance(12) { return say(.failed(forward: id, .masterDead), session) }
+            if chance(12) { return say(.failed(forward: id, .masterDead), connection) }
             if chance(12) {
-                say(.failed(forward: id, .unknown), session)
+                say(.failed(forward: id, .unknown), connection)
                 if chance(2) { late[port] = registry.forwards[id]?.route.master.socket }
                 return
             }
-            if listening[port] != nil || chance(8) { return say(.failed(forward: id, .refused), session) }
+            if listening[port] != nil || chance(8) { return say(.failed(forward: id, .refused), connection) }
             open(id, port)
-            if chance(12) { return end(session) }
-            say(.established(forward: id, masterPID: 0), session)
+            if chance(12) { return end(connection) }
+            say(.established(forward: id, masterPID: 0), connection)
         case .close(let id, let route):
             // A master takes one request after the other.
             if late[route.localPort] == route.master.socket { late[route.localPort] = nil }
             if obliging || !chance(4), listening[route.localPort]?.master == route.master.socket {
                 listening[route.localPort] = nil
             }
-            say(.cancelled(forward: id, said: ""), session)
+            say(.cancelled(forward: id, said: ""), connection)
         }
     }
 
@@ -197,14 +197,14 @@ private struct World {
             if case .open(let id, let port)? = left.first, chance(2) { open(id, port) }
         }
         tasks = [:]
-        reaper = nil
+        canceller = nil
         registry = ForwardRegistry(uid: 1000)
         perform(registry.adopt(disk, masters: Self.masters, listeners), nil)
         seen["crash", default: 0] += 1
     }
 
     mutating func endWorkers() {
-        for session in tasks.keys.sorted() where session != reaper { end(session) }
+        for connection in tasks.keys.sorted() where connection != canceller { end(connection) }
     }
 
     private mutating func check() {
@@ -225,9 +225,9 @@ private struct World {
             case .running where forward.inode == nil: mistakes.append("\(id) runs unseen")
             case .running, .dead:
                 if forward.owner != nil { mistakes.append("\(id) is somebody's") }
-            case .reaping where forward.owner != nil && forward.owner != reaper:
-                mistakes.append("\(id) has a strange reaper")
-            case .establishing, .cancelling, .reaping: break
+            case .toCancel where forward.owner != nil && forward.owner != canceller:
+                mistakes.append("\(id) has a strange canceller")
+            case .establishing, .cancelling, .toCancel: break
             }
             if forward.phase == .dead, forward.reason.isEmpty { mistakes.append("\(id) is dead for no reason") }
         }
@@ -257,12 +257,12 @@ struct ForwardRegistryRandomTests {
 }
 
 extension World {
-    /// SIGTERM: every worker ends, and a reaper does its work to the end.
+    /// SIGTERM: every worker ends, and a canceller does its work to the end.
     fileprivate mutating func stop() {
         perform(registry.drain(listeners), nil)
         endWorkers()
-        for _ in 0..<1_000 where !registry.toReap.isEmpty {
-            tendReaper()
+        for _ in 0..<1_000 where !registry.toCancel.isEmpty {
+            tendCanceller()
             work()
         }
     }

@@ -33,8 +33,8 @@ extension [ForwardRegistry.Action] {
 struct ForwardRegistryTests {
     static let master = Master(socket: "/run/box", user: "u", address: "h")
     private let ours: (uid: UInt32, inode: UInt64) = (1000, 7)
-    private let worker: SessionTable.ID = 3
-    private let reaper: SessionTable.ID = 4
+    private let worker: ConnectionTable.ID = 3
+    private let canceller: ConnectionTable.ID = 4
 
     private func registry() -> ForwardRegistry {
         var registry = ForwardRegistry(uid: 1000)
@@ -59,10 +59,10 @@ struct ForwardRegistryTests {
 
     private func say(
         _ message: ToSupervisor.Forwards, _ registry: inout ForwardRegistry, _ listeners: Listeners = .none,
-        from session: SessionTable.ID? = nil, holds: Bool? = nil
+        from connection: ConnectionTable.ID? = nil, holds: Bool? = nil
     ) -> [ForwardRegistry.Action] {
         registry.received(
-            message, from: session ?? worker, listeners, now: 200, holds: { _, _ in holds }, choose: { 30_000 })
+            message, from: connection ?? worker, listeners, now: 200, holds: { _, _ in holds }, choose: { 30_000 })
     }
 
     /// With forward 1 running on this port.
@@ -106,7 +106,7 @@ struct ForwardRegistryTests {
         #expect(registry.forwards[1]?.inode == 7)
     }
 
-    @Test func `a word of the master that nothing bears out is not believed, and what may be there is reaped`() {
+    @Test func `a word of the master that nothing bears out is not believed, and what may be there is cancelled`() {
         let seen: [(Listeners, Bool?)] = [
             (.none, nil), (.on([20_000: (1001, 7)]), nil), (.on([20_000: ours]), false), (.on([20_001: ours]), true),
         ]
@@ -115,8 +115,8 @@ struct ForwardRegistryTests {
             _ = request(&registry)
             registry.recorded()
             let actions = say(.established(forward: 1, masterPID: 9), &registry, listeners, holds: holds)
-            #expect(actions.contains(.reap(1)) && actions.refusal == .notListening(host: "box", localPort: 20_000))
-            #expect(registry.toReap == [1])
+            #expect(actions.contains(.cancel(1)) && actions.refusal == .notListening(host: "box", localPort: 20_000))
+            #expect(registry.toCancel == [1])
         }
     }
 
@@ -228,7 +228,7 @@ struct ForwardRegistryTests {
         }
     }
 
-    @Test func `a master that did not answer and opens the port later: the port is reaped`() {
+    @Test func `a master that did not answer and opens the port later: the port is cancelled`() {
         var registry = registry()
         _ = request(&registry)
         registry.recorded()
@@ -236,12 +236,12 @@ struct ForwardRegistryTests {
             say(.failed(forward: 1, .unknown), &registry).refusal == .masterSilent(host: "box"))
         #expect(registry.observe(.none) == [])
         var late = registry
-        #expect(late.observe(.on([20_000: ours])) == [.reap(1)])
+        #expect(late.observe(.on([20_000: ours])) == [.cancel(1)])
         // Until then the master is asked in any case: it takes one request after the other.
         var cancelled = registry
         let order = close(registry)
         #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &cancelled).answers == [order])
-        #expect(registry.drain(.none) == [.reap(1)])
+        #expect(registry.drain(.none) == [.cancel(1)])
     }
 
     // MARK: Closing
@@ -311,56 +311,56 @@ struct ForwardRegistryTests {
         #expect(registry.forwards[1]?.phase == .running)
     }
 
-    @Test func `what a worker was at when it ended is reaped`() {
+    @Test func `what a worker was at when it ended is cancelled`() {
         var registry = registry()
         _ = request(&registry)
         registry.recorded()
         #expect(registry.ended(9) == [])
-        #expect(registry.ended(worker) == [.reap(1)])
-        #expect(registry.handOver(to: reaper) == [close(registry)])
-        #expect(registry.handOver(to: reaper) == [], "once")
+        #expect(registry.ended(worker) == [.cancel(1)])
+        #expect(registry.handOver(to: canceller) == [close(registry)])
+        #expect(registry.handOver(to: canceller) == [], "once")
         // It had not come to it.
-        #expect(say(.cancelled(forward: 1, said: ""), &registry, from: reaper).notes == ["forward closed"])
+        #expect(say(.cancelled(forward: 1, said: ""), &registry, from: canceller).notes == ["forward closed"])
         #expect(registry.isEmpty)
     }
 
-    @Test func `a reaper tries twice, then the line for a person is logged and the daemon goes on`() {
+    @Test func `a canceller tries twice, then the line for a person is logged and the daemon goes on`() {
         var registry = running()
         let open = Listeners.on([20_000: ours])
-        #expect(registry.drain(open) == [.reap(1)])
+        #expect(registry.drain(open) == [.cancel(1)])
         let order = close(registry)
-        #expect(registry.handOver(to: reaper) == [order])
-        #expect(say(.cancelled(forward: 1, said: ""), &registry, open, from: reaper) == [.reap(1)])
-        #expect(registry.handOver(to: reaper) == [order])
-        let actions = say(.cancelled(forward: 1, said: ""), &registry, open, from: reaper)
+        #expect(registry.handOver(to: canceller) == [order])
+        #expect(say(.cancelled(forward: 1, said: ""), &registry, open, from: canceller) == [.cancel(1)])
+        #expect(registry.handOver(to: canceller) == [order])
+        let actions = say(.cancelled(forward: 1, said: ""), &registry, open, from: canceller)
         #expect(actions.notes == ["forward not released"])
-        #expect(registry.toReap == [])
+        #expect(registry.toCancel == [])
         #expect(registry.forwards[1]?.reason.contains("ssh -O cancel -S /run/box") == true)
         #expect(registry.observe(open) == [], "and is not begun again by itself")
     }
 
-    @Test func `reapers that end are followed by one more, and where none can be had that is said`() {
+    @Test func `cancellers that end are followed by one more, and where none can be had that is said`() {
         var registry = running()
         let open = Listeners.on([20_000: ours])
         _ = registry.drain(open)
-        _ = registry.handOver(to: reaper)
-        #expect(registry.ended(reaper) == [.reap(1)])
+        _ = registry.handOver(to: canceller)
+        #expect(registry.ended(canceller) == [.cancel(1)])
         _ = registry.handOver(to: 5)
         #expect(registry.ended(5).notes == ["forward not released"])
         var other = running()
         _ = other.drain(open)
-        #expect(other.noReaper().notes == ["forward not released"])
-        #expect(other.toReap == [])
+        #expect(other.noCanceller().notes == ["forward not released"])
+        #expect(other.toCancel == [])
     }
 
-    @Test func `a config without the host, or with another master for it, reaps its forwards; the same config none`() {
+    @Test func `a config without the host, or with another master for it, cancels its forwards; the same one not`() {
         let open = Listeners.on([20_000: ours])
         for masters in [
             [:], ["other": Self.master], ["box": Master(socket: "/run/new", user: "u", address: "h")],
         ] {
             var registry = running()
             #expect(registry.configure(["box": Self.master], open) == [])
-            #expect(registry.configure(masters, open) == [.reap(1)])
+            #expect(registry.configure(masters, open) == [.cancel(1)])
         }
         // One that is just being made follows as soon as its worker speaks.
         var registry = registry()
@@ -368,7 +368,7 @@ struct ForwardRegistryTests {
         registry.recorded()
         #expect(registry.configure([:], open) == [])
         let actions = say(.established(forward: 1, masterPID: 0), &registry, open)
-        #expect(actions.contains(.reap(1)) && actions.refusal != nil)
+        #expect(actions.contains(.cancel(1)) && actions.refusal != nil)
     }
 
     @Test func `once the daemon stops nothing is made any more`() {
@@ -378,7 +378,7 @@ struct ForwardRegistryTests {
         #expect(registry.drain(.none) == [])
         #expect(request(&registry).refusal == .stopping)
         let actions = say(.established(forward: 1, masterPID: 0), &registry, .on([20_000: ours]))
-        #expect(actions.contains(.reap(1)))
+        #expect(actions.contains(.cancel(1)))
     }
 
     // MARK: What an earlier daemon left
@@ -398,19 +398,19 @@ struct ForwardRegistryTests {
         return (actions, registry.forwards[9]?.phase)
     }
 
-    @Test func `what an earlier daemon left is adopted, reaped or forgotten by what listens`() {
+    @Test func `what an earlier daemon left is adopted, cancelled or forgotten by what listens`() {
         let open = Listeners.on([20_000: ours])
         let adopted = adopt(left(.running), open)
         #expect(adopted.phase == .running && adopted.actions.notes == ["forward adopted"])
         #expect(adopt(left(.running), .none).phase == nil)
         #expect(adopt(left(.running), .on([20_000: (1000, 8)])).phase == nil, "another socket")
         #expect(adopt(left(.running), .on([20_000: (1001, 7)])).phase == nil, "another user")
-        #expect(adopt(left(.running), open, masters: [:]).phase == .reaping)
-        #expect(adopt(left(.dead), open).phase == .reaping, "could not be closed then")
+        #expect(adopt(left(.running), open, masters: [:]).phase == .toCancel)
+        #expect(adopt(left(.dead), open).phase == .toCancel, "could not be closed then")
         #expect(adopt(left(.dead), .none).phase == nil)
-        #expect(adopt(left(.dead, inode: nil), .none).phase == .reaping, "may be opened yet")
-        for phase in [ForwardRegistry.Phase.requested, .establishing, .cancelling, .reaping] {
-            for listeners in [open, .none] { #expect(adopt(left(phase, inode: nil), listeners).phase == .reaping) }
+        #expect(adopt(left(.dead, inode: nil), .none).phase == .toCancel, "may be opened yet")
+        for phase in [ForwardRegistry.Phase.requested, .establishing, .cancelling, .toCancel] {
+            for listeners in [open, .none] { #expect(adopt(left(phase, inode: nil), listeners).phase == .toCancel) }
         }
     }
 

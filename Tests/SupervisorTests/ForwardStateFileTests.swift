@@ -87,6 +87,13 @@ struct ForwardStateFileTests {
         #"{"version":\#(version),"forwards":[\#(entries)]}"#
     }
 
+    @Test func `a forward that an earlier version was about to cancel is one to cancel`() throws {
+        let directory = try TemporaryDirectory()
+        let left = Self.good.replacing("running", with: "reaping")
+        try directory.write(file(directory).name, Self.json("1,\(left)"))
+        #expect(try file(directory).load()[1]?.phase == .toCancel)
+    }
+
     @Test func `the text that the damaged ones are made of is a good one`() throws {
         let directory = try TemporaryDirectory()
         try directory.write(file(directory).name, Self.json("1,\(Self.good)"))

@@ -11,7 +11,7 @@ struct LogShareTests {
     }
 
     private func share(_ written: Written) -> LogShare {
-        LogShare(session: 9, now: 0, sink: { written.lines.append($0) })
+        LogShare(connection: 9, now: 0, sink: { written.lines.append($0) })
     }
 
     @Test func `whatever it is, all of it comes out of one allowance`() {
@@ -36,7 +36,7 @@ struct LogShareTests {
         #expect(written.lines.count == 1)
         share.write(.info, "later", now: 1_000)
         #expect(written.lines.count == 3)
-        #expect(written.lines[1].hasSuffix(#""session":9,"count":3}"# + "\n"))
+        #expect(written.lines[1].hasSuffix(#""connection":9,"count":3}"# + "\n"))
         #expect(written.lines[2].contains("later"))
         share.close()
         #expect(written.lines.count == 3, "nothing was lost since")

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Open calls")
 struct OpenCallsTests {
-    private static let client = AuditClient(session: 3, pid: 100, uid: 1000, executable: "/usr/bin/socat")
+    private static let client = AuditClient(connection: 3, pid: 100, uid: 1000, executable: "/usr/bin/socat")
     private static let listing = AuditCall(
         tool: "ssh_exec", host: "box",
         fields: [
@@ -22,10 +22,10 @@ struct OpenCallsTests {
         let who = #""client_pid":100,"client_uid":1000,"client_executable":"/usr/bin/socat","#
         let what =
             #""tool":"ssh_exec","host":"box","what":{"command":"ls","cwd":"/","env":["B","A"],"remote_port":443}"#
-        #expect(calls.begin(7, Self.listing, now: 1000) == #""session":3,"begun":1,"# + who + what)
+        #expect(calls.begin(7, Self.listing, now: 1000) == #""connection":3,"begun":1,"# + who + what)
         #expect(
             calls.end(7, outcome(code: -1), now: 1034)?.members
-                == #""event":"call","session":3,"call":1,\#(who)\#(what),"verdict":"allowed","#
+                == #""event":"call","connection":3,"call":1,\#(who)\#(what),"verdict":"allowed","#
                 + #""outcome":"ok","exit_code":-1,"bytes_in":1,"bytes_out":2,"duration_ms":34"#)
     }
 
@@ -60,10 +60,10 @@ struct OpenCallsTests {
         for key in [40, 7, 1000] as [UInt32] { _ = calls.begin(key, Self.listing, now: 0) }
         let records = [7, 1000, 40].map { calls.end($0, outcome(), now: 1) }
         for (index, record) in records.enumerated() {
-            #expect(record?.members.hasPrefix(#""event":"call","session":3,"call":\#(index + 1),"#) == true)
+            #expect(record?.members.hasPrefix(#""event":"call","connection":3,"call":\#(index + 1),"#) == true)
         }
         #expect(records.map { $0?.order } == [2, 3, 1], "the daemon's log tells which beginning it was")
-        #expect(calls.begin(7, Self.listing, now: 2)?.hasPrefix(#""session":3,"begun":4,"#) == true)
+        #expect(calls.begin(7, Self.listing, now: 2)?.hasPrefix(#""connection":3,"begun":4,"#) == true)
         #expect(calls.end(7, outcome(), now: 3)?.members.contains(#","call":4,"#) == true)
     }
 

@@ -3,7 +3,7 @@ internal import IPC
 
 /// Who calls, as the kernel named them when they connected. With socat as the bridge it is socat.
 struct AuditClient: Equatable {
-    let session: UInt64
+    let connection: UInt64
     let pid: Int32
     let uid: UInt32
     /// Absolute path of the program, empty where it cannot be told.
@@ -67,7 +67,7 @@ struct OpenCalls {
         begun += 1
         let subject = subject(call)
         calls[key] = Call(subject: subject, order: begun, began: now)
-        return #""session":\#(client.session),"begun":\#(begun),\#(subject)"#
+        return #""connection":\#(client.connection),"begun":\#(begun),\#(subject)"#
     }
 
     /// The record of a call's end; nil where no such call is open.
@@ -97,7 +97,7 @@ struct OpenCalls {
     private mutating func record(_ call: Call, _ end: String) -> Record {
         recorded += 1
         return Record(
-            members: #""event":"call","session":\#(client.session),"call":\#(recorded),\#(call.subject)\#(end)"#,
+            members: #""event":"call","connection":\#(client.connection),"call":\#(recorded),\#(call.subject)\#(end)"#,
             order: call.order)
     }
 

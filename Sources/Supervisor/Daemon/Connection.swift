@@ -12,7 +12,7 @@ final class Connection {
     static let auditBurst = 4 << 20
     static let auditPerSecond = 256 << 10
 
-    let id: SessionTable.ID
+    let id: ConnectionTable.ID
     let peer: MCPSocket.Peer
     /// Kept as long as the worker lives, so that this process sees by itself that the client has gone.
     var client: OwnedFD?
@@ -33,12 +33,12 @@ final class Connection {
     var audit: Allowance
     private var stderr = WorkerLog()
 
-    init(_ id: SessionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD?, now: Int) {
+    init(_ id: ConnectionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD?, now: Int) {
         self.id = id
         self.peer = peer
         let executable = AuditClient.executable(of: peer.pid)
-        calls = OpenCalls(client: AuditClient(session: id, pid: peer.pid, uid: peer.uid, executable: executable))
-        log = LogShare(session: id, now: now)
+        calls = OpenCalls(client: AuditClient(connection: id, pid: peer.pid, uid: peer.uid, executable: executable))
+        log = LogShare(connection: id, now: now)
         audit = Allowance(burst: Self.auditBurst, perSecond: Self.auditPerSecond, now: now)
         self.client = consume client
     }
@@ -69,20 +69,20 @@ final class Connection {
         let count = uninterrupted { read(worker.log.rawValue, &chunk, chunk.count) }
         if count < 0 && errno == EAGAIN { return true }
         for line in count > 0 ? stderr.append(chunk[..<count]) : stderr.flush() {
-            log.write(.warning, "worker said", ["session": .number(Int(id)), "text": .text(line)], now: now)
+            log.write(.warning, "worker said", ["connection": .number(Int(id)), "text": .text(line)], now: now)
         }
         return count > 0
     }
 
     /// Logs what its worker says of itself and of its client.
     func note(_ word: ToSupervisor.Life, now: Int) {
-        let session: LogValue = .number(Int(id))
+        let number: LogValue = .number(Int(id))
         switch word {
         case .ready(let abi):
             log.write(
                 .info, "worker ready",
                 [
-                    "session": session, "worker_pid": .number(Int(worker?.pid ?? 0)),
+                    "connection": number, "worker_pid": .number(Int(worker?.pid ?? 0)),
                     "landlock_abi": .number(Int(abi)),
                 ], now: now)
         case .clientGone: noteGone("the client closed")
@@ -95,6 +95,6 @@ final class Connection {
     func noteGone(_ reason: String, _ level: LogLevel = .info) {
         guard !isGoneTold else { return }
         isGoneTold = true
-        Log.write(level, "client disconnected", ["reason": .text(reason), "session": .number(Int(id))])
+        Log.write(level, "client disconnected", ["reason": .text(reason), "connection": .number(Int(id))])
     }
 }

@@ -27,13 +27,13 @@ final class Daemon {
     var config: Config
     let reload: ConfigReload
     var policies: WorkerPolicies
-    var table: SessionTable
+    var table: ConnectionTable
     let forwards: Forwards
     let files: FileBrokers
     let programs: [String]
-    var connections: [SessionTable.ID: Connection] = [:]
+    var connections: [ConnectionTable.ID: Connection] = [:]
     /// The worker that was heard last; the next turn begins behind it.
-    var lastHeard: SessionTable.ID = 0
+    var lastHeard: ConnectionTable.ID = 0
     var listening = true
     /// When a drain is over, whatever a worker does.
     var giveUp: Int?
@@ -70,7 +70,7 @@ final class Daemon {
             policy: config.filePolicy(
                 at: configPath, socket: config.mcpSocket, auditLog: audit.realPath, environment: environment,
                 programs: programs))
-        table = SessionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
+        table = ConnectionTable(socket: config.mcpSocket, waitMilliseconds: config.clientWaitSeconds * 1000)
         forwards = Forwards(
             socket: config.mcpSocket, runtimeDirectory: PathExpansion(environment: environment).runtimeDirectory,
             policy: config.policy)
@@ -89,11 +89,11 @@ final class Daemon {
             if table.draining && table.isEmpty { break }
             if let giveUp, giveUp <= now() {
                 Log.write(
-                    .error, "stopping without workers that do not end", ["sessions": .number(table.sessions.count)])
+                    .error, "stopping without workers that do not end", ["connections": .number(table.entries.count)])
                 for connection in connections.values {
                     audit.abandon(&connection.calls, log: connection.log, "the daemon stopped")
                 }
-                forwards.noReaper()
+                forwards.noCanceller()
                 break
             }
             let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
@@ -124,7 +124,7 @@ final class Daemon {
     /// One turn with what has happened, in the order of `Source`.
     func turn(_ events: [csd_epoll_ready]) {
         let turn = LoopTurn()
-        var speaking: Set<SessionTable.ID> = []
+        var speaking: Set<ConnectionTable.ID> = []
         var atTheEnd: [csd_epoll_ready] = []
         for event in events {
             let id = event.token >> 8
@@ -171,8 +171,8 @@ final class Daemon {
             case SIGHUP: take(reload.begin(current: config, now: now()))
             default:
                 guard !table.draining else { return endNow() }
-                Log.write(.info, "stopping", ["sessions": .number(table.sessions.count)])
-                giveUp = now() + SessionTable.Bound.drain + 1000
+                Log.write(.info, "stopping", ["connections": .number(table.entries.count)])
+                giveUp = now() + ConnectionTable.Bound.drain + 1000
                 perform(table.drain(now: now()))
                 forwards.drain()
             }
@@ -214,8 +214,8 @@ extension Daemon: FileBrokerHost {
 
     func unwatch(_ descriptor: Int32) { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
 
-    func tell(_ session: SessionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool {
-        guard let connection = connections[session], connection.killedBecause == nil, let worker = connection.worker
+    func tell(_ id: ConnectionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool {
+        guard let connection = connections[id], connection.killedBecause == nil, let worker = connection.worker
         else { return true }
         do throws(IPCError) {
             if let descriptor {
@@ -228,18 +228,18 @@ extension Daemon: FileBrokerHost {
         } catch IPCError.system(_, EAGAIN) {
             return false
         } catch {
-            kill(session, "it does not take messages (\(error))")
+            kill(id, "it does not take messages (\(error))")
         }
         return true
     }
 
-    func giveUp(_ session: SessionTable.ID) { kill(session, "it does not take messages") }
+    func giveUp(_ id: ConnectionTable.ID) { kill(id, "it does not take messages") }
 
     func log(
-        _ session: SessionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
+        _ id: ConnectionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
     ) {
         // What a broker says after its worker's end is out of every allowance.
-        guard let connection = connections[session] else { return }
+        guard let connection = connections[id] else { return }
         connection.log.write(level, message, fields, now: now())
     }
 }

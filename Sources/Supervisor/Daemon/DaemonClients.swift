@@ -29,7 +29,7 @@ extension Daemon {
         }
     }
 
-    func clientEvent(_ id: SessionTable.ID, hungUp: Bool) {
+    func clientEvent(_ id: ConnectionTable.ID, hungUp: Bool) {
         guard let connection = connections[id], let descriptor = connection.client?.rawValue else { return }
         _ = csd_epoll_remove(epoll.rawValue, descriptor)
         guard hungUp else {
@@ -37,17 +37,17 @@ extension Daemon {
             watch(descriptor, Source.client.token(id), for: 0)
             return perform(table.spoke(id, now: now()))
         }
-        switch table.sessions[id]?.phase {
+        switch table.entries[id]?.phase {
         case .serving, .starting(.serve): connection.noteGone("the client closed")
         case .unheard, .waitingReady: connection.noteGone("the client closed before it was served")
-        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .reaping, .none: break
+        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .cancelling, .none: break
         }
         perform(table.hungUp(id, now: now()))
     }
 
-    func close(_ id: SessionTable.ID, _ reason: String) {
+    func close(_ id: ConnectionTable.ID, _ reason: String) {
         guard connections.removeValue(forKey: id) != nil else { return }
-        Log.write(.info, "client disconnected", ["reason": .text(reason), "session": .number(Int(id))])
+        Log.write(.info, "client disconnected", ["reason": .text(reason), "connection": .number(Int(id))])
     }
 
     /// Leaves further connections in the kernel's backlog while there is no room for them.
@@ -63,7 +63,7 @@ extension Daemon {
         }
     }
 
-    func fields(_ peer: MCPSocket.Peer, _ id: SessionTable.ID) -> KeyValuePairs<String, LogValue> {
-        ["session": .number(Int(id)), "client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))]
+    func fields(_ peer: MCPSocket.Peer, _ id: ConnectionTable.ID) -> KeyValuePairs<String, LogValue> {
+        ["connection": .number(Int(id)), "client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))]
     }
 }

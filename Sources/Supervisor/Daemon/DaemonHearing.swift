@@ -6,7 +6,7 @@ internal import IPC
 extension Daemon {
     /// Hears these workers, one message of each in turn, until none has more to say or the turn is over. Who was not heard
     /// is first in the next one.
-    func hear(_ speaking: Set<SessionTable.ID>, _ turn: LoopTurn) {
+    func hear(_ speaking: Set<ConnectionTable.ID>, _ turn: LoopTurn) {
         let ids = speaking.sorted()
         let first = ids.firstIndex { $0 > lastHeard } ?? 0
         var line = ids[first...] + ids[..<first]
@@ -18,7 +18,7 @@ extension Daemon {
     }
 
     /// - Returns: whether the worker may have more to say.
-    func hearOne(_ id: SessionTable.ID) -> Bool {
+    func hearOne(_ id: ConnectionTable.ID) -> Bool {
         guard let connection = connections[id], connection.isHeard, let worker = connection.worker else { return false }
         let message: ToSupervisor
         let requestID: UInt32
@@ -48,46 +48,46 @@ extension Daemon {
     }
 
     /// Leaves a worker unheard for a while; its messages stay in its channel.
-    func pause(_ id: SessionTable.ID, _ connection: Connection, until time: Int) {
+    func pause(_ id: ConnectionTable.ID, _ connection: Connection, until time: Int) {
         guard connection.isHeard, let worker = connection.worker else { return }
         connection.pausedUntil = time
         _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
     }
 
-    func resume(_ id: SessionTable.ID, _ connection: Connection) {
+    func resume(_ id: ConnectionTable.ID, _ connection: Connection) {
         guard connection.pausedUntil != nil, let worker = connection.worker else { return }
         connection.pausedUntil = nil
         watch(worker.channel.rawValue, Source.channel.token(id))
     }
 
-    func readLog(_ id: SessionTable.ID) {
+    func readLog(_ id: ConnectionTable.ID) {
         guard let connection = connections[id], !connection.readLog(now: now()), let worker = connection.worker else {
             return
         }
         _ = csd_epoll_remove(epoll.rawValue, worker.log.rawValue)
     }
 
-    func take(_ word: ToSupervisor.Forwards, _ requestID: UInt32, _ id: SessionTable.ID) {
+    func take(_ word: ToSupervisor.Forwards, _ requestID: UInt32, _ id: ConnectionTable.ID) {
         guard let connection = connections[id] else { return }
         forwards.take(word, requestID, from: id)
         guard forwards.waiting(of: id) >= Forwards.maximumWaiting, let due = forwards.due else { return }
         pause(id, connection, until: max(due, now() + 1))
     }
 
-    func refuseFiles(_ requestID: UInt32, _ id: SessionTable.ID) {
+    func refuseFiles(_ requestID: UInt32, _ id: ConnectionTable.ID) {
         guard let connection = connections[id] else { return }
         send(id, connection) { worker throws(IPCError) in
             try worker.channel.send(ToWorker.files(.failed(.clientGone)), requestID: requestID)
         }
     }
 
-    func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: SessionTable.ID) {
+    func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: ConnectionTable.ID) {
         files.take(
             FileRequests.Ask(request), requestID, of: id,
             isOpen: config.policy.hosts.contains(where: \.capabilities.fileWrite), now: now(), self)
     }
 
-    func record(_ word: ToSupervisor.Audit, _ requestID: UInt32, _ id: SessionTable.ID) {
+    func record(_ word: ToSupervisor.Audit, _ requestID: UInt32, _ id: ConnectionTable.ID) {
         guard let connection = connections[id] else { return }
         switch audit.record(word, requestID, in: &connection.calls, log: connection.log, now: now()) {
         case .begun(let size):

@@ -4,7 +4,7 @@ internal import IPC
 
 /// How workers start, what they are told, and how they end.
 extension Daemon {
-    func perform(_ actions: [SessionTable.Action]) {
+    func perform(_ actions: [ConnectionTable.Action]) {
         for action in actions {
             switch action {
             case .start(let id, let role): start(id, role)
@@ -21,32 +21,32 @@ extension Daemon {
         }
     }
 
-    /// Looks at the forwards when it is time, and sees to a reaper as long as one is needed.
+    /// Looks at the forwards when it is time, and keeps a worker to cancel forwards as long as there are some to cancel.
     func tendForwards() {
         forwards.tick(now: now())
-        guard let reaper = table.reaper else {
+        guard let canceller = table.canceller else {
             guard forwards.hasWork else { return }
-            guard let (id, actions) = table.startReaper(now: now()) else { return forwards.noReaper() }
+            guard let (id, actions) = table.startCanceller(now: now()) else { return forwards.noCanceller() }
             let peer = MCPSocket.Peer(pid: getpid(), uid: geteuid())
             let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
             connections[id] = Connection(id, peer: peer, client: consume null, now: now())
             return perform(actions)
         }
-        guard reaper.ready, let connection = connections[reaper.id] else { return }
-        for message in forwards.handOver(to: reaper.id) {
-            send(reaper.id, connection) { worker throws(IPCError) in
+        guard canceller.ready, let connection = connections[canceller.id] else { return }
+        for message in forwards.handOver(to: canceller.id) {
+            send(canceller.id, connection) { worker throws(IPCError) in
                 try worker.channel.send(ToWorker.forwards(message))
             }
         }
-        if !forwards.hasWork { perform(table.reaped(now: now())) }
+        if !forwards.hasWork { perform(table.nothingToCancel(now: now())) }
     }
 
-    func start(_ id: SessionTable.ID, _ role: WorkerRole) {
+    func start(_ id: ConnectionTable.ID, _ role: WorkerRole) {
         guard let connection = connections[id] else { return }
         let isRefusing =
             switch role {
             case .refuse: true
-            case .serve, .reap, .check: false
+            case .serve, .cancelForwards, .check: false
             }
         do throws(StartError) {
             guard let worker = try launch(role, connection, isRefusing) else { return }
@@ -57,7 +57,7 @@ extension Daemon {
         } catch {
             connection.noteGone(error.sentence, .error)
             connections[id] = nil
-            if role == .reap { forwards.noReaper() }
+            if role == .cancelForwards { forwards.noCanceller() }
             perform(table.ended(id, now: now()))
         }
     }
@@ -74,7 +74,7 @@ extension Daemon {
         }
     }
 
-    func kill(_ id: SessionTable.ID, _ reason: String) {
+    func kill(_ id: ConnectionTable.ID, _ reason: String) {
         guard let connection = connections[id] else { return }
         guard connection.killedBecause == nil else { return }
         connection.killedBecause = reason
@@ -87,19 +87,19 @@ extension Daemon {
         if let end = connection.end { finish(id, connection, end) }
     }
 
-    func drain(_ id: SessionTable.ID) {
+    func drain(_ id: ConnectionTable.ID) {
         guard let connection = connections[id] else { return }
         // A little less than until the kill, so that a worker whose time is up still ends by itself.
-        let message = ToWorker.life(.drain(milliseconds: UInt32(SessionTable.Bound.drain - 500)))
+        let message = ToWorker.life(.drain(milliseconds: UInt32(ConnectionTable.Bound.drain - 500)))
         send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
     }
 
-    func tell(_ id: SessionTable.ID, _ word: ToWorker.Life) {
+    func tell(_ id: ConnectionTable.ID, _ word: ToWorker.Life) {
         guard let connection = connections[id] else { return }
         send(id, connection) { worker throws(IPCError) in try worker.channel.send(ToWorker.life(word)) }
     }
 
-    func send(_ id: SessionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void) {
+    func send(_ id: ConnectionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void) {
         guard let worker = connection.worker else { return }
         do throws(IPCError) {
             try body(worker)
@@ -111,7 +111,7 @@ extension Daemon {
     }
 
     /// - Returns: whether what it had still to say is to be heard before its end is dealt with.
-    func reap(_ id: SessionTable.ID) -> Bool {
+    func reap(_ id: ConnectionTable.ID) -> Bool {
         guard let connection = connections[id], connection.end == nil, let worker = connection.worker,
             let end = worker.reap()
         else { return false }
@@ -126,11 +126,11 @@ extension Daemon {
     }
 
     /// A worker has ended, and all that it had to say is heard.
-    func finish(_ id: SessionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+    func finish(_ id: ConnectionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
         // What a pipe holds, in parts; somebody else may go on writing to it.
         var parts = 4
         while parts > 0, connection.readLog(now: now()) { parts -= 1 }
-        let phase = table.sessions[id]?.phase
+        let phase = table.entries[id]?.phase
         let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? end.description
         audit.abandon(&connection.calls, log: connection.log, "the worker ended: \(how)")
         if phase == .serving || phase == .unheard || phase == .waitingReady {
@@ -139,13 +139,13 @@ extension Daemon {
         Log.write(
             level, "worker ended",
             [
-                "how": .text(how), "session": .number(Int(id)),
+                "how": .text(how), "connection": .number(Int(id)),
                 "worker_pid": .number(Int(connection.worker?.pid ?? 0)),
             ])
         forwards.ended(id, log: connection.log)
         files.close(id, now: now(), self)
         // One that ends before it is ready would be followed by others like it.
-        if phase == .starting(.reap) { forwards.noReaper() }
+        if phase == .starting(.cancelForwards) { forwards.noCanceller() }
         if phase == .starting(.serve), !table.draining {
             startFailed(id, connection, end)
         } else {
@@ -158,11 +158,11 @@ extension Daemon {
     }
 
     /// A worker ended before it was ready to serve. Nothing of its client was read, so another worker can still tell it.
-    func startFailed(_ id: SessionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
-        let failure = StartFailure(end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
+    func startFailed(_ id: ConnectionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+        let failure = WorkerFailure(end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
         Log.write(
             .error, "a worker could not start",
-            ["session": .number(Int(id)), "why": .text(failure.what), "mend": .text(failure.mend(workerProgram))])
+            ["connection": .number(Int(id)), "why": .text(failure.what), "mend": .text(failure.mend(workerProgram))])
         connections[id] = connection.successor(now: now())
         perform(table.failedToServe(id, failure.refusal, now: now()))
     }

@@ -6,13 +6,13 @@ final class LogShare {
     static let burst = 256 << 10
     static let perSecond = 16 << 10
 
-    private let session: SessionTable.ID
+    private let connection: ConnectionTable.ID
     private let sink: (String) -> Void
     private var allowance: Allowance
     private var lost = 0
 
-    init(session: SessionTable.ID, now: Int, sink: @escaping (String) -> Void = LogSink.write) {
-        self.session = session
+    init(connection: ConnectionTable.ID, now: Int, sink: @escaping (String) -> Void = LogSink.write) {
+        self.connection = connection
         self.sink = sink
         allowance = Allowance(burst: Self.burst, perSecond: Self.perSecond, now: now)
     }
@@ -37,7 +37,7 @@ final class LogShare {
     private var told: String {
         Log.line(
             .warning, "log lines lost: this worker says too much",
-            ["session": .number(Int(session)), "count": .number(lost)])
+            ["connection": .number(Int(connection)), "count": .number(lost)])
     }
 
     /// A line is not even made where there is no room for it.

@@ -1,7 +1,7 @@
 internal import IPC
 
 /// Who may say what in which state: this page is the whole of it. A worker that says anything else is killed. The one other
-/// place where a worker is heard is `PatternCheck`, whose worker has neither client nor session.
+/// place where a worker is heard is `PatternCheck`, whose worker has neither a client nor an entry in the table.
 enum Permission: Equatable {
     /// It is done.
     case granted
@@ -10,12 +10,12 @@ enum Permission: Equatable {
     /// The worker is killed.
     case outOfTurn
 
-    static func of(_ message: ToSupervisor, from session: SessionTable.Session) -> Permission {
-        switch session.phase {
+    static func of(_ message: ToSupervisor, from entry: ConnectionTable.Entry) -> Permission {
+        switch entry.phase {
         // There is no worker yet.
         case .silent, .waiting, .toRefuse: .outOfTurn
 
-        case .starting(.serve), .starting(.refuse), .starting(.reap), .departing:
+        case .starting(.serve), .starting(.refuse), .starting(.cancelForwards), .departing:
             switch message {
             case .life(.ready): .granted
             case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files, .audit,
@@ -23,12 +23,12 @@ enum Permission: Equatable {
                 .outOfTurn
             }
 
-        // Its session is not one of the table's.
+        // It has no entry in the table.
         case .starting(.check): .outOfTurn
 
         case .serving:
             switch message {
-            case .life(.clientUnheard): session.mayBeUnheard ? .granted : .outOfTurn
+            case .life(.clientUnheard): entry.mayBeUnheard ? .granted : .outOfTurn
             case .life(.clientGone), .life(.clientDropped), .files, .audit, .forwards: .granted
             case .life(.ready), .life(.clientSpeaks), .patterns: .outOfTurn
             }
@@ -51,7 +51,7 @@ enum Permission: Equatable {
         // It answers its client's first request.
         case .refusing:
             switch message {
-            case .life(.clientUnheard): session.mayBeUnheard ? .granted : .outOfTurn
+            case .life(.clientUnheard): entry.mayBeUnheard ? .granted : .outOfTurn
             case .life(.ready), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files, .audit,
                 .forwards, .patterns:
                 .outOfTurn
@@ -62,14 +62,14 @@ enum Permission: Equatable {
         case .releasing:
             switch message {
             case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped):
-                session.mayStillSayGone ? .granted : .outOfTurn
+                entry.mayStillSayGone ? .granted : .outOfTurn
             case .files(.abandon), .audit, .forwards: .granted
             case .files(.open), .files(.create), .files(.commit): .tooLate
             case .life(.ready), .patterns: .outOfTurn
             }
 
         // It has no client: it does what it is told, and reports.
-        case .reaping:
+        case .cancelling:
             switch message {
             case .forwards(.cancelled): .granted
             case .forwards(.request), .forwards(.established), .forwards(.failed), .forwards(.list),

@@ -70,7 +70,7 @@ final class WorkerProcess {
         } catch {
             let why =
                 refused == 0
-                ? "\(error)" : "\(String(cString: strerror(refused))); \(StartFailure.mend(program, errno: refused))"
+                ? "\(error)" : "\(String(cString: strerror(refused))); \(WorkerFailure.mend(program, errno: refused))"
             throw StartError(sentence: "the worker \(program) could not be started: \(why)")
         }
     }

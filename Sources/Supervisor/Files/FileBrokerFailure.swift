@@ -48,7 +48,7 @@ enum FileBrokerFailure: Error, Equatable {
         switch self {
         case .missing(let places):
             "it belongs at \(places.joined(separator: " or ")): install claude-ssh-daemon again"
-        case .notExecuted(let program, let code): StartFailure.mend(program, errno: code)
+        case .notExecuted(let program, let code): WorkerFailure.mend(program, errno: code)
         case .noResources: "raise the limits of the daemon (ulimit -n, LimitNOFILE), or end some of what it serves"
         case .library(let program):
             "ldd \(program) shows which one; install it, or install claude-ssh-daemon again"

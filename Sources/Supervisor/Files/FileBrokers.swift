@@ -6,14 +6,15 @@ internal import IPC
 protocol FileBrokerHost: AnyObject {
     func watch(_ descriptor: Int32, _ source: FileBrokers.Source, _ token: UInt64)
     func unwatch(_ descriptor: Int32)
-    /// Sends a message to the worker of a session, where it still has one.
+    /// Sends a message to the worker of a connection, where it still has one.
     /// - Returns: false where its channel has no room for it now.
-    func tell(_ session: SessionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool
+    func tell(_ connection: ConnectionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool
     /// A worker takes no messages.
-    func giveUp(_ session: SessionTable.ID)
-    /// A line of what this session makes the daemon log.
+    func giveUp(_ connection: ConnectionTable.ID)
+    /// A line of what this connection makes the daemon log.
     func log(
-        _ session: SessionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>)
+        _ connection: ConnectionTable.ID, _ level: LogLevel, _ message: String,
+        _ fields: KeyValuePairs<String, LogValue>)
 }
 
 /// The file brokers of all workers. They are started, asked, killed and reaped here, and never waited for.
@@ -25,7 +26,7 @@ final class FileBrokers {
     private static let maximumStuck = 16
 
     private struct Running {
-        let session: SessionTable.ID
+        let connection: ConnectionTable.ID
         let number: FileRequests.Broker
         let process: FileBrokerProcess
         let program: String
@@ -35,10 +36,10 @@ final class FileBrokers {
     private var policy: FilePolicy
     /// Sealed when it is first needed.
     private var sealed: SharedFD?
-    private var requests: [SessionTable.ID: FileRequests] = [:]
+    private var requests: [ConnectionTable.ID: FileRequests] = [:]
     private var running: [UInt64: Running] = [:]
     private var nextToken: UInt64 = 1
-    private var outboxes: [SessionTable.ID: Outbox] = [:]
+    private var outboxes: [ConnectionTable.ID: Outbox] = [:]
     /// When what waits in outboxes is tried again.
     private var retry: Int?
 
@@ -55,18 +56,18 @@ final class FileBrokers {
 
     /// A worker's request. `isOpen` is what the config says of transfers.
     func take(
-        _ ask: FileRequests.Ask, _ requestID: UInt32, of session: SessionTable.ID, isOpen: Bool, now: Int,
+        _ ask: FileRequests.Ask, _ requestID: UInt32, of connection: ConnectionTable.ID, isOpen: Bool, now: Int,
         _ host: some FileBrokerHost
     ) {
-        if requests[session] == nil { requests[session] = FileRequests(policy: policy, now: now) }
-        perform(requests[session]?.take(ask, requestID, isOpen: isOpen, now: now), session, now, host)
+        if requests[connection] == nil { requests[connection] = FileRequests(policy: policy, now: now) }
+        perform(requests[connection]?.take(ask, requestID, isOpen: isOpen, now: now), connection, now, host)
     }
 
     /// A worker has ended, or is being killed.
-    func close(_ session: SessionTable.ID, now: Int, _ host: some FileBrokerHost) {
-        outboxes[session] = nil
-        perform(requests[session]?.close(now: now), session, now, host)
-        forget(session)
+    func close(_ connection: ConnectionTable.ID, now: Int, _ host: some FileBrokerHost) {
+        outboxes[connection] = nil
+        perform(requests[connection]?.close(now: now), connection, now, host)
+        forget(connection)
     }
 
     /// What is asked from now on is judged by this policy.
@@ -74,23 +75,23 @@ final class FileBrokers {
         guard new != policy else { return }
         policy = new
         sealed = nil
-        for session in requests.keys.sorted() {
-            perform(requests[session]?.configure(new, now: now), session, now, host)
+        for connection in requests.keys.sorted() {
+            perform(requests[connection]?.configure(new, now: now), connection, now, host)
         }
     }
 
     /// Ends what has lasted too long.
     func advance(now: Int, _ host: some FileBrokerHost) {
-        for session in requests.keys.sorted() {
-            guard let deadline = requests[session]?.nextDeadline, deadline <= now else { continue }
-            perform(requests[session]?.advance(now: now), session, now, host)
+        for connection in requests.keys.sorted() {
+            guard let deadline = requests[connection]?.nextDeadline, deadline <= now else { continue }
+            perform(requests[connection]?.advance(now: now), connection, now, host)
         }
         if let time = retry, time <= now { flush(now, host) }
     }
 
     /// The daemon ends. Who has nothing to do finds that by itself, and drops what has no name; the others are killed.
     func endAll() {
-        for broker in running.values where requests[broker.session]?.isAtWork(broker.number) != false {
+        for broker in running.values where requests[broker.connection]?.isAtWork(broker.number) != false {
             broker.process.killNow()
         }
     }
@@ -118,7 +119,7 @@ final class FileBrokers {
 
     /// One message of a broker, or all that it has left.
     private func hear(_ broker: Running, _ now: Int, _ host: some FileBrokerHost, all: Bool = false) {
-        let session = broker.session
+        let connection = broker.connection
         do throws(IPCError) {
             repeat {
                 guard broker.process.channelDescriptor != nil, let (message, id) = try broker.process.receive() else {
@@ -126,16 +127,16 @@ final class FileBrokers {
                 }
                 if case .ready(let abi) = message {
                     host.log(
-                        session, .info, "file broker ready",
+                        connection, .info, "file broker ready",
                         [
-                            "session": .number(Int(session)), "pid": .number(Int(broker.process.pid)),
+                            "connection": .number(Int(connection)), "pid": .number(Int(broker.process.pid)),
                             "landlock_abi": .number(Int(abi)),
                         ])
                 }
-                guard let actions = requests[session]?.received(message, id, from: broker.number, now: now) else {
+                guard let actions = requests[connection]?.received(message, id, from: broker.number, now: now) else {
                     return violated(broker, "it sent a message out of turn", now, host)
                 }
-                perform(actions, session, now, host)
+                perform(actions, connection, now, host)
             } while all
         } catch .closed {
             // It is ending, or hears nothing any more: how it ended is told by its pidfd.
@@ -147,65 +148,65 @@ final class FileBrokers {
     }
 
     private func violated(_ broker: Running, _ how: String, _ now: Int, _ host: some FileBrokerHost) {
-        perform(requests[broker.session]?.violated(broker.number, how, now: now), broker.session, now, host)
+        perform(requests[broker.connection]?.violated(broker.number, how, now: now), broker.connection, now, host)
     }
 
     private func readLog(_ broker: Running, _ host: some FileBrokerHost) {
         guard broker.process.isLogOpen else { return }
         for line in broker.process.readLog() {
             host.log(
-                broker.session, .warning, "file broker said",
-                ["session": .number(Int(broker.session)), "text": .text(line)])
+                broker.connection, .warning, "file broker said",
+                ["connection": .number(Int(broker.connection)), "text": .text(line)])
         }
         if !broker.process.isLogOpen { host.unwatch(broker.process.log.rawValue) }
     }
 
     private func ended(_ broker: Running, _ end: WorkerEnd, _ now: Int, _ host: some FileBrokerHost) {
-        let session = broker.session
+        let connection = broker.connection
         let (level, how) = broker.process.isKilled ? (.info, "killed") : end.description
         host.log(
-            session, level, "file broker ended",
-            ["how": .text(how), "session": .number(Int(session)), "pid": .number(Int(broker.process.pid))])
+            connection, level, "file broker ended",
+            ["how": .text(how), "connection": .number(Int(connection)), "pid": .number(Int(broker.process.pid))])
         let failure = FileBrokerFailure(end, broker.program)
-        if level == .error { tell(failure, session, host) }
-        perform(requests[session]?.ended(broker.number, failure.what, now: now), session, now, host)
+        if level == .error { tell(failure, connection, host) }
+        perform(requests[connection]?.ended(broker.number, failure.what, now: now), connection, now, host)
         if !broker.process.isKilled {
-            tell(session, .files(.brokerEnded(broker.number)), 0, nil, now, host)
+            tell(connection, .files(.brokerEnded(broker.number)), 0, nil, now, host)
         }
-        forget(session)
+        forget(connection)
     }
 
-    private func tell(_ failure: FileBrokerFailure, _ session: SessionTable.ID, _ host: some FileBrokerHost) {
+    private func tell(_ failure: FileBrokerFailure, _ connection: ConnectionTable.ID, _ host: some FileBrokerHost) {
         host.log(
-            session, .error, "a file broker failed",
-            ["session": .number(Int(session)), "why": .text(failure.what), "mend": .text(failure.mend)])
+            connection, .error, "a file broker failed",
+            ["connection": .number(Int(connection)), "why": .text(failure.what), "mend": .text(failure.mend)])
     }
 
-    /// A session whose worker has gone is kept as long as a broker of it is there.
-    private func forget(_ session: SessionTable.ID) {
-        if requests[session]?.isOver == true { requests[session] = nil }
+    /// A connection whose worker has gone is kept as long as a broker of it is there.
+    private func forget(_ connection: ConnectionTable.ID) {
+        if requests[connection]?.isOver == true { requests[connection] = nil }
     }
 
     // MARK: What workers are told
 
     private func tell(
-        _ session: SessionTable.ID, _ message: ToWorker, _ id: UInt32, _ descriptor: SharedFD?, _ now: Int,
+        _ connection: ConnectionTable.ID, _ message: ToWorker, _ id: UInt32, _ descriptor: SharedFD?, _ now: Int,
         _ host: some FileBrokerHost
     ) {
-        if outboxes[session] == nil, host.tell(session, message, requestID: id, descriptor: descriptor) { return }
+        if outboxes[connection] == nil, host.tell(connection, message, requestID: id, descriptor: descriptor) { return }
         // A worker that has gone is told nothing.
-        guard requests[session]?.isClosed == false else { return }
-        let outbox = outboxes[session] ?? Outbox()
-        outboxes[session] = outbox
+        guard requests[connection]?.isClosed == false else { return }
+        let outbox = outboxes[connection] ?? Outbox()
+        outboxes[connection] = outbox
         retry = retry ?? now + Outbox.pause
-        if !outbox.add(message, id, descriptor, now: now) { host.giveUp(session) }
+        if !outbox.add(message, id, descriptor, now: now) { host.giveUp(connection) }
     }
 
     private func flush(_ now: Int, _ host: some FileBrokerHost) {
-        for (session, outbox) in outboxes {
-            let isTaken = outbox.flush(now: now) { host.tell(session, $0, requestID: $1, descriptor: $2) }
-            if outbox.isEmpty { outboxes[session] = nil }
-            if !isTaken { host.giveUp(session) }
+        for (connection, outbox) in outboxes {
+            let isTaken = outbox.flush(now: now) { host.tell(connection, $0, requestID: $1, descriptor: $2) }
+            if outbox.isEmpty { outboxes[connection] = nil }
+            if !isTaken { host.giveUp(connection) }
         }
         retry = outboxes.isEmpty ? nil : now + Outbox.pause
     }
@@ -213,58 +214,58 @@ final class FileBrokers {
     // MARK: What is done
 
     private func perform(
-        _ actions: [FileRequests.Action]?, _ session: SessionTable.ID, _ now: Int, _ host: some FileBrokerHost
+        _ actions: [FileRequests.Action]?, _ connection: ConnectionTable.ID, _ now: Int, _ host: some FileBrokerHost
     ) {
         for action in actions ?? [] {
             switch action {
-            case .start(let number, let leftOut): start(number, leftOut, session, now, host)
-            case .ask(let number, let message, let id): send(message, id, to: number, session, host)
-            case .update(let number): update(number, session, now, host)
-            case .tell(let message, let id): tell(session, message, id, nil, now, host)
+            case .start(let number, let leftOut): start(number, leftOut, connection, now, host)
+            case .ask(let number, let message, let id): send(message, id, to: number, connection, host)
+            case .update(let number): update(number, connection, now, host)
+            case .tell(let message, let id): tell(connection, message, id, nil, now, host)
             case .end(let number):
-                guard let (_, broker) = broker(number, session) else { continue }
+                guard let (_, broker) = broker(number, connection) else { continue }
                 stopHearing(broker, host)
                 broker.process.end()
-            case .kill(let number, let reason, let place): kill(number, reason, place, session, now, host)
+            case .kill(let number, let reason, let place): kill(number, reason, place, connection, now, host)
             }
         }
     }
 
-    private func broker(_ number: FileRequests.Broker, _ session: SessionTable.ID) -> (UInt64, Running)? {
-        running.first { $0.value.session == session && $0.value.number == number }.map { ($0.key, $0.value) }
+    private func broker(_ number: FileRequests.Broker, _ connection: ConnectionTable.ID) -> (UInt64, Running)? {
+        running.first { $0.value.connection == connection && $0.value.number == number }.map { ($0.key, $0.value) }
     }
 
     private func start(
-        _ number: FileRequests.Broker, _ leftOut: [Int], _ session: SessionTable.ID, _ now: Int,
+        _ number: FileRequests.Broker, _ leftOut: [Int], _ connection: ConnectionTable.ID, _ now: Int,
         _ host: some FileBrokerHost
     ) {
         let stuck = running.values.count { $0.process.isKilled }
         guard stuck < Self.maximumStuck else {
-            return notStarted(number, .stuck(UInt32(stuck)), session, now, host)
+            return notStarted(number, .stuck(UInt32(stuck)), connection, now, host)
         }
         do throws(FileBrokerFailure) {
             guard let program = places.first(where: { access($0, X_OK) == 0 }) else { throw .missing(places) }
             let memory = try sealedPolicy(leftOut)
             let process = try FileBrokerProcess.start(program: program, policy: memory) { channel in
-                tell(session, .files(.broker(number)), 0, SharedFD(channel), now, host)
+                tell(connection, .files(.broker(number)), 0, SharedFD(channel), now, host)
             }
             let token = nextToken
             nextToken += 1
-            running[token] = Running(session: session, number: number, process: process, program: program)
+            running[token] = Running(connection: connection, number: number, process: process, program: program)
             if let channel = process.channelDescriptor { host.watch(channel, .channel, token) }
             host.watch(process.pidfd.rawValue, .process, token)
             host.watch(process.log.rawValue, .log, token)
         } catch {
-            tell(error, session, host)
-            notStarted(number, .unavailable(error.what), session, now, host)
+            tell(error, connection, host)
+            notStarted(number, .unavailable(error.what), connection, now, host)
         }
     }
 
     private func notStarted(
-        _ number: FileRequests.Broker, _ failure: LocalFailure, _ session: SessionTable.ID, _ now: Int,
+        _ number: FileRequests.Broker, _ failure: LocalFailure, _ connection: ConnectionTable.ID, _ now: Int,
         _ host: some FileBrokerHost
     ) {
-        perform(requests[session]?.notStarted(number, failure, now: now), session, now, host)
+        perform(requests[connection]?.notStarted(number, failure, now: now), connection, now, host)
     }
 
     private func sealedPolicy(_ leftOut: [Int]) throws(FileBrokerFailure) -> OwnedFD {
@@ -281,10 +282,10 @@ final class FileBrokers {
     }
 
     private func send(
-        _ message: ToFileBroker, _ id: UInt32, to number: FileRequests.Broker, _ session: SessionTable.ID,
+        _ message: ToFileBroker, _ id: UInt32, to number: FileRequests.Broker, _ connection: ConnectionTable.ID,
         _ host: some FileBrokerHost
     ) {
-        guard let (_, broker) = broker(number, session) else { return }
+        guard let (_, broker) = broker(number, connection) else { return }
         do throws(IPCError) {
             try broker.process.send(message, requestID: id)
         } catch {
@@ -294,9 +295,9 @@ final class FileBrokers {
     }
 
     private func update(
-        _ number: FileRequests.Broker, _ session: SessionTable.ID, _ now: Int, _ host: some FileBrokerHost
+        _ number: FileRequests.Broker, _ connection: ConnectionTable.ID, _ now: Int, _ host: some FileBrokerHost
     ) {
-        guard let (_, broker) = broker(number, session) else { return }
+        guard let (_, broker) = broker(number, connection) else { return }
         do throws(FileBrokerFailure) {
             let memory = try sealedPolicy([])
             try? broker.process.send(.policy, descriptor: consume memory)
@@ -307,25 +308,25 @@ final class FileBrokers {
     }
 
     private func kill(
-        _ number: FileRequests.Broker, _ reason: String, _ place: String?, _ session: SessionTable.ID, _ now: Int,
+        _ number: FileRequests.Broker, _ reason: String, _ place: String?, _ connection: ConnectionTable.ID, _ now: Int,
         _ host: some FileBrokerHost
     ) {
-        guard let (_, broker) = broker(number, session) else { return }
-        let (id, pid): (LogValue, LogValue) = (.number(Int(session)), .number(Int(broker.process.pid)))
+        guard let (_, broker) = broker(number, connection) else { return }
+        let (id, pid): (LogValue, LogValue) = (.number(Int(connection)), .number(Int(broker.process.pid)))
         if let place {
             host.log(
-                session, .warning, "file broker killed",
+                connection, .warning, "file broker killed",
                 [
-                    "session": id, "pid": pid, "reason": .text(reason), "path": .text(place),
+                    "connection": id, "pid": pid, "reason": .text(reason), "path": .text(place),
                     "mend": .text("look at the file system of that path: mount it anew, or umount -l it"),
                 ])
         } else {
             host.log(
-                session, .warning, "file broker killed", ["session": id, "pid": pid, "reason": .text(reason)])
+                connection, .warning, "file broker killed", ["connection": id, "pid": pid, "reason": .text(reason)])
         }
         stopHearing(broker, host)
         broker.process.kill()
-        tell(session, .files(.brokerEnded(number)), 0, nil, now, host)
+        tell(connection, .files(.brokerEnded(number)), 0, nil, now, host)
     }
 
     private func stopHearing(_ broker: Running, _ host: some FileBrokerHost) {

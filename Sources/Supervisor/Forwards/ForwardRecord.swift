@@ -12,8 +12,8 @@ extension ForwardRegistry {
         case dead
         /// A worker that serves asks the master to cancel.
         case cancelling
-        /// A reaper does. What it has reaped is gone from here.
-        case reaping
+        /// A worker that only cancels forwards is to ask, or has asked. State files call it "reaping".
+        case toCancel = "reaping"
     }
 
     struct Forward: Codable, Equatable {
@@ -28,7 +28,7 @@ extension ForwardRegistry {
         var reason = ""
         // Not of the next daemon's concern: the worker at it, how often it has been tried, whether the port was asked for,
         // and what it was before it was made anew.
-        var owner: SessionTable.ID?
+        var owner: ConnectionTable.ID?
         var attempts = 0
         var wantsPort = false
         var formerInode: UInt64?
@@ -57,7 +57,7 @@ extension ForwardRegistry {
             ForwardEntry(
                 forward: id, host: host, localPort: route.localPort, remoteHost: route.remoteHost,
                 remotePort: route.remotePort, since: since,
-                reason: phase == .reaping ? "it is being closed" : reason)
+                reason: phase == .toCancel ? "it is being closed" : reason)
         }
 
         private enum CodingKeys: String, CodingKey {
@@ -70,8 +70,8 @@ extension ForwardRegistry {
         case record
         /// Answer the worker.
         case answer(ToWorker.Forwards)
-        /// Have a reaper cancel this one.
-        case reap(ID)
+        /// Have a worker without a client cancel this one.
+        case cancel(ID)
         case note(LogLevel, String, ID, Forward)
     }
 }

@@ -28,47 +28,47 @@ struct ForwardRegistry {
 
     var isEmpty: Bool { forwards.isEmpty }
 
-    /// Those that a reaper has to see to.
-    var toReap: [ID] { forwards.filter { $0.value.phase == .reaping }.keys.sorted() }
+    /// Those that a worker without a client has to cancel.
+    var toCancel: [ID] { forwards.filter { $0.value.phase == .toCancel }.keys.sorted() }
 
     /// Where listeners should be.
     var runningPorts: [UInt16] { forwards.values.filter { $0.phase == .running }.map(\.route.localPort) }
 
     // MARK: What workers say
 
-    /// A message of a worker that serves, or of a reaper. `choose` gives ports to try. What listens is looked at only for a
-    /// message whose answer depends on it.
+    /// A message of a worker that serves, or of a canceller, which only cancels forwards. `choose` gives ports to try. What
+    /// listens is looked at only for a message whose answer depends on it.
     mutating func received(
-        _ message: ToSupervisor.Forwards, from session: SessionTable.ID, _ listeners: @autoclosure () -> Listeners,
-        now: UInt64,
+        _ message: ToSupervisor.Forwards, from connection: ConnectionTable.ID,
+        _ listeners: @autoclosure () -> Listeners, now: UInt64,
         holds: (UInt32, UInt64) -> Bool? = Listeners.process,
         choose: () -> UInt16 = { UInt16.random(in: ports) }
     ) -> [Action] {
         switch message {
         case .request(let host, let remoteHost, let remotePort, let localPort):
-            return request(host, remoteHost, remotePort, localPort, session, listeners, now, choose)
+            return request(host, remoteHost, remotePort, localPort, connection, listeners, now, choose)
         case .established(let id, let masterPID):
-            guard let forward = mine(id, session, .establishing) else { return Self.refusal(.notYours) }
+            guard let forward = mine(id, connection, .establishing) else { return Self.refusal(.notYours) }
             return established(id, forward, listeners()) { masterPID == 0 ? nil : holds(masterPID, $0) }
         case .failed(let id, let failure):
-            guard let forward = mine(id, session, .establishing) else { return Self.refusal(.notYours) }
+            guard let forward = mine(id, connection, .establishing) else { return Self.refusal(.notYours) }
             return failed(id, forward, failure, listeners, choose)
         case .list: return (isEmpty ? [] : observe(listeners())) + [.answer(.list(entries))]
-        case .cancel(let id, let port, let host): return cancel(id, port, host, session, listeners)
+        case .cancel(let id, let port, let host): return cancel(id, port, host, connection, listeners)
         case .cancelled(let id, let said):
-            guard let forward = forwards[id], forward.owner == session else { return Self.refusal(.notYours) }
+            guard let forward = forwards[id], forward.owner == connection else { return Self.refusal(.notYours) }
             return cancelled(id, forward, said, listeners())
         }
     }
 
     private static func refusal(_ why: ForwardRefusal) -> [Action] { [.answer(.refused(why))] }
 
-    private func mine(_ id: ID, _ session: SessionTable.ID, _ phase: Phase) -> Forward? {
-        forwards[id].flatMap { $0.owner == session && $0.phase == phase ? $0 : nil }
+    private func mine(_ id: ID, _ connection: ConnectionTable.ID, _ phase: Phase) -> Forward? {
+        forwards[id].flatMap { $0.owner == connection && $0.phase == phase ? $0 : nil }
     }
 
     private mutating func request(
-        _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16, _ session: SessionTable.ID,
+        _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16, _ connection: ConnectionTable.ID,
         _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
         guard !stopping else { return Self.refusal(.stopping) }
@@ -97,7 +97,7 @@ struct ForwardRegistry {
             master: master, localPort: port, remoteHost: remoteHost, remotePort: remotePort)
         var forward = Forward(host: host, route: route, since: now, phase: .requested)
         guard forward.isPlausible else { return Self.refusal(.namesTooLong(host: host)) }
-        forward.owner = session
+        forward.owner = connection
         forward.wantsPort = explicit != nil
         forward.formerInode = old?.value.inode
         let id = old?.key ?? newID()
@@ -144,12 +144,12 @@ struct ForwardRegistry {
         _ id: ID, _ forward: Forward, _ listeners: Listeners, _ masterHolds: (UInt64) -> Bool?
     ) -> [Action] {
         guard !stopping, masters[forward.host] == forward.route.master else {
-            return reap([id]) + Self.refusal(.allowedNoMore(host: forward.host))
+            return leaveToCanceller([id]) + Self.refusal(.allowedNoMore(host: forward.host))
         }
         let listener = listeners.loopback[forward.route.localPort]
         guard let listener, listener.canBe(of: uid), masterHolds(listener.inode) != false else {
             // The word of master and worker against what is seen: nothing may stay behind.
-            return reap([id])
+            return leaveToCanceller([id])
                 + Self.refusal(.notListening(host: forward.host, localPort: forward.route.localPort))
         }
         settle(id, .running)
@@ -216,10 +216,10 @@ struct ForwardRegistry {
                 actions += [note(.warning, "forward dead", id), .record].compactMap { $0 }
             // One that was never seen, and is there after all.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
-                actions += reap([id])
+                actions += leaveToCanceller([id])
             case .dead where forward.isOver(in: listeners, of: uid) && masters[forward.host] != forward.route.master:
                 actions += remove(id)
-            case .requested, .establishing, .running, .dead, .cancelling, .reaping: break
+            case .requested, .establishing, .running, .dead, .cancelling, .toCancel: break
             }
         }
         return actions
@@ -243,7 +243,7 @@ struct ForwardRegistry {
     // MARK: Closing
 
     private mutating func cancel(
-        _ id: ID, _ port: UInt16, _ host: String, _ session: SessionTable.ID, _ listeners: () -> Listeners
+        _ id: ID, _ port: UInt16, _ host: String, _ connection: ConnectionTable.ID, _ listeners: () -> Listeners
     ) -> [Action] {
         let found = forwards.first { key, forward in
             (id == 0 ? port != 0 && forward.route.localPort == port : key == id)
@@ -257,10 +257,10 @@ struct ForwardRegistry {
             return remove(id) + [.answer(.closed(forward.entry(id)))]
         case .running, .dead:
             forwards[id]?.phase = .cancelling
-            forwards[id]?.owner = session
+            forwards[id]?.owner = connection
             forwards[id]?.attempts = 1
             return [.answer(.close(forward: id, route: forward.route))]
-        case .requested, .establishing, .cancelling, .reaping:
+        case .requested, .establishing, .cancelling, .toCancel:
             return Self.refusal(.busy(forward: id))
         }
     }
@@ -279,32 +279,32 @@ struct ForwardRegistry {
             settle(id, .running)
             forwards[id]?.inode = listeners.loopback[forward.route.localPort]?.inode
             return [.record] + Self.refusal(.stillOpen(forward: id, said: said, route: forward.route))
-        case .reaping where !open: return remove(id)
-        case .reaping: return tryAgain(id, forward)
+        case .toCancel where !open: return remove(id)
+        case .toCancel: return tryAgain(id, forward)
         case .requested, .establishing, .running, .dead: return Self.refusal(.notYours)
         }
     }
 
-    /// Puts forwards into the care of a reaper.
-    private mutating func reap(_ ids: [ID]) -> [Action] {
-        for id in ids { settle(id, .reaping) }
-        return ids.map { .reap($0) }
+    /// Leaves these forwards to a canceller.
+    private mutating func leaveToCanceller(_ ids: [ID]) -> [Action] {
+        for id in ids { settle(id, .toCancel) }
+        return ids.map { .cancel($0) }
     }
 
     private mutating func tryAgain(_ id: ID, _ forward: Forward) -> [Action] {
         forwards[id]?.owner = nil
-        if forward.attempts < Self.maximumCancels { return [.reap(id)] }
+        if forward.attempts < Self.maximumCancels { return [.cancel(id)] }
         settle(id, .dead, "it could not be closed; by hand: \(forward.route.cancelCommand)")
         forwards[id]?.attempts = Self.maximumCancels
         return [note(.error, "forward not released", id), .record].compactMap { $0 }
     }
 
-    /// What a reaper that is ready is to cancel now.
-    mutating func handOver(to reaper: SessionTable.ID) -> [ToWorker.Forwards] {
+    /// What a canceller that is ready is to cancel now.
+    mutating func handOver(to canceller: ConnectionTable.ID) -> [ToWorker.Forwards] {
         var messages: [ToWorker.Forwards] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key })
-        where forward.phase == .reaping && forward.owner == nil {
-            forwards[id]?.owner = reaper
+        where forward.phase == .toCancel && forward.owner == nil {
+            forwards[id]?.owner = canceller
             forwards[id]?.attempts += 1
             messages.append(.close(forward: id, route: forward.route))
         }
@@ -312,22 +312,22 @@ struct ForwardRegistry {
     }
 
     /// A worker has ended, or could not be started: what it was at is nobody's now.
-    mutating func ended(_ session: SessionTable.ID) -> [Action] {
+    mutating func ended(_ connection: ConnectionTable.ID) -> [Action] {
         var actions: [Action] = []
-        for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.owner == session {
+        for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.owner == connection {
             switch forward.phase {
-            case .requested, .establishing, .cancelling: actions += reap([id])
-            case .reaping: actions += tryAgain(id, forward)
+            case .requested, .establishing, .cancelling: actions += leaveToCanceller([id])
+            case .toCancel: actions += tryAgain(id, forward)
             case .running, .dead: break
             }
         }
         return actions
     }
 
-    /// No reaper can be had: what waits for one is left, and said.
-    mutating func noReaper() -> [Action] {
+    /// No canceller can be started: the forwards that wait for one are left as they are, and the log says so.
+    mutating func noCanceller() -> [Action] {
         var actions: [Action] = []
-        for (id, var forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.phase == .reaping {
+        for (id, var forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.phase == .toCancel {
             forward.attempts = Self.maximumCancels
             actions += tryAgain(id, forward)
         }
@@ -353,15 +353,15 @@ struct ForwardRegistry {
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where wanted(forward) {
             switch forward.phase {
             case .dead where forward.isOver(in: listeners, of: uid): actions += remove(id)
-            case .running, .dead: actions += reap([id])
-            case .requested, .establishing, .cancelling, .reaping: break
+            case .running, .dead: actions += leaveToCanceller([id])
+            case .requested, .establishing, .cancelling, .toCancel: break
             }
         }
         return actions
     }
 
     /// Takes over what an earlier daemon has left: what is still open and allowed is listed again, what is open and not
-    /// allowed, or was just being made or closed, is reaped; the rest is forgotten.
+    /// allowed, or was just being made or closed, is cancelled; the rest is forgotten.
     mutating func adopt(_ left: [ID: Forward], masters: [String: Master], _ listeners: Listeners) -> [Action] {
         self.masters = masters
         var actions: [Action] = left.isEmpty ? [] : [.record]
@@ -374,9 +374,9 @@ struct ForwardRegistry {
             case .running where forward.isOver(in: listeners, of: uid),
                 .dead where forward.isOver(in: listeners, of: uid):
                 actions += remove(id)
-            case .running, .dead: actions += reap([id])
+            case .running, .dead: actions += leaveToCanceller([id])
             // Whether the master has heard of these is not known, and one that has may still be about to listen.
-            case .requested, .establishing, .cancelling, .reaping: actions += reap([id])
+            case .requested, .establishing, .cancelling, .toCancel: actions += leaveToCanceller([id])
             }
         }
         return actions

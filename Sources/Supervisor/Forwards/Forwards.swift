@@ -15,7 +15,7 @@ final class Forwards {
     private struct Waiting {
         let message: ToSupervisor.Forwards
         let requestID: UInt32
-        let session: SessionTable.ID
+        let connection: ConnectionTable.ID
     }
 
     private var registry = ForwardRegistry(uid: geteuid())
@@ -44,40 +44,40 @@ final class Forwards {
         ) { $1 }
     }
 
-    /// Forwards wait for a reaper, one that is at work or a new one.
-    var hasWork: Bool { !registry.toReap.isEmpty }
+    /// Forwards wait for a canceller, one that is at work or a new one.
+    var hasWork: Bool { !registry.toCancel.isEmpty }
 
     // MARK: What workers say
 
     /// Takes a worker's message. It is answered with the others that wait, after one look: the look must be newer than the
     /// message, and one look does for many.
-    func take(_ message: ToSupervisor.Forwards, _ requestID: UInt32, from session: SessionTable.ID) {
-        waiting.append(Waiting(message: message, requestID: requestID, session: session))
+    func take(_ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID) {
+        waiting.append(Waiting(message: message, requestID: requestID, connection: connection))
     }
 
     /// How many messages of a worker wait.
-    func waiting(of session: SessionTable.ID) -> Int { waiting.count { $0.session == session } }
+    func waiting(of connection: ConnectionTable.ID) -> Int { waiting.count { $0.connection == connection } }
 
     /// When messages that wait can be answered, in milliseconds; nil where none waits.
     var due: Int? { waiting.isEmpty ? nil : (lookAgain + 999) / 1000 }
 
     /// Answers messages that wait, as long as the turn lasts; at least one, where they are due.
     func answer(
-        in turn: LoopTurn, log: (SessionTable.ID) -> LogShare?,
-        send: (ToWorker.Forwards, UInt32, SessionTable.ID) -> Void
+        in turn: LoopTurn, log: (ConnectionTable.ID) -> LogShare?,
+        send: (ToWorker.Forwards, UInt32, ConnectionTable.ID) -> Void
     ) {
         guard !waiting.isEmpty, Clock.microseconds() >= lookAgain else { return }
         var seen: Listeners?
         var answered: [(Waiting, ToWorker.Forwards)] = []
         var done = 0
         for item in waiting {
-            answered += perform(received(item, &seen), log(item.session)).map { (item, $0) }
+            answered += perform(received(item, &seen), log(item.connection)).map { (item, $0) }
             done += 1
             if turn.isOver { break }
         }
         waiting.removeFirst(done)
         // Last: a worker that does not take its answer is ended, and then comes back here.
-        for (item, reply) in answered { send(reply, item.requestID, item.session) }
+        for (item, reply) in answered { send(reply, item.requestID, item.connection) }
     }
 
     private func received(_ item: Waiting, _ seen: inout Listeners?) -> [ForwardRegistry.Action] {
@@ -90,20 +90,20 @@ final class Forwards {
             return listeners
         }
         return registry.received(
-            item.message, from: item.session, listeners(), now: UInt64(max(0, clock.tv_sec)))
+            item.message, from: item.connection, listeners(), now: UInt64(max(0, clock.tv_sec)))
     }
 
     /// A worker has ended. What it had said of forwards before counts; what it asked for needs no answer any more.
-    func ended(_ session: SessionTable.ID, log: LogShare?) {
+    func ended(_ connection: ConnectionTable.ID, log: LogShare?) {
         var seen: Listeners?
-        for item in waiting where item.session == session {
+        for item in waiting where item.connection == connection {
             switch item.message {
             case .established, .failed, .cancelled: perform(received(item, &seen), log)
             case .request, .list, .cancel: break
             }
         }
-        waiting.removeAll { $0.session == session }
-        perform(registry.ended(session))
+        waiting.removeAll { $0.connection == connection }
+        perform(registry.ended(connection))
     }
 
     // MARK: What the loop does
@@ -118,8 +118,8 @@ final class Forwards {
 
     func configure(_ policy: PolicySnapshot) { perform(registry.configure(Self.masters(policy), look())) }
     func drain() { perform(registry.drain(look())) }
-    func noReaper() { perform(registry.noReaper()) }
-    func handOver(to reaper: SessionTable.ID) -> [ToWorker.Forwards] { registry.handOver(to: reaper) }
+    func noCanceller() { perform(registry.noCanceller()) }
+    func handOver(to canceller: ConnectionTable.ID) -> [ToWorker.Forwards] { registry.handOver(to: canceller) }
 
     private func look() -> Listeners { look(expecting: registry.runningPorts) }
 
@@ -144,7 +144,7 @@ final class Forwards {
             switch action {
             case .answer(let message): answers.append(message)
             // `hasWork` tells the loop.
-            case .reap: break
+            case .cancel: break
             case .record where recorded: break
             case .record:
                 recorded = true

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Why a worker could not start, with the fixed sentences for its client and for whoever reads the log.
-enum StartFailure: Equatable {
+enum WorkerFailure: Equatable {
     /// The loader did not find what the program needs, ld.so(8); the log has its words.
     case library
     /// `ssh` cannot be executed, for this reason.

@@ -6,13 +6,13 @@ import Testing
 private let socket = "/run/user/1000/mcp.sock"
 private let outOfTurn = "it sent a message out of turn"
 
-@Suite("Session table")
-struct SessionTableTests {
-    private typealias Action = SessionTable.Action
+@Suite("Connection table")
+struct ConnectionTableTests {
+    private typealias Action = ConnectionTable.Action
 
     /// A table with one served client, accepted and ready at `now`.
-    private func serving(_ now: Int = 0, wait: Int = 20_000) -> (SessionTable, SessionTable.ID) {
-        var table = SessionTable(socket: socket, waitMilliseconds: wait)
+    private func serving(_ now: Int = 0, wait: Int = 20_000) -> (ConnectionTable, ConnectionTable.ID) {
+        var table = ConnectionTable(socket: socket, waitMilliseconds: wait)
         let first = table.arrived(pid: 100, now: now)
         #expect(first.actions == [.start(first.id, .serve)])
         #expect(table.received(.life(.ready(landlockABI: 6)), from: first.id, now: now) == [])
@@ -21,7 +21,7 @@ struct SessionTableTests {
 
     @Test func `the first client is served at once`() {
         let (table, id) = serving(5)
-        #expect(table.sessions[id]?.phase == .serving)
+        #expect(table.entries[id]?.phase == .serving)
         #expect(table.nextDeadline == nil, "a served client may stay as long as it likes")
         #expect(!table.isEmpty)
     }
@@ -43,10 +43,10 @@ struct SessionTableTests {
         var (table, first) = serving()
         let second = table.arrived(pid: 101, now: 10)
         #expect(table.received(message, from: first, now: 20) == [.start(second.id, .serve)])
-        #expect(table.sessions[first]?.phase == .releasing)
+        #expect(table.entries[first]?.phase == .releasing)
         // The old worker's end starts nobody.
         #expect(table.ended(first, now: 30) == [])
-        #expect(table.sessions[second.id]?.phase == .starting(.serve))
+        #expect(table.entries[second.id]?.phase == .starting(.serve))
     }
 
     @Test func `who waited too long is refused, with the pid, age and socket of who is in the way`() {
@@ -64,14 +64,14 @@ struct SessionTableTests {
         #expect(reason.contains("waited 20 s"))
         #expect(reason.contains(socket))
         #expect(table.received(.life(.ready(landlockABI: 0)), from: second.id, now: 63_100) == [])
-        #expect(table.sessions[second.id]?.phase == .refusing)
-        #expect(table.sessions[first]?.phase == .serving, "the served client notices nothing")
+        #expect(table.entries[second.id]?.phase == .refusing)
+        #expect(table.entries[first]?.phase == .serving, "the served client notices nothing")
         #expect(table.ended(second.id, now: 63_200) == [])
-        #expect(table.sessions.count == 1)
+        #expect(table.entries.count == 1)
     }
 
     @Test func `a wait of zero refuses at once, but never a client that finds the place free`() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 0)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 0)
         let first = table.arrived(pid: 1, now: 7)
         #expect(first.actions == [.start(first.id, .serve)])
         let second = table.arrived(pid: 2, now: 8)
@@ -93,12 +93,12 @@ struct SessionTableTests {
     @Test func `at most four are refused at once, the next as soon as one of them is done`() {
         var (table, first) = serving()
         let ids = (0..<7).map { table.arrived(pid: 200 + $0, now: 0).id }
-        let started = table.advance(now: 20_000).compactMap { action -> SessionTable.ID? in
+        let started = table.advance(now: 20_000).compactMap { action -> ConnectionTable.ID? in
             guard case .start(let id, .refuse) = action else { return nil }
             return id
         }
         #expect(started == Array(ids[..<4]))
-        #expect(table.sessions[ids[4]]?.phase == .toRefuse)
+        #expect(table.entries[ids[4]]?.phase == .toRefuse)
         // Being told counts as well as being started.
         #expect(table.received(.life(.ready(landlockABI: 6)), from: ids[0], now: 20_001) == [])
         #expect(table.advance(now: 20_002) == [])
@@ -109,7 +109,7 @@ struct SessionTableTests {
         }
         // The place becomes free: who is still to be refused has waited longest, and is served after all.
         #expect(table.ended(first, now: 20_004) == [.start(ids[5], .serve)])
-        #expect(table.sessions[ids[6]]?.phase == .toRefuse)
+        #expect(table.entries[ids[6]]?.phase == .toRefuse)
     }
 
     @Test func `where wait and place run out in the same moment, the client is served`() {
@@ -122,27 +122,27 @@ struct SessionTableTests {
         var (table, first) = serving()
         let second = table.arrived(pid: 2, now: 0)
         #expect(table.hungUp(second.id, now: 1) == [.close(second.id, reason: "the client closed while it waited")])
-        #expect(table.sessions.keys.sorted() == [first])
+        #expect(table.entries.keys.sorted() == [first])
         #expect(table.hungUp(second.id, now: 2) == [], "it is not known any more")
-        #expect(table.sessions[first]?.phase == .serving)
+        #expect(table.entries[first]?.phase == .serving)
     }
 
     @Test func `a served client that hangs up frees the place, whatever its worker says or does not say`() {
         var (table, first) = serving()
         let second = table.arrived(pid: 2, now: 0)
         #expect(table.hungUp(first, now: 5) == [.start(second.id, .serve)])
-        #expect(table.sessions[first]?.phase == .releasing)
+        #expect(table.entries[first]?.phase == .releasing)
         #expect(table.hungUp(first, now: 6) == [])
         var honest = table
         #expect(honest.received(.life(.clientGone), from: first, now: 7) == [], "it may say so once")
         #expect(honest.received(.life(.clientGone), from: first, now: 8) == [.kill(first, reason: outOfTurn)])
         // One that says nothing has the time of one that stops remote commands, and no more.
-        let killed = table.advance(now: 5 + SessionTable.Bound.release)
+        let killed = table.advance(now: 5 + ConnectionTable.Bound.release)
         #expect(killed.contains(.kill(first, reason: "it did not stop its remote commands in time")))
     }
 
     @Test func `a client that hangs up while its worker starts frees the place, and the worker follows`() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
         let first = table.arrived(pid: 1, now: 0).id
         let second = table.arrived(pid: 2, now: 0).id
         #expect(table.hungUp(first, now: 1) == [.start(second, .serve)])
@@ -151,11 +151,11 @@ struct SessionTableTests {
         #expect(late.advance(now: 10_000).contains(.kill(first, reason: "it was not ready in time")))
         #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 2) == [])
         #expect(table.received(.life(.clientGone), from: first, now: 3) == [])
-        #expect(table.sessions[first]?.phase == .releasing && table.sessions[first]?.deadline == 2 + 20_000)
+        #expect(table.entries[first]?.phase == .releasing && table.entries[first]?.deadline == 2 + 20_000)
     }
 
     @Test func `a client whose worker cannot start is told so, and the place goes to the next`() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
         let first = table.arrived(pid: 1, now: 0).id
         let second = table.arrived(pid: 2, now: 0).id
         let actions = table.failedToServe(first, "no ssh", now: 1)
@@ -181,7 +181,7 @@ struct SessionTableTests {
     }
 
     @Test func `a worker that is not ready in time is killed once, and its place goes on only with its end`() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 60_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 60_000)
         let first = table.arrived(pid: 1, now: 0)
         let second = table.arrived(pid: 2, now: 0)
         #expect(table.nextDeadline == 10_000)
@@ -204,8 +204,8 @@ struct SessionTableTests {
         #expect(busy.advance(now: 10_500) == [.kill(second, reason: "the waiting client sent no request")])
     }
 
-    /// A table with one session in each phase, and their ids.
-    private func everyPhase() -> (SessionTable, [String: SessionTable.ID]) {
+    /// A table with one connection in each phase, and their ids.
+    private func everyPhase() -> (ConnectionTable, [String: ConnectionTable.ID]) {
         var (table, releasing) = serving()
         _ = table.received(.life(.clientGone), from: releasing, now: 0)
         let serving = table.arrived(pid: 2, now: 0).id
@@ -229,21 +229,21 @@ struct SessionTableTests {
             for (index, message) in messages.enumerated() {
                 var (table, ids) = everyPhase()
                 let id = ids[name] ?? 0
-                let before = table.sessions[id]
+                let before = table.entries[id]
                 let actions = table.received(message, from: id, now: 20_001)
                 let isKilled = actions == [.kill(id, reason: outOfTurn)]
                 #expect(isKilled == !(allowed[name, default: []].contains(index)), "\(message) while \(name)")
-                if isKilled { #expect(table.sessions[id] == before, "only its end removes it") }
+                if isKilled { #expect(table.entries[id] == before, "only its end removes it") }
             }
         }
         for message in messages.dropFirst() {
-            var table = SessionTable(socket: socket, waitMilliseconds: 1)
+            var table = ConnectionTable(socket: socket, waitMilliseconds: 1)
             let starting = table.arrived(pid: 1, now: 0).id
             #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
         }
     }
 
-    @Test func `a message of a session that has ended means nothing`() {
+    @Test func `a message of a connection that has ended means nothing`() {
         var (table, first) = serving()
         _ = table.ended(first, now: 1)
         #expect(table.received(.life(.clientGone), from: first, now: 2) == [])
@@ -253,8 +253,8 @@ struct SessionTableTests {
     }
 
     @Test func `there is room for 256 connections, and again when one has gone`() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
-        var ids: [SessionTable.ID] = []
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
+        var ids: [ConnectionTable.ID] = []
         for index in 0..<300 where table.hasRoom {
             ids.append(table.arrived(pid: Int32(index), now: 0).id)
         }
@@ -272,7 +272,7 @@ struct SessionTableTests {
             .open(path: "/a"), .create(path: "/a"), .commit(handle: 1), .abandon(handle: 1),
         ]
         for request in requests {
-            var table = SessionTable(socket: "/s", waitMilliseconds: 1000)
+            var table = ConnectionTable(socket: "/s", waitMilliseconds: 1000)
             let (id, _) = table.arrived(pid: 1, now: 0)
             var early = table
             let actions = early.received(.files(request), 5, from: id, now: 1)
@@ -305,7 +305,7 @@ struct SessionTableTests {
                         == [isServed ? .audit(id, word, requestID: 8) : .kill(id, reason: outOfTurn)],
                     "\(message) while \(name)")
             }
-            var table = SessionTable(socket: socket, waitMilliseconds: 1)
+            var table = ConnectionTable(socket: socket, waitMilliseconds: 1)
             let starting = table.arrived(pid: 1, now: 0).id
             #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
         }
@@ -313,7 +313,7 @@ struct SessionTableTests {
 
     @Test("a connection that has sent nothing is in nobody's way, and is served in its turn when it speaks")
     func silentClients() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 1_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 1_000)
         let silent = table.accepted(pid: 1, now: 0)
         #expect(silent.actions == [] && table.nextDeadline == nil)
         let second = table.arrived(pid: 2, now: 10)
@@ -338,18 +338,18 @@ struct SessionTableTests {
         for id in silent.dropFirst() { _ = table.spoke(id, now: 2) }
         #expect(!table.hasRoom)
         _ = table.ended(first, now: 3)
-        #expect(table.hasRoom && table.sessions[next.id]?.phase == .starting(.serve))
+        #expect(table.hasRoom && table.entries[next.id]?.phase == .starting(.serve))
     }
 
     // MARK: Clients that have sent no whole request
 
-    private typealias ID = SessionTable.ID
+    private typealias ID = ConnectionTable.ID
 
     /// A table whose first client has a worker and has sent no whole request.
-    private func unheard(wait: Int = 20_000) -> (SessionTable, ID) {
+    private func unheard(wait: Int = 20_000) -> (ConnectionTable, ID) {
         var (table, first) = serving(wait: wait)
         #expect(table.received(.life(.clientUnheard), from: first, now: 1) == [])
-        #expect(table.sessions[first]?.phase == .unheard)
+        #expect(table.entries[first]?.phase == .unheard)
         #expect(table.nextDeadline == nil, "it is in nobody's way")
         return (table, first)
     }
@@ -362,7 +362,7 @@ struct SessionTableTests {
         #expect(table.received(.life(.clientSpeaks), from: first, now: 20) == [])
         let third = table.arrived(pid: 3, now: 30)
         #expect(table.received(.life(.clientGone), from: second.id, now: 40) == [.proceed(first)])
-        #expect(table.sessions[first]?.phase == .serving)
+        #expect(table.entries[first]?.phase == .serving)
         let begin = ToSupervisor.Audit.begin(AuditCall(tool: "t", host: "h", fields: []))
         #expect(
             table.received(.audit(begin), 3, from: first, now: 41) == [.audit(first, begin, requestID: 3)])
@@ -386,7 +386,7 @@ struct SessionTableTests {
             return
         }
         #expect(reason.contains("process 222,"))
-        #expect(table.advance(now: 20_020 + SessionTable.Bound.refusal).count == 1, "and has a bound then")
+        #expect(table.advance(now: 20_020 + ConnectionTable.Bound.refusal).count == 1, "and has a bound then")
     }
 
     @Test func `those in line while it is found out are served one after the other`() {
@@ -426,19 +426,19 @@ struct SessionTableTests {
         #expect(table.hungUp(first, now: 5) == [.drain(first)])
         #expect(table.received(.life(.clientSpeaks), from: first, now: 6) == [])
         #expect(table.received(.life(.clientGone), from: first, now: 7) == [])
-        #expect(table.advance(now: 5 + SessionTable.Bound.drain).count == 1)
+        #expect(table.advance(now: 5 + ConnectionTable.Bound.drain).count == 1)
     }
 
     @Test func `there are few such workers, and the longest there goes first`() {
-        var table = SessionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
         var ids: [ID] = []
-        for count in 0...SessionTable.maximumUnheard {
+        for count in 0...ConnectionTable.maximumUnheard {
             let next = table.arrived(pid: 1, now: count)
             #expect(next.actions == [.start(next.id, .serve)])
             _ = table.received(.life(.ready(landlockABI: 6)), from: next.id, now: count)
             let actions = table.received(.life(.clientUnheard), from: next.id, now: count)
             ids.append(next.id)
-            guard count == SessionTable.maximumUnheard else {
+            guard count == ConnectionTable.maximumUnheard else {
                 #expect(actions == [])
                 continue
             }
@@ -469,11 +469,11 @@ struct SessionTableTests {
         var (table, first) = unheard()
         #expect(table.drain(now: 5) == [.drain(first)])
         #expect(table.received(.life(.clientSpeaks), from: first, now: 6) == [])
-        #expect(table.advance(now: 5 + SessionTable.Bound.drain).count == 1)
+        #expect(table.advance(now: 5 + ConnectionTable.Bound.drain).count == 1)
     }
 }
 
-extension SessionTable {
+extension ConnectionTable {
     /// A client that connects and asks at once, as real ones do.
     mutating func arrived(pid: Int32, now: Int) -> (id: ID, actions: [Action]) {
         let (id, actions) = accepted(pid: pid, now: now)

@@ -3,36 +3,36 @@ import Testing
 
 @testable import Supervisor
 
-@Suite("Session table: reapers")
-struct SessionTableReaperTests {
-    private func reaping() -> (SessionTable, SessionTable.ID)? {
-        var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 20_000)
-        guard let (id, actions) = table.startReaper(now: 0) else { return nil }
-        #expect(actions == [.start(id, .reap)])
-        #expect(table.reaper?.ready == false)
+@Suite("Connection table: workers that cancel forwards")
+struct ConnectionTableCancellerTests {
+    private func cancelling() -> (ConnectionTable, ConnectionTable.ID)? {
+        var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 20_000)
+        guard let (id, actions) = table.startCanceller(now: 0) else { return nil }
+        #expect(actions == [.start(id, .cancelForwards)])
+        #expect(table.canceller?.ready == false)
         #expect(table.received(.life(.ready(landlockABI: 6)), from: id, now: 10) == [])
-        #expect(table.reaper?.ready == true)
+        #expect(table.canceller?.ready == true)
         return (table, id)
     }
 
-    @Test func `a reaper takes nobody's place`() throws {
-        var (table, reaper) = try #require(reaping())
+    @Test func `a canceller takes nobody's place`() throws {
+        var (table, canceller) = try #require(cancelling())
         let client = table.arrived(pid: 1, now: 20)
         #expect(client.actions == [.start(client.id, .serve)])
-        #expect(table.ended(reaper, now: 30) == [])
-        #expect(table.reaper == nil)
+        #expect(table.ended(canceller, now: 30) == [])
+        #expect(table.canceller == nil)
     }
 
     @Test func `it speaks of cancelled forwards and of nothing else`() throws {
-        let (table, reaper) = try #require(reaping())
+        let (table, canceller) = try #require(cancelling())
         for message in ToSupervisor.oneOfEach {
             var table = table
-            let actions = table.received(message, from: reaper, now: 20)
+            let actions = table.received(message, from: canceller, now: 20)
             if case .forwards(.cancelled(let forward, let said)) = message {
                 #expect(
-                    actions == [.forwards(reaper, .cancelled(forward: forward, said: said), requestID: 0)])
+                    actions == [.forwards(canceller, .cancelled(forward: forward, said: said), requestID: 0)])
             } else {
-                #expect(actions == [.kill(reaper, reason: "it sent a message out of turn")], "\(message)")
+                #expect(actions == [.kill(canceller, reason: "it sent a message out of turn")], "\(message)")
             }
         }
     }
@@ -45,7 +45,7 @@ struct SessionTableReaperTests {
         ]
         for word in forwarding {
             let message = ToSupervisor.forwards(word)
-            var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
+            var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
             let first = table.arrived(pid: 1, now: 0).id
             let early = table.received(message, from: first, now: 1)
             #expect(early == [.kill(first, reason: "it sent a message out of turn")])
@@ -61,27 +61,27 @@ struct SessionTableReaperTests {
     }
 
     @Test func `it is told to end when there is no more to do, and has an end in any case`() throws {
-        var (table, reaper) = try #require(reaping())
-        #expect(table.nextDeadline == 10 + SessionTable.Bound.reaping)
-        #expect(table.reaped(now: 20) == [.drain(reaper)])
-        #expect(table.reaper == nil, "what comes later is another one's")
-        #expect(table.nextDeadline == 20 + SessionTable.Bound.drain)
-        var (slow, other) = try #require(reaping())
-        let killed = slow.advance(now: 10 + SessionTable.Bound.reaping)
+        var (table, canceller) = try #require(cancelling())
+        #expect(table.nextDeadline == 10 + ConnectionTable.Bound.cancelling)
+        #expect(table.nothingToCancel(now: 20) == [.drain(canceller)])
+        #expect(table.canceller == nil, "what comes later is another one's")
+        #expect(table.nextDeadline == 20 + ConnectionTable.Bound.drain)
+        var (slow, other) = try #require(cancelling())
+        let killed = slow.advance(now: 10 + ConnectionTable.Bound.cancelling)
         #expect(killed == [.kill(other, reason: "it did not cancel the forwards in time")])
     }
 
     @Test func `while the daemon stops it has the time that is left, and none is started after it`() throws {
-        var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
+        var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
         _ = table.drain(now: 100)
-        let started = table.startReaper(now: 5_099)
-        let reaper = try #require(started?.id)
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: reaper, now: 5_099) == [])
+        let started = table.startCanceller(now: 5_099)
+        let canceller = try #require(started?.id)
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: canceller, now: 5_099) == [])
         #expect(table.nextDeadline == 5_100)
-        let late = table.startReaper(now: 5_100)
+        let late = table.startCanceller(now: 5_100)
         #expect(late?.id == nil)
-        #expect(table.advance(now: 5_100) == [.kill(reaper, reason: "it did not cancel the forwards in time")])
-        var running = try #require(reaping()).0
+        #expect(table.advance(now: 5_100) == [.kill(canceller, reason: "it did not cancel the forwards in time")])
+        var running = try #require(cancelling()).0
         _ = running.drain(now: 200)
         #expect(running.nextDeadline == 5_200)
     }

@@ -5,7 +5,7 @@ internal import IPC
 /// the worker's word, since no byte of a client is read in this process. It can only give the place away: a worker that keeps
 /// that word back has what any client has that sent a request. Pure: events come in with their time, in
 /// milliseconds of a steady clock, and the actions that they lead to are returned.
-struct SessionTable {
+struct ConnectionTable {
     /// A connection, and the worker that it gets; never used twice.
     typealias ID = UInt64
 
@@ -53,10 +53,11 @@ struct SessionTable {
         /// The client has gone; the worker stops what runs remotely.
         case releasing
         /// Without a client: cancels forwards.
-        case reaping
+        case cancelling
     }
 
-    struct Session: Equatable {
+    /// What is known of one connection. `Connection` has its descriptors.
+    struct Entry: Equatable {
         let pid: Int32
         let since: Int
         var phase: Phase
@@ -77,8 +78,9 @@ struct SessionTable {
         var isToServe: Bool {
             switch phase {
             case .serving, .starting(.serve), .unheard, .waitingReady: true
-            case .starting(.refuse), .starting(.reap), .starting(.check), .silent, .waiting, .toRefuse, .departing,
-                .refusing, .releasing, .reaping:
+            case .starting(.refuse), .starting(.cancelForwards), .starting(.check), .silent, .waiting, .toRefuse,
+                .departing,
+                .refusing, .releasing, .cancelling:
                 false
             }
         }
@@ -95,18 +97,18 @@ struct SessionTable {
         static let refusal = 10_000
         static let release = 20_000
         static let drain = 5_000
-        static let reaping = 30_000
+        static let cancelling = 30_000
     }
 
     /// Connections that may wait or be told off at once; the kernel's backlog holds the others.
-    static let maximumSessions = 256
+    static let maximumConnections = 256
     private static let maximumRefusals = 4
     /// Workers whose clients have sent something and no request; one more, and the connection of the first is closed.
     static let maximumUnheard = 32
 
     let socket: String
     var waitMilliseconds: Int
-    private(set) var sessions: [ID: Session] = [:]
+    private(set) var entries: [ID: Entry] = [:]
     private(set) var draining = false
     /// When a drain is over.
     private var end: Int?
@@ -119,105 +121,106 @@ struct SessionTable {
     }
 
     /// Whether another connection may be accepted: one that is silent gives its room to it.
-    var hasRoom: Bool { !draining && (sessions.count < Self.maximumSessions || longestSilent != nil) }
+    var hasRoom: Bool { !draining && (entries.count < Self.maximumConnections || longestSilent != nil) }
 
-    private var longestSilent: ID? { sessions.filter { $0.value.phase == .silent }.keys.min() }
+    private var longestSilent: ID? { entries.filter { $0.value.phase == .silent }.keys.min() }
 
-    var isEmpty: Bool { sessions.isEmpty }
+    var isEmpty: Bool { entries.isEmpty }
 
     /// When `advance` must be called next, if nothing happens before.
-    var nextDeadline: Int? { sessions.values.compactMap(\.deadline).min() }
+    var nextDeadline: Int? { entries.values.compactMap(\.deadline).min() }
 
-    /// The session that has the one place.
-    private var occupant: Session? {
-        sessions.values.first { $0.phase == .serving || $0.phase == .starting(.serve) }
+    /// The entry that has the one place.
+    private var occupant: Entry? {
+        entries.values.first { $0.phase == .serving || $0.phase == .starting(.serve) }
     }
 
     mutating func accepted(pid: Int32, now: Int) -> (id: ID, actions: [Action]) {
         var actions: [Action] = []
-        if sessions.count >= Self.maximumSessions, let silent = longestSilent {
-            sessions[silent] = nil
+        if entries.count >= Self.maximumConnections, let silent = longestSilent {
+            entries[silent] = nil
             actions.append(.close(silent, reason: "it sent nothing, and another one needed its room"))
         }
         let id = nextID
         nextID += 1
-        sessions[id] = Session(pid: pid, since: now, phase: .silent)
+        entries[id] = Entry(pid: pid, since: now, phase: .silent)
         return (id, actions + advance(now: now))
     }
 
     /// The worker that cancels forwards, and whether it can take some.
-    var reaper: (id: ID, ready: Bool)? {
-        sessions.first { $0.value.phase == .reaping || $0.value.phase == .starting(.reap) }
-            .map { ($0.key, $0.value.phase == .reaping) }
+    var canceller: (id: ID, ready: Bool)? {
+        entries.first { $0.value.phase == .cancelling || $0.value.phase == .starting(.cancelForwards) }
+            .map { ($0.key, $0.value.phase == .cancelling) }
     }
 
     /// A worker without a client; nil where a drain leaves it no time.
-    mutating func startReaper(now: Int) -> (id: ID, actions: [Action])? {
+    mutating func startCanceller(now: Int) -> (id: ID, actions: [Action])? {
         guard end.map({ $0 > now }) != false else { return nil }
         let id = nextID
         nextID += 1
-        sessions[id] = Session(pid: 0, since: now, phase: .waiting)
-        let action = start(id, .reap, now: now)
-        if let end { sessions[id]?.deadline = end }
+        entries[id] = Entry(pid: 0, since: now, phase: .waiting)
+        let action = start(id, .cancelForwards, now: now)
+        if let end { entries[id]?.deadline = end }
         return (id, [action])
     }
 
     /// Nothing is left to cancel.
-    mutating func reaped(now: Int) -> [Action] {
-        guard let reaper, reaper.ready else { return [] }
-        sessions[reaper.id]?.phase = .releasing
-        if !draining { sessions[reaper.id]?.deadline = now + Bound.drain }
-        return [.drain(reaper.id)]
+    mutating func nothingToCancel(now: Int) -> [Action] {
+        guard let canceller, canceller.ready else { return [] }
+        entries[canceller.id]?.phase = .releasing
+        if !draining { entries[canceller.id]?.deadline = now + Bound.drain }
+        return [.drain(canceller.id)]
     }
 
     /// A client has closed its connection. Its worker may know that later, or never say so.
     mutating func hungUp(_ id: ID, now: Int) -> [Action] {
-        switch sessions[id]?.phase {
+        switch entries[id]?.phase {
         case .silent, .waiting, .toRefuse:
-            sessions[id] = nil
+            entries[id] = nil
             return [.close(id, reason: "the client closed while it waited")] + advance(now: now)
         case .starting(.serve):
-            sessions[id]?.phase = .departing
+            entries[id]?.phase = .departing
             return advance(now: now)
         case .serving:
             release(id, now: now)
-            sessions[id]?.mayStillSayGone = true
+            entries[id]?.mayStillSayGone = true
             return advance(now: now)
         case .unheard, .waitingReady:
             // Nothing of it runs, and its worker may not be reading.
-            sessions[id]?.phase = .releasing
-            sessions[id]?.mayStillSayGone = true
-            if !draining { sessions[id]?.deadline = now + Bound.drain }
+            entries[id]?.phase = .releasing
+            entries[id]?.mayStillSayGone = true
+            if !draining { entries[id]?.deadline = now + Bound.drain }
             return [.drain(id)]
         // Those have an end of their own already.
-        case .starting(.refuse), .starting(.reap), .starting(.check), .departing, .refusing, .releasing, .reaping,
+        case .starting(.refuse), .starting(.cancelForwards), .starting(.check), .departing, .refusing, .releasing,
+            .cancelling,
             .none:
             return []
         }
     }
 
     private mutating func release(_ id: ID, now: Int) {
-        sessions[id]?.phase = .releasing
-        if !draining { sessions[id]?.deadline = now + Bound.release }
+        entries[id]?.phase = .releasing
+        if !draining { entries[id]?.deadline = now + Bound.release }
     }
 
     /// A client that has no worker yet has sent something: its wait begins.
     mutating func spoke(_ id: ID, now: Int) -> [Action] {
-        guard sessions[id]?.phase == .silent else { return [] }
-        sessions[id]?.phase = .waiting
+        guard entries[id]?.phase == .silent else { return [] }
+        entries[id]?.phase = .waiting
         takePlaceInLine(id, now: now)
         return advance(now: now)
     }
 
     private mutating func takePlaceInLine(_ id: ID, now: Int) {
-        sessions[id]?.deadline = now + waitMilliseconds
-        sessions[id]?.place = nextPlace
+        entries[id]?.deadline = now + waitMilliseconds
+        entries[id]?.place = nextPlace
         nextPlace += 1
     }
 
     /// Workers whose clients ask for nothing are few at a time.
     private mutating func boundUnheard() -> [Action] {
-        let unheard = sessions.filter { $0.value.phase == .unheard || $0.value.isRefusedUnheard }.keys.sorted()
+        let unheard = entries.filter { $0.value.phase == .unheard || $0.value.isRefusedUnheard }.keys.sorted()
         return unheard.dropLast(Self.maximumUnheard).map {
             .kill($0, reason: "its client sent no whole request, and others came after it")
         }
@@ -226,10 +229,10 @@ struct SessionTable {
     /// A worker that was to serve has ended before it was ready, for this reason: its client, of which nothing was read, is
     /// told by one that has less to do.
     mutating func failedToServe(_ id: ID, _ reason: String, now: Int) -> [Action] {
-        guard sessions[id]?.phase == .starting(.serve), !draining else { return ended(id, now: now) }
-        sessions[id]?.phase = .toRefuse
-        sessions[id]?.refusal = reason
-        sessions[id]?.deadline = nil
+        guard entries[id]?.phase == .starting(.serve), !draining else { return ended(id, now: now) }
+        entries[id]?.phase = .toRefuse
+        entries[id]?.refusal = reason
+        entries[id]?.deadline = nil
         return advance(now: now)
     }
 
@@ -237,8 +240,8 @@ struct SessionTable {
     mutating func received(
         _ message: ToSupervisor, _ requestID: UInt32 = 0, from id: ID, now: Int
     ) -> [Action] {
-        guard let session = sessions[id] else { return [] }
-        switch Permission.of(message, from: session) {
+        guard let entry = entries[id] else { return [] }
+        switch Permission.of(message, from: entry) {
         case .outOfTurn: return [.kill(id, reason: "it sent a message out of turn")]
         case .tooLate: return [.refuseFiles(id, requestID: requestID)]
         case .granted: break
@@ -258,63 +261,63 @@ struct SessionTable {
 
     /// A worker that has asked for something has heard its client.
     private mutating func heard(_ action: Action, from id: ID) -> [Action] {
-        sessions[id]?.mayBeUnheard = false
+        entries[id]?.mayBeUnheard = false
         return [action]
     }
 
     private mutating func ready(_ id: ID, now: Int) -> [Action] {
-        switch sessions[id]?.phase {
+        switch entries[id]?.phase {
         case .starting(.serve):
-            sessions[id]?.phase = .serving
-            sessions[id]?.mayBeUnheard = true
-            if !draining { sessions[id]?.deadline = nil }
+            entries[id]?.phase = .serving
+            entries[id]?.mayBeUnheard = true
+            if !draining { entries[id]?.deadline = nil }
             return draining ? [.drain(id)] : []
         case .starting(.refuse):
-            sessions[id]?.phase = .refusing
-            sessions[id]?.mayBeUnheard = true
-            sessions[id]?.deadline = now + Bound.refusal
+            entries[id]?.phase = .refusing
+            entries[id]?.mayBeUnheard = true
+            entries[id]?.deadline = now + Bound.refusal
             return []
-        case .starting(.reap):
-            sessions[id]?.phase = .reaping
-            if !draining { sessions[id]?.deadline = now + Bound.reaping }
+        case .starting(.cancelForwards):
+            entries[id]?.phase = .cancelling
+            if !draining { entries[id]?.deadline = now + Bound.cancelling }
             return []
         case .departing:
             release(id, now: now)
-            sessions[id]?.mayStillSayGone = true
+            entries[id]?.mayStillSayGone = true
             return draining ? [.drain(id)] : []
         // Not granted there.
         case .starting(.check), .silent, .waiting, .toRefuse, .serving, .unheard, .waitingReady, .refusing, .releasing,
-            .reaping, .none:
+            .cancelling, .none:
             return []
         }
     }
 
     private mutating func clientUnheard(_ id: ID, now: Int) -> [Action] {
-        switch sessions[id]?.phase {
-        case .serving where !draining: sessions[id]?.phase = .unheard
-        case .refusing: sessions[id]?.isRefusedUnheard = true
+        switch entries[id]?.phase {
+        case .serving where !draining: entries[id]?.phase = .unheard
+        case .refusing: entries[id]?.isRefusedUnheard = true
         // Sent before the worker knew that its client had gone, or while the daemon stops. It is not granted elsewhere.
         case .serving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard, .waitingReady, .departing,
-            .reaping,
+            .cancelling,
             .none:
             return []
         }
-        sessions[id]?.mayBeUnheard = false
+        entries[id]?.mayBeUnheard = false
         return boundUnheard() + advance(now: now)
     }
 
     private mutating func clientSpeaks(_ id: ID, now: Int) -> [Action] {
         // Else it was sent before the worker knew that its client had gone.
-        guard sessions[id]?.phase == .unheard, !draining else { return [] }
-        sessions[id]?.phase = .waitingReady
+        guard entries[id]?.phase == .unheard, !draining else { return [] }
+        entries[id]?.phase = .waitingReady
         takePlaceInLine(id, now: now)
         return advance(now: now)
     }
 
     /// Its worker says that the client has gone. Where this process has seen it before, the place is free already.
     private mutating func clientLeft(_ id: ID, now: Int) -> [Action] {
-        guard sessions[id]?.phase != .releasing else {
-            sessions[id]?.mayStillSayGone = false
+        guard entries[id]?.phase != .releasing else {
+            entries[id]?.mayStillSayGone = false
             return []
         }
         release(id, now: now)
@@ -323,7 +326,7 @@ struct SessionTable {
 
     /// A worker's process has ended, or could not be started.
     mutating func ended(_ id: ID, now: Int) -> [Action] {
-        sessions[id] = nil
+        entries[id] = nil
         return advance(now: now)
     }
 
@@ -331,11 +334,11 @@ struct SessionTable {
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
         var late: [ID] = []
-        for (id, session) in sessions.sorted(by: { $0.key < $1.key }) {
-            guard let deadline = session.deadline, deadline <= now else { continue }
-            sessions[id]?.deadline = nil
-            switch session.phase {
-            case .waiting: sessions[id]?.phase = .toRefuse
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
+            guard let deadline = entry.deadline, deadline <= now else { continue }
+            entries[id]?.deadline = nil
+            switch entry.phase {
+            case .waiting: entries[id]?.phase = .toRefuse
             case .waitingReady: late.append(id)
             case .unheard: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .silent, .toRefuse: break
@@ -343,47 +346,48 @@ struct SessionTable {
             case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .refusing: actions.append(.kill(id, reason: "the waiting client sent no request"))
             case .releasing: actions.append(.kill(id, reason: "it did not stop its remote commands in time"))
-            case .reaping: actions.append(.kill(id, reason: "it did not cancel the forwards in time"))
+            case .cancelling: actions.append(.kill(id, reason: "it did not cancel the forwards in time"))
             }
         }
         guard !draining else { return actions }
         if occupant == nil,
-            let (next, session) = sessions.filter({ $0.value.isInLine }).min(by: { $0.value.place < $1.value.place })
+            let (next, entry) = entries.filter({ $0.value.isInLine }).min(by: { $0.value.place < $1.value.place })
         {
-            if session.phase == .waitingReady {
-                sessions[next]?.phase = .serving
-                sessions[next]?.deadline = nil
+            if entry.phase == .waitingReady {
+                entries[next]?.phase = .serving
+                entries[next]?.deadline = nil
                 actions.append(.proceed(next))
             } else {
                 actions.append(start(next, .serve, now: now))
             }
         }
-        for id in late where sessions[id]?.phase == .waitingReady {
-            sessions[id]?.phase = .refusing
-            sessions[id]?.deadline = now + Bound.refusal
+        for id in late where entries[id]?.phase == .waitingReady {
+            entries[id]?.phase = .refusing
+            entries[id]?.deadline = now + Bound.refusal
             actions.append(.refuse(id, reason: refusal(now: now)))
         }
-        var refusals = sessions.values.count { session in
-            switch session.phase {
+        var refusals = entries.values.count { entry in
+            switch entry.phase {
             case .starting(.refuse): true
-            case .refusing: !session.isRefusedUnheard
-            case .starting(.serve), .starting(.reap), .starting(.check), .silent, .waiting, .toRefuse, .serving,
-                .unheard, .waitingReady, .departing, .releasing, .reaping:
+            case .refusing: !entry.isRefusedUnheard
+            case .starting(.serve), .starting(.cancelForwards), .starting(.check), .silent, .waiting, .toRefuse,
+                .serving,
+                .unheard, .waitingReady, .departing, .releasing, .cancelling:
                 false
             }
         }
-        for (id, session) in sessions.filter({ $0.value.phase == .toRefuse })
+        for (id, entry) in entries.filter({ $0.value.phase == .toRefuse })
             .sorted(by: { $0.value.place < $1.value.place }) where refusals < Self.maximumRefusals
         {
-            actions.append(start(id, .refuse(reason: session.refusal ?? refusal(now: now)), now: now))
+            actions.append(start(id, .refuse(reason: entry.refusal ?? refusal(now: now)), now: now))
             refusals += 1
         }
         return actions
     }
 
     private mutating func start(_ id: ID, _ role: WorkerRole, now: Int) -> Action {
-        sessions[id]?.phase = .starting(role)
-        sessions[id]?.deadline = now + Bound.start
+        entries[id]?.phase = .starting(role)
+        entries[id]?.deadline = now + Bound.start
         return .start(id, role)
     }
 
@@ -400,19 +404,19 @@ struct SessionTable {
         draining = true
         end = now + Bound.drain
         var actions: [Action] = []
-        for (id, session) in sessions.sorted(by: { $0.key < $1.key }) {
-            switch session.phase {
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
+            switch entry.phase {
             case .silent, .waiting, .toRefuse:
-                sessions[id] = nil
+                entries[id] = nil
                 actions.append(.close(id, reason: "the daemon stops"))
             case .starting(.refuse), .starting(.check), .refusing:
                 actions.append(.kill(id, reason: "the daemon stops"))
             case .serving, .unheard, .waitingReady:
                 actions.append(.drain(id))
-                sessions[id]?.phase = session.phase == .waitingReady ? .unheard : session.phase
-                sessions[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .starting(.reap), .departing, .releasing, .reaping:
-                sessions[id]?.deadline = now + Bound.drain
+                entries[id]?.phase = entry.phase == .waitingReady ? .unheard : entry.phase
+                entries[id]?.deadline = now + Bound.drain
+            case .starting(.serve), .starting(.cancelForwards), .departing, .releasing, .cancelling:
+                entries[id]?.deadline = now + Bound.drain
             }
         }
         return actions

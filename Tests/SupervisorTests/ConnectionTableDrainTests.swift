@@ -3,10 +3,10 @@ import Testing
 
 @testable import Supervisor
 
-@Suite("Session table: stopping")
-struct SessionTableDrainTests {
-    private func table(wait: Int = 20_000) -> SessionTable {
-        SessionTable(socket: "/run/mcp.sock", waitMilliseconds: wait)
+@Suite("Connection table: stopping")
+struct ConnectionTableDrainTests {
+    private func table(wait: Int = 20_000) -> ConnectionTable {
+        ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: wait)
     }
 
     @Test func `with nobody there it is done at once`() {
@@ -64,12 +64,12 @@ struct SessionTableDrainTests {
         let first = table.arrived(pid: 1, now: 0).id
         let refused = (0..<5).map { table.arrived(pid: 10 + $0, now: 0).id }
         _ = table.received(.life(.ready(landlockABI: 6)), from: refused[0], now: 0)
-        #expect(table.sessions[refused[0]]?.phase == .refusing)
-        #expect(table.sessions[refused[4]]?.phase == .toRefuse)
-        let kills = refused[..<4].map { SessionTable.Action.kill($0, reason: "the daemon stops") }
+        #expect(table.entries[refused[0]]?.phase == .refusing)
+        #expect(table.entries[refused[4]]?.phase == .toRefuse)
+        let kills = refused[..<4].map { ConnectionTable.Action.kill($0, reason: "the daemon stops") }
         #expect(table.drain(now: 1) == kills + [.close(refused[4], reason: "the daemon stops")])
         for id in refused[..<4] { #expect(table.ended(id, now: 2) == []) }
-        #expect(table.sessions.keys.sorted() == [first])
+        #expect(table.entries.keys.sorted() == [first])
     }
 
     @Test func `a releasing worker gets the five seconds too, no more`() {

@@ -4,17 +4,17 @@ import Testing
 
 @testable import Supervisor
 
-/// What a daemon has to hold for each session, driven by the table's actions as the event loop does it.
+/// What a daemon has to hold for each connection, driven by the table's actions as the event loop does it.
 private struct Loop {
     enum Holding { case client, worker(WorkerRole, killed: Bool) }
 
-    var table = SessionTable(socket: "/run/mcp.sock", waitMilliseconds: 3_000)
-    var holding: [SessionTable.ID: Holding] = [:]
+    var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 3_000)
+    var holding: [ConnectionTable.ID: Holding] = [:]
     var mistakes: [String] = []
     var served = 0
     var refused = 0
 
-    mutating func perform(_ actions: [SessionTable.Action]) {
+    mutating func perform(_ actions: [ConnectionTable.Action]) {
         for action in actions {
             switch action {
             case .start(let id, let role):
@@ -44,42 +44,43 @@ private struct Loop {
     }
 
     private mutating func check() {
-        let phases = table.sessions.values.map(\.phase)
-        let started = table.sessions.filter { id, session in
+        let phases = table.entries.values.map(\.phase)
+        let started = table.entries.filter { id, entry in
             guard case .worker(.refuse, _) = holding[id] else { return false }
-            return !session.isRefusedUnheard
+            return !entry.isRefusedUnheard
         }
         if phases.count(where: { $0 == .serving || $0 == .starting(.serve) }) > 1 { mistakes.append("two are served") }
         let refusals = started.values.count {
             switch $0.phase {
             case .refusing, .starting(.refuse), .starting(.check): true
-            case .silent, .waiting, .toRefuse, .starting(.serve), .starting(.reap), .serving, .unheard, .waitingReady,
-                .departing, .releasing, .reaping:
+            case .silent, .waiting, .toRefuse, .starting(.serve), .starting(.cancelForwards), .serving, .unheard,
+                .waitingReady,
+                .departing, .releasing, .cancelling:
                 false
             }
         }
         if refusals > 4 { mistakes.append("\(refusals) are refused at once") }
         // Nobody but an end or a hang-up would ever wake who waits for a free place.
-        let waits = table.sessions.values.contains {
+        let waits = table.entries.values.contains {
             $0.isInLine
         }
         let taken = phases.contains { $0 == .serving || $0 == .starting(.serve) }
         if waits && !taken { mistakes.append("the place is free and somebody waits") }
-        if Set(table.sessions.keys) != Set(holding.keys) {
+        if Set(table.entries.keys) != Set(holding.keys) {
             mistakes.append("the table and the loop disagree on who is there")
         }
-        for (id, session) in table.sessions
-        where session.deadline == nil && session.phase != .serving && session.phase != .unheard {
-            switch (session.phase, holding[id]) {
+        for (id, entry) in table.entries
+        where entry.deadline == nil && entry.phase != .serving && entry.phase != .unheard {
+            switch (entry.phase, holding[id]) {
             case (.silent, _), (.toRefuse, _), (_, .worker(_, killed: true)): break
-            default: mistakes.append("\(session.phase) has no end")
+            default: mistakes.append("\(entry.phase) has no end")
             }
         }
     }
 }
 
-@Suite("Session table against random events")
-struct SessionTableRandomTests {
+@Suite("Connection table against random events")
+struct ConnectionTableRandomTests {
     @Test(arguments: 1...12 as ClosedRange<UInt64>)
     func `nobody is lost, and no two are served, whatever happens`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
@@ -88,7 +89,7 @@ struct SessionTableRandomTests {
         for _ in 0..<3_000 where loop.mistakes.isEmpty {
             now += Int.random(in: 0...400, using: &generator)
             loop.perform(loop.table.advance(now: now))
-            let id = loop.table.sessions.keys.sorted().randomElement(using: &generator) ?? 1
+            let id = loop.table.entries.keys.sorted().randomElement(using: &generator) ?? 1
             switch Int.random(in: 0..<12, using: &generator) {
             case 0...2 where loop.holding.count < 12:
                 let (id, actions) = loop.table.arrived(pid: 1, now: now)
@@ -109,7 +110,7 @@ struct SessionTableRandomTests {
                 loop.holding[id] = .client
                 loop.perform(actions)
             case 11:
-                switch (loop.table.sessions[id]?.phase, loop.holding[id]) {
+                switch (loop.table.entries[id]?.phase, loop.holding[id]) {
                 case (.silent, _): loop.perform(loop.table.spoke(id, now: now))
                 case (.starting(.serve), .worker):
                     loop.holding[id] = .client
