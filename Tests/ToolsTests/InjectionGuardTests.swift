@@ -103,13 +103,16 @@ import Testing
             }
         }
         for text in [
-            "", "a\tb\r\n", "a && b", "&lt", "&#;", "&#x;", "&#x3c", "&unknown;", #"\u12"#, #"\n \\u003c"#, "é漢字😀 «»",
+            "", "a\tb\r\n", "a && b", "&lt", "&#;", "&#x;", "&#x3c", "&unknown;", #"\u12"#, #"\a \\w \\"#,
+            #"\u{3c \ud83dx"#, "é漢字😀 «»",
             "&#233;",
         ] {
             #expect(plain(text) == nil, "\(text)")
         }
         #expect(plain("a&lt;b&gt;&amp;lt;&quot;&apos;&nbsp;c") == "a<b>&lt;\"' c")
         #expect(plain("&#60;&#x3C;&#X3c;&#0000060;&#8203;&#10;.") == "<<<< .")
+        #expect(plain(#"\"\\\"\/\'\n\\t\r."#) == "\"\"/'\n \n.")
+        #expect(plain(#"\\u003c\\\x3c\u{3c}\u{00003C}\udb40\udc69\\udb40\\udc69\\&lt;"#) == #"<<<<ii\\<"#)
         #expect(plain(#"\u003c\u003C\x3C\u200b\uFF49"#) == "<<<i")
         #expect(plain("x\u{00}\u{1B}[1;31mi\u{1B}(B\u{FFFD}\u{AD}\u{200B}\u{E0049}ｇ\u{FEFF}") == "xi(BIg")
         #expect(plain("\u{1B}") == "" && plain("a\u{1B}[") == "a" && plain("\u{1B}[31") == "")

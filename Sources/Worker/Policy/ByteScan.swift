@@ -26,15 +26,23 @@ extension UnsafeRawBufferPointer {
         for offset in stride(from: 1, to: length, by: 1) { value = value << 6 | UInt32(byte(index + offset) & 0x3F) }
         return (value, length)
     }
+
+    /// The scalar that ends before an index of valid UTF-8; nil at the beginning.
+    func scalar(before index: Int) -> UInt32? {
+        var lead = index - 1
+        while lead > 0, self[lead] & 0xC0 == 0x80 { lead -= 1 }
+        return lead < 0 ? nil : scalar(at: lead).value
+    }
 }
 
 extension UInt32 {
-    /// Whether the character has no shape of its own: a zero-width character, a bidi control, a variation selector, a
-    /// tag or a filler. `HiddenText` judges whether a text needs it.
+    /// Whether the character has no shape of its own: Unicode's `Default_Ignorable_Code_Point` and the marks of
+    /// annotations. `HiddenText` judges whether a text needs it.
     var isInvisible: Bool {
         switch self {
-        case 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x180B...0x180F, 0x200B...0x200F, 0x202A...0x202E, 0x2060...0x206F,
-            0xFE00...0xFE0F, 0xFEFF, 0xE0000...0xE0FFF:
+        case 0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B...0x180F, 0x200B...0x200F, 0x202A...0x202E,
+            0x2060...0x206F, 0x3164, 0xFE00...0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0...0xFFFB, 0x1BCA0...0x1BCA3,
+            0x1D173...0x1D17A, 0xE0000...0xE0FFF:
             true
         default: false
         }

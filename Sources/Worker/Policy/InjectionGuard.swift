@@ -96,9 +96,9 @@ public final class InjectionGuard: Sendable {
     private func searchPatterns(_ bytes: UnsafeRawBufferPointer) -> InjectionCategories {
         guard !bytes.isEmpty else { return [] }
         let set = patternSet(for: bytes.count)
-        let found = set.search(bytes)
+        let found = set.search(bytes).union(UnopenedTags.search(bytes))
         guard let plain = PlainSpelling.of(bytes) else { return found }
-        return plain.withUnsafeBytes { found.union(set.search($0)) }
+        return plain.withUnsafeBytes { found.union(set.search($0)).union(UnopenedTags.search($0)) }
     }
 }
 

@@ -10,7 +10,7 @@ enum PlainSpelling {
     private static let scan = ByteScan { byte in
         switch byte {
         case 9...13: false
-        case ..<0x20, 0x7F, UInt8(ascii: "&"), UInt8(ascii: "\\"), 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xEF, 0xF3: true
+        case ..<0x20, 0x7F, UInt8(ascii: "&"), UInt8(ascii: "\\"), 0xC2, 0xCD, 0xD8, 0xE1...0xE3, 0xEF, 0xF0, 0xF3: true
         default: false
         }
     }
@@ -111,17 +111,48 @@ enum PlainSpelling {
         return (.itself, 1)
     }
 
-    /// Reads an escape such as `\u003c` or `\x3c`.
+    /// Reads an escape such as `\"`, `\n`, `\u003c` or `\x3c`. JSON within JSON doubles its backslashes, so any number
+    /// of them stands for one.
     private static func escape(_ text: UnsafeRawBufferPointer, at index: Int) -> (Meaning, length: Int) {
-        let digits: Int
-        switch text.byte(index + 1) {
-        case UInt8(ascii: "u"): digits = 4
-        case UInt8(ascii: "x"): digits = 2
-        default: return (.itself, 2)
+        var kind = index + 1
+        while text.byte(kind) == UInt8(ascii: "\\") { kind += 1 }
+        let escaped: (value: UInt32?, end: Int)
+        switch text.byte(kind) {
+        case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "/"):
+            return (.ascii(text.byte(kind)), kind + 1 - index)
+        case UInt8(ascii: "n"), UInt8(ascii: "r"): return (.ascii(UInt8(ascii: "\n")), kind + 1 - index)
+        case UInt8(ascii: "t"): return (.ascii(UInt8(ascii: " ")), kind + 1 - index)
+        case UInt8(ascii: "u"): escaped = unicode(text, from: kind + 1)
+        case UInt8(ascii: "x"): escaped = digits(text, from: kind + 1, count: 2)
+        // The next byte may begin something else that has another spelling.
+        default: return (.itself, kind - index)
         }
-        let (value, end) = number(text, from: index + 2, radix: 16, most: digits)
-        guard let value, end == index + 2 + digits else { return (.itself, 2) }
-        return (meaning(ofNumber: value), end - index)
+        guard let value = escaped.value else { return (.itself, kind - index) }
+        return (meaning(ofNumber: value), escaped.end - index)
+    }
+
+    /// Reads what follows `\u`: four digits, two such escapes for a surrogate pair, or digits in braces.
+    private static func unicode(_ text: UnsafeRawBufferPointer, from start: Int) -> (value: UInt32?, end: Int) {
+        if text.byte(start) == UInt8(ascii: "{") {
+            let (value, end) = number(text, from: start + 1, radix: 16, most: 6)
+            return text.byte(end) == UInt8(ascii: "}") ? (value, end + 1) : (nil, start)
+        }
+        let (first, end) = digits(text, from: start, count: 4)
+        guard let first, first & 0xFC00 == 0xD800 else { return (first, end) }
+        var next = end
+        while text.byte(next) == UInt8(ascii: "\\") { next += 1 }
+        guard next > end, text.byte(next) == UInt8(ascii: "u") else { return (first, end) }
+        let (second, last) = digits(text, from: next + 1, count: 4)
+        guard let second, second & 0xFC00 == 0xDC00 else { return (first, end) }
+        return (0x10000 + (first & 0x3FF) << 10 + second & 0x3FF, last)
+    }
+
+    /// Reads exactly `count` hexadecimal digits.
+    private static func digits(
+        _ text: UnsafeRawBufferPointer, from start: Int, count: Int
+    ) -> (value: UInt32?, end: Int) {
+        let (value, end) = number(text, from: start, radix: 16, most: count)
+        return (end == start + count ? value : nil, end)
     }
 
     /// Reads at most `most` digits. Returns the number, nil if there is no digit, and the index after the last one.
