@@ -117,7 +117,9 @@ int csd_refuse_descriptors(int socket) {
 
 int csd_memfd_create(const char *name) { return (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
 
-static const int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+// F_SEAL_WRITE waits for pages that something in the kernel still holds, and fails with EBUSY where they are held for long.
+// No mapping of these files exists that the later seal would leave writable.
+static const int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
 
 int csd_memfd_seal(int fd) { return fcntl(fd, F_ADD_SEALS, all_seals); }
 
