@@ -56,7 +56,8 @@ public enum FileConfinement {
             if geteuid() != 0 { try grant("/", nil, to: ruleset) }
             return
         }
-        for (index, root) in roots.enumerated() where !root.isLeftOut && root.identity != nil {
+        for (index, root) in roots.enumerated()
+        where !root.isLeftOut && !root.isEverything && root.identity != nil {
             look(UInt32(index))
             try grant(root.anchor, root.identity, to: ruleset)
         }

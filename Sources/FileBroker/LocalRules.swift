@@ -57,7 +57,7 @@ struct LocalRules {
             return try judgeHidden(path, asked: path)
         }
         let plain = PathComponents.withoutParents(path)
-        guard roots.contains(where: { $0.contains(plain) }) else {
+        guard roots.contains(where: { !$0.isEverything && $0.contains(plain) }) else {
             throw outside(path, roots)
         }
     }
@@ -134,11 +134,15 @@ struct LocalRules {
     }
 
     private func outside(_ path: String, _ roots: [LocalRoot]) -> LocalRefusal {
-        LocalRefusal(
-            sentence:
-                "The local path \(path) is not in local_roots. "
-                + "Allowed are paths in: \(roots.map(\.text).joined(separator: ", ")). "
-                + "Use one of those, or ask the user to add its directory to local_roots.",
+        let open = roots.filter { !$0.isEverything }.map(\.text).joined(separator: ", ")
+        let all = roots.filter(\.isEverything).map(\.text).joined(separator: ", ")
+        return LocalRefusal(
+            sentence: "The local path \(path) is not in local_roots. "
+                + (all.isEmpty ? "" : "\(all) there is the root directory under another name and opens nothing. ")
+                + (open.isEmpty
+                    ? "Ask the user to name the directory for transfers there."
+                    : "Allowed are paths in: \(open). "
+                        + "Use one of those, or ask the user to add its directory to local_roots."),
             rule: "local_roots")
     }
 }

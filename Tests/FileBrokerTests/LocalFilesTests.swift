@@ -82,6 +82,11 @@ import Testing
         return refusal.sentence.contains(word)
     }
 
+    private static func refusal(_ files: LocalFiles, _ path: String) -> String {
+        guard case .failure(let refusal) = opened(files, path) else { return "" }
+        return refusal.sentence
+    }
+
     private static func committed(_ files: LocalFiles, _ pending: consuming LocalFiles.Pending) -> LocalRefusal? {
         do throws(LocalRefusal) {
             try files.commit(pending)
@@ -167,6 +172,40 @@ import Testing
         }
         #expect(LocalFilesTests.refused(tree.files(roots: []), tree.directory.file("root/in"), "local_roots"))
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("root/updir/new")) }
+    }
+
+    @Test("a root that is the root directory under another name opens nothing, beside others that do")
+    func everything() throws {
+        let tree = try Tree()
+        let base = tree.directory.path
+        symlink("/", "\(base)/all")
+        symlink("all", "\(base)/again")
+        let rules = { (roots: [String]) in
+            LocalFiles(
+                LocalRules(roots: roots.map { LocalRoot($0) }, home: "\(base)/home", userID: 1000),
+                allowOverwrite: false)
+        }
+        let roots = ["\(base)/all", "\(base)/again/", "/proc/self/root", "/proc/\(getpid())/root", "/"]
+        for root in roots {
+            for path in ["/etc/passwd", "\(root)/etc/passwd", "\(base)/root/in", "\(root)\(base)/root/in"] {
+                let refusal = Self.refusal(rules([root]), path)
+                #expect(refusal.contains("is the root directory under another name"), "\(root) \(path): \(refusal)")
+                #expect(refusal.contains("\(root) there is"), "\(refusal)")
+                #expect(
+                    Self.refusal(rules([root, "\(base)/root/sub"]), path).contains("Allowed are paths in: \(base)"))
+            }
+            let both = rules([root, "\(base)/root"])
+            #expect(Self.opened(both, "\(base)/root/in") == .success("root/in"))
+            // A root below it is one of its own.
+            #expect(Self.opened(rules([root, "\(base)/all\(base)/root"]), "\(base)/root/in") == .success("root/in"))
+            #expect(throws: LocalRefusal.self) { _ = try rules([root]).create("\(root)\(base)/root/new") }
+        }
+        // When it leads elsewhere later, another broker looks at it.
+        let link = LocalRoot("\(base)/all")
+        #expect(link.isEverything && !link.hasChanged)
+        unlink("\(base)/all")
+        symlink("root", "\(base)/all")
+        #expect(link.hasChanged && !LocalRoot("\(base)/all").isEverything)
     }
 
     @Test("what is no regular file is refused, and nothing blocks on it")

@@ -530,6 +530,12 @@ struct SFTPHostileServerTests {
             try await confined.read(Array("/base/link/f".utf8), .head(10))
         }
         #expect(error == .outside(path: Array("/base/link".utf8)))
+        // Nor does a base directory that is itself a symlink, to the root directory for one.
+        let linked = RemoteFiles(channel: files.channel, base: Array("/base/link".utf8))
+        let other = await self.error { () async throws(SFTPError) in
+            try await linked.read(Array("/base/link/f".utf8), .head(10))
+        }
+        #expect(other == .outside(path: Array("/base/link".utf8)))
     }
 
     @Test func `the ends before the first packet are told apart`() {

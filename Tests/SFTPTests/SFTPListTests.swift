@@ -123,6 +123,18 @@ struct SFTPListTests {
             #expect(listing == .outside(path: scene.path("based")))
             #expect(try await files.list(scene.path("base"), limit: 9).entries.count == 5)
         }
+        // One that leads to the root directory confines nothing.
+        symlink("/", "\(scene.directory)/all")
+        for base in [scene.path("all"), Array("/proc/self/root".utf8)] {
+            let files = RemoteFiles(channel: scene.channel, base: base)
+            for error in [
+                await sftpError { () async throws(SFTPError) in try await files.read(scene.path("base/in"), .head(9)) },
+                await sftpError { () async throws(SFTPError) in try await files.list(base, limit: 9) },
+                await sftpError { () async throws(SFTPError) in
+                    try await files.write(scene.path("all/new"), [1], .init(policy: .replace))
+                },
+            ] { #expect(error == .baseIsRoot) }
+        }
         // The base itself may be a symlink that is set anew while the connection stays.
         unlink("\(scene.directory)/alias")
         symlink("based", "\(scene.directory)/alias")

@@ -1,4 +1,6 @@
+import Glibc
 import IPC
+import TestSupport
 import Testing
 
 @testable import Supervisor
@@ -74,7 +76,33 @@ struct RestrictionsTests {
         #expect(mistakes(single(#""local_roots": ["\#(path)"]"#)).count == 1)
     }
 
-    @Test(arguments: ["/srv", "/srv/", "/...", "/..a", "/a/../b", "/ ", "/srv/a/.."])
+    @Test(arguments: [
+        "/proc/self/root", "//proc/./self/root/", "/proc/1/root", "/proc/thread-self/root", "/proc/self/cwd",
+        "/proc/1/task/1/root", "/proc/self/root/srv", "/proc/self/root/..", "/proc/self/fd/3", "/dev/fd/3",
+        "/srv/../proc/self/root",
+    ])
+    func `so is what /proc calls a directory of a process`(path: String) {
+        let base = mistakes(multi(#""base_dir": "\#(path)""#))
+        #expect(base.count == 1 && base.first?.hasPrefix("hosts.a.base_dir: restricts nothing: ") == true, "\(base)")
+        let local = mistakes(single(#""local_roots": ["/tmp", "\#(path)"]"#))
+        #expect(local.count == 1 && local.first?.hasPrefix("local_roots[1]: restricts nothing: ") == true, "\(local)")
+    }
+
+    @Test func `a root that leads to the root directory is a mistake where it may be looked at`() throws {
+        let directory = try TemporaryDirectory()
+        symlink("/", directory.file("all"))
+        symlink(directory.path, directory.file("own"))
+        let roots = ["", "/own", "/all", "/all/", "/own/all", "/missing"].map { "\"\(directory.path)\($0)\"" }
+        // Reading it looks at nothing.
+        let loaded = try config(single(#""local_roots": [\#(roots.joined(separator: ", "))]"#))
+        let found = RootDirectory.mistakes(in: loaded)
+        #expect(
+            found.map { String($0.prefix(14)) } == ["local_roots[2]", "local_roots[3]", "local_roots[4]"], "\(found)")
+    }
+
+    @Test(arguments: [
+        "/srv", "/srv/", "/...", "/..a", "/a/../b", "/ ", "/srv/a/..", "/proc", "/srv/proc/self/root", "/dev/shm",
+    ])
     func `a directory below it is taken`(path: String) throws {
         #expect(try config(multi(#""base_dir": "\#(path)""#)).policy.hosts[0].baseDir == path)
         #expect(try config(single(#""local_roots": ["\#(path)"]"#)).localRoots == [path])

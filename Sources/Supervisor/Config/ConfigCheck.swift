@@ -14,7 +14,8 @@ package struct ConfigCheck {
             lines += loaded.warnings.map { "warning: \($0)" }
             if let problem = Startup.fileBrokerProblem(loaded) { lines.append("warning: \(problem)") }
             if let notice = loaded.localFilesNotice() { lines.append("note: \(notice)") }
-            let problems = Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
+            let problems =
+                RootDirectory.mistakes(in: loaded) + Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
             lines += problems.map { "error: \($0)" }
             guard problems.isEmpty else { return }
             let count = loaded.policy.hosts.count

@@ -102,10 +102,18 @@ struct Restrictions {
         }
     }
 
-    /// The root directory holds everything.
+    /// The root directory holds everything, and what /proc calls a directory of a process may be it. Nothing is looked at
+    /// here; `RootDirectory` and the file broker do that.
     private func refuseRoot(_ path: String, written: String, _ key: Key, at place: String) {
-        guard PathComponents.withoutParents(path).isEmpty else { return }
-        reader.note(
-            place, "restricts nothing: \"\(written)\" is the root directory. \(key.instead), or remove the key")
+        let plain = PathComponents.withoutParents(path)
+        if plain.isEmpty {
+            reader.note(
+                place, "restricts nothing: \"\(written)\" is the root directory. \(key.instead), or remove the key")
+        } else if RootDirectory.isOfProcess(plain) || RootDirectory.isOfProcess(PathComponents.of(path)) {
+            reader.note(
+                place,
+                "restricts nothing: \"\(written)\" leads to whatever directory a process has. \(key.instead), "
+                    + "or remove the key")
+        }
     }
 }

@@ -5,6 +5,8 @@ package enum ServeCommand {
     package static func run(configPath: String, environment: [String: String]) -> Int32 {
         do {
             let loaded = try ConfigFile.load(configPath, environment: environment)
+            let roots = RootDirectory.mistakes(in: loaded)
+            guard roots.isEmpty else { throw ConfigError(path: configPath, mistakes: roots) }
             try Startup.check(loaded)
             Startup.warn(loaded)
             let worker = try Startup.workerProgram()

@@ -93,6 +93,7 @@ struct Resolution {
         guard let target else { return asked }
         guard let root else { return joined(try await target.name()) }
         let resolvedBase = try await root.name()
+        guard resolvedBase.contains(where: { $0 != UInt8(ascii: "/") }) else { throw .baseIsRoot }
         let resolved: [UInt8]
         do throws(SFTPError) {
             resolved = try await target.name()
@@ -104,16 +105,16 @@ struct Resolution {
         guard RemotePath.isInside(resolved, resolvedBase) || (name != nil && joined(resolved) == resolvedBase) else {
             throw .outside(path: resolved)
         }
-        if !client.offers(.limits) { try await expectNoSymlinks(resolved, below: resolvedBase) }
+        if !client.offers(.limits) { try await expectNoSymlinks(resolved) }
         return joined(resolved)
     }
 
     private func joined(_ directory: [UInt8]) -> [UInt8] { name.map { RemotePath.join(directory, $0) } ?? directory }
 
-    /// Throws if a part of the path is a symlink. REALPATH of some servers other than OpenSSH's only tidies the text,
-    /// so each part is looked at.
-    private func expectNoSymlinks(_ path: [UInt8], below base: [UInt8]) async throws(SFTPError) {
-        var ends = RemotePath.ends(path).filter { $0 > base.count }[...]
+    /// Throws if a part of the path, the base and those above it included, is a symlink. REALPATH of some servers other
+    /// than OpenSSH's only tidies the text, so each part is looked at.
+    private func expectNoSymlinks(_ path: [UInt8]) async throws(SFTPError) {
+        var ends = RemotePath.ends(path)[...]
         while !ends.isEmpty {
             let parts = ends.prefix(RemoteFiles.lookahead).map { Array(path[..<$0]) }
             ends = ends.dropFirst(parts.count)

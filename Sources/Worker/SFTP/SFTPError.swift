@@ -32,6 +32,8 @@ public enum SFTPError: Error, Equatable, Sendable {
     case exists(FileType, path: [UInt8])
     /// `path`, resolved by the host, is not in the base directory.
     case outside(path: [UInt8])
+    /// The base directory, resolved by the host, is its root directory, which confines nothing.
+    case baseIsRoot
     /// The directory has more entries than a listing may have, or names that are too long together.
     case tooManyEntries(limit: Int)
     /// The file changed while it was worked on.

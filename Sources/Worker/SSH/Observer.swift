@@ -31,9 +31,9 @@ enum Observer {
         #"n=$1 c=$2 d=$3 b=$4 h=${5:-${SHELL:-/bin/sh}} l=$6 k=$7; shift 7"#,
         #"u() { v=; [ -z "$1" ] || { v=$(printf %bx "$1"); v=${v%x}; }; }"#,
         #"u "$d"; [ -z "$v" ] || CDPATH= cd -- "$v" || { printf "\036%s?\n" "$n" >&2; exit 1; }"#,
-        // Both as they are without symlinks; a tree that cannot be entered holds nothing.
+        // Both as they are without symlinks; a tree that cannot be entered, or is the root directory, holds nothing.
         #"u "$b"; [ -z "$v" ] || { p=$(pwd -P; printf x); b=$(CDPATH= cd -- "$v" && pwd -P; printf x); b=${b%??};"#
-            + #" case "${p%??}/" in "${b%/}/"*) ;; *) printf "\036%s/\n" "$n" >&2; exit 1;; esac; }"#,
+            + #" case "$b:${p%??}/" in /:*|x:*) false;; "$b:$b/"*) ;; *) false;; esac || { printf "\036%s/\n" "$n" >&2; exit 1; }; }"#,
         #"u "$c"; c=$v f="#,
         #"(trap "kill -9 \$! ; exit 9" TERM; sleep "$l" & wait $! && kill -USR1 $$ && exec /bin/sh -c "$k" sh w "$$:$n")"#
             + #" </dev/null >/dev/null 2>&1 & w=$! "#,

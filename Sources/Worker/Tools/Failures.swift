@@ -98,7 +98,8 @@ enum Failures {
                 + (detail.isEmpty ? "." : ": \(detail).") + " The command was not run."
         case .outside:
             return "hosts.\(host.name).base_dir is \"\(host.baseDir ?? "")\", and the working directory "
-                + "\"\(directory.prefix(500))\" leads out of it through a symlink. The command was not run. "
+                + "\"\(directory.prefix(500))\" leads out of it through a symlink, or that tree is the root directory on "
+                + "\"\(host.name)\", which confines nothing. The command was not run. "
                 + "Choose a directory in that tree, or ask the user to change hosts.\(host.name).base_dir."
         case .tooLong(let bytes, let limit):
             return

@@ -60,7 +60,7 @@ extension FileFailure {
         let rule =
             switch error {
             case .exists: "allow_overwrite"
-            case .outside: "base_dir"
+            case .outside, .baseIsRoot: "base_dir"
             default: ""
             }
         self.init(sentence: FileFailures.sentence(error, host, path: path), rule: rule)

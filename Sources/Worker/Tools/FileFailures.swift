@@ -50,6 +50,10 @@ enum FileFailures {
             return
                 "hosts.\(host.name).base_dir is \"\(host.baseDir ?? "")\", and \(place) leads out of it through a symlink. "
                 + "Choose a path in that tree, or ask the user to change hosts.\(host.name).base_dir."
+        case .baseIsRoot:
+            return
+                "hosts.\(host.name).base_dir is \"\(host.baseDir ?? "")\", which is the root directory on \"\(host.name)\" and "
+                + "confines nothing, so no file there is used. Ask the user to name a directory in hosts.\(host.name).base_dir."
         case .tooManyEntries(let limit):
             return "\(place) has more than \(limit) entries, too many to list. Use ssh_exec with find."
         case .changed:
