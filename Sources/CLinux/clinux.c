@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,9 @@ _Static_assert(CSD_O_PATH == O_PATH, "open flag");
 _Static_assert(CSD_O_TMPFILE == O_TMPFILE, "open flag");
 #endif
 _Static_assert(CSD_F_GET_SEALS == F_GET_SEALS, "fcntl command");
+// Alignment must not make room for one more: what does not fit is dropped by the kernel, and what fits is closed here.
+_Static_assert(CMSG_SPACE(CSD_RECEIVED_DESCRIPTORS * sizeof(int)) == CMSG_LEN(CSD_RECEIVED_DESCRIPTORS * sizeof(int)),
+               "room for exactly so many descriptors");
 _Static_assert(CSD_CLD_EXITED == CLD_EXITED && CSD_CLD_KILLED == CLD_KILLED && CSD_CLD_DUMPED == CLD_DUMPED, "wait codes");
 
 int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
@@ -49,53 +53,50 @@ int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &length);
 }
 
-ssize_t csd_send_message(int socket, const void *bytes, size_t count, int fd) {
+ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count) {
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
     union {
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(CSD_MAXIMUM_DESCRIPTORS * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
+    if (fd_count > CSD_MAXIMUM_DESCRIPTORS) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (fd_count > 0) {
+        size_t size = fd_count * sizeof(int);
         memset(&control, 0, sizeof(control));
         message.msg_control = control.space;
-        message.msg_controllen = sizeof(control.space);
+        message.msg_controllen = CMSG_SPACE(size);
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(int));
+        header->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(header), fds, size);
     }
     return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
-ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fd, int *surplus, int *flags) {
+ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fds, size_t *fd_count, int *flags) {
     struct iovec part = {.iov_base = bytes, .iov_len = capacity};
-    // There is room for a second descriptor, so that it is seen and closed and not only cut off.
     union {
-        char space[CMSG_SPACE(2 * sizeof(int))];
+        char space[CMSG_SPACE(CSD_RECEIVED_DESCRIPTORS * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
-    *fd = -1;
-    *surplus = 0;
+    *fd_count = 0;
     *flags = 0;
     ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (received < 0) return received;
     *flags = message.msg_flags;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        // The kernel puts no more into the control data than there is room for, which is CSD_RECEIVED_DESCRIPTORS.
         size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t index = 0; index < count; index++) {
-            int passed;
-            memcpy(&passed, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
-            if (*fd < 0) {
-                *fd = passed;
-            } else {
-                close(passed);
-                *surplus += 1;
-            }
+        for (size_t index = 0; index < count && *fd_count < CSD_RECEIVED_DESCRIPTORS; index++) {
+            memcpy(&fds[(*fd_count)++], CMSG_DATA(header) + index * sizeof(int), sizeof(int));
         }
     }
     return received;
@@ -219,6 +220,25 @@ int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return result;
+}
+
+pid_t csd_connect_apart(int socket, const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, length);
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child != 0) return child;
+    // Only calls that are safe after fork, signal-safety(7).
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent) _exit(EIO);
+    if (socket > 0) close_range(0, (unsigned int)socket - 1, 0);
+    close_range((unsigned int)socket + 1, ~0U, 0);
+    _exit(connect(socket, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno);
 }
 
 int csd_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve) {

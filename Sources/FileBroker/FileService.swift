@@ -24,7 +24,7 @@ public struct FileService: ~Copyable {
         guard var first = try supervisor.receive(ToFileBroker.self), case .setup = first.message else {
             throw .badValue
         }
-        guard let memory = first.descriptor.take() else { throw .missingDescriptor }
+        guard let memory = first.descriptors.take() else { throw .missingDescriptor }
         return try FilePolicy(sealed: memory)
     }
 
@@ -54,7 +54,7 @@ public struct FileService: ~Copyable {
         switch incoming.message {
         case .setup: throw .badValue
         case .policy:
-            guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
+            guard let memory = incoming.descriptors.take() else { throw .missingDescriptor }
             files.update(own: OwnPath.all(try FilePolicy(sealed: memory).own))
         case .open(let path):
             if try hasChanged(path, id, local) { return }

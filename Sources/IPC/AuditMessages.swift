@@ -15,7 +15,7 @@ extension ToWorker {
         }
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool { false }
+        public var descriptorCount: Int { 0 }
 
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
@@ -46,7 +46,7 @@ extension ToSupervisor {
         }
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool { false }
+        public var descriptorCount: Int { 0 }
 
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {

@@ -1,14 +1,14 @@
 internal import CLinux
 internal import Glibc
 
-/// A received message, and the descriptor that it carried.
+/// A received message, and the descriptors that it carried.
 public struct Incoming<Message: IPCMessage>: ~Copyable {
     /// The message.
     public let message: Message
     /// The sender's number for it; an answer repeats it.
     public let requestID: UInt32
-    /// The descriptor; present exactly when `message.carriesDescriptor`.
-    public var descriptor: OwnedFD?
+    /// Exactly as many as `message.descriptorCount` says.
+    public var descriptors: PassedDescriptors
 }
 
 /// One end of a SOCK_SEQPACKET pair between two of the processes, unix(7). One message a packet.
@@ -41,6 +41,9 @@ public struct Channel: ~Copyable, Sendable {
         return ends
     }
 
+    /// From here on this end does not block, fcntl(2).
+    public func setNonBlocking() throws(IPCError) { try socket.setNonBlocking() }
+
     /// Takes no descriptor from the other side, whatever it sends: to close one may mean to wait for its file system. Where
     /// the kernel knows how (`SO_PASSRIGHTS`, Linux 6.16) the other side's sending fails; elsewhere `receive` drops it.
     public func refuseDescriptors() {
@@ -64,17 +67,25 @@ public struct Channel: ~Copyable, Sendable {
     public func send(
         _ message: some IPCMessage, requestID: UInt32 = 0, descriptor: borrowing OwnedFD? = nil
     ) throws(IPCError) {
-        let number: Int32 =
-            switch descriptor {
-            case .some(let owned): owned.rawValue
-            case .none: -1
-            }
-        guard message.carriesDescriptor == (number >= 0) else {
-            throw number >= 0 ? .surplusDescriptor : .missingDescriptor
+        switch descriptor {
+        case .some(let owned): try send(message, requestID, [owned.rawValue])
+        case .none: try send(message, requestID, [])
         }
+    }
+
+    /// Sends one message with these descriptors, which stay the caller's; else as `send` with one.
+    public func send(
+        _ message: some IPCMessage, requestID: UInt32, descriptors: borrowing PassedDescriptors
+    ) throws(IPCError) {
+        try send(message, requestID, descriptors.numbers)
+    }
+
+    private func send(_ message: some IPCMessage, _ requestID: UInt32, _ numbers: [Int32]) throws(IPCError) {
+        guard numbers.count >= message.descriptorCount else { throw .missingDescriptor }
+        guard numbers.count == message.descriptorCount else { throw .surplusDescriptor }
         let packet = try message.encoded(requestID: requestID)
         guard packet.count <= Frame.maximumSize else { throw .tooLong(packet.count) }
-        let sent = uninterrupted { csd_send_message(socket.rawValue, packet, packet.count, number) }
+        let sent = uninterrupted { csd_send_message(socket.rawValue, packet, packet.count, numbers, numbers.count) }
         if sent >= 0 { return }
         if errno == EPIPE || errno == ECONNRESET { throw .closed }
         throw .system(call: "sendmsg", errno: errno)
@@ -85,12 +96,12 @@ public struct Channel: ~Copyable, Sendable {
     public func receive<Message: IPCMessage>(_: Message.Type) throws(IPCError) -> Incoming<Message>? {
         // One byte more than allowed, so that a longer packet is seen and not silently cut.
         var packet = [UInt8](repeating: 0, count: Frame.maximumSize + 1)
-        var number: Int32 = -1
-        var surplus: Int32 = 0
+        var numbers = [Int32](repeating: -1, count: Int(CSD_RECEIVED_DESCRIPTORS))
+        var received = 0
         var flags: Int32 = 0
         let count = uninterrupted {
-            Message.mayCarryDescriptor
-                ? csd_receive_message(socket.rawValue, &packet, packet.count, &number, &surplus, &flags)
+            Message.maximumDescriptors > 0
+                ? csd_receive_message(socket.rawValue, &packet, packet.count, &numbers, &received, &flags)
                 : csd_receive_bytes(socket.rawValue, &packet, packet.count, &flags)
         }
         if count < 0 {
@@ -98,17 +109,13 @@ public struct Channel: ~Copyable, Sendable {
             if errno == ECONNRESET { throw .closed }
             throw .system(call: "recvmsg", errno: errno)
         }
-        let descriptor: OwnedFD? = number >= 0 ? OwnedFD(taking: number) : nil
+        let descriptors = PassedDescriptors(taking: numbers[..<received])
         guard flags & Int32(MSG_CTRUNC) == 0 else { throw .controlTruncated }
         guard count > 0 else { throw .closed }
         guard flags & Int32(MSG_TRUNC) == 0, count <= Frame.maximumSize else { throw .tooLong(count) }
         let decoded = try Message.decode(packet[..<count])
-        guard surplus == 0 else { throw .surplusDescriptor }
-        switch (decoded.message.carriesDescriptor, number >= 0) {
-        case (true, false): throw .missingDescriptor
-        case (false, true): throw .surplusDescriptor
-        case (true, true), (false, false): break
-        }
-        return Incoming(message: decoded.message, requestID: decoded.requestID, descriptor: descriptor)
+        guard received >= decoded.message.descriptorCount else { throw .missingDescriptor }
+        guard received == decoded.message.descriptorCount else { throw .surplusDescriptor }
+        return Incoming(message: decoded.message, requestID: decoded.requestID, descriptors: descriptors)
     }
 }

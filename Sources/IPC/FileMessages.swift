@@ -19,10 +19,10 @@ public enum ToFileBroker: IPCMessage {
     case abandon(handle: UInt32)
 
     /// See `MessageSubject`.
-    public var carriesDescriptor: Bool {
+    public var descriptorCount: Int {
         switch self {
-        case .setup, .policy: true
-        case .open, .create, .commit, .abandon: false
+        case .setup, .policy: 1
+        case .open, .create, .commit, .abandon: 0
         }
     }
 
@@ -79,10 +79,10 @@ public enum FromFileBroker: IPCMessage {
     case rootChanged(root: UInt32)
 
     /// See `MessageSubject`.
-    public var carriesDescriptor: Bool { false }
+    public var descriptorCount: Int { 0 }
 
     /// See `IPCMessage`.
-    public static var mayCarryDescriptor: Bool { false }
+    public static var maximumDescriptors: Int { 0 }
 
     /// See `MessageChoice`.
     public static let kinds: [FromFileBroker] = [
@@ -129,10 +129,10 @@ public enum FileAnswer: IPCMessage {
     case refused(rule: String, reason: String)
 
     /// See `MessageSubject`.
-    public var carriesDescriptor: Bool {
+    public var descriptorCount: Int {
         switch self {
-        case .opened, .created: true
-        case .committed, .refused: false
+        case .opened, .created: 1
+        case .committed, .refused: 0
         }
     }
 

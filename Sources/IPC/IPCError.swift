@@ -14,9 +14,9 @@ public enum IPCError: Error, Equatable, Sendable {
     case unknownTag(UInt8)
     /// A field has a value that its type does not allow.
     case badValue
-    /// The message needs a descriptor and none came.
+    /// The message needs a descriptor that did not come.
     case missingDescriptor
-    /// A descriptor came with a message that has none, or more than one came.
+    /// A descriptor came that the message does not have.
     case surplusDescriptor
     /// The kernel cut the control data off (`MSG_CTRUNC`).
     case controlTruncated

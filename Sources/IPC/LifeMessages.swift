@@ -64,10 +64,10 @@ extension ToWorker {
         }
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool {
+        public var descriptorCount: Int {
             switch self {
-            case .setup, .policy: true
-            case .drain, .proceed, .refuseClient: false
+            case .setup, .policy: 1
+            case .drain, .proceed, .refuseClient: 0
             }
         }
 
@@ -121,7 +121,7 @@ extension ToSupervisor {
         }
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool { false }
+        public var descriptorCount: Int { 0 }
 
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {

@@ -11,10 +11,10 @@ extension ToWorker {
         case brokerEnded(UInt32)
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool {
+        public var descriptorCount: Int {
             switch self {
-            case .broker: true
-            case .answered, .failed, .brokerEnded: false
+            case .broker: 1
+            case .answered, .failed, .brokerEnded: 0
             }
         }
 
@@ -81,7 +81,7 @@ extension ToSupervisor {
         }
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool { false }
+        public var descriptorCount: Int { 0 }
 
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {

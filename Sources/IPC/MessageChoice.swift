@@ -20,19 +20,19 @@ extension MessageChoice where Self: CaseIterable & RawRepresentable<UInt8>, AllC
 
 /// The messages of one subject in one direction.
 public protocol MessageSubject: MessageChoice {
-    /// Whether exactly one descriptor accompanies this message.
-    var carriesDescriptor: Bool { get }
+    /// How many descriptors accompany this message, exactly; at most `PassedDescriptors.maximum`.
+    var descriptorCount: Int { get }
 }
 
 /// The messages of one direction, by subject.
 public protocol IPCMessage: MessageSubject {
-    /// Whether some message of this direction carries a descriptor. Where none does, none is taken from the other side.
-    static var mayCarryDescriptor: Bool { get }
+    /// The most descriptors that a message of this direction carries. Where that is 0, none is taken from the other side.
+    static var maximumDescriptors: Int { get }
 }
 
 extension IPCMessage {
-    /// Most directions have such messages.
-    public static var mayCarryDescriptor: Bool { true }
+    /// In most directions some message carries one.
+    public static var maximumDescriptors: Int { 1 }
 
     /// The packet for this message.
     public func encoded(requestID: UInt32) throws(IPCError) -> [UInt8] {

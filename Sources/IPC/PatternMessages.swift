@@ -18,7 +18,7 @@ extension ToSupervisor {
         }
 
         /// See `MessageSubject`.
-        public var carriesDescriptor: Bool { false }
+        public var descriptorCount: Int { 0 }
 
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {

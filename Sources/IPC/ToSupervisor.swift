@@ -24,16 +24,16 @@ public enum ToSupervisor: IPCMessage {
     }
 
     /// See `IPCMessage`.
-    public static var mayCarryDescriptor: Bool { false }
+    public static var maximumDescriptors: Int { 0 }
 
     /// See `MessageSubject`.
-    public var carriesDescriptor: Bool {
+    public var descriptorCount: Int {
         switch self {
-        case .life(let message): message.carriesDescriptor
-        case .files(let message): message.carriesDescriptor
-        case .audit(let message): message.carriesDescriptor
-        case .forwards(let message): message.carriesDescriptor
-        case .patterns(let message): message.carriesDescriptor
+        case .life(let message): message.descriptorCount
+        case .files(let message): message.descriptorCount
+        case .audit(let message): message.descriptorCount
+        case .forwards(let message): message.descriptorCount
+        case .patterns(let message): message.descriptorCount
         }
     }
 

@@ -21,12 +21,12 @@ public enum ToWorker: IPCMessage {
     }
 
     /// See `MessageSubject`.
-    public var carriesDescriptor: Bool {
+    public var descriptorCount: Int {
         switch self {
-        case .life(let message): message.carriesDescriptor
-        case .files(let message): message.carriesDescriptor
-        case .audit(let message): message.carriesDescriptor
-        case .forwards(let message): message.carriesDescriptor
+        case .life(let message): message.descriptorCount
+        case .files(let message): message.descriptorCount
+        case .audit(let message): message.descriptorCount
+        case .forwards(let message): message.descriptorCount
         }
     }
 

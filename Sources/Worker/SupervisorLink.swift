@@ -46,7 +46,7 @@ final class SupervisorLink: Sendable {
         guard var first = try channel.receive(ToWorker.self), case .life(.setup(let role)) = first.message else {
             throw .badValue
         }
-        guard let memory = first.descriptor.take() else { throw .missingDescriptor }
+        guard let memory = first.descriptors.take() else { throw .missingDescriptor }
         return (role, try PolicySnapshot(sealed: memory))
     }
 
@@ -64,10 +64,10 @@ final class SupervisorLink: Sendable {
                     case .life(.refuseClient(let reason)): act(.place(refusal: reason))
                     case .life(.drain(let milliseconds)): act(.drain(milliseconds: milliseconds))
                     case .life(.policy):
-                        guard let memory = incoming.descriptor.take() else { throw .missingDescriptor }
+                        guard let memory = incoming.descriptors.take() else { throw .missingDescriptor }
                         act(.policy(try PolicySnapshot(sealed: memory)))
                     case .files(.broker(let number)):
-                        guard let answers = incoming.descriptor.take() else { throw .missingDescriptor }
+                        guard let answers = incoming.descriptors.take() else { throw .missingDescriptor }
                         brokers.answers[number] = Brokers.Answers(Channel(taking: answers))
                     case .files(.answered(let number)):
                         self.settle(incoming.requestID, self.answer(to: incoming.requestID, brokers.answers[number]))
@@ -100,7 +100,7 @@ final class SupervisorLink: Sendable {
             for _ in 0..<Self.maximumAnswers {
                 guard let answers, var incoming = try answers.channel.receive(FileAnswer.self) else { break }
                 var file: DiskFD?
-                if let descriptor = incoming.descriptor.take() { file = DiskFD(descriptor) }
+                if let descriptor = incoming.descriptors.take() { file = DiskFD(descriptor) }
                 // One of before, which nobody waits for.
                 guard incoming.requestID == id else { continue }
                 switch (incoming.message, file) {

@@ -90,13 +90,13 @@ func misbehave(_ conduct: Conduct) throws -> Never {
         let packet = try FromFileBroker.done.encoded(requestID: id)
         let null = OwnedFD(taking: open("/dev/null", O_RDONLY | O_CLOEXEC))
         // Where it cannot even be sent, ending is all that is left.
-        guard csd_send_message(3, packet, packet.count, null.rawValue) >= 0 else { fail("errno \(errno)") }
+        guard csd_send_message(3, packet, packet.count, [null.rawValue], 1) >= 0 else { fail("errno \(errno)") }
     case .oversized:
         let packet = [UInt8](repeating: 1, count: Frame.maximumSize + 1000)
-        _ = csd_send_message(3, packet, packet.count, -1)
+        _ = csd_send_message(3, packet, packet.count, nil, 0)
     case .garbage:
         let packet: [UInt8] = [1, 99, 0, 0, 0, 0, 0, 0]
-        _ = csd_send_message(3, packet, packet.count, -1)
+        _ = csd_send_message(3, packet, packet.count, nil, 0)
     case .silent, .mute, .early, .endless: break
     }
     while true { pause() }

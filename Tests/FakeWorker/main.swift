@@ -48,7 +48,7 @@ guard let conduct = Conduct(rawValue: line) else { fail("no such conduct: \(line
 func misbehave(_ conduct: Conduct, as program: String) -> Never {
     let channel = Channel(taking: OwnedFD(taking: channelDescriptor))
     do {
-        guard var setup = try channel.receive(ToWorker.self), let memory = setup.descriptor.take() else {
+        guard var setup = try channel.receive(ToWorker.self), let memory = setup.descriptors.take() else {
             fail("no policy")
         }
         let policy = try PolicySnapshot(sealed: memory)

@@ -62,7 +62,7 @@ import Testing
             }
             guard var incoming = try worker.receive(FileAnswer.self) else { return (outcome.message, nil, -1) }
             #expect(incoming.requestID == id)
-            let file = incoming.descriptor.take()?.release() ?? -1
+            let file = incoming.descriptors.take()?.release() ?? -1
             return (outcome.message, incoming.message, file)
         }
     }

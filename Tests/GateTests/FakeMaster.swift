@@ -36,15 +36,15 @@ final class FakeMaster {
         var have = 0
         var descriptor: Int32 = -1
         while have < count {
-            var passed: Int32 = -1
-            var surplus: Int32 = 0
+            var passed = [Int32](repeating: -1, count: Int(CSD_RECEIVED_DESCRIPTORS))
+            var received = 0
             var flags: Int32 = 0
             let result = taken.withUnsafeMutableBytes { buffer in
                 csd_receive_message(
-                    number, buffer.baseAddress?.advanced(by: have), count - have, &passed, &surplus, &flags)
+                    number, buffer.baseAddress?.advanced(by: have), count - have, &passed, &received, &flags)
             }
-            guard result > 0, surplus == 0 else { throw IPCError.closed }
-            if passed >= 0 { descriptor = passed }
+            guard result > 0, received <= 1 else { throw IPCError.closed }
+            if received == 1 { descriptor = passed[0] }
             have += result
         }
         return (taken, descriptor)
@@ -69,7 +69,7 @@ final class FakeMaster {
     func say(_ replies: MuxReply...) throws { try send(replies.flatMap { $0.encoded() }) }
 
     func send(_ bytes: [UInt8]) throws {
-        try #require(csd_send_message(number, bytes, bytes.count, -1) == bytes.count)
+        try #require(csd_send_message(number, bytes, bytes.count, nil, 0) == bytes.count)
     }
 
     func close() { socket = nil }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TestSupport
 import Testing
 
 @testable import IPC
@@ -14,7 +15,7 @@ struct ChannelTests {
         let down = try worker.next(ToWorker.self)
         #expect(down.message == .life(.drain(milliseconds: 4500)))
         #expect(down.requestID == 9)
-        #expect(!down.hadDescriptor)
+        #expect(down.descriptors == 0)
         try worker.send(ToSupervisor.life(.ready(landlockABI: 6)), requestID: .max)
         try worker.send(ToSupervisor.life(.clientGone))
         let first = try supervisor.next(ToSupervisor.self)
@@ -45,7 +46,7 @@ struct ChannelTests {
         let pipe = try TestPipe()
         try pair.channel.send(ToWorker.life(.policy), descriptor: pipe.writer)
         guard var incoming = try receiver.receive(ToWorker.self) else { throw IPCError.closed }
-        let passed = try taken(&incoming.descriptor)
+        let passed = try taken(&incoming.descriptors)
         #expect(passed.rawValue != pipe.writerNumber)
         #expect(fcntl(passed.rawValue, F_GETFD) & FD_CLOEXEC != 0)
         var byte: UInt8 = 0x5A
@@ -62,7 +63,7 @@ struct ChannelTests {
         try pair.channel.send(ToWorker.life(.policy), descriptor: pipe.writer)
         pipe.writer = nil
         #expect(!pipe.isAtEnd, "the copy in flight keeps the pipe open")
-        #expect(try receiver.next(ToWorker.self).hadDescriptor)
+        #expect(try receiver.next(ToWorker.self).descriptors == 1)
         #expect(pipe.isAtEnd)
     }
 
@@ -118,15 +119,92 @@ struct ChannelTests {
         #expect(recv(pair.raw.rawValue, &byte, 1, 0) == 1)
     }
 
-    @Test(arguments: [2, 3, 5])
-    func `several descriptors in one packet are refused and closed`(count: Int) throws {
+    @Test(arguments: 0...6, 0...3)
+    func `every number of descriptors but the message's own is refused, and all of them are closed`(
+        sent: Int, wanted: Int
+    ) throws {
         let pair = try RawPair()
         let pipe = try TestPipe()
-        try pair.send(
-            try ToWorker.life(.policy).encoded(requestID: 0),
-            descriptors: Array(repeating: pipe.writerNumber, count: count))
+        let packet = try Passing(descriptorCount: wanted).encoded(requestID: 1)
+        try pair.send(packet, descriptors: Array(repeating: pipe.writerNumber, count: sent))
         pipe.writer = nil
-        #expect(pair.refusal(of: ToWorker.self) == (count == 2 ? .surplusDescriptor : .controlTruncated))
+        let refusal = pair.refusal(of: Passing.self)
+        switch sent {
+        case wanted: #expect(refusal == nil)
+        case ..<wanted: #expect(refusal == .missingDescriptor)
+        // There is room for one more than a message may have: what is beyond that is cut off by the kernel.
+        case ...4: #expect(refusal == .surplusDescriptor)
+        default: #expect(refusal == .controlTruncated)
+        }
+        #expect(pipe.isAtEnd)
+    }
+
+    @Test func `three descriptors arrive in their order, each open and close-on-exec`() throws {
+        let pair = try RawPair()
+        let receiver = Channel(taking: try pair.raw.duplicateForChild())
+        let pipes = [try TestPipe(), try TestPipe(), try TestPipe()]
+        let three = PassedDescriptors(
+            try pipes[0].takeWriter(), try pipes[1].takeWriter(), try pipes[2].takeWriter())
+        try pair.channel.send(Passing(descriptorCount: 3), requestID: 7, descriptors: three)
+        guard var incoming = try receiver.receive(Passing.self) else { throw IPCError.closed }
+        #expect(incoming.requestID == 7 && incoming.descriptors.count == 3)
+        for (index, pipe) in pipes.enumerated() {
+            let passed = try taken(&incoming.descriptors)
+            #expect(fcntl(passed.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+            var byte = UInt8(index)
+            #expect(write(passed.rawValue, &byte, 1) == 1)
+            byte = 0xFF
+            #expect(read(pipe.reader.rawValue, &byte, 1) == 1)
+            #expect(byte == UInt8(index))
+        }
+        #expect(incoming.descriptors.count == 0)
+    }
+
+    @Test(arguments: [0, 1, 2, 4, 255])
+    func `what is sent with another number of descriptors than the message's is refused here`(wanted: Int) throws {
+        let pair = try RawPair()
+        let pipe = try TestPipe()
+        let three = PassedDescriptors(
+            try pipe.reader.duplicateForChild(), try pipe.reader.duplicateForChild(),
+            try pipe.reader.duplicateForChild())
+        #expect(throws: wanted < 3 ? IPCError.surplusDescriptor : .missingDescriptor) {
+            try pair.channel.send(Passing(descriptorCount: wanted), requestID: 0, descriptors: three)
+        }
+        var byte: UInt8 = 0
+        #expect(recv(pair.raw.rawValue, &byte, 1, Int32(MSG_DONTWAIT)) == -1)
+        #expect(errno == EAGAIN)
+    }
+
+    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    func `random packets with any number of descriptors are taken whole or refused, and nothing stays open`(
+        seed: UInt64
+    ) throws {
+        var generator = SeededGenerator(seed: seed)
+        let pair = try RawPair()
+        let pipe = try TestPipe()
+        var taken = 0
+        for _ in 0..<2000 {
+            let wanted = Int(generator.next() & 3)
+            let sent = generator.next() & 3 == 0 ? Int(generator.next() % 7) : wanted
+            var packet = try Passing(descriptorCount: wanted).encoded(
+                requestID: UInt32(truncatingIfNeeded: generator.next()))
+            let noise = generator.next()
+            switch noise & 7 {
+            case 0: packet[Int(noise >> 8) % packet.count] = UInt8(truncatingIfNeeded: noise >> 40)
+            case 1: packet.removeLast(Int(noise >> 8) % packet.count)
+            case 2: packet += [UInt8](repeating: 0, count: Int(noise >> 8 & 15))
+            default: break
+            }
+            try pair.send(packet, descriptors: Array(repeating: pipe.writerNumber, count: sent))
+            let message = try? Passing.decode(packet[...]).message
+            let refusal = pair.refusal(of: Passing.self)
+            #expect(
+                (refusal == nil) == (message?.descriptorCount == sent),
+                "\(packet) with \(sent): \(String(describing: refusal))")
+            if refusal == nil { taken += 1 }
+        }
+        #expect(taken > 500)
+        pipe.writer = nil
         #expect(pipe.isAtEnd)
     }
 
@@ -185,12 +263,16 @@ struct ChannelTests {
             let pipe = try TestPipe()
             let setup = try ToWorker.life(.setup(.serve)).encoded(requestID: 0)
             func allKinds() throws {
-                for descriptors in 0...4 {
+                for descriptors in 0...6 {
                     for packet in [
                         setup, Array(setup.dropLast()), setup + [0], [0], [UInt8](repeating: 1, count: 70_000),
                     ] {
                         try pair.send(packet, descriptors: Array(repeating: pipe.writerNumber, count: descriptors))
                         _ = pair.refusal(of: ToWorker.self)
+                        try pair.send(
+                            Passing(descriptorCount: 3).encoded(requestID: 0),
+                            descriptors: Array(repeating: pipe.writerNumber, count: descriptors))
+                        _ = pair.refusal(of: Passing.self)
                     }
                 }
             }

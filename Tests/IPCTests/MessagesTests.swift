@@ -102,20 +102,20 @@ struct MessagesTests {
     @Test func `the policy and local files travel as descriptors, and nothing else does`() {
         for message in ToWorker.samples {
             switch message {
-            case .life(.setup), .life(.policy), .files(.broker): #expect(message.carriesDescriptor)
+            case .life(.setup), .life(.policy), .files(.broker): #expect(message.descriptorCount == 1)
             case .life(.drain), .life(.proceed), .life(.refuseClient), .files(.answered), .files(.failed),
                 .files(.brokerEnded), .audit, .forwards:
-                #expect(!message.carriesDescriptor)
+                #expect(message.descriptorCount == 0)
             }
         }
-        for message in ToSupervisor.samples { #expect(!message.carriesDescriptor) }
-        #expect(!ToSupervisor.mayCarryDescriptor && !FromFileBroker.mayCarryDescriptor)
-        for message in FromFileBroker.samples { #expect(!message.carriesDescriptor) }
+        for message in ToSupervisor.samples { #expect(message.descriptorCount == 0) }
+        #expect(ToSupervisor.maximumDescriptors == 0 && FromFileBroker.maximumDescriptors == 0)
+        for message in FromFileBroker.samples { #expect(message.descriptorCount == 0) }
         for message in ToFileBroker.samples {
-            #expect(message.carriesDescriptor == [.setup, .policy].contains(message))
+            #expect(message.descriptorCount == ([.setup, .policy].contains(message) ? 1 : 0))
         }
         for message in FileAnswer.samples {
-            #expect(message.carriesDescriptor == [1, 2].contains(message.number))
+            #expect(message.descriptorCount == ([1, 2].contains(message.number) ? 1 : 0))
         }
     }
 

@@ -60,6 +60,12 @@ struct RawPair: ~Copyable {
     }
 }
 
+/// Takes the next of a message's descriptors, of which one must be left.
+func taken(_ descriptors: inout PassedDescriptors) throws -> OwnedFD {
+    guard let descriptor = descriptors.take() else { throw IPCError.closed }
+    return descriptor
+}
+
 /// Takes a descriptor out of where it is, which must not be empty.
 func taken(_ slot: inout OwnedFD?) throws -> OwnedFD {
     guard let descriptor = slot.take() else { throw IPCError.closed }
@@ -67,16 +73,10 @@ func taken(_ slot: inout OwnedFD?) throws -> OwnedFD {
 }
 
 extension Channel {
-    /// The next message, which must be there; its descriptor, if it has one, is closed.
-    func next<Message: IPCMessage>(_: Message.Type) throws -> (message: Message, requestID: UInt32, hadDescriptor: Bool)
-    {
+    /// The next message, which must be there; its descriptors are closed.
+    func next<Message: IPCMessage>(_: Message.Type) throws -> (message: Message, requestID: UInt32, descriptors: Int) {
         guard let incoming = try receive(Message.self) else { throw IPCError.truncated }
-        let hadDescriptor =
-            switch incoming.descriptor {
-            case .some: true
-            case .none: false
-            }
-        return (incoming.message, incoming.requestID, hadDescriptor)
+        return (incoming.message, incoming.requestID, incoming.descriptors.count)
     }
 }
 
@@ -121,4 +121,19 @@ func openDescriptors() throws -> Int {
     }
     // Less the directory itself.
     return count - 1
+}
+
+/// A direction whose message has as many descriptors as it says.
+struct Passing: IPCMessage {
+    static let maximumDescriptors = PassedDescriptors.maximum
+    static let kinds = [Passing(descriptorCount: 0)]
+
+    var descriptorCount: Int
+    let number: UInt8 = 1
+
+    mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        var count = UInt8(descriptorCount)
+        try fields.field(&count)
+        descriptorCount = Int(count)
+    }
 }

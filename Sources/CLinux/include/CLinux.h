@@ -16,11 +16,15 @@ struct csd_peer_credentials {
 };
 int csd_peer_credentials(int fd, struct csd_peer_credentials *out);
 
-// Sends bytes as one message, and a descriptor with them unless `fd` is -1, sendmsg(2), cmsg(3). Raises no SIGPIPE.
-ssize_t csd_send_message(int socket, const void *bytes, size_t count, int fd);
-// Receives one message. `*fd` is its descriptor, or -1 if none came. `*surplus` is 1 if a second one came, which is
-// closed here; the kernel drops further ones. `*flags` is msg_flags (MSG_TRUNC, MSG_CTRUNC).
-ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fd, int *surplus, int *flags);
+// Sends bytes as one message, and these descriptors with them, at most CSD_MAXIMUM_DESCRIPTORS, sendmsg(2), cmsg(3). Raises
+// no SIGPIPE.
+#define CSD_MAXIMUM_DESCRIPTORS 3
+ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count);
+// Receives one message and its descriptors, which the caller owns. There is room for one more than a message may have, so
+// that it is seen; the kernel drops further ones. `*flags` is msg_flags (MSG_TRUNC, MSG_CTRUNC).
+#define CSD_RECEIVED_DESCRIPTORS 4
+ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int fds[CSD_RECEIVED_DESCRIPTORS], size_t *fd_count,
+                            int *flags);
 
 // The same for a side that takes none: the kernel drops them, without the wait that closing one may mean, and says MSG_CTRUNC.
 ssize_t csd_receive_bytes(int socket, void *bytes, size_t capacity, int *flags);
@@ -76,6 +80,11 @@ int csd_start_writeback(int descriptor);
 // is in a process group of its own if `own_group` is 1. Returns 0 or an errno.
 int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const environment[], const int *descriptors,
               size_t count, int own_group);
+
+// connect(2) of a non-blocking socket to a path of AF_UNIX, in a child process: to look a path up may mean to wait for its file
+// system, for ever. The child has no other descriptor, shares this process's end, and exits with 0 or the errno of connect.
+// Returns its process id. The caller must be the only thread of its process.
+pid_t csd_connect_apart(int socket, const char *path);
 
 // prctl(2).
 int csd_set_no_new_privs(void);

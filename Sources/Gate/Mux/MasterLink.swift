@@ -115,7 +115,7 @@ public final class MasterLink {
     /// Sends the next bytes or, after all bytes, the next descriptor. Returns whether to go on.
     private func sendNext() -> Bool {
         if sent < outgoing.count {
-            guard let count = transmit(outgoing[sent...], descriptor: -1) else { return false }
+            guard let count = transmit(outgoing[sent...], descriptor: nil) else { return false }
             sent += count
             return true
         }
@@ -129,7 +129,7 @@ public final class MasterLink {
     }
 
     /// Returns how many bytes were sent; nil if there is no room, or no connection any more.
-    private func transmit(_ bytes: ArraySlice<UInt8>, descriptor: Int32) -> Int? {
+    private func transmit(_ bytes: ArraySlice<UInt8>, descriptor: Int32?) -> Int? {
         let result: StreamSocket.Sent
         switch socket {
         case .some(let socket): result = socket.send(bytes, descriptor: descriptor)

@@ -45,10 +45,13 @@ struct StreamSocket: ~Copyable {
         return code == EAGAIN ? .nothing : .failed(errno: code)
     }
 
-    /// Sends as many bytes as there is room for, sendmsg(2), with a descriptor unless `passed` is -1.
-    func send(_ bytes: ArraySlice<UInt8>, descriptor passed: Int32 = -1) -> Sent {
+    /// Sends as many bytes as there is room for, sendmsg(2), with a descriptor where there is one to pass.
+    func send(_ bytes: ArraySlice<UInt8>, descriptor passed: Int32? = nil) -> Sent {
+        let numbers = passed.map { [$0] } ?? []
         let result = bytes.withUnsafeBytes { buffer in
-            uninterrupted { csd_send_message(descriptor.rawValue, buffer.baseAddress, buffer.count, passed) }
+            uninterrupted {
+                csd_send_message(descriptor.rawValue, buffer.baseAddress, buffer.count, numbers, numbers.count)
+            }
         }
         guard result < 0 else { return .count(result) }
         switch errno {

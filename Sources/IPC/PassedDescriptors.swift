@@ -1,0 +1,55 @@
+internal import CLinux
+
+/// The descriptors of one message, in their order: at most three, which are those of a session, standard input, output and
+/// error.
+public struct PassedDescriptors: ~Copyable, Sendable {
+    /// So many travel with a message at most.
+    public static let maximum = Int(CSD_MAXIMUM_DESCRIPTORS)
+
+    private var first: OwnedFD?
+    private var second: OwnedFD?
+    private var third: OwnedFD?
+
+    /// None.
+    public init() {}
+
+    /// Those of a session.
+    public init(_ first: consuming OwnedFD, _ second: consuming OwnedFD, _ third: consuming OwnedFD) {
+        self.first = consume first
+        self.second = consume second
+        self.third = consume third
+    }
+
+    /// Takes ownership of all of these, and closes what is more than `maximum`.
+    init(taking numbers: ArraySlice<Int32>) {
+        for number in numbers {
+            let descriptor = OwnedFD(taking: number)
+            switch count {
+            case 0: first = consume descriptor
+            case 1: second = consume descriptor
+            case 2: third = consume descriptor
+            default: break
+            }
+        }
+    }
+
+    /// How many are left.
+    public var count: Int { numbers.count }
+
+    /// Their numbers, for calls that borrow them.
+    var numbers: [Int32] { Self.number(first) + Self.number(second) + Self.number(third) }
+
+    /// The next one, which belongs to the caller from here on; nil where none is left.
+    public mutating func take() -> OwnedFD? {
+        if let next = first.take() { return next }
+        if let next = second.take() { return next }
+        return third.take()
+    }
+
+    private static func number(_ descriptor: borrowing OwnedFD?) -> [Int32] {
+        switch descriptor {
+        case .some(let owned): [owned.rawValue]
+        case .none: []
+        }
+    }
+}
