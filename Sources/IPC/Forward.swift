@@ -77,13 +77,13 @@ public struct ForwardEntry: Equatable, Sendable {
     public var remotePort: UInt16
     /// When it was made, seconds since 1970.
     public var since: UInt64
-    /// Why it is dead; empty while its listener is there.
-    public var reason: String
+    /// What is wrong with it; nil while its listener is there.
+    public var trouble: ForwardTrouble?
 
     /// An entry.
     public init(
         forward: UInt32, host: String, localPort: UInt16, remoteHost: String, remotePort: UInt16, since: UInt64,
-        reason: String
+        trouble: ForwardTrouble? = nil
     ) {
         self.forward = forward
         self.host = host
@@ -91,12 +91,11 @@ public struct ForwardEntry: Equatable, Sendable {
         self.remoteHost = remoteHost
         self.remotePort = remotePort
         self.since = since
-        self.reason = reason
+        self.trouble = trouble
     }
 
-    /// Entries in one message, and bytes of a reason: all of them fit into one packet.
+    /// Entries in one message: all of them fit into one packet.
     public static let maximumCount: UInt8 = 64
-    static let maximumReason = 300
 
     mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         try fields.field(&forward)
@@ -105,11 +104,11 @@ public struct ForwardEntry: Equatable, Sendable {
         try fields.field(&remoteHost)
         try fields.field(&remotePort)
         try fields.field(&since)
-        try fields.field(&reason, limit: Self.maximumReason)
+        try fields.field(&trouble, blank: .closing) { (trouble, fields) throws(IPCError) in try fields.field(&trouble) }
     }
 
     static let blank = ForwardEntry(
-        forward: 0, host: "", localPort: 0, remoteHost: "", remotePort: 0, since: 0, reason: "")
+        forward: 0, host: "", localPort: 0, remoteHost: "", remotePort: 0, since: 0)
 }
 
 /// How `ssh -O forward` came to nothing.

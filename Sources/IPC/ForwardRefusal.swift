@@ -16,8 +16,10 @@ public enum ForwardRefusal: MessageChoice {
     case noPort
     /// The names of the host's ControlMaster are too long.
     case namesTooLong(host: String)
-    /// The forward could not be written down, for this reason.
-    case notWritten(why: String)
+    /// The forward could not be written down in this file or directory.
+    case notWritten(path: String, errno: UInt32)
+    /// The forward could not be written down, because others may write into this directory.
+    case notWrittenAmongOthers(directory: String)
     /// The host may carry forwards no more; this one is closed again.
     case allowedNoMore(host: String)
     /// The master was said to listen, and does not.
@@ -40,7 +42,8 @@ public enum ForwardRefusal: MessageChoice {
     /// See `MessageChoice`.
     public static let kinds: [ForwardRefusal] = [
         .stopping, .notAllowed(host: ""), .noTarget, .tooMany, .portOfForward(localPort: 0, forward: 0),
-        .portTaken(localPort: 0), .noPort, .namesTooLong(host: ""), .notWritten(why: ""), .allowedNoMore(host: ""),
+        .portTaken(localPort: 0), .noPort, .namesTooLong(host: ""), .notWritten(path: "", errno: 0),
+        .notWrittenAmongOthers(directory: ""), .allowedNoMore(host: ""),
         .notListening(host: "", localPort: 0), .notOpened(host: "", localPort: 0, wasNamed: false),
         .masterDead(host: ""), .masterSilent(host: ""), .noSuchForward(forward: 0, localPort: 0, host: ""),
         .busy(forward: 0), .stillOpen(forward: 0, said: "", route: .blank), .notYours,
@@ -67,6 +70,7 @@ public enum ForwardRefusal: MessageChoice {
         case .busy: 16
         case .stillOpen: 17
         case .notYours: 18
+        case .notWrittenAmongOthers: 19
         }
     }
 
@@ -87,9 +91,13 @@ public enum ForwardRefusal: MessageChoice {
         case .namesTooLong(var host):
             try fields.field(&host)
             self = .namesTooLong(host: host)
-        case .notWritten(var why):
-            try fields.field(&why)
-            self = .notWritten(why: why)
+        case .notWritten(var path, var errno):
+            try fields.field(&path)
+            try fields.field(&errno)
+            self = .notWritten(path: path, errno: errno)
+        case .notWrittenAmongOthers(var directory):
+            try fields.field(&directory)
+            self = .notWrittenAmongOthers(directory: directory)
         case .allowedNoMore(var host):
             try fields.field(&host)
             self = .allowedNoMore(host: host)

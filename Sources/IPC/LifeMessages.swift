@@ -2,15 +2,15 @@
 public enum WorkerRole: MessageChoice {
     /// Serve MCP on the client descriptor until the client goes.
     case serve
-    /// Answer the client's first request with this error text, then end.
-    case refuse(reason: String)
+    /// Answer the client's first request with this error, then end.
+    case refuse(ClientRefusal)
     /// Without a client: cancel the forwards that the supervisor names.
     case cancelForwards
     /// Say which patterns of the policy cannot be compiled, then end.
     case check
 
     /// See `MessageChoice`.
-    public static let kinds: [WorkerRole] = [.serve, .refuse(reason: ""), .cancelForwards, .check]
+    public static let kinds: [WorkerRole] = [.serve, .refuse(.noPlace), .cancelForwards, .check]
 
     /// See `MessageChoice`.
     public var number: UInt8 {
@@ -26,9 +26,9 @@ public enum WorkerRole: MessageChoice {
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
         case .serve, .cancelForwards, .check: break
-        case .refuse(var reason):
-            try fields.field(&reason)
-            self = .refuse(reason: reason)
+        case .refuse(var refusal):
+            try fields.field(&refusal)
+            self = .refuse(refusal)
         }
     }
 }
@@ -44,12 +44,12 @@ extension ToWorker {
         case policy
         /// To a worker whose client has spoken late: it has the place, serve it.
         case proceed
-        /// To the same: there was no place for its client in time; answer its first request with this error text, then end.
-        case refuseClient(reason: String)
+        /// To the same: there was no place for its client in time; answer its first request with this error, then end.
+        case refuseClient(ClientRefusal)
 
         /// See `MessageChoice`.
         public static let kinds: [Life] = [
-            .setup(.serve), .drain(milliseconds: 0), .policy, .proceed, .refuseClient(reason: ""),
+            .setup(.serve), .drain(milliseconds: 0), .policy, .proceed, .refuseClient(.noPlace),
         ]
 
         /// See `MessageChoice`.
@@ -81,9 +81,9 @@ extension ToWorker {
                 try fields.field(&milliseconds)
                 self = .drain(milliseconds: milliseconds)
             case .policy, .proceed: break
-            case .refuseClient(var reason):
-                try fields.field(&reason)
-                self = .refuseClient(reason: reason)
+            case .refuseClient(var refusal):
+                try fields.field(&refusal)
+                self = .refuseClient(refusal)
             }
         }
     }

@@ -16,29 +16,29 @@ public enum LocalFailure: MessageChoice {
     case waited
     /// The file was to get its name at this path when its file system did not answer: whether it has it is not known.
     case commitUnknown(path: String)
-    /// The same, where the broker ended in this way.
-    case commitUnknownAfter(end: String, path: String)
+    /// The same, where the broker failed in this way.
+    case commitUnknownAfter(ProgramFailure, path: String)
     /// The file for this path is lost, because the broker that held it was killed at another path.
     case lost(path: String, silent: String)
-    /// The file for this path is lost, because the broker that held it ended in this way.
-    case lostAfter(end: String, path: String)
-    /// The broker ended in this way while it was at the request; nothing was opened or kept.
-    case ended(String)
-    /// No broker can be had, for this reason, which is one for whoever keeps this machine.
-    case unavailable(String)
+    /// The file for this path is lost, because the broker that held it failed in this way.
+    case lostAfter(ProgramFailure, path: String)
+    /// The broker failed in this way while it was at the request; nothing was opened or kept.
+    case ended(ProgramFailure)
+    /// No broker can be started.
+    case unavailable(ProgramFailure)
     /// So many brokers that were killed still wait for their file systems that no other one is started.
     case stuck(UInt32)
     /// The root of this path changes all the time.
     case unsteady(path: String)
 
-    /// Bytes of a text, so that two fit a packet.
-    private static let maximumReason = 8192
+    /// Bytes of a path, so that two fit a packet.
+    private static let maximumPath = 8192
 
     /// See `MessageChoice`.
     public static let kinds: [LocalFailure] = [
         .closed, .clientGone, .tooMany, .downloads(0), .noSuchDownload, .silent(path: ""), .waited,
-        .commitUnknown(path: ""), .commitUnknownAfter(end: "", path: ""), .lost(path: "", silent: ""),
-        .lostAfter(end: "", path: ""), .ended(""), .unavailable(""), .stuck(0), .unsteady(path: ""),
+        .commitUnknown(path: ""), .commitUnknownAfter(.missing, path: ""), .lost(path: "", silent: ""),
+        .lostAfter(.missing, path: ""), .ended(.missing), .unavailable(.missing), .stuck(0), .unsteady(path: ""),
     ]
 
     /// See `MessageChoice`.
@@ -69,34 +69,34 @@ public enum LocalFailure: MessageChoice {
             try fields.field(&count)
             self = .downloads(count)
         case .silent(var path):
-            try fields.field(&path, limit: Self.maximumReason)
+            try fields.field(&path, limit: Self.maximumPath)
             self = .silent(path: path)
         case .commitUnknown(var path):
-            try fields.field(&path, limit: Self.maximumReason)
+            try fields.field(&path, limit: Self.maximumPath)
             self = .commitUnknown(path: path)
-        case .commitUnknownAfter(var end, var path):
-            try fields.field(&end, limit: Self.maximumReason)
-            try fields.field(&path, limit: Self.maximumReason)
-            self = .commitUnknownAfter(end: end, path: path)
+        case .commitUnknownAfter(var failure, var path):
+            try fields.field(&failure)
+            try fields.field(&path, limit: Self.maximumPath)
+            self = .commitUnknownAfter(failure, path: path)
         case .lost(var path, var silent):
-            try fields.field(&path, limit: Self.maximumReason)
-            try fields.field(&silent, limit: Self.maximumReason)
+            try fields.field(&path, limit: Self.maximumPath)
+            try fields.field(&silent, limit: Self.maximumPath)
             self = .lost(path: path, silent: silent)
-        case .lostAfter(var end, var path):
-            try fields.field(&end, limit: Self.maximumReason)
-            try fields.field(&path, limit: Self.maximumReason)
-            self = .lostAfter(end: end, path: path)
-        case .ended(var how):
-            try fields.field(&how, limit: Self.maximumReason)
-            self = .ended(how)
-        case .unavailable(var why):
-            try fields.field(&why, limit: Self.maximumReason)
-            self = .unavailable(why)
+        case .lostAfter(var failure, var path):
+            try fields.field(&failure)
+            try fields.field(&path, limit: Self.maximumPath)
+            self = .lostAfter(failure, path: path)
+        case .ended(var failure):
+            try fields.field(&failure)
+            self = .ended(failure)
+        case .unavailable(var failure):
+            try fields.field(&failure)
+            self = .unavailable(failure)
         case .stuck(var count):
             try fields.field(&count)
             self = .stuck(count)
         case .unsteady(var path):
-            try fields.field(&path, limit: Self.maximumReason)
+            try fields.field(&path, limit: Self.maximumPath)
             self = .unsteady(path: path)
         case .closed, .clientGone, .tooMany, .noSuchDownload, .waited: break
         }

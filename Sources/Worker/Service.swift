@@ -16,7 +16,7 @@ enum Service {
     {
         switch role {
         case .serve: await serve(policy, client, supervisor)
-        case .refuse(let reason): await refuse(reason, policy, client, supervisor)
+        case .refuse(let refusal): await refuse(refusal.sentence, policy, client, supervisor)
         case .cancelForwards: await cancelForwards(policy, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
@@ -30,7 +30,7 @@ enum Service {
         supervisor.follow { message in
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
-            case .place(let refusal): turn.answered(refusal: refusal)
+            case .place(let refusal): turn.answered(refusal: refusal?.sentence)
             // Comes as an answer only.
             case .closeForward: break
             case .drain(let milliseconds):

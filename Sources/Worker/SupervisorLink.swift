@@ -11,7 +11,7 @@ final class SupervisorLink: Sendable {
         case drain(milliseconds: UInt32)
         case policy(PolicySnapshot)
         /// To a worker whose client spoke late: whether it has the place, or why not.
-        case place(refusal: String?)
+        case place(refusal: ClientRefusal?)
         /// To a worker that only cancels forwards.
         case closeForward(forward: UInt32, ForwardRoute)
     }
@@ -61,7 +61,7 @@ final class SupervisorLink: Sendable {
                     switch incoming.message {
                     case .life(.setup): throw .badValue
                     case .life(.proceed): act(.place(refusal: nil))
-                    case .life(.refuseClient(let reason)): act(.place(refusal: reason))
+                    case .life(.refuseClient(let refusal)): act(.place(refusal: refusal))
                     case .life(.drain(let milliseconds)): act(.drain(milliseconds: milliseconds))
                     case .life(.policy):
                         guard let memory = incoming.descriptors.take() else { throw .missingDescriptor }

@@ -42,11 +42,26 @@ private let localFailures: [LocalFailure] =
     [.closed, .clientGone, .tooMany, .downloads(.max), .noSuchDownload, .waited, .stuck(4)]
     + shortTexts.flatMap { text in
         [
-            .silent(path: text), .commitUnknown(path: text), .commitUnknownAfter(end: text, path: text),
-            .lost(path: text, silent: text), .lostAfter(end: text, path: text), .ended(text), .unavailable(text),
-            .unsteady(path: text),
+            .silent(path: text), .commitUnknown(path: text), .lost(path: text, silent: text), .unsteady(path: text),
         ] as [LocalFailure]
     }
+    + programFailures.flatMap { failure in
+        [
+            .commitUnknownAfter(failure, path: "/é"), .lostAfter(failure, path: "/é"), .ended(failure),
+            .unavailable(failure),
+        ] as [LocalFailure]
+    }
+
+/// Every kind, with fields that differ.
+private let programFailures: [ProgramFailure] =
+    ProgramFailure.kinds + [
+        .notExecuted(errno: .max), .notStarted(errno: 24), .sshNotExecutable(path: "/é", errno: 0x0102_0304),
+        .sshNoProgram(path: String(repeating: "x", count: 4096)),
+    ] + [.clean, .exited(status: .max), .violation, .signalled(11)].map { .ended($0) }
+
+private let clientRefusals: [ClientRefusal] =
+    [.occupied(socket: "/é", pid: 0x0102_0304, seconds: .max, waited: 1), .noPlace]
+    + programFailures.map { .noWorker($0) }
 
 extension ToFileBroker: SampledMessage {
     static var identityLength: Int { 1 }
@@ -91,7 +106,7 @@ extension ToWorker: SampledMessage {
     private static var lifeSamples: [Life] {
         [.setup(.serve), .setup(.check), .setup(.cancelForwards), .policy, .proceed]
             + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
-            + extremeTexts.flatMap { [.setup(.refuse(reason: $0)), .refuseClient(reason: $0)] }
+            + clientRefusals.flatMap { [.setup(.refuse($0)), .refuseClient($0)] as [Life] }
     }
 
     private static var fileSamples: [Files] {
@@ -101,21 +116,29 @@ extension ToWorker: SampledMessage {
 
     private static var forwardSamples: [Forwards] {
         let entry = ForwardEntry(
-            forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max, reason: "é")
+            forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max,
+            trouble: .notCancelled)
         let route = ForwardRoute(
             master: Master(socket: "/s", user: "u", address: "h"), localPort: 0x0102, remoteHost: "db.internal",
             remotePort: 0x0304)
+        let troubled =
+            ForwardTrouble.allCases.map {
+                ForwardEntry(
+                    forward: 1, host: "h", localPort: 2, remoteHost: "r", remotePort: 3, since: 4, trouble: $0)
+            } + [ForwardEntry(forward: 1, host: "h", localPort: 2, remoteHost: "r", remotePort: 3, since: 4)]
         return [
             .assigned(forward: 1, localPort: .max), .list([]), .list([entry, entry]),
-            .list(Array(repeating: entry, count: 64)), .running(forward: 0x0102_0304, localPort: 5, since: .max),
+            .list(Array(repeating: entry, count: 64)), .list(troubled),
+            .running(forward: 0x0102_0304, localPort: 5, since: .max),
             .closed(entry), .close(forward: 7, route: route),
-        ] + extremeTexts.map { .refused(.notWritten(why: $0)) } + refusalSamples.map { .refused($0) }
+        ] + extremeTexts.map { .refused(.notWrittenAmongOthers(directory: $0)) } + refusalSamples.map { .refused($0) }
     }
 
     /// Every kind, with fields that differ.
     private static var refusalSamples: [ForwardRefusal] {
         ForwardRefusal.kinds + [
-            .notAllowed(host: "é"), .portOfForward(localPort: 0x0102, forward: 0x0304_0506),
+            .notAllowed(host: "é"), .notWritten(path: "/é", errno: 0x0102_0304),
+            .portOfForward(localPort: 0x0102, forward: 0x0304_0506),
             .portTaken(localPort: .max), .namesTooLong(host: "a"), .allowedNoMore(host: "a"),
             .notListening(host: "a", localPort: 1), .notOpened(host: "a", localPort: 2, wasNamed: true),
             .masterDead(host: "a"), .masterSilent(host: "a"),

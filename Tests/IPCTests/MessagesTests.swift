@@ -44,10 +44,10 @@ struct MessagesTests {
     }
 
     @Test func `a packet is read where it lies in a larger buffer`() throws {
-        let packet = try ToWorker.life(.setup(.refuse(reason: "no place"))).encoded(requestID: 7)
+        let packet = try ToWorker.life(.setup(.refuse(.noWorker(.notReady)))).encoded(requestID: 7)
         let buffer = [0xFF, 0xFF, 0xFF] + packet + [0xFF]
         let decoded = try ToWorker.decode(buffer[3..<(3 + packet.count)])
-        #expect(decoded.message == .life(.setup(.refuse(reason: "no place"))))
+        #expect(decoded.message == .life(.setup(.refuse(.noWorker(.notReady)))))
         #expect(decoded.requestID == 7)
     }
 
@@ -73,6 +73,10 @@ struct MessagesTests {
         check(WorkerRole.self)
         check(ForwardFailure.self)
         check(ForwardRefusal.self)
+        check(ForwardTrouble.self)
+        check(ClientRefusal.self)
+        check(ProgramFailure.self)
+        check(ProcessEnd.self)
         check(AuditKey.self)
         check(AuditOutcome.Ending.self)
     }
@@ -86,7 +90,8 @@ struct MessagesTests {
             [2, 0, 0, 0, 0xD4, 0xC3, 0xB2, 0xA1, 1, 2, 4, 3, 2, 1])
         try expect(ToWorker.life(.setup(.serve)), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0])
         try expect(
-            ToWorker.life(.setup(.refuse(reason: "é"))), 1, [2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 0xC3, 0xA9])
+            ToWorker.life(.setup(.refuse(.noWorker(.sshNoProgram(path: "é"))))), 1,
+            [2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 3, 7, 2, 0, 0, 0, 0xC3, 0xA9])
         try expect(ToWorker.life(.policy), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 3])
         try expect(
             FileAnswer.opened(size: 0x0102_0304_0506_0708), 9, [2, 0, 0, 0, 9, 0, 0, 0, 1, 8, 7, 6, 5, 4, 3, 2, 1])
@@ -171,7 +176,10 @@ struct MessagesTests {
 
     @Test func `texts that are too long are cut, so that they fit a packet`() throws {
         let text = String(repeating: "漢", count: 40_000)
-        for failure in [.lost(path: text, silent: text), .commitUnknownAfter(end: text, path: text)] as [LocalFailure] {
+        let failures: [LocalFailure] = [
+            .lost(path: text, silent: text), .commitUnknownAfter(.sshNoProgram(path: text), path: text),
+        ]
+        for failure in failures {
             let packet = try ToWorker.files(.failed(failure)).encoded(requestID: 1)
             #expect(packet.count <= Frame.maximumSize)
             _ = try ToWorker.decode(packet[...])
@@ -198,11 +206,11 @@ struct MessagesTests {
         expect(ToSupervisor.self, packet([3, 2, 0, 0, 0, 0, 0, 2]), fails: .tooLong(2))
     }
 
-    @Test func `the fullest list of forwards fits a packet, with its reasons cut`() throws {
+    @Test func `the fullest list of forwards fits a packet`() throws {
         let entry = ForwardEntry(
-            forward: 1, host: String(repeating: "h", count: 100), localPort: 1,
+            forward: 1, host: String(repeating: "h", count: 255), localPort: 1,
             remoteHost: String(repeating: "r", count: 253), remotePort: 1, since: 1,
-            reason: String(repeating: "é", count: 5_000))
+            trouble: .notCancelled)
         let packet = try ToWorker.forwards(.list(Array(repeating: entry, count: 64))).encoded(requestID: 0)
         #expect(packet.count <= Frame.maximumSize)
         guard case .forwards(.list(let entries)) = try ToWorker.decode(packet[...]).message else {
@@ -210,7 +218,7 @@ struct MessagesTests {
             return
         }
         #expect(entries.count == 64)
-        #expect(entries.allSatisfy { $0.reason.utf8.count == 300 })
+        #expect(entries.allSatisfy { $0 == entry })
     }
 
     @Test func `the reserved bytes must be zero`() throws {

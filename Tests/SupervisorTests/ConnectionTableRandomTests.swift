@@ -114,7 +114,7 @@ struct ConnectionTableRandomTests {
                 case (.silent, _): loop.perform(loop.table.spoke(id, now: now))
                 case (.starting(.serve), .worker):
                     loop.holding[id] = .client
-                    loop.perform(loop.table.failedToServe(id, "it cannot start", now: now))
+                    loop.perform(loop.table.failedToServe(id, .confinement, now: now))
                 default: break
                 }
             case 7, 8:

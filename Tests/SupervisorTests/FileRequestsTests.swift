@@ -78,7 +78,7 @@ import Testing
             ])
         // What the old one still says is nobody's business.
         #expect(requests.received(.done, 2, from: 1, now: 11_001) == [])
-        #expect(requests.ended(1, "killed", now: 11_002) == [])
+        #expect(requests.ended(1, .ended(.signalled(9)), now: 11_002) == [])
         #expect(
             requests.received(.ready(landlockABI: 6), 0, from: 2, now: 11_003)
                 == [.ask(2, .open(path: "/r/fine"), requestID: 3)])
@@ -111,17 +111,18 @@ import Testing
 
     @Test("a broker that ends by itself: a request was not done, a commit is unknown, files are lost")
     func death() {
+        let crash = ProgramFailure.ended(.signalled(11))
         var requests = Self.holding()
         _ = requests.take(.open(path: "/r/a"), 3, isOpen: true, now: 0)
-        #expect(requests.ended(1, "it crashed", now: 1) == [Self.told(.ended("it crashed"), 3)])
+        #expect(requests.ended(1, crash, now: 1) == [Self.told(.ended(crash), 3)])
         #expect(
             requests.take(.commit(handle: 1), 4, isOpen: true, now: 2)
-                == [Self.told(.lostAfter(end: "it crashed", path: "/r/new"), 4)])
+                == [Self.told(.lostAfter(crash, path: "/r/new"), 4)])
         var committing = Self.holding()
         _ = committing.take(.commit(handle: 1), 3, isOpen: true, now: 0)
         #expect(
-            committing.ended(1, "it crashed", now: 1)
-                == [Self.told(.commitUnknownAfter(end: "it crashed", path: "/r/new"), 3)])
+            committing.ended(1, crash, now: 1)
+                == [Self.told(.commitUnknownAfter(crash, path: "/r/new"), 3)])
     }
 
     @Test("a root that does not answer when a broker starts is left out, until a path in it is asked for again")
@@ -179,7 +180,7 @@ import Testing
         #expect(
             requests.take(.commit(handle: 1), 5, isOpen: true, now: 4) == [.ask(1, .commit(handle: 1), requestID: 5)])
         #expect(requests.received(.done, 5, from: 1, now: 5) == [Self.told(by: 1, 5), .end(1)])
-        #expect(requests.ended(1, "clean", now: 6) == [])
+        #expect(requests.ended(1, .ended(.signalled(9)), now: 6) == [])
         var idle = Self.ready()
         #expect(idle.configure(narrow, now: 1) == [.update(1), .end(1)])
     }
@@ -209,7 +210,7 @@ import Testing
         #expect(requests.take(.create(path: "/r/x"), 18, isOpen: true, now: 0) == [Self.told(.downloads(16), 18)])
         _ = requests.take(.abandon(handle: 1), 0, isOpen: true, now: 0)
         #expect(requests.received(.done, 0, from: 1, now: 0) == [])
-        _ = requests.ended(1, "crash", now: 0)
+        _ = requests.ended(1, .ended(.signalled(9)), now: 0)
         #expect(requests.take(.create(path: "/r/y"), 19, isOpen: true, now: 0) == [.start(2, leftOut: [])])
         _ = requests.received(.ready(landlockABI: 6), 0, from: 2, now: 0)
         _ = requests.received(.done, 19, from: 2, now: 0)
@@ -251,7 +252,7 @@ import Testing
             _ = requests.advance(now: now)
         }
         #expect(requests.take(.open(path: "/r/f"), 9, isOpen: true, now: now) == [Self.told(.stuck(4), 9)])
-        #expect(requests.ended(2, "killed", now: now) == [])
+        #expect(requests.ended(2, .ended(.signalled(9)), now: now) == [])
         #expect(requests.take(.open(path: "/r/f"), 10, isOpen: true, now: now) == [.start(5, leftOut: [])])
     }
 
@@ -260,7 +261,10 @@ import Testing
         var requests = FileRequests(policy: Self.policy, now: 0)
         for id in 1...8 as ClosedRange<UInt32> {
             #expect(requests.take(.open(path: "/r/f"), id, isOpen: true, now: 0) == [.start(id, leftOut: [])])
-            #expect(requests.ended(id, "gone", now: 0) == [Self.told(.unavailable("gone"), id)])
+            #expect(
+                requests.ended(id, .ended(.signalled(9)), now: 0) == [
+                    Self.told(.unavailable(.ended(.signalled(9))), id)
+                ])
         }
         #expect(requests.take(.open(path: "/r/f"), 9, isOpen: true, now: 0) == [])
         #expect(requests.nextDeadline == 1000)
@@ -279,8 +283,8 @@ import Testing
         _ = requests.take(.open(path: "/r/a"), 2, isOpen: true, now: 0)
         #expect(requests.received(message, id, from: 1, now: 0) == nil, "busy")
         #expect(
-            requests.violated(1, "it lied", now: 0)
-                == [.kill(1, reason: "it lied", place: nil), Self.told(.ended("it lied"), 2)])
+            requests.violated(1, .outOfTurn, "it lied", now: 0)
+                == [.kill(1, reason: "it lied", place: nil), Self.told(.ended(.outOfTurn), 2)])
         #expect(requests.received(message, id, from: 1, now: 0) == [])
         var starting = FileRequests(policy: Self.policy, now: 0)
         _ = starting.take(.open(path: "/r/a"), 2, isOpen: true, now: 0)
@@ -294,7 +298,7 @@ import Testing
         #expect(requests.close(now: 0) == [.end(1)])
         #expect(!requests.isOver)
         #expect(requests.advance(now: 10_000) == [.kill(1, reason: "no answer in 10 s", place: nil)])
-        #expect(requests.ended(1, "killed", now: 10_001) == [])
+        #expect(requests.ended(1, .ended(.signalled(9)), now: 10_001) == [])
         #expect(requests.isOver)
         var busy = Self.ready()
         _ = busy.take(.open(path: "/r/a"), 2, isOpen: true, now: 0)

@@ -50,7 +50,7 @@ private struct World {
         actions: for action in actions {
             switch action {
             case .record where diskIsFull:
-                if let refusal = registry.unrecorded("full") {
+                if let refusal = registry.unrecorded(.notWritten(path: "/run", errno: 28)) {
                     answers = [refusal]
                     break actions
                 }

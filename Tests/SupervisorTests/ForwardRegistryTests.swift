@@ -1,3 +1,4 @@
+import Glibc
 import IPC
 import Testing
 
@@ -87,9 +88,10 @@ struct ForwardRegistryTests {
     @Test func `what cannot be written down is refused, and forgotten`() {
         var registry = registry()
         _ = request(&registry)
-        #expect(registry.unrecorded("no space") == .refused(.notWritten(why: "no space")))
+        let noSpace = ForwardRefusal.notWritten(path: "/run/forwards", errno: UInt32(ENOSPC))
+        #expect(registry.unrecorded(noSpace) == .refused(noSpace))
         #expect(registry.isEmpty)
-        #expect(registry.unrecorded("no space") == nil, "nothing was requested")
+        #expect(registry.unrecorded(noSpace) == nil, "nothing was requested")
     }
 
     @Test func `a forward runs when its listener is seen, and is listed`() {
@@ -99,8 +101,7 @@ struct ForwardRegistryTests {
             actions.answers == [
                 .list([
                     ForwardEntry(
-                        forward: 1, host: "box", localPort: 20_000, remoteHost: "db", remotePort: 5432, since: 100,
-                        reason: "")
+                        forward: 1, host: "box", localPort: 20_000, remoteHost: "db", remotePort: 5432, since: 100)
                 ])
             ])
         #expect(registry.forwards[1]?.inode == 7)
@@ -200,7 +201,7 @@ struct ForwardRegistryTests {
         #expect(registry.runningPorts == [20_000])
         let actions = registry.observe(.none)
         #expect(actions.notes == ["forward dead"] && actions.contains(.record))
-        #expect(registry.forwards[1]?.reason.contains("its ControlMaster ended") == true)
+        #expect(registry.forwards[1]?.trouble == .notListening)
         #expect(registry.observe(.none) == [])
         #expect(
             request(&registry, ports: [25_000]) == [.record, .answer(.assigned(forward: 1, localPort: 20_000))])
@@ -222,7 +223,7 @@ struct ForwardRegistryTests {
         for other in [(1000, 8), (1001, 7)] as [(UInt32, UInt64)] {
             var registry = running()
             #expect(registry.observe(.on([20_000: other])).notes == ["forward dead"])
-            #expect(registry.forwards[1]?.reason.contains("another process") == true)
+            #expect(registry.forwards[1]?.trouble == .otherListener)
             #expect(registry.drain(.on([20_000: other])).notes == ["forward closed"])
             #expect(registry.isEmpty)
         }

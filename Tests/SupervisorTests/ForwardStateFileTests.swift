@@ -9,15 +9,13 @@ import Testing
 struct ForwardStateFileTests {
     typealias Forwards = [ForwardRegistry.ID: ForwardRegistry.Forward]
 
-    static func forward(_ port: UInt16 = 20_000, host: String = "box", reason: String = "") -> ForwardRegistry.Forward {
-        var forward = ForwardRegistry.Forward(
+    static func forward(_ port: UInt16 = 20_000, host: String = "box") -> ForwardRegistry.Forward {
+        ForwardRegistry.Forward(
             host: host,
             route: ForwardRoute(
                 master: Master(socket: "/run/s", user: "u", address: "h"), localPort: port, remoteHost: "db.internal",
                 remotePort: 5432),
             since: 1_700_000_000, phase: .running, inode: 77)
-        forward.reason = reason
-        return forward
     }
 
     private func file(_ directory: borrowing TemporaryDirectory) -> ForwardStateFile {
@@ -42,7 +40,7 @@ struct ForwardStateFileTests {
         let directory = try TemporaryDirectory()
         let file = file(directory)
         #expect(try file.load() == [:])
-        var forwards: Forwards = [1: Self.forward(), UInt32.max: Self.forward(20_001, host: "é \"'\\", reason: "gone")]
+        var forwards: Forwards = [1: Self.forward(), UInt32.max: Self.forward(20_001, host: "é \"'\\")]
         forwards[1]?.phase = .establishing
         forwards[1]?.inode = nil
         try file.save(forwards)
@@ -72,8 +70,7 @@ struct ForwardStateFileTests {
 
     @Test func `the fullest state fits the bound on loading`() throws {
         let directory = try TemporaryDirectory()
-        var full = Self.forward(
-            host: String(repeating: "\"", count: 255), reason: String(repeating: "\u{1}", count: 1500))
+        var full = Self.forward(host: String(repeating: "\"", count: 255))
         full.route.master.socket = "/" + String(repeating: "\\", count: 254)
         let forwards = Forwards(uniqueKeysWithValues: (1...64).map { ($0, full) })
         try file(directory).save(forwards)

@@ -1,3 +1,4 @@
+import Glibc
 import IPC
 import JSON
 import MCP
@@ -102,7 +103,11 @@ struct ForwardToolTests {
             (.notAllowed(host: "other"), "hosts.other.capabilities.port_forward is off"),
             (.portOfForward(localPort: 20_000, forward: 1), "local_port 20000 belongs to forward 1. Cancel that one"),
             (.portTaken(localPort: 22), "local_port 22 is taken by another program. Leave local_port out"),
-            (.notWritten(why: "no space"), "could not be written down: no space."),
+            (
+                .notWritten(path: "/run/s", errno: UInt32(ENOSPC)),
+                "could not be written down: /run/s: No space left on device."
+            ),
+            (.notWrittenAmongOthers(directory: "/tmp/d"), "/tmp/d belongs to another user, or others can write to it."),
             (.notListening(host: "box", localPort: 7), "listen on 127.0.0.1:7, and does not"),
             (.notOpened(host: "box", localPort: 80, wasNamed: true), "127.0.0.1:80: the port is taken"),
             (.notOpened(host: "box", localPort: 80, wasNamed: true), "Leave local_port out"),
@@ -141,11 +146,11 @@ struct ForwardToolTests {
     }
 
     @Test func `a list shows what the supervisor has seen, for all hosts or for one`() async throws {
-        func entry(_ id: UInt32, _ host: String, _ reason: String) -> ForwardEntry {
+        func entry(_ id: UInt32, _ host: String, _ trouble: ForwardTrouble? = nil) -> ForwardEntry {
             ForwardEntry(
-                forward: id, host: host, localPort: 20_000, remoteHost: "db", remotePort: 1, since: 0, reason: reason)
+                forward: id, host: host, localPort: 20_000, remoteHost: "db", remotePort: 1, since: 0, trouble: trouble)
         }
-        let all = [entry(1, "box", ""), entry(2, "gone", "it could not be closed")]
+        let all = [entry(1, "box"), entry(2, "gone", .notCancelled)]
         for (arguments, count) in [([:], 2), (["host": "box"], 1)] as [(JSONObject, Int)] {
             let result = await call("ssh_list_forwards", arguments, broker: ScriptedBroker([.list(all)]))
             guard case .success(let shown)? = result else {
@@ -159,9 +164,10 @@ struct ForwardToolTests {
                 #expect(forward["status"] == "dead")
                 #expect(forward["since"] == "1970-01-01T00:00:00Z")
             }
+            let reason = forwards.last?["reason"].string ?? ""
             #expect(
-                forwards.last?["reason"]
-                    == (count == 2 ? "it could not be closed" : "its ControlMaster does not answer"))
+                reason.hasPrefix(
+                    count == 2 ? "it could not be closed; ssh_cancel_forward" : "its ControlMaster does not answer"))
         }
     }
 }

@@ -19,7 +19,7 @@ final class Connection {
     var worker: WorkerProcess?
     var killedBecause: String?
     /// How the worker ended; what it has said before may still be in its channel.
-    var end: WorkerEnd?
+    var end: ProcessEnd?
     var lastWords = maximumLastWords
     /// Nothing more comes out of the worker's channel.
     var isSilent = false

@@ -21,7 +21,7 @@ struct ConnectionTable {
         /// Tell the worker that its client has the place.
         case proceed(ID)
         /// Tell the worker that its client had no place in time.
-        case refuse(ID, reason: String)
+        case refuse(ID, ClientRefusal)
         /// Do what this message asks for with local files, and answer it.
         case files(ID, ToSupervisor.Files, requestID: UInt32)
         /// Answer the request for a local file that the client has gone, and do nothing of it.
@@ -65,8 +65,8 @@ struct ConnectionTable {
         var deadline: Int?
         /// Its place in the line, once it has sent something.
         var place: UInt64 = 0
-        /// That it cannot be served, and why.
-        var refusal: String?
+        /// How its worker failed before it was ready: it cannot be served.
+        var failure: ProgramFailure?
         /// This process has seen that the client has gone; its worker has not said so yet.
         var mayStillSayGone = false
         /// Its worker has said nothing but that it is ready.
@@ -87,7 +87,7 @@ struct ConnectionTable {
 
         /// It could have the place now.
         var isInLine: Bool {
-            refusal == nil && (phase == .waiting || phase == .toRefuse || phase == .waitingReady)
+            failure == nil && (phase == .waiting || phase == .toRefuse || phase == .waitingReady)
         }
     }
 
@@ -226,12 +226,12 @@ struct ConnectionTable {
         }
     }
 
-    /// A worker that was to serve has ended before it was ready, for this reason: its client, of which nothing was read, is
-    /// told by one that has less to do.
-    mutating func failedToServe(_ id: ID, _ reason: String, now: Int) -> [Action] {
+    /// A worker that was to serve has failed before it was ready: its client, of which nothing was read, is told by a worker that
+    /// has less to do.
+    mutating func failedToServe(_ id: ID, _ failure: ProgramFailure, now: Int) -> [Action] {
         guard entries[id]?.phase == .starting(.serve), !draining else { return ended(id, now: now) }
         entries[id]?.phase = .toRefuse
-        entries[id]?.refusal = reason
+        entries[id]?.failure = failure
         entries[id]?.deadline = nil
         return advance(now: now)
     }
@@ -364,7 +364,7 @@ struct ConnectionTable {
         for id in late where entries[id]?.phase == .waitingReady {
             entries[id]?.phase = .refusing
             entries[id]?.deadline = now + Bound.refusal
-            actions.append(.refuse(id, reason: refusal(now: now)))
+            actions.append(.refuse(id, refusal(now: now)))
         }
         var refusals = entries.values.count { entry in
             switch entry.phase {
@@ -379,7 +379,7 @@ struct ConnectionTable {
         for (id, entry) in entries.filter({ $0.value.phase == .toRefuse })
             .sorted(by: { $0.value.place < $1.value.place }) where refusals < Self.maximumRefusals
         {
-            actions.append(start(id, .refuse(reason: entry.refusal ?? refusal(now: now)), now: now))
+            actions.append(start(id, .refuse(entry.failure.map { .noWorker($0) } ?? refusal(now: now)), now: now))
             refusals += 1
         }
         return actions
@@ -391,12 +391,11 @@ struct ConnectionTable {
         return .start(id, role)
     }
 
-    private func refusal(now: Int) -> String {
-        guard let occupant else { return "This daemon had no place for you; try again." }
-        return
-            "Another client is connected to \(socket): process \(occupant.pid), for \((now - occupant.since) / 1000) s. "
-            + "This daemon serves one client at a time, and you have waited \(waitMilliseconds / 1000) s for your turn. "
-            + "Close the other client, or try again later."
+    private func refusal(now: Int) -> ClientRefusal {
+        guard let occupant else { return .noPlace }
+        return .occupied(
+            socket: socket, pid: UInt32(clamping: occupant.pid),
+            seconds: UInt32(clamping: (now - occupant.since) / 1000), waited: UInt32(clamping: waitMilliseconds / 1000))
     }
 
     /// Stops everything: who waits is closed, who is served is told to end in time.

@@ -12,7 +12,7 @@ extension Daemon {
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
             case .proceed(let id): tell(id, .proceed)
-            case .refuse(let id, let reason): tell(id, .refuseClient(reason: reason))
+            case .refuse(let id, let refusal): tell(id, .refuseClient(refusal))
             case .files(let id, let request, let requestID): answer(request, requestID, id)
             case .refuseFiles(let id, let requestID): refuseFiles(requestID, id)
             case .audit(let id, let word, let requestID): record(word, requestID, id)
@@ -126,12 +126,12 @@ extension Daemon {
     }
 
     /// A worker has ended, and all that it had to say is heard.
-    func finish(_ id: ConnectionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
+    func finish(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
         // What a pipe holds, in parts; somebody else may go on writing to it.
         var parts = 4
         while parts > 0, connection.readLog(now: now()) { parts -= 1 }
         let phase = table.entries[id]?.phase
-        let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? end.description
+        let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? (end.level, "\(end)")
         audit.abandon(&connection.calls, log: connection.log, "the worker ended: \(how)")
         if phase == .serving || phase == .unheard || phase == .waitingReady {
             connection.noteGone("the worker ended: \(how)", level)
@@ -158,12 +158,16 @@ extension Daemon {
     }
 
     /// A worker ended before it was ready to serve. Nothing of its client was read, so another worker can still tell it.
-    func startFailed(_ id: ConnectionTable.ID, _ connection: Connection, _ end: WorkerEnd) {
-        let failure = WorkerFailure(end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
+    func startFailed(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
+        let failure = ProgramFailure(
+            ofWorker: end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
         Log.write(
             .error, "a worker could not start",
-            ["connection": .number(Int(id)), "why": .text(failure.what), "mend": .text(failure.mend(workerProgram))])
+            [
+                "connection": .number(Int(id)), "why": .text(failure.clause(.worker)),
+                "mend": .text(ProgramMend.of(failure, program: workerProgram, said: "worker said")),
+            ])
         connections[id] = connection.successor(now: now())
-        perform(table.failedToServe(id, failure.refusal, now: now()))
+        perform(table.failedToServe(id, failure, now: now()))
     }
 }

@@ -37,8 +37,8 @@ enum Startup {
         guard config.policy.hosts.contains(where: \.capabilities.fileWrite), let places = try? fileBrokerPlaces(),
             !places.contains(where: { access($0, X_OK) == 0 })
         else { return nil }
-        let failure = FileBrokerFailure.missing(places)
-        return "transfers do not work: \(failure.what); \(failure.mend)"
+        let mend = ProgramMend.of(.missing, program: places.joined(separator: " or "), said: "file broker said")
+        return "transfers do not work: \(ProgramFailure.missing.clause(.fileBroker)); \(mend)"
     }
 
     /// Throws where `problems` finds any.
@@ -58,7 +58,7 @@ enum Startup {
             )
         }
         let ssh = config.policy.sshPath
-        if let problem = sshProblem(ssh) { problems.append("ssh_path: \(ssh) \(problem)") }
+        if let problem = sshProblem(ssh) { problems.append(problem.clause(.worker)) }
         problems += config.policy.hosts.compactMap(socketProblem)
         if let log = config.auditLog {
             do throws(StartError) {
@@ -70,10 +70,10 @@ enum Startup {
         return problems
     }
 
-    /// Why workers could not execute this `ssh`, as the rest of a sentence about it; nil where they can.
-    static func sshProblem(_ path: String) -> String? {
-        if access(path, X_OK) != 0 { return "cannot be executed: \(String(cString: strerror(errno)))" }
-        return isProgram(path) ? nil : "is not an ELF program; name the ssh binary, not a script"
+    /// Why workers could not execute this `ssh`; nil where they can.
+    static func sshProblem(_ path: String) -> ProgramFailure? {
+        if access(path, X_OK) != 0 { return .sshNotExecutable(path: path, errno: UInt32(clamping: errno)) }
+        return isProgram(path) ? nil : .sshNoProgram(path: path)
     }
 
     /// What lies at a host's socket and is none; nothing may lie there, as long as its ControlMaster is down.

@@ -2,25 +2,6 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// How a worker's process ended.
-enum WorkerEnd: Equatable {
-    case clean
-    case exited(status: Int)
-    /// seccomp killed it: a system call outside the table.
-    case violation
-    case signalled(Int)
-
-    /// For the log.
-    var description: (level: LogLevel, how: String) {
-        switch self {
-        case .clean: (.info, "clean exit")
-        case .exited(let status): (.error, "failed with exit status \(status)")
-        case .violation: (.error, "sandbox violation (SIGSYS)")
-        case .signalled(let signal): (.error, "crashed or killed by signal \(signal)")
-        }
-    }
-}
-
 /// A running worker as the supervisor holds it: process, IPC channel and log pipe.
 final class WorkerProcess {
     let pid: Int32
@@ -70,7 +51,8 @@ final class WorkerProcess {
         } catch {
             let why =
                 refused == 0
-                ? "\(error)" : "\(String(cString: strerror(refused))); \(WorkerFailure.mend(program, errno: refused))"
+                ? "\(error)"
+                : "\(String(cString: strerror(refused))); \(ProgramMend.executing(program, errno: UInt32(clamping: refused)))"
             throw StartError(sentence: "the worker \(program) could not be started: \(why)")
         }
     }
@@ -89,13 +71,13 @@ final class WorkerProcess {
 
     /// Reaps the ended process; nil while it still runs. Its group is killed first, as long as its number is ours. From then
     /// on its channel gives what is in it, and no more, whoever else may have the other end.
-    func reap() -> WorkerEnd? {
+    func reap() -> ProcessEnd? {
         var code: Int32 = 0
         var status: Int32 = 0
         killGroup()
         guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
         isReaped = true
         channel.shutDown()
-        return WorkerEnd(code: code, status: status)
+        return ProcessEnd(code: code, status: status)
     }
 }

@@ -29,7 +29,7 @@ final class FileBrokerProcess {
     /// these are open: /dev/null as 0 and 1, the log pipe as 2, the supervisor's channel as 3, the worker's as 4.
     static func start(
         program: String, policy: borrowing OwnedFD, handOver: (consuming OwnedFD) -> Void
-    ) throws(FileBrokerFailure) -> FileBrokerProcess {
+    ) throws(ProgramFailure) -> FileBrokerProcess {
         var refused: Int32 = 0
         do throws(IPCError) {
             var ends = try Channel.pair()
@@ -60,7 +60,7 @@ final class FileBrokerProcess {
             handOver(receiver)
             return broker
         } catch {
-            throw refused == 0 ? .noResources("\(error)") : .notExecuted(program: program, errno: refused)
+            throw refused == 0 ? .notStarted(error) : .notExecuted(errno: UInt32(clamping: refused))
         }
     }
 
@@ -109,7 +109,7 @@ final class FileBrokerProcess {
     func killNow() { _ = csd_pidfd_send_signal(pidfd.rawValue, SIGKILL) }
 
     /// Reaps the ended process; nil while it still runs.
-    func reap() -> WorkerEnd? {
+    func reap() -> ProcessEnd? {
         var code: Int32 = 0
         var status: Int32 = 0
         guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
@@ -118,7 +118,7 @@ final class FileBrokerProcess {
         case .none: break
         case .some(let channel): channel.shutDown()
         }
-        return WorkerEnd(code: code, status: status)
+        return ProcessEnd(code: code, status: status)
     }
 
     /// Lines of its standard error, as far as there are any now; `isLogOpen` is false behind the last one.

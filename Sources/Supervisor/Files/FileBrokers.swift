@@ -134,7 +134,7 @@ final class FileBrokers {
                         ])
                 }
                 guard let actions = requests[connection]?.received(message, id, from: broker.number, now: now) else {
-                    return violated(broker, "it sent a message out of turn", now, host)
+                    return violated(broker, .outOfTurn, "it sent a message out of turn", now, host)
                 }
                 perform(actions, connection, now, host)
             } while all
@@ -143,12 +143,15 @@ final class FileBrokers {
             stopHearing(broker, host)
             broker.process.killNow()
         } catch {
-            violated(broker, "it broke the protocol (\(error))", now, host)
+            violated(broker, .brokeProtocol, "it broke the protocol (\(error))", now, host)
         }
     }
 
-    private func violated(_ broker: Running, _ how: String, _ now: Int, _ host: some FileBrokerHost) {
-        perform(requests[broker.connection]?.violated(broker.number, how, now: now), broker.connection, now, host)
+    private func violated(
+        _ broker: Running, _ how: ProgramFailure, _ reason: String, _ now: Int, _ host: some FileBrokerHost
+    ) {
+        let actions = requests[broker.connection]?.violated(broker.number, how, reason, now: now)
+        perform(actions, broker.connection, now, host)
     }
 
     private func readLog(_ broker: Running, _ host: some FileBrokerHost) {
@@ -161,25 +164,30 @@ final class FileBrokers {
         if !broker.process.isLogOpen { host.unwatch(broker.process.log.rawValue) }
     }
 
-    private func ended(_ broker: Running, _ end: WorkerEnd, _ now: Int, _ host: some FileBrokerHost) {
+    private func ended(_ broker: Running, _ end: ProcessEnd, _ now: Int, _ host: some FileBrokerHost) {
         let connection = broker.connection
-        let (level, how) = broker.process.isKilled ? (.info, "killed") : end.description
+        let (level, how) = broker.process.isKilled ? (.info, "killed") : (end.level, "\(end)")
         host.log(
             connection, level, "file broker ended",
             ["how": .text(how), "connection": .number(Int(connection)), "pid": .number(Int(broker.process.pid))])
-        let failure = FileBrokerFailure(end, broker.program)
-        if level == .error { tell(failure, connection, host) }
-        perform(requests[connection]?.ended(broker.number, failure.what, now: now), connection, now, host)
+        let failure = ProgramFailure(end)
+        if level == .error { tell(failure, broker.program, connection, host) }
+        perform(requests[connection]?.ended(broker.number, failure, now: now), connection, now, host)
         if !broker.process.isKilled {
             tell(connection, .files(.brokerEnded(broker.number)), 0, nil, now, host)
         }
         forget(connection)
     }
 
-    private func tell(_ failure: FileBrokerFailure, _ connection: ConnectionTable.ID, _ host: some FileBrokerHost) {
+    private func tell(
+        _ failure: ProgramFailure, _ program: String, _ connection: ConnectionTable.ID, _ host: some FileBrokerHost
+    ) {
+        let mend = ProgramMend.of(failure, program: program, said: "file broker said")
         host.log(
             connection, .error, "a file broker failed",
-            ["connection": .number(Int(connection)), "why": .text(failure.what), "mend": .text(failure.mend)])
+            [
+                "connection": .number(Int(connection)), "why": .text(failure.clause(.fileBroker)), "mend": .text(mend),
+            ])
     }
 
     /// A connection whose worker has gone is kept as long as a broker of it is there.
@@ -243,8 +251,9 @@ final class FileBrokers {
         guard stuck < Self.maximumStuck else {
             return notStarted(number, .stuck(UInt32(stuck)), connection, now, host)
         }
-        do throws(FileBrokerFailure) {
-            guard let program = places.first(where: { access($0, X_OK) == 0 }) else { throw .missing(places) }
+        let found = places.first { access($0, X_OK) == 0 }
+        do throws(ProgramFailure) {
+            guard let program = found else { throw .missing }
             let memory = try sealedPolicy(leftOut)
             let process = try FileBrokerProcess.start(program: program, policy: memory) { channel in
                 tell(connection, .files(.broker(number)), 0, SharedFD(channel), now, host)
@@ -256,8 +265,8 @@ final class FileBrokers {
             host.watch(process.pidfd.rawValue, .process, token)
             host.watch(process.log.rawValue, .log, token)
         } catch {
-            tell(error, connection, host)
-            notStarted(number, .unavailable(error.what), connection, now, host)
+            tell(error, found ?? places.joined(separator: " or "), connection, host)
+            notStarted(number, .unavailable(error), connection, now, host)
         }
     }
 
@@ -268,7 +277,7 @@ final class FileBrokers {
         perform(requests[connection]?.notStarted(number, failure, now: now), connection, now, host)
     }
 
-    private func sealedPolicy(_ leftOut: [Int]) throws(FileBrokerFailure) -> OwnedFD {
+    private func sealedPolicy(_ leftOut: [Int]) throws(ProgramFailure) -> OwnedFD {
         do throws(IPCError) {
             if let sealed, leftOut.isEmpty { return try sealed.duplicate() }
             var policy = policy
@@ -277,7 +286,7 @@ final class FileBrokers {
             if leftOut.isEmpty { sealed = SharedFD(try memory.duplicateForChild()) }
             return memory
         } catch {
-            throw .noResources("the policy cannot be handed over: \(error)")
+            throw .notStarted(error)
         }
     }
 
@@ -298,12 +307,12 @@ final class FileBrokers {
         _ number: FileRequests.Broker, _ connection: ConnectionTable.ID, _ now: Int, _ host: some FileBrokerHost
     ) {
         guard let (_, broker) = broker(number, connection) else { return }
-        do throws(FileBrokerFailure) {
+        do throws(ProgramFailure) {
             let memory = try sealedPolicy([])
             try? broker.process.send(.policy, descriptor: consume memory)
         } catch {
             // It would name files by what it knew before.
-            violated(broker, error.what, now, host)
+            violated(broker, error, "it cannot be given the new policy", now, host)
         }
     }
 

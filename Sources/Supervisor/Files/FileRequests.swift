@@ -250,17 +250,17 @@ struct FileRequests {
     }
 
     /// The process of a broker has ended, in this way.
-    mutating func ended(_ broker: Broker, _ how: String, now: Int) -> [Action] {
+    mutating func ended(_ broker: Broker, _ how: ProgramFailure, now: Int) -> [Action] {
         killed.remove(broker)
         guard let state = brokers.removeValue(forKey: broker) else { return proceed(now: now) }
         return lose(broker, state, to: nil, how, now: now)
     }
 
-    /// A broker broke the rules, in this way.
-    mutating func violated(_ broker: Broker, _ how: String, now: Int) -> [Action] {
+    /// A broker broke the rules in this way, for which the log has this reason.
+    mutating func violated(_ broker: Broker, _ how: ProgramFailure, _ reason: String, now: Int) -> [Action] {
         guard let state = brokers.removeValue(forKey: broker) else { return [] }
         killed.insert(broker)
-        return [.kill(broker, reason: how, place: nil)] + lose(broker, state, to: nil, how, now: now)
+        return [.kill(broker, reason: reason, place: nil)] + lose(broker, state, to: nil, how, now: now)
     }
 
     /// Ends what has lasted too long.
@@ -273,7 +273,7 @@ struct FileRequests {
             let place = place(of: state)
             let reason = "no answer in \(Bound.answer / 1000) s"
             actions.append(.kill(broker, reason: reason, place: place))
-            actions += lose(broker, state, to: place, "it was not ready in time", now: now)
+            actions += lose(broker, state, to: place, .notReady, now: now)
         }
         let late = waiting.filter { $0.since + Bound.wait <= now }
         waiting.removeAll { $0.since + Bound.wait <= now }
@@ -297,7 +297,7 @@ struct FileRequests {
     /// A broker is there no more: it was killed at `place`, or ended in this way. What it held is lost, and what was asked of it
     /// is answered with what is known.
     private mutating func lose(
-        _ broker: Broker, _ state: State, to place: String?, _ how: String, now: Int
+        _ broker: Broker, _ state: State, to place: String?, _ how: ProgramFailure, now: Int
     ) -> [Action] {
         let wasCurrent = current == broker
         if wasCurrent { current = nil }
@@ -309,7 +309,7 @@ struct FileRequests {
         }
         for (handle, file) in files where file.holder == broker && file.loss == nil {
             files[handle]?.loss =
-                place.map { .lost(path: file.path, silent: $0) } ?? .lostAfter(end: how, path: file.path)
+                place.map { .lost(path: file.path, silent: $0) } ?? .lostAfter(how, path: file.path)
         }
         for request in state.queue {
             guard let loss = files.removeValue(forKey: request.handle)?.loss else { continue }
@@ -322,7 +322,7 @@ struct FileRequests {
     }
 
     /// The request that a broker was at when it hung or ended.
-    private mutating func fail(_ request: Request, at place: String?, _ how: String) -> [Action] {
+    private mutating func fail(_ request: Request, at place: String?, _ how: ProgramFailure) -> [Action] {
         switch request.ask {
         case .open(let path), .create(let path):
             guard place != nil else { return fail(request.id, .ended(how)) }
@@ -330,7 +330,7 @@ struct FileRequests {
         case .commit:
             guard let path = files.removeValue(forKey: request.handle)?.path else { return [] }
             return fail(
-                request.id, place == nil ? .commitUnknownAfter(end: how, path: path) : .commitUnknown(path: path))
+                request.id, place == nil ? .commitUnknownAfter(how, path: path) : .commitUnknown(path: path))
         case .abandon:
             files[request.handle] = nil
             return []
@@ -365,7 +365,9 @@ struct FileRequests {
     }
 
     /// A broker that was to be the current one did not get ready.
-    private mutating func failStart(_ state: State, _ index: UInt32?, _ place: String?, _ how: String) -> [Action] {
+    private mutating func failStart(_ state: State, _ index: UInt32?, _ place: String?, _ how: ProgramFailure)
+        -> [Action]
+    {
         guard let place else { return failWaiting(.unavailable(how)) }
         guard let index = index.map(Int.init), state.roots.indices.contains(index) else {
             // Without what the daemon lives on, and the home directory, nothing can be judged.

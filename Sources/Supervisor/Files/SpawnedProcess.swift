@@ -38,14 +38,22 @@ struct SpawnedProcess: ~Copyable {
     consuming func release() -> OwnedFD { pidfd }
 }
 
-extension WorkerEnd {
+extension ProcessEnd {
     /// From what waitid(2) says: `CLD_EXITED` and others, with the exit status or the signal.
     init(code: Int32, status: Int32) {
         switch (code, status) {
         case (CSD_CLD_EXITED, 0): self = .clean
-        case (CSD_CLD_EXITED, let status): self = .exited(status: Int(status))
+        case (CSD_CLD_EXITED, let status): self = .exited(status: UInt8(clamping: status))
         case (_, SIGSYS): self = .violation
-        case (_, let signal): self = .signalled(Int(signal))
+        case (_, let signal): self = .signalled(UInt8(clamping: signal))
+        }
+    }
+
+    /// How bad it is, in the log.
+    var level: LogLevel {
+        switch self {
+        case .clean: .info
+        case .exited, .violation, .signalled: .error
         }
     }
 }

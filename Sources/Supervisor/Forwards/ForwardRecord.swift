@@ -25,9 +25,9 @@ extension ForwardRegistry {
         var phase: Phase
         /// The listening socket as it was when it was first seen: another one on the port is not this forward.
         var inode: UInt64?
-        var reason = ""
-        // Not of the next daemon's concern: the worker at it, how often it has been tried, whether the port was asked for,
-        // and what it was before it was made anew.
+        // Not of the next daemon's concern: what is wrong with it, the worker at it, how often it has been tried, whether the
+        // port was asked for, and what it was before it was made anew.
+        var trouble: ForwardTrouble?
         var owner: ConnectionTable.ID?
         var attempts = 0
         var wantsPort = false
@@ -38,7 +38,7 @@ extension ForwardRegistry {
             let words = [host, route.master.socket, route.master.user, route.master.address]
             return route.localPort > 0 && route.remotePort > 0 && ForwardRule.isHost(route.remoteHost)
                 && words.allSatisfy { (1...255).contains($0.utf8.count) && !$0.utf8.contains(0) }
-                && route.master.socket.hasPrefix("/") && !route.master.user.hasPrefix("-") && reason.utf8.count <= 4096
+                && route.master.socket.hasPrefix("/") && !route.master.user.hasPrefix("-")
         }
 
         /// Whether its port is still open, as far as can be told; `uid` is the user of its ControlMaster.
@@ -57,11 +57,20 @@ extension ForwardRegistry {
             ForwardEntry(
                 forward: id, host: host, localPort: route.localPort, remoteHost: route.remoteHost,
                 remotePort: route.remotePort, since: since,
-                reason: phase == .toCancel ? "it is being closed" : reason)
+                trouble: phase == .toCancel ? .closing : trouble)
+        }
+
+        /// What is wrong with it, for the log; empty where nothing is.
+        var reason: String {
+            switch trouble {
+            case .none: ""
+            case .notCancelled: "it could not be closed; by hand: \(route.cancelCommand)"
+            case .some(let trouble): trouble.clause(host: host, localPort: route.localPort)
+            }
         }
 
         private enum CodingKeys: String, CodingKey {
-            case host, route, since, phase, inode, reason
+            case host, route, since, phase, inode
         }
     }
 

@@ -117,11 +117,11 @@ struct ForwardRegistry {
         for (id, forward) in forwards where forward.phase == .requested { forwards[id]?.phase = .establishing }
     }
 
-    /// They could not be, for this reason: what was requested is dropped, and this is the answer to it.
-    mutating func unrecorded(_ why: String) -> ToWorker.Forwards? {
+    /// They could not be: what was requested is dropped, and this is the answer to it.
+    mutating func unrecorded(_ why: ForwardRefusal) -> ToWorker.Forwards? {
         let requested = forwards.filter { $0.value.phase == .requested }.keys
-        for id in requested { giveUp(id, "it could not be written down: \(why)") }
-        return requested.isEmpty ? nil : .refused(.notWritten(why: why))
+        for id in requested { giveUp(id, .notWritten) }
+        return requested.isEmpty ? nil : .refused(why)
     }
 
     private mutating func newID() -> ID {
@@ -171,29 +171,28 @@ struct ForwardRegistry {
                 forwards[id]?.phase = .requested
                 return propose(id)
             }
-            giveUp(id, "the ControlMaster could not listen on 127.0.0.1:\(port)")
+            giveUp(id, .notOpened)
             return [.record]
                 + Self.refusal(.notOpened(host: forward.host, localPort: port, wasNamed: forward.wantsPort))
         case .masterDead:
-            giveUp(id, "the ControlMaster of \"\(forward.host)\" is not up")
+            giveUp(id, .masterDead)
             return [.record] + Self.refusal(.masterDead(host: forward.host))
         case .unknown:
-            settle(
-                id, .dead, "the ControlMaster did not answer in time; the port may be opened yet, and is closed then")
+            settle(id, .dead, .masterSilent)
             return [.record] + Self.refusal(.masterSilent(host: forward.host))
         }
     }
 
     /// No forward came of it; one that was dead before is so again.
-    private mutating func giveUp(_ id: ID, _ reason: String) {
+    private mutating func giveUp(_ id: ID, _ trouble: ForwardTrouble) {
         guard let former = forwards[id]?.formerInode else { return forwards[id] = nil }
-        settle(id, .dead, reason)
+        settle(id, .dead, trouble)
         forwards[id]?.inode = former
     }
 
-    private mutating func settle(_ id: ID, _ phase: Phase, _ reason: String = "") {
+    private mutating func settle(_ id: ID, _ phase: Phase, _ trouble: ForwardTrouble? = nil) {
         forwards[id]?.phase = phase
-        forwards[id]?.reason = reason
+        forwards[id]?.trouble = trouble
         forwards[id]?.owner = nil
         forwards[id]?.attempts = 0
     }
@@ -208,11 +207,7 @@ struct ForwardRegistry {
             let open = forward.isOpen(in: listeners, of: uid)
             switch forward.phase {
             case .running where !open:
-                settle(
-                    id, .dead,
-                    listeners.loopback[port] == nil
-                        ? "nothing listens on 127.0.0.1:\(port) any more: its ControlMaster ended, or the forward was cancelled there"
-                        : "another process listens on 127.0.0.1:\(port) now")
+                settle(id, .dead, listeners.loopback[port] == nil ? .notListening : .otherListener)
                 actions += [note(.warning, "forward dead", id), .record].compactMap { $0 }
             // One that was never seen, and is there after all.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
@@ -294,7 +289,7 @@ struct ForwardRegistry {
     private mutating func tryAgain(_ id: ID, _ forward: Forward) -> [Action] {
         forwards[id]?.owner = nil
         if forward.attempts < Self.maximumCancels { return [.cancel(id)] }
-        settle(id, .dead, "it could not be closed; by hand: \(forward.route.cancelCommand)")
+        settle(id, .dead, .notCancelled)
         forwards[id]?.attempts = Self.maximumCancels
         return [note(.error, "forward not released", id), .record].compactMap { $0 }
     }

@@ -5,9 +5,12 @@ internal import IPC
 /// Where the forwards are written down before a master hears of them, so that a daemon that crashes leaves none behind
 /// unseen. JSON, mode 0600, in `$XDG_RUNTIME_DIR` or else a directory of our own; replaced as a whole, rename(2).
 struct ForwardStateFile {
-    /// What cannot be done, as a sentence.
+    /// What cannot be done.
     struct Failure: Error, Equatable {
+        /// For the log.
         let sentence: String
+        /// For a worker that asked for a forward.
+        let refusal: ForwardRefusal
     }
 
     private struct Contents: Codable {
@@ -48,13 +51,18 @@ struct ForwardStateFile {
         let opened = OwnedFD(taking: number)
         var status = stat()
         guard fstat(opened.rawValue, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
-            throw Failure(sentence: "\(directory) does not belong to uid \(geteuid()), or others can write to it")
+            throw Failure(
+                sentence: "\(directory) does not belong to uid \(geteuid()), or others can write to it",
+                refusal: .notWrittenAmongOthers(directory: directory))
         }
         return opened
     }
 
     private func failure(_ what: String, _ file: String? = nil) -> Failure {
-        Failure(sentence: "\(file ?? directory) cannot be \(what): \(String(cString: strerror(errno)))")
+        let (path, code) = (file ?? directory, errno)
+        return Failure(
+            sentence: "\(path) cannot be \(what): \(String(cString: strerror(code)))",
+            refusal: .notWritten(path: path, errno: UInt32(clamping: code)))
     }
 
     /// What an earlier daemon has written; nothing where there is no file.
@@ -84,7 +92,9 @@ struct ForwardStateFile {
         let moved = renameat(folder.rawValue, name, folder.rawValue, name + ".bad") == 0
         return Failure(
             sentence: "\(path) is not used: \(why). It \(moved ? "is now" : "could not be set aside as") \(name).bad. "
-                + "Forwards from before are not known; ssh -O cancel ends them, or the end of their ControlMaster does")
+                + "Forwards from before are not known; ssh -O cancel ends them, or the end of their ControlMaster does",
+            // Nobody has asked for a forward when the file is read.
+            refusal: .notWritten(path: path, errno: UInt32(EINVAL)))
     }
 
     /// Replaces the file, down to the disk; with no forwards it is removed.

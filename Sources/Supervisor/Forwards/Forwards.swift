@@ -153,7 +153,7 @@ final class Forwards {
                     registry.recorded()
                 } catch {
                     tell(.error, "state of forwards not written", ["error": .text(error.sentence)], log)
-                    if let refusal = registry.unrecorded(error.sentence) { return [refusal] }
+                    if let refusal = registry.unrecorded(error.refusal) { return [refusal] }
                 }
             case .note(let level, let text, let id, let forward):
                 tell(

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import IPC
 
 extension ForwardRefusal {
@@ -17,7 +18,12 @@ extension ForwardRefusal {
         case .noPort: "No local port is free; nothing was forwarded."
         case .namesTooLong(let host):
             "hosts.\(host): socket, user and host must have at most 255 bytes each for a forward."
-        case .notWritten(let why): "Nothing was forwarded, because it could not be written down: \(why)."
+        case .notWritten(let path, let errno):
+            "Nothing was forwarded, because it could not be written down: \(path): "
+                + "\(String(cString: strerror(Int32(clamping: errno))))."
+        case .notWrittenAmongOthers(let directory):
+            "Nothing was forwarded, because it could not be written down: \(directory) belongs to another user, or others "
+                + "can write to it."
         case .allowedNoMore(let host): "\"\(host)\" may not forward any more; the forward is closed again."
         case .notListening(let host, let localPort):
             "The ControlMaster of \"\(host)\" was said to listen on 127.0.0.1:\(localPort), and does not. Try again."
@@ -37,6 +43,18 @@ extension ForwardRefusal {
             "Forward \(forward) is still open: the ControlMaster did not cancel it\(said.isEmpty ? "" : " (\(said))"). "
                 + "The user can try by hand: \(route.cancelCommand)"
         case .notYours: "This forward is not being worked on by you."
+        }
+    }
+}
+
+extension ForwardEntry {
+    /// What is wrong with it, for a caller; nil where nothing is.
+    var reason: String? {
+        switch trouble {
+        case .none: nil
+        case .notCancelled:
+            "it could not be closed; ssh_cancel_forward tries again, and names the command that closes it by hand"
+        case .some(let trouble): trouble.clause(host: host, localPort: localPort)
         }
     }
 }

@@ -20,15 +20,15 @@ enum Forwarding {
     /// - Parameter reach: of its host; nil where the config has no such host.
     static func status(_ entry: ForwardEntry, _ reach: HostSessions.Reach?, _ context: ToolContext) -> JSONObject {
         let host = context.policy.hosts.first { $0.name == entry.host }
-        var status: JSONObject = ["status": "dead", "reason": .string(entry.reason)]
+        var status: JSONObject = ["status": "dead", "reason": .string(entry.reason ?? "")]
         switch reach {
         case .answers:
-            guard !entry.reason.isEmpty else { return ["status": "running"] }
+            guard entry.trouble != nil else { return ["status": "running"] }
             status["hint"] = .string(
                 "Call ssh_forward_port with the same remote_host and remote_port to have it again, on the same local port "
                     + "if that is free; or ssh_cancel_forward to forget it.")
         case .silent:
-            if entry.reason.isEmpty {
+            if entry.trouble == nil {
                 status["status"] = "unknown"
                 status["reason"] = .string(
                     "its port is open, and the host behind its ControlMaster did not answer within "
@@ -36,13 +36,13 @@ enum Forwarding {
             }
             status["hint"] = host.map { .string(Failures.hostSilent($0)) }
         case .masterDead(let detail):
-            if entry.reason.isEmpty { status["reason"] = "its ControlMaster does not answer" }
+            if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
             status["hint"] = host.map { .string(Failures.masterDead($0, detail: detail)) }
         case .unusable(let detail):
-            if entry.reason.isEmpty { status["reason"] = "its ControlMaster does not answer" }
+            if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
             status["hint"] = .string(Failures.spawn(detail: detail))
         case nil:
-            if entry.reason.isEmpty { status["reason"] = "its ControlMaster does not answer" }
+            if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
         }
         return status
     }
@@ -171,8 +171,7 @@ enum ForwardPortTool: Tool {
             throw because.map { FileFailure(sentence: $0) } ?? Forwarding.failure(answer)
         }
         let entry = ForwardEntry(
-            forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since,
-            reason: "")
+            forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since)
         var result = Forwarding.shown(entry)
         let reach = await context.access[host.name]?.sessions.reach()
         for member in Forwarding.status(entry, reach, context).members { result[member.name] = member.value }

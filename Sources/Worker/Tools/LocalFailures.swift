@@ -31,19 +31,22 @@ enum LocalFailures {
             return
                 "The file system of \(shown(path)) does not answer: whether the download has its name there is not known. It "
                 + "is there whole, or \(shown(path)) is as it was. Look at it when it answers, before you download it again."
-        case .commitUnknownAfter(let end, let path):
-            return "Whether the download is at \(shown(path)) is not known, because \(end). It is there whole, or "
+        case .commitUnknownAfter(let failure, let path):
+            return
+                "Whether the download is at \(shown(path)) is not known, because \(clause(failure)). It is there whole, or "
                 + "\(shown(path)) is as it was. Look at it before you download it again."
         case .lost(let path, let silent):
             return
                 "The download to \(shown(path)) is lost, and nothing was changed there: the program that held it was ended, "
                 + "because the file system of \(shown(silent)) does not answer. Download it again, without paths on that "
                 + "file system meanwhile."
-        case .lostAfter(let end, let path):
+        case .lostAfter(let failure, let path):
             return
-                "The download to \(shown(path)) is lost, and nothing was changed there, because \(end). Download it again."
-        case .ended(let how): return "No local file was opened: \(how). Try again. \(lookAtLog)"
-        case .unavailable(let why): return "No local file can be opened: \(why). Nothing was done. \(lookAtLog)"
+                "The download to \(shown(path)) is lost, and nothing was changed there, because \(clause(failure)). Download "
+                + "it again."
+        case .ended(let failure): return "No local file was opened: \(clause(failure)). Try again. \(lookAtLog)"
+        case .unavailable(let failure):
+            return "No local file can be opened: \(clause(failure)). Nothing was done. \(lookAtLog)"
         case .stuck(let count):
             return
                 "No local file can be opened: \(count) earlier requests still wait for file systems that do not answer. "
@@ -59,6 +62,8 @@ enum LocalFailures {
         "Use a path on another file system, or ask the user to look at the mount, and try again when it answers."
     private static let lookAtLog =
         "If it stays so, ask the user to look into the daemon's log, which says how to mend it."
+
+    private static func clause(_ failure: ProgramFailure) -> String { failure.clause(.fileBroker) }
 
     private static func shown(_ path: String) -> String { FileFailures.shown(path) }
 }

@@ -33,5 +33,5 @@ public enum LocalAnswer: Sendable {
     }
 
     /// The broker has said nothing of the request, though the supervisor was told so.
-    public static var unanswered: LocalAnswer { .failed(.ended("claude-ssh-files did not give its answer")) }
+    public static var unanswered: LocalAnswer { .failed(.ended(.noAnswer)) }
 }

@@ -1,0 +1,43 @@
+/// Why a client is not served. The worker puts it into words.
+public enum ClientRefusal: MessageChoice {
+    /// Another client, the process of this number, has had the place of this socket for so many seconds, and this one has waited
+    /// as long as it may.
+    case occupied(socket: String, pid: UInt32, seconds: UInt32, waited: UInt32)
+    /// There was no place in time, although nobody has it now.
+    case noPlace
+    /// Its worker failed before it was ready.
+    case noWorker(ProgramFailure)
+
+    /// Bytes of a socket's path, unix(7) and some.
+    private static let maximumPath = 4096
+
+    /// See `MessageChoice`.
+    public static let kinds: [ClientRefusal] = [
+        .occupied(socket: "", pid: 0, seconds: 0, waited: 0), .noPlace, .noWorker(.missing),
+    ]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .occupied: 1
+        case .noPlace: 2
+        case .noWorker: 3
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .occupied(var socket, var pid, var seconds, var waited):
+            try fields.field(&socket, limit: Self.maximumPath)
+            try fields.field(&pid)
+            try fields.field(&seconds)
+            try fields.field(&waited)
+            self = .occupied(socket: socket, pid: pid, seconds: seconds, waited: waited)
+        case .noPlace: break
+        case .noWorker(var failure):
+            try fields.field(&failure)
+            self = .noWorker(failure)
+        }
+    }
+}

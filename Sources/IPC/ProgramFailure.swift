@@ -1,0 +1,131 @@
+internal import Glibc
+
+/// How one of the daemon's programs failed. The supervisor says it to a worker, which tells its client.
+public enum ProgramFailure: MessageChoice, Error {
+    /// The programs that the supervisor starts.
+    public enum Program: Sendable {
+        case worker, fileBroker
+
+        /// As a process.
+        fileprivate var process: String {
+            switch self {
+            case .worker: "the worker"
+            case .fileBroker: "claude-ssh-files"
+            }
+        }
+
+        /// As a file.
+        fileprivate var file: String {
+            switch self {
+            case .worker: "the program claude-ssh-worker"
+            case .fileBroker: "the program claude-ssh-files"
+            }
+        }
+    }
+
+    /// Its program is not where it belongs.
+    case missing
+    /// Its program could not be executed, posix_spawn(3).
+    case notExecuted(errno: UInt32)
+    /// The supervisor lacked what it needs to start it.
+    case notStarted(errno: UInt32)
+    /// The loader did not find what the program needs, ld.so(8); the log has its words.
+    case library
+    /// The machine refused the confinement; the log has the reason.
+    case confinement
+    /// The `ssh` of the config, at this path, cannot be executed.
+    case sshNotExecutable(path: String, errno: UInt32)
+    /// The `ssh` of the config, at this path, is no ELF program.
+    case sshNoProgram(path: String)
+    /// It was not ready in time.
+    case notReady
+    /// It sent a message that it may not send then.
+    case outOfTurn
+    /// It sent what is no message.
+    case brokeProtocol
+    /// It said that it had answered, and the answer did not come.
+    case noAnswer
+    /// It ended in another way.
+    case ended(ProcessEnd)
+
+    /// Bytes of a path.
+    private static let maximumPath = 4096
+
+    /// See `MessageChoice`.
+    public static let kinds: [ProgramFailure] = [
+        .missing, .notExecuted(errno: 0), .notStarted(errno: 0), .library, .confinement,
+        .sshNotExecutable(path: "", errno: 0), .sshNoProgram(path: ""), .notReady, .outOfTurn, .brokeProtocol,
+        .noAnswer, .ended(.clean),
+    ]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .missing: 1
+        case .notExecuted: 2
+        case .notStarted: 3
+        case .library: 4
+        case .confinement: 5
+        case .sshNotExecutable: 6
+        case .sshNoProgram: 7
+        case .notReady: 8
+        case .outOfTurn: 9
+        case .brokeProtocol: 10
+        case .noAnswer: 11
+        case .ended: 12
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .missing, .library, .confinement, .notReady, .outOfTurn, .brokeProtocol, .noAnswer: break
+        case .notExecuted(var errno):
+            try fields.field(&errno)
+            self = .notExecuted(errno: errno)
+        case .notStarted(var errno):
+            try fields.field(&errno)
+            self = .notStarted(errno: errno)
+        case .sshNotExecutable(var path, var errno):
+            try fields.field(&path, limit: Self.maximumPath)
+            try fields.field(&errno)
+            self = .sshNotExecutable(path: path, errno: errno)
+        case .sshNoProgram(var path):
+            try fields.field(&path, limit: Self.maximumPath)
+            self = .sshNoProgram(path: path)
+        case .ended(var end):
+            try fields.field(&end)
+            self = .ended(end)
+        }
+    }
+
+    /// What happened to this program, as a clause: one wording for the log and for clients.
+    public func clause(_ program: Program) -> String {
+        switch self {
+        case .missing: return "\(program.file) is missing"
+        case .notExecuted(let errno): return "\(program.file) cannot be executed: \(Self.text(errno))"
+        case .notStarted(let errno): return "\(program.process) could not be started: \(Self.text(errno))"
+        case .library:
+            switch program {
+            case .worker: return "a shared library of the worker program is missing"
+            case .fileBroker: return "a shared library of claude-ssh-files is missing"
+            }
+        case .confinement: return "\(program.process) could not confine itself"
+        case .sshNotExecutable(let path, let errno):
+            return "ssh_path: \(path) cannot be executed: \(Self.text(errno))"
+        case .sshNoProgram(let path):
+            return "ssh_path: \(path) is not an ELF program; name the ssh binary, not a script"
+        case .notReady: return "\(program.process) was not ready in time"
+        case .outOfTurn: return "\(program.process) sent a message out of turn"
+        case .brokeProtocol: return "\(program.process) broke the protocol"
+        case .noAnswer: return "\(program.process) did not give its answer"
+        case .ended(let end):
+            switch program {
+            case .worker: return "the worker ended before it was ready: \(end)"
+            case .fileBroker: return "claude-ssh-files ended: \(end)"
+            }
+        }
+    }
+
+    private static func text(_ errno: UInt32) -> String { String(cString: strerror(Int32(clamping: errno))) }
+}
