@@ -34,9 +34,7 @@ public enum ProgramFailure: MessageChoice, Error {
     /// The machine refused the confinement; the log has the reason.
     case confinement
     /// The `ssh` of the config, at this path, cannot be executed.
-    case sshNotExecutable(path: String, errno: UInt32)
-    /// The `ssh` of the config, at this path, is no ELF program.
-    case sshNoProgram(path: String)
+    case ssh(path: String, SSHProgramProblem)
     /// It was not ready in time.
     case notReady
     /// It sent a message that it may not send then.
@@ -54,8 +52,7 @@ public enum ProgramFailure: MessageChoice, Error {
     /// See `MessageChoice`.
     public static let kinds: [ProgramFailure] = [
         .missing, .notExecuted(errno: 0), .notStarted(errno: 0), .library, .confinement,
-        .sshNotExecutable(path: "", errno: 0), .sshNoProgram(path: ""), .notReady, .outOfTurn, .brokeProtocol,
-        .noAnswer, .ended(.clean),
+        .ssh(path: "", .isDirectory), .notReady, .outOfTurn, .brokeProtocol, .noAnswer, .ended(.clean),
     ]
 
     /// See `MessageChoice`.
@@ -66,13 +63,12 @@ public enum ProgramFailure: MessageChoice, Error {
         case .notStarted: 3
         case .library: 4
         case .confinement: 5
-        case .sshNotExecutable: 6
-        case .sshNoProgram: 7
-        case .notReady: 8
-        case .outOfTurn: 9
-        case .brokeProtocol: 10
-        case .noAnswer: 11
-        case .ended: 12
+        case .ssh: 6
+        case .notReady: 7
+        case .outOfTurn: 8
+        case .brokeProtocol: 9
+        case .noAnswer: 10
+        case .ended: 11
         }
     }
 
@@ -86,13 +82,10 @@ public enum ProgramFailure: MessageChoice, Error {
         case .notStarted(var errno):
             try fields.field(&errno)
             self = .notStarted(errno: errno)
-        case .sshNotExecutable(var path, var errno):
+        case .ssh(var path, var problem):
             try fields.field(&path, limit: Self.maximumPath)
-            try fields.field(&errno)
-            self = .sshNotExecutable(path: path, errno: errno)
-        case .sshNoProgram(var path):
-            try fields.field(&path, limit: Self.maximumPath)
-            self = .sshNoProgram(path: path)
+            try fields.field(&problem)
+            self = .ssh(path: path, problem)
         case .ended(var end):
             try fields.field(&end)
             self = .ended(end)
@@ -111,10 +104,7 @@ public enum ProgramFailure: MessageChoice, Error {
             case .fileBroker: return "a shared library of claude-ssh-files is missing"
             }
         case .confinement: return "\(program.process) could not confine itself"
-        case .sshNotExecutable(let path, let errno):
-            return "ssh_path: \(path) cannot be executed: \(Self.text(errno))"
-        case .sshNoProgram(let path):
-            return "ssh_path: \(path) is not an ELF program; name the ssh binary, not a script"
+        case .ssh(let path, let problem): return "ssh_path: \(path) \(problem.clause)"
         case .notReady: return "\(program.process) was not ready in time"
         case .outOfTurn: return "\(program.process) sent a message out of turn"
         case .brokeProtocol: return "\(program.process) broke the protocol"

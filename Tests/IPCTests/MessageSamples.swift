@@ -55,8 +55,8 @@ private let localFailures: [LocalFailure] =
 /// Every kind, with fields that differ.
 private let programFailures: [ProgramFailure] =
     ProgramFailure.kinds + [
-        .notExecuted(errno: .max), .notStarted(errno: 24), .sshNotExecutable(path: "/é", errno: 0x0102_0304),
-        .sshNoProgram(path: String(repeating: "x", count: 4096)),
+        .notExecuted(errno: .max), .notStarted(errno: 24), .ssh(path: "/é", .notExecutable(errno: 0x0102_0304)),
+        .ssh(path: String(repeating: "x", count: 4096), .isNoELF),
     ] + [.clean, .exited(status: .max), .violation, .signalled(11)].map { .ended($0) }
 
 private let clientRefusals: [ClientRefusal] =

@@ -77,6 +77,7 @@ struct MessagesTests {
         check(ClientRefusal.self)
         check(ProgramFailure.self)
         check(ProcessEnd.self)
+        check(SSHProgramProblem.self)
         check(AuditKey.self)
         check(AuditOutcome.Ending.self)
     }
@@ -90,8 +91,8 @@ struct MessagesTests {
             [2, 0, 0, 0, 0xD4, 0xC3, 0xB2, 0xA1, 1, 2, 4, 3, 2, 1])
         try expect(ToWorker.life(.setup(.serve)), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0])
         try expect(
-            ToWorker.life(.setup(.refuse(.noWorker(.sshNoProgram(path: "é"))))), 1,
-            [2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 3, 7, 2, 0, 0, 0, 0xC3, 0xA9])
+            ToWorker.life(.setup(.refuse(.noWorker(.ssh(path: "é", .isNoELF))))), 1,
+            [2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 3, 6, 2, 0, 0, 0, 0xC3, 0xA9, 5])
         try expect(ToWorker.life(.policy), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 3])
         try expect(
             FileAnswer.opened(size: 0x0102_0304_0506_0708), 9, [2, 0, 0, 0, 9, 0, 0, 0, 1, 8, 7, 6, 5, 4, 3, 2, 1])
@@ -177,7 +178,7 @@ struct MessagesTests {
     @Test func `texts that are too long are cut, so that they fit a packet`() throws {
         let text = String(repeating: "漢", count: 40_000)
         let failures: [LocalFailure] = [
-            .lost(path: text, silent: text), .commitUnknownAfter(.sshNoProgram(path: text), path: text),
+            .lost(path: text, silent: text), .commitUnknownAfter(.ssh(path: text, .isNoELF), path: text),
         ]
         for failure in failures {
             let packet = try ToWorker.files(.failed(failure)).encoded(requestID: 1)

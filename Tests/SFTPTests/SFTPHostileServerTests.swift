@@ -63,7 +63,7 @@ struct SFTPHostileServerTests {
             let client: SFTPClient
 
             func send(_ bytes: [UInt8]) {}
-            func close() { client.transportEnded("closed") }
+            func close() { client.transportEnded(SessionEnd(.exited(255), said: "closed")) }
         }
         let client = SFTPClient(deadline: .milliseconds(50))
         client.start(Mute(client: client))
@@ -539,20 +539,25 @@ struct SFTPHostileServerTests {
     }
 
     @Test func `the ends before the first packet are told apart`() {
-        for reason in [
-            "subsystem request failed on channel 0", "exited(127)", "sh: sftp-server: not found", "exited(255)",
-        ] {
-            #expect(SFTPClient.earlyEnd(reason, .sftp) == .noSubsystem(detail: reason))
+        func early(_ process: ChildEnd, _ said: String = "") -> SFTPError {
+            SFTPClient.earlyEnd(SessionEnd(process, said: said))
+        }
+        for reason in ["subsystem request failed on channel 0", "sh: sftp-server: not found"] {
+            #expect(early(.exited(127), reason) == .noSubsystem(detail: reason))
+        }
+        for status in [0, 1, 127, 255] {
+            #expect(early(.exited(status)) == .noSubsystem(detail: "its session ended with status \(status)"))
         }
         for reason in [
-            "Control socket connect(/run/x): No such file or directory", "exited(255)", "signalled(9)",
+            "Control socket connect(/run/x): No such file or directory",
             "kex_exchange_identification: Connection closed by remote host",
         ] {
-            #expect(SFTPClient.earlyEnd(reason, .shell) == .unreachable(detail: reason))
+            #expect(early(.exited(255), reason) == .unreachable(detail: reason))
         }
+        #expect(early(.signalled(11)) == .spawn(detail: "ssh was ended by SIGSEGV"))
         let refused = "mux_client_request_session: session request failed: Session open refused by peer"
-        #expect(SFTPClient.earlyEnd(refused, .sftp) == .noSession(nil))
+        #expect(early(.exited(255), refused) == .noSession(nil))
         let unknown = "No user exists for uid 0"
-        #expect(SFTPClient.earlyEnd(unknown, .sftp) == .spawn(detail: unknown))
+        #expect(early(.exited(255), unknown) == .spawn(detail: unknown))
     }
 }

@@ -162,7 +162,7 @@ struct SFTPListTests {
                 scene.counts.servers.withLock { $0.last }?.close()
             }
         }
-        #expect(error == .lost(detail: "signalled(9)"))
+        #expect(error == .lost(detail: "its session was ended by SIGKILL"))
         #expect(try await scene.files.read(scene.path("f"), .head(4)).bytes == Array("1\n2\n".utf8))
         #expect(scene.counts.servers.withLock { $0.count } == 2)
     }

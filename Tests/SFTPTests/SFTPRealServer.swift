@@ -30,7 +30,7 @@ final class SFTPRealServer: SFTPPacketTransport {
                 stdout: { chunk in
                     counts.received.add(chunk.count, ordering: .relaxed)
                     client.receive(chunk)
-                }, stderr: { _ in }, ended: { client.transportEnded("\($0)") })
+                }, stderr: { _ in }, ended: { client.transportEnded(SessionEnd($0)) })
         } catch {
             throw .spawn(detail: "\(error)")
         }

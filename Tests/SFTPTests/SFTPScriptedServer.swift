@@ -2,6 +2,7 @@ import Dispatch
 import Synchronization
 
 @testable import SFTP
+@testable import SSH
 
 /// An SFTP server in memory that says what a test wants it to say.
 final class SFTPScriptedServer: SFTPPacketTransport {
@@ -49,7 +50,7 @@ final class SFTPScriptedServer: SFTPPacketTransport {
                 defer { state.closed = true }
                 return state.closed
             }
-            if !was { self.client.transportEnded("closed by the client") }
+            if !was { self.client.transportEnded(SessionEnd(.exited(255), said: "closed by the client")) }
         }
     }
 

@@ -17,7 +17,7 @@ private final class LocalPipe: ShellPipe {
     init(
         _ shell: LocalShell, _ line: String, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil,
         startup: String = "", _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-        _ ended: @escaping @Sendable (String) -> Void
+        _ ended: @escaping @Sendable (SessionEnd) -> Void
     ) throws(SFTPError) {
         _ = Self.ignoresPipeSignal
         let said = Mutex<[UInt8]>([])
@@ -32,8 +32,7 @@ private final class LocalPipe: ShellPipe {
                 path: words[0], arguments: Array(words.dropFirst()), environment: ["PATH": path, "LANG": "C.UTF-8"],
                 stdout: receive, stderr: { chunk in said.withLock { $0 += chunk } },
                 ended: { end in
-                    let text = String(decoding: said.withLock { $0 }, as: UTF8.self)
-                    ended(text.isEmpty ? "\(end)" : text)
+                    ended(SessionEnd(end, said: String(decoding: said.withLock { $0 }, as: UTF8.self)))
                 })
         } catch {
             throw .spawn(detail: "\(error)")
@@ -474,7 +473,7 @@ struct SFTPShellTests {
                     .sftp,
                     { client throws(SFTPError) in
                         tried.withLock { $0.append(.sftp) }
-                        client.transportEnded("subsystem request failed on channel 0")
+                        client.transportEnded(SessionEnd(.exited(255), said: "subsystem request failed on channel 0"))
                         return SFTPScriptedServer(client) { _, _ in }
                     }
                 ),
@@ -500,14 +499,14 @@ struct SFTPShellTests {
         /// Says something and never ends it.
         final class Liar: ShellPipe {
             let say: @Sendable (ArraySlice<UInt8>) -> Void
-            let ended: @Sendable (String) -> Void
+            let ended: @Sendable (SessionEnd) -> Void
             let what: @Sendable ([UInt8]) -> [UInt8]
             /// One answer after the other: the first tells the nonce.
             let order = DispatchQueue(label: "liar")
             init(
                 _ what: @escaping @Sendable ([UInt8]) -> [UInt8],
                 _ say: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-                _ ended: @escaping @Sendable (String) -> Void
+                _ ended: @escaping @Sendable (SessionEnd) -> Void
             ) {
                 (self.what, self.say, self.ended) = (what, say, ended)
             }
@@ -518,7 +517,7 @@ struct SFTPShellTests {
                 then()
             }
             func finishInput() {}
-            func close() { ended("closed") }
+            func close() { ended(SessionEnd(.exited(255), said: "closed")) }
         }
         /// The nonce of this session, read out of the functions.
         @Sendable func nonce(_ sent: [UInt8]) -> String? {

@@ -22,14 +22,14 @@ struct SSHChannelTests {
         defer { unlink(program) }
         let host = PolicySnapshot.Host(name: "box", socket: "/run/box", user: "u", host: "h")
         let sessions = HostSessions(host: host, sshPath: program, master: MasterSessions(sessions: 2))
-        let ended = Slot<String>()
+        let ended = Slot<SessionEnd>()
         let channel = try await sessions.open(
             .subsystem("sftp"), receive: { _ in }, ended: { _ = ended.fill(.success($0)) })
         let taken = Mutex(0)
         let chunk = [UInt8](repeating: 1, count: 1 << 20)
         for _ in 0...(SSHChannel.mostQueued / chunk.count) { channel.send(chunk) { taken.withLock { $0 += 1 } } }
         let reason = try await ended.value()
-        #expect(reason.contains("does not read"))
+        #expect(reason.said.contains("does not read"))
         // Nobody waits for ever.
         while taken.withLock({ $0 }) <= SSHChannel.mostQueued / chunk.count { await Task.yield() }
     }

@@ -18,7 +18,7 @@ struct SupervisorFactsTests {
             #expect(sentence.hasPrefix("claude-ssh-daemon cannot serve you now: "))
             #expect(sentence.contains(". Nothing was run. ") && sentence.contains("the daemon's log"))
         }
-        let noSSH = ClientRefusal.noWorker(.sshNotExecutable(path: "/opt/ssh", errno: 2)).sentence
+        let noSSH = ClientRefusal.noWorker(.ssh(path: "/opt/ssh", .unreachable(errno: 2))).sentence
         #expect(noSSH.contains("ssh_path: /opt/ssh cannot be executed: No such file or directory"))
     }
 

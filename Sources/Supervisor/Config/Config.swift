@@ -159,8 +159,8 @@ struct Config: Equatable {
         _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
     ) -> PolicySnapshot.Host? {
         let written = reader.requiredString(keys.socket)
-        let user = word(reader, keys.user)
-        let address = word(reader, keys.host)
+        let user = half(reader, keys.user, .user)
+        let address = half(reader, keys.host, .host)
         guard let written, let user, let address else {
             if written != nil { _ = expand.path(reader, keys.socket) }
             return nil
@@ -173,12 +173,11 @@ struct Config: Equatable {
         return host
     }
 
-    /// A login or host name: it becomes half of `user@host` on a command line, where ssh also knows URIs and options.
-    private static func word(_ reader: ConfigReader, _ key: String) -> String? {
+    /// A login or host name, as `ssh` takes it.
+    private static func half(_ reader: ConfigReader, _ key: String, _ part: DestinationName) -> String? {
         guard let text = reader.requiredString(key) else { return nil }
-        let bad = text.unicodeScalars.contains { $0.value <= 0x20 || $0.value == 0x7F || $0 == "/" || $0 == "@" }
-        if text.hasPrefix("-") || bad {
-            reader.note(key, "must not begin with \"-\" nor contain spaces, \"/\" or \"@\", got \"\(text)\"")
+        if let problem = part.problem(of: text) {
+            reader.note(key, problem)
             return nil
         }
         return text

@@ -18,7 +18,7 @@ extension ProgramFailure {
     /// From how a worker ended before it was ready. An `ssh` that is not there keeps it from confining itself.
     init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String) {
         self = wasKilled ? .notReady : ProgramFailure(end)
-        if case .confinement = self { self = Startup.sshProblem(sshPath) ?? .confinement }
+        if case .confinement = self { self = SSHProgram.problem(of: sshPath).map { .ssh(path: sshPath, $0) } ?? .confinement }
     }
 
     /// From what the supervisor lacked to start a program.
@@ -44,7 +44,7 @@ enum ProgramMend {
         case .notExecuted(let errno): executing(program, errno: errno)
         case .notStarted: "raise the limits of the daemon (ulimit -n, LimitNOFILE), or end some of what it serves"
         case .library: "ldd \(program) shows which one; install it, or install claude-ssh-daemon again"
-        case .sshNotExecutable, .sshNoProgram:
+        case .ssh:
             "install OpenSSH's client, or set ssh_path in the config to where it is, then send SIGHUP"
         case .confinement:
             "a line before this one, \"\(said)\", has the reason; \(program) --selftest-escape tries it"

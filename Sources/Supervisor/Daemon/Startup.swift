@@ -58,7 +58,7 @@ enum Startup {
             )
         }
         let ssh = config.policy.sshPath
-        if let problem = sshProblem(ssh) { problems.append(problem.clause(.worker)) }
+        if let problem = SSHProgram.problem(of: ssh) { problems.append("ssh_path: \(ssh) \(problem.clause)") }
         problems += config.policy.hosts.compactMap(socketProblem)
         if let log = config.auditLog {
             do throws(StartError) {
@@ -70,27 +70,12 @@ enum Startup {
         return problems
     }
 
-    /// Why workers could not execute this `ssh`; nil where they can.
-    static func sshProblem(_ path: String) -> ProgramFailure? {
-        if access(path, X_OK) != 0 { return .sshNotExecutable(path: path, errno: UInt32(clamping: errno)) }
-        return isProgram(path) ? nil : .sshNoProgram(path: path)
-    }
-
     /// What lies at a host's socket and is none; nothing may lie there, as long as its ControlMaster is down.
     private static func socketProblem(_ host: PolicySnapshot.Host) -> String? {
         var status = stat()
         guard stat(host.master.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
         return "the socket of host \"\(host.name)\": \(host.master.socket) exists and is not a socket; "
             + "name the path of its ControlMaster's socket"
-    }
-
-    /// A worker may execute ssh and its loader, and no interpreter of a script.
-    private static func isProgram(_ path: String) -> Bool {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return false }
-        defer { close(file) }
-        var magic: [UInt8] = [0, 0, 0, 0]
-        return read(file, &magic, 4) == 4 && magic == [0x7F, 0x45, 0x4C, 0x46]
     }
 
     /// What an administrator should know about a config that is in force.

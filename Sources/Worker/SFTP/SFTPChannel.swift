@@ -35,6 +35,8 @@ public final class SFTPChannel: Sendable {
     private let idle: Duration
     /// Called when the host has refused a session; it tells what holds the others.
     private let whenRefused: (@Sendable () async -> SessionShortage)?
+    /// Called when all ways have ended early; it tells whether the cause lies before the host.
+    private let whenEnded: (@Sendable () async -> SFTPError?)?
     private let deadline: Duration
     /// How long opening may take, all ways together.
     private let opening: Duration
@@ -61,7 +63,7 @@ public final class SFTPChannel: Sendable {
         @Sendable func open(
             _ peer: HostSessions.Peer, besideOwn: Bool = false,
             _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-            _ ended: @escaping @Sendable (String) -> Void
+            _ ended: @escaping @Sendable (SessionEnd) -> Void
         ) async throws(SFTPError) -> SSHChannel {
             let first = listens.withLock { listens in
                 defer { listens = true }
@@ -83,7 +85,9 @@ public final class SFTPChannel: Sendable {
                 case .cancelled: throw .noSession(nil)
                 case .spawn(let detail): throw .spawn(detail: detail)
                 case .masterDead(let detail): throw .unreachable(detail: detail)
-                default: throw .unreachable(detail: "\(error)")
+                // These are of commands.
+                case .directory, .outside, .tooLong, .notStarted, .lost, .sshEnded:
+                    throw .unreachable(detail: "")
                 }
             }
         }
@@ -103,18 +107,27 @@ public final class SFTPChannel: Sendable {
         }
         self.init(
             deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)],
-            whenRefused: { await sessions.wasRefused() })
+            whenRefused: { await sessions.wasRefused() },
+            whenEnded: {
+                switch await sessions.check() {
+                case .alive: nil
+                case .dead(let detail): .unreachable(detail: detail)
+                case .unusable(let detail): .spawn(detail: detail)
+                }
+            })
         channel.withLock { $0.channel = self }
     }
 
     init(
         deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)],
-        whenRefused: (@Sendable () async -> SessionShortage)? = nil
+        whenRefused: (@Sendable () async -> SessionShortage)? = nil,
+        whenEnded: (@Sendable () async -> SFTPError?)? = nil
     ) {
         self.deadline = deadline
         self.opening = opening ?? deadline
         self.idle = idle
         self.whenRefused = whenRefused
+        self.whenEnded = whenEnded
         self.openers = openers
     }
 
@@ -248,7 +261,8 @@ public final class SFTPChannel: Sendable {
             let known = state.withLock { $0.way }
             let due = ContinuousClock.now + opening
             var missing: [String] = []
-            for (way, opener) in openers where known == nil || way == known {
+            let ways = openers.filter { known == nil || $0.way == known }
+            for (way, opener) in ways {
                 do throws(SFTPError) {
                     let client = try await openWhereThereIsRoom(way, opener, due: due)
                     state.withLock { $0.way = way }
@@ -262,7 +276,10 @@ public final class SFTPChannel: Sendable {
                     return finish(nil, .failure(error))
                 }
             }
-            finish(nil, .failure(.noSubsystem(detail: missing.joined(separator: "; "))))
+            let detail = missing.joined(separator: "; ")
+            let error: SFTPError =
+                ways.contains { $0.way == .shell } ? .shellEnded(detail: detail) : .noSubsystem(detail: detail)
+            finish(nil, .failure(await whenEnded?() ?? error))
         }
     }
 

@@ -335,27 +335,29 @@ final class SFTPClient: Sendable {
     // MARK: The end
 
     /// The transport calls this when the connection is over.
-    func transportEnded(_ reason: String) {
+    func transportEnded(_ end: SessionEnd) {
         let connecting = state.withLock { state in
             if case .connecting = state.phase { return true }
             return false
         }
-        fail(connecting ? Self.earlyEnd(reason, way) : .lost(detail: reason))
+        fail(connecting ? Self.earlyEnd(end) : .lost(detail: end.text))
     }
 
     /// The error for a connection that ended before VERSION. ssh's own words tell whether the host was reached; other
-    /// words are the host's answer.
-    static func earlyEnd(_ reason: String, _ way: FileTransport) -> SFTPError {
-        if SSHInvocation.isUnusable(reason) { return .spawn(detail: reason) }
-        // If the host refuses the subsystem, only the ControlMaster is told why; the ssh that uses it says nothing.
-        let silent = reason == "exited(255)" && way == .sftp
-        if silent || reason.contains("ubsystem request failed") { return .noSubsystem(detail: reason) }
-        if reason.contains("refused by peer") { return .noSession(nil) }
+    /// words, and none, are the host's answer: if it refuses the subsystem, only the ControlMaster is told why, and the
+    /// ssh that uses it says nothing.
+    static func earlyEnd(_ end: SessionEnd) -> SFTPError {
+        let said = end.said
+        if SSHInvocation.isUnusable(said) { return .spawn(detail: said) }
+        // No host can do that to it.
+        if case .signalled = end.process { return .spawn(detail: "\(end.program) \(end.process)") }
+        if said.contains("ubsystem request failed") { return .noSubsystem(detail: end.text) }
+        if said.contains("refused by peer") { return .noSession(nil) }
         let ours = [
-            "Control socket", "mux_client", "ControlPath", "exited(255)", "signalled(", "Broken pipe",
-            "closed by remote host", "kex_exchange_identification", "/nonexistent", "/bin/sh: Permission denied",
+            "Control socket", "mux_client", "ControlPath", "Broken pipe", "closed by remote host",
+            "kex_exchange_identification", "/nonexistent", "/bin/sh: Permission denied",
         ]
-        return ours.contains { reason.contains($0) } ? .unreachable(detail: reason) : .noSubsystem(detail: reason)
+        return ours.contains { said.contains($0) } ? .unreachable(detail: said) : .noSubsystem(detail: end.text)
     }
 
     private func fail(_ error: SFTPError) {

@@ -4,6 +4,8 @@ public import SSH
 public enum SFTPError: Error, Equatable, Sendable {
     /// The host has no SFTP subsystem, or something else answers in its place. Another transport may work.
     case noSubsystem(detail: String)
+    /// The login shell ended before it ran anything, and there is no SFTP subsystem, as `detail` tells. Nothing was done.
+    case shellEnded(detail: String)
     /// No session could be opened: the master is dead, or refuses more sessions. Nothing was done.
     case unreachable(detail: String)
     /// `ssh` cannot run on this machine. Nothing was done.

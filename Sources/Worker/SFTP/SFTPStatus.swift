@@ -37,3 +37,22 @@ public enum SFTPStatus: Equatable, Sendable {
         }
     }
 }
+
+/// In words, for where a server gives none.
+extension SFTPStatus: CustomStringConvertible {
+    /// What the code says.
+    public var description: String {
+        switch self {
+        case .ok: "it answered that all is well"
+        case .endOfFile: "end of file"
+        case .noSuchFile: "no such file"
+        case .permissionDenied: "permission denied"
+        case .failure: "it failed, and the host does not say why"
+        case .badMessage: "the name is too long, or a value is invalid"
+        case .noConnection: "no connection"
+        case .connectionLost: "connection lost"
+        case .unsupported: "the host cannot do this"
+        case .other(let code): "the host answers with status \(code)"
+        }
+    }
+}

@@ -25,11 +25,11 @@ extension SSHChannel: ShellPipe {}
 ///
 /// There are no open files here: a request is about whatever stands at the path when it comes.
 final class ShellTransport: SFTPTransport {
-    /// Runs a line in the login shell. `ended` gets the reason of its end.
+    /// Runs a line in the login shell. `ended` gets how it ended.
     typealias Opener =
         @Sendable (
             _ line: String, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-            _ ended: @escaping @Sendable (String) -> Void
+            _ ended: @escaping @Sendable (SessionEnd) -> Void
         ) async throws(SFTPError) -> any ShellPipe
 
     private typealias Take = @Sendable (ShellAnswer) -> Void
@@ -132,8 +132,8 @@ final class ShellTransport: SFTPTransport {
         }
     }
 
-    private func end(_ reason: String) {
-        client.transportEnded(reason)
+    private func end(_ end: SessionEnd) {
+        client.transportEnded(end)
         let (calls, handles, writers) = state.withLock { state in
             // The pipe keeps this transport alive, so the transport lets it go.
             defer { (state.calls, state.handles, state.writers, state.pipe, state.ended) = ([], [:], [:], nil, true) }
@@ -325,9 +325,14 @@ final class ShellTransport: SFTPTransport {
         writer?.close()
     }
 
-    private static func isShortage(_ error: SFTPError) -> Bool {
-        if case .noSession = error { return true }
-        return false
+    /// Why there is no session for content, as the rest of a sentence.
+    private static func words(_ error: SFTPError) -> String {
+        switch error {
+        case .noSession: "no session was free for its content; limits.sessions_per_host must be 2 or more"
+        case .spawn(let detail): "ssh cannot run here: \(detail)"
+        case .unreachable(let detail): "the SSH session is not up (\(detail))"
+        default: "no session could be opened for its content"
+        }
     }
 
     private func open(_ path: [UInt8], _ offset: UInt64) async -> Result<ShellWriter, ShellWriter.Failure> {
@@ -342,11 +347,7 @@ final class ShellTransport: SFTPTransport {
             if ended { writer.close() }
             return .success(writer)
         } catch {
-            let text =
-                Self.isShortage(error)
-                ? "no session was free for its content; limits.sessions_per_host must be 2 or more"
-                : "no session for it: \(error)"
-            return .failure(ShellWriter.Failure(status: .failure, text: text))
+            return .failure(ShellWriter.Failure(status: .failure, text: Self.words(error)))
         }
     }
 }

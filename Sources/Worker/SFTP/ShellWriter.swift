@@ -16,7 +16,7 @@ final class ShellWriter: Sendable {
         var isOver = false
     }
 
-    private let end: Slot<String>
+    private let end: Slot<SessionEnd>
     private let pipe: any ShellPipe
     private let state: Mutex<State>
 
@@ -27,7 +27,7 @@ final class ShellWriter: Sendable {
         _ path: [UInt8], offset: UInt64, _ opener: ShellTransport.Opener
     ) async throws(SFTPError) -> ShellWriter {
         let nonce = Nonce.make()
-        let end = Slot<String>()
+        let end = Slot<SessionEnd>()
         let ready = Slot<Void>()
         let said = Said(nonce: nonce, ready: ready)
         let pipe = try await opener(
@@ -48,7 +48,7 @@ final class ShellWriter: Sendable {
 
     private let said: Said
 
-    private init(end: Slot<String>, said: Said, pipe: any ShellPipe, position: UInt64) {
+    private init(end: Slot<SessionEnd>, said: Said, pipe: any ShellPipe, position: UInt64) {
         (self.end, self.said, self.pipe) = (end, said, pipe)
         state = Mutex(State(position: position))
     }
@@ -67,7 +67,7 @@ final class ShellWriter: Sendable {
     /// Ends the content and waits until it is written. Returns nil if all of it is.
     func finish() async -> Failure? {
         pipe.finishInput()
-        let reason = (try? await end.value()) ?? "the session was given up"
+        let reason = (try? await end.value())?.text ?? "the session was given up"
         state.withLock { $0.isOver = true }
         let text: String
         switch said.answer {

@@ -3,14 +3,6 @@ internal import Glibc
 internal import IPC
 internal import Synchronization
 
-/// How a child process ended.
-enum ChildEnd: Equatable, Sendable {
-    case exited(Int)
-    case signalled(Int32)
-    /// It has ended, and the kernel does not tell how.
-    case unseen
-}
-
 /// A child process with pipes for its three streams, in the process group of this worker.
 final class Child: Sendable {
     private struct State {

@@ -1,4 +1,3 @@
-internal import Glibc
 public import IPC
 
 /// All that runs on one host through its ControlMaster.
@@ -40,6 +39,8 @@ public final class HostSessions: Sendable {
         var outputHeld = false
         /// What came of stopping it.
         var answer: TreeStop.Answer?
+        /// How `ssh` ended, where it did by itself.
+        var end: ChildEnd?
     }
 
     let host: PolicySnapshot.Host
@@ -52,35 +53,6 @@ public final class HostSessions: Sendable {
         self.host = host
         self.sshPath = sshPath
         self.master = master
-    }
-
-    /// What is known of the master.
-    public enum MasterState: Equatable, Sendable {
-        case alive
-        /// It does not answer, with what ssh says.
-        case dead(detail: String)
-        /// `ssh` itself cannot run here.
-        case unusable(detail: String)
-    }
-
-    /// The beginning of what is said of a master that takes connections and says nothing.
-    public static let noAnswer = "no answer"
-
-    /// Asks the master whether it lives. Whether the host behind it answers is another question, see `reach`.
-    public func check(within limit: Duration = .seconds(5)) async -> MasterState {
-        let arguments = SSHInvocation.check(host)
-        let answer: (end: ChildEnd, stdout: String, stderr: String)
-        do throws(SSHProcess.SpawnFailure) {
-            answer = try await SSHProcess.collect(path: sshPath, arguments: arguments, limit: limit)
-        } catch {
-            return .unusable(detail: error.detail)
-        }
-        if answer.end == .exited(0) { return .alive }
-        if answer.end == .signalled(SIGKILL), answer.stderr.isEmpty {
-            return .dead(detail: "\(Self.noAnswer) within \(limit.components.seconds) s")
-        }
-        let said = answer.stderr.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-        return SSHInvocation.isUnusable(said) ? .unusable(detail: said) : .dead(detail: said)
     }
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
@@ -254,6 +226,7 @@ public final class HostSessions: Sendable {
             switch event {
             case .ended(let how):
                 end = how
+                attempt.with { $0.end = how }
                 // Of one that is being stopped, something may live on that holds none of its streams.
                 if phase != .stopping || streams.with({ $0.marks.stopped }) == .confirmed { return how }
             case .timer(Bound.giveUp):
@@ -375,7 +348,13 @@ public final class HostSessions: Sendable {
             if !marks.started {
                 let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")
                 switch master {
-                case .alive: return .failure(.notStarted(detail: Self.trimmed(said)))
+                case .alive:
+                    switch attempt.end {
+                    case .signalled, .unseen:
+                        return .failure(.sshEnded(detail: "ssh (\(sshPath)) \(attempt.end ?? .unseen)"))
+                    case .exited(let status): return .failure(.notStarted(status: status, detail: Self.trimmed(said)))
+                    case nil: return .failure(.notStarted(status: nil, detail: Self.trimmed(said)))
+                    }
                 case .dead(let detail):
                     // Where ssh had reached the master, the mark of a start may have been lost with the connection.
                     guard SSHProcess.hasTriedToConnect(said) else { return .failure(.lost(output: "")) }

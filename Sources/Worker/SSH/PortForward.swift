@@ -34,22 +34,23 @@ public enum PortForward {
 
     /// Asks the master to listen on 127.0.0.1.
     public static func open(_ route: ForwardRoute, sshPath: String) async -> Outcome {
-        let answer: (end: ChildEnd, stdout: String, stderr: String)
+        let answer: (end: ChildEnd, stdout: String, stderr: String, isLate: Bool)
         do throws(SSHProcess.SpawnFailure) {
             answer = try await SSHProcess.collect(
                 path: sshPath, arguments: SSHInvocation.forward(route), limit: limit)
         } catch {
             return .unusable(detail: error.detail)
         }
-        guard case .exited(let status) = answer.end else { return .unknown }
-        let said = firstLine(answer.stderr)
-        if SSHInvocation.isUnusable(said) { return .unusable(detail: said) }
+        if answer.isLate { return .unknown }
         let host = PolicySnapshot.Host(name: "", master: route.master)
-        let check = try? await SSHProcess.collect(
-            path: sshPath, arguments: SSHInvocation.check(host), limit: limit)
-        let lives = check?.end == .exited(0)
-        if status == 0 { return .listening(masterPID: lives ? processID(check?.stderr ?? "") : 0) }
-        return lives ? .refused : .masterDead(detail: said)
+        let check = await MasterCheck.ask(host, sshPath: sshPath, within: limit)
+        switch (answer.end, check.state) {
+        case (_, .unusable(let detail)): return .unusable(detail: detail)
+        case (.exited(0), .alive), (.exited(0), .dead): return .listening(masterPID: check.processID)
+        case (.exited, .alive): return .refused
+        case (.exited, .dead): return .masterDead(detail: firstLine(answer.stderr))
+        case (.signalled, _), (.unseen, _): return .unknown
+        }
     }
 
     /// Asks the master to stop listening.
@@ -58,7 +59,7 @@ public enum PortForward {
         do throws(SSHProcess.SpawnFailure) {
             let answer = try await SSHProcess.collect(
                 path: sshPath, arguments: SSHInvocation.cancel(route), limit: limit)
-            if case .signalled = answer.end { return "no answer within \(limit.components.seconds) s" }
+            if answer.isLate { return "no answer within \(limit.components.seconds) s" }
             return String(firstLine(answer.stderr).prefix(500))
         } catch {
             return String(error.detail.prefix(500))
@@ -67,11 +68,5 @@ public enum PortForward {
 
     private static func firstLine(_ text: String) -> String {
         text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-    }
-
-    /// From "Master running (pid=123)".
-    private static func processID(_ said: String) -> UInt32 {
-        guard let start = said.firstRange(of: "(pid=")?.upperBound else { return 0 }
-        return UInt32(said[start...].prefix { $0.isNumber }) ?? 0
     }
 }

@@ -59,11 +59,11 @@ extension HostSessions {
 
     /// Opens a session and keeps its place in the budget until it ends. Waits for that place at most `limit`.
     ///
-    /// With `besideOwn` it is a second one that an open channel needs to get on. `receive` gets what the other end sends and `ended` the reason of the end, once, both on the reactor's thread.
+    /// With `besideOwn` it is a second one that an open channel needs to get on. `receive` gets what the other end sends and `ended` how it ended, once, both on the reactor's thread.
     public func open(
         _ peer: Peer, besideOwn: Bool = false, within limit: Duration = .seconds(30),
         receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-        ended: @escaping @Sendable (String) -> Void
+        ended: @escaping @Sendable (SessionEnd) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
         let arguments =
             switch peer {
@@ -98,13 +98,12 @@ extension HostSessions {
                 stderr: { chunk in said.with { $0.append(chunk) } },
                 ended: { end in
                     Task { await self.budget.release(place) }
-                    let text = said.value.output().text.split(whereSeparator: \.isNewline).joined(separator: "; ")
-                    ended(text.isEmpty ? "\(end)" : text)
+                    ended(SessionEnd(end, said: said.value.output().text, program: self.sshPath))
                 })
             return SSHChannel(child: child, errors: said)
         } catch {
             await budget.release(place)
-            throw .spawn(detail: "\(sshPath): \(error)")
+            throw .spawn(detail: SSHProcess.SpawnFailure(detail: "\(sshPath): \(error)").detail)
         }
     }
 

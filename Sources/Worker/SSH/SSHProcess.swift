@@ -22,7 +22,15 @@ struct SSHProcess: Sendable {
     /// Why no child could be started, or how it failed to do anything.
     struct SpawnFailure: Error {
         let detail: String
+
+        init(detail: String) {
+            self.detail = detail
+            SSHTrouble.note(detail)
+        }
     }
+
+    /// The status of an `ssh` that failed by itself, ssh(1). A command of the host may end with it as well.
+    static let ownFailure = 255
 
     let path: String
     let arguments: [String]
@@ -67,20 +75,24 @@ struct SSHProcess: Sendable {
     }
 
     /// Runs a short request to its end, within `limit`.
-    /// - Returns: the end and both streams, at most 16 KiB of each.
+    /// - Returns: the end, both streams, at most 16 KiB of each, and whether it was killed because the time was over.
     static func collect(path: String, arguments: [String], limit: Duration) async throws(SpawnFailure) -> (
-        end: ChildEnd, stdout: String, stderr: String
+        end: ChildEnd, stdout: String, stderr: String, isLate: Bool
     ) {
         let events = AsyncStream.makeStream(of: Event.self)
         let out = StreamBox(OutputWindow(limit: 16_384))
         let err = StreamBox(OutputWindow(limit: 16_384))
         let timer = Timer(limit) { events.continuation.yield(.timer(0)) }
         defer { timer.cancel() }
+        let isLate = StreamBox(false)
         let end = try await SSHProcess(path: path, arguments: arguments).run(
             events: events, stdout: { chunk in out.with { $0.append(chunk) } },
             stderr: { chunk in err.with { $0.append(chunk) } },
             control: { events in
-                guard let event = await events.next(), case .ended(let end) = event else { return nil }
+                guard let event = await events.next(), case .ended(let end) = event else {
+                    isLate.with { $0 = true }
+                    return nil
+                }
                 return end
             })
         let said = err.value.output().text
@@ -88,6 +100,6 @@ struct SSHProcess: Sendable {
         if end == .exited(127), said.hasPrefix("\(path): error while loading shared libraries:") {
             throw SpawnFailure(detail: said.split(whereSeparator: \.isNewline).joined(separator: "; "))
         }
-        return (end, out.value.output().text, said)
+        return (end, out.value.output().text, said, isLate.value)
     }
 }

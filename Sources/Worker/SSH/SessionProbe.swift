@@ -9,6 +9,14 @@ extension HostSessions {
         case failed
     }
 
+    private static func trial(_ end: ChildEnd, _ said: String) -> Trial {
+        if isRefusal(said) { return .refused }
+        return switch end {
+        case .exited(SSHProcess.ownFailure), .signalled: .failed
+        case .exited, .unseen: .taken
+        }
+    }
+
     /// Opens so many sessions at once, and closes them when it is known what became of them all.
     /// - Returns: how many the host took; nil where it could not be asked.
     func probe(_ count: Int) async -> Int? {
@@ -33,9 +41,7 @@ extension HostSessions {
                         stderr: { chunk in err.with { $0.append(chunk) } },
                         ended: { end in
                             let said = err.value.output().text
-                            let trial: Trial =
-                                Self.isRefusal(said) ? .refused : end == .exited(255) ? .failed : .taken
-                            events.continuation.yield((index, trial, true))
+                            events.continuation.yield((index, Self.trial(end, said), true))
                         }))
             } catch {
                 events.continuation.yield((index, .failed, true))

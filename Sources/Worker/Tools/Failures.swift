@@ -90,6 +90,13 @@ enum Failures {
             + "connection to this server began, reconnecting mends it; otherwise ask the user to check ssh_path in the config."
     }
 
+    /// What a login shell runs before anything else.
+    static func startupFile(_ host: PolicySnapshot.Host) -> String {
+        "a start-up file of the login shell of \(host.master.user) there (~/.bashrc, ~/.zshenv, ~/.tcshrc, config.fish)"
+    }
+
+    static let mendStartup = "Ask the user to let it do so in interactive shells only, then try again."
+
     static func sentence(_ failure: ExecFailure, _ host: PolicySnapshot.Host, directory: String) -> String {
         switch failure {
         case .masterDead(let detail): return masterDead(host, detail: detail, outcome: "Nothing was run.")
@@ -107,9 +114,16 @@ enum Failures {
                 + "Nothing was run. Pass large data as \"stdin\"."
         case .noSession(let shortage):
             return "\(noSession(host, shortage)). The command was not run. \(wayOut(shortage))"
-        case .notStarted(let detail):
-            return "The login shell on \"\(host.name)\" did not start the command"
-                + (detail.isEmpty ? "." : "; it said: \(detail).") + " A POSIX /bin/sh is needed there."
+        case .notStarted(let status, let detail):
+            let ended = status.map { " (status \($0))" } ?? ""
+            return "The login shell on \"\(host.name)\" ended\(ended) before it told the start of the command"
+                + (detail.isEmpty ? ". " : "; it said: \(detail). ")
+                + (status == 126 || status == 127
+                    ? "A POSIX /bin/sh is needed there."
+                    : "Probably \(startupFile(host)) ends it, or replaces it by another program. \(mendStartup)")
+        case .sshEnded(let detail):
+            return "\(detail), before the command told its start. Whether it runs, and what it did, is "
+                + "unknown: look before you run it again."
         case .lost(let output):
             return
                 "The connection to \"\(host.name)\" was lost while the command ran. Whether it still runs, and what it did, "

@@ -8,7 +8,13 @@ enum FileFailures {
         let place = "\(shown(path)) on \"\(host.name)\""
         switch error {
         case .noSubsystem(let detail):
-            return "\"\(host.name)\" offers no SFTP (\(detail)). Files there can be reached with ssh_exec only."
+            return
+                "\"\(host.name)\" did not start its SFTP server this time (\(detail)). Nothing was done. Try again; if it "
+                + "stays so, ask the user to look into the log of its sshd."
+        case .shellEnded(let detail):
+            return "\"\(host.name)\" offers no SFTP, and the login shell ended before anything ran there (\(detail)). "
+                + "Nothing was done. Probably \(Failures.startupFile(host)) ends it, or replaces it by another program. "
+                + Failures.mendStartup
         case .unreachable(let detail): return Failures.masterDead(host, detail: detail, outcome: "Nothing was done.")
         case .spawn(let detail): return Failures.spawn(detail: detail)
         case .noSession(let shortage):
@@ -27,9 +33,8 @@ enum FileFailures {
             return
                 "\"\(host.name)\" did not begin to serve files within \(duration.components.seconds) s; "
                 + (came.isEmpty ? "nothing came from it. " : "what came from it is: \(came). ")
-                + "Nothing was done. Probably a start-up file of the login shell of \(host.master.user) there (~/.bashrc, ~/.zshenv, "
-                + "~/.tcshrc, config.fish) waits for input or starts another program, also where no terminal is. "
-                + "Ask the user to let it do so in interactive shells only, then try again."
+                + "Nothing was done. Probably \(Failures.startupFile(host)) waits for input or starts another program, "
+                + "also where no terminal is. \(Failures.mendStartup)"
         case .slow:
             return
                 "\"\(host.name)\" answers, but so slowly that the work on \(shown(path)) would have had no end (less than "

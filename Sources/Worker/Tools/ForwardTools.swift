@@ -39,7 +39,10 @@ enum Forwarding {
             if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
             status["hint"] = host.map { .string(Failures.masterDead($0, detail: detail)) }
         case .unusable(let detail):
-            if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
+            if entry.trouble == nil {
+                status["status"] = "unknown"
+                status["reason"] = "ssh cannot run here, so its ControlMaster was not asked"
+            }
             status["hint"] = .string(Failures.spawn(detail: detail))
         case nil:
             if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }

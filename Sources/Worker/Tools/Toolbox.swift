@@ -61,8 +61,11 @@ struct ToolContext: Sendable {
         } catch let failure as FileFailure {
             notes.refused(by: failure.rule)
             return .failure(failure.sentence)
+        } catch is CancellationError {
+            return .failure("The call was cancelled.")
         } catch {
-            return .failure("\(error)")
+            return .failure(
+                "The call failed for a reason that this program has no words for. Ask the user to report it.")
         }
     }
 

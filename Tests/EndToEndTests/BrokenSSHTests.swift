@@ -1,0 +1,163 @@
+import Foundation
+import Glibc
+import Testing
+
+/// An `ssh_path` that names no `ssh` that works: what is said, and that the ControlMaster is not blamed.
+@Suite struct BrokenSSHTests {
+    private static let ssh = "/usr/bin/ssh"
+
+    /// What lies at `ssh_path`.
+    enum Kind: String, Sendable, CaseIterable {
+        case missing, directory, fifo, script, notExecutable, truncated, hardlyThere, otherMachine
+        case alwaysSucceeds, alwaysFails, crashes
+
+        /// Whether its file shows it.
+        var isSeen: Bool {
+            switch self {
+            case .missing, .directory, .fifo, .script, .notExecutable, .truncated, .hardlyThere, .otherMachine: true
+            case .alwaysSucceeds, .alwaysFails, .crashes: false
+            }
+        }
+
+        /// A word of the mistake that `check` tells.
+        var word: String {
+            switch self {
+            case .missing: "No such file"
+            case .directory: "a directory"
+            case .fifo: "no regular file"
+            case .script: "not a script"
+            case .notExecutable: "Permission denied"
+            case .truncated, .hardlyThere: "damaged"
+            case .otherMachine: "another kind of machine"
+            case .alwaysSucceeds: "status 0"
+            case .alwaysFails: "status 1"
+            case .crashes: "SIGSEGV"
+            }
+        }
+
+        /// Puts it at a path.
+        func make(_ path: String) throws {
+            unlink(path)
+            var program = try Data(contentsOf: URL(filePath: ssh))
+            var mode: mode_t = 0o755
+            switch self {
+            case .missing: return
+            case .directory:
+                return try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            case .fifo:
+                try #require(mkfifo(path, 0o777) == 0)
+                return
+            case .script: program = Data("#!/bin/sh\nexec ssh \"$@\"\n".utf8)
+            case .notExecutable: mode = 0o644
+            case .truncated: program = program.prefix(program.count / 2)
+            case .hardlyThere: program = program.prefix(40)
+            case .otherMachine: program[18] = program[18] == 0x28 ? 0x3E : 0x28
+            case .alwaysSucceeds: program = try Data(contentsOf: URL(filePath: "/bin/true"))
+            case .alwaysFails: program = try Data(contentsOf: URL(filePath: "/bin/false"))
+            // It begins within its own header, which cannot be executed.
+            case .crashes: program.replaceSubrange(24..<32, with: [0x10, 0, 0, 0, 0, 0, 0, 0])
+            }
+            try program.write(to: URL(filePath: path))
+            try #require(chmod(path, mode) == 0)
+        }
+    }
+
+    private static func expectHonest(_ text: String, _ path: String, _ kind: Kind) {
+        #expect(text.contains("ssh cannot run here: ") && text.contains(path), "\(kind): \(text)")
+        for word in [
+            "fuser", "ControlMaster protocol", "exited(", "signalled(", "system(", "errno", "was lost", "POSIX",
+        ] {
+            #expect(!text.contains(word), "\(kind): \(text)")
+        }
+    }
+
+    @Test(
+        "what the file at ssh_path shows, check and a start refuse with its path and what to do",
+        arguments: Kind.allCases.filter(\.isSeen))
+    func seen(kind: Kind) throws {
+        let place = try TemporaryDirectory(readableByAll: true)
+        let path = place.file("ssh")
+        try kind.make(path)
+        let text =
+            #"{"ssh_socket": "/run/x", "ssh_user": "u", "ssh_host": "h", "mcp_socket": "/run/m", "ssh_path": "\#(path)"}"#
+        let config = try place.write("config.json", text)
+        try #require(chmod(config, 0o600) == 0)
+        let checked = try runDaemonCommand(["check", "--config", config], environment: [:])
+        #expect(checked.status == .exited(2))
+        let line = checked.outputText.split(separator: "\n").first { $0.hasPrefix("error: ssh_path: \(path) ") }
+        #expect(line?.contains(kind.word) == true, "\(kind): \(checked.outputText)")
+        #expect(line?.contains("errno") == false && line?.contains("system(") == false)
+        let (_, log) = try runDaemonExpectingFailure(config: text)
+        #expect(log.contains(kind.word), "\(kind): \(log)")
+    }
+
+    @Test(
+        "an ssh that cannot run is told as such by every tool, never as a master that is up or is to be ended, and logged once",
+        arguments: [Kind.alwaysSucceeds, .alwaysFails, .crashes, .notExecutable, .script, .truncated], [true, false])
+    func runs(kind: Kind, masterIsUp: Bool) throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            let place = try TemporaryDirectory(readableByAll: true)
+            let path = place.file("ssh")
+            // A worker starts with a good one.
+            try Data(contentsOf: URL(filePath: Self.ssh)).write(to: URL(filePath: path))
+            try #require(chmod(path, 0o755) == 0)
+            try withDaemon(["ssh_path": .string(path)], on: remote) { daemon, client in
+                #expect(try client.callTool("ssh_exec", ["command": "echo good"])["stdout"] == "good\n")
+                // In the place of the good one, so that the sandbox lets it be executed.
+                let handle = try FileHandle(forWritingTo: URL(filePath: path))
+                let other = place.file("other")
+                try kind.make(other)
+                try handle.truncate(atOffset: 0)
+                try handle.write(contentsOf: Data(contentsOf: URL(filePath: other)))
+                try handle.close()
+                if kind == .notExecutable { try #require(chmod(path, 0o644) == 0) }
+                if !masterIsUp {
+                    remote.master.stop()
+                    unlink(remote.master.socketPath)
+                }
+                let calls: [(String, JSON)] = [
+                    ("ssh_exec", ["command": "true", "timeout_seconds": 5]),
+                    ("ssh_read_file", ["path": "/etc/hostname"]),
+                    ("ssh_write_file", ["path": "/tmp/never", "content": "x"]),
+                    ("ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80]),
+                ]
+                for (tool, arguments) in calls {
+                    let result = try client.callTool(tool, arguments, timeout: .seconds(40))
+                    #expect(result.isError, "\(kind) \(tool): \(result)")
+                    Self.expectHonest(result.text, path, kind)
+                }
+                let status = try client.callTool("ssh_connection_status")["hosts"]?.array?.first
+                #expect(status?["connected"] == false, "\(kind)")
+                Self.expectHonest(status?["hint"]?.string ?? "", path, kind)
+                let told = daemon.logRecords().filter { "\($0)".contains("ssh cannot run here") }
+                #expect((1...2).contains(told.count), "\(told)")
+            }
+        }
+    }
+
+    @Test("every name that this machine's ssh refuses is refused in the config, and what ssh takes is mostly taken")
+    func names() throws {
+        let place = try TemporaryDirectory()
+        for (key, other) in [("user", "host"), ("host", "user")] {
+            for code in UInt8(0x21)...0x7E {
+                let character = Character(Unicode.Scalar(code))
+                for name in ["a\(character)b", "\(character)b", "b\(character)"] {
+                    let destination = key == "user" ? "\(name)@h" : "u@\(name)"
+                    let ssh = try run(
+                        Self.ssh,
+                        ["-F", "none", "-S", "/nonexistent/s", "-o", "BatchMode=yes", "-O", "check", "--", destination])
+                    guard ssh.errorText.contains("invalid characters") else { continue }
+                    let config = try JSON.object([
+                        "ssh_socket": "/nonexistent/s", "mcp_socket": "/nonexistent/m", "ssh_\(key)": .string(name),
+                        "ssh_\(other)": "x",
+                    ]).encoded()
+                    let file = try place.write("config.json", config)
+                    try #require(chmod(file, 0o600) == 0)
+                    let checked = try runDaemonCommand(["check", "--config", file], environment: [:])
+                    #expect(
+                        checked.outputText.contains("error: ssh_\(key): must not"), "\(name): \(checked.outputText)")
+                }
+            }
+        }
+    }
+}
