@@ -167,9 +167,12 @@ public struct JSONReader {
             skipBlanks()
             if notesRepeats { way.append(.name(name)) }
             if !isNew { repeats.append(path) }
+            let first = index
             let value = try value(depth: depth)
             if notesRepeats { way.removeLast() }
-            if isNew { members.append(JSONObject.Member(name: name, value: value)) }
+            if isNew {
+                members.append(JSONObject.Member(name: name, value: value, spelling: spelling(of: value, from: first)))
+            }
             skipBlanks()
             if take(UInt8(ascii: "}")) { return .object(JSONObject(members: members)) }
             let comma = index
@@ -274,6 +277,23 @@ public struct JSONReader {
 
     private mutating func number() throws(JSONMistake) -> JSONValue {
         let start = index
+        let isInteger = try numberText()
+        guard index - start <= Self.maximumNumber else {
+            throw JSONMistake(offset: start, what: "a number of more than \(Self.maximumNumber) characters")
+        }
+        let text = String(decoding: bytes[start..<index], as: UTF8.self)
+        if isInteger, let integer = Int64(text) { return .integer(integer) }
+        guard let number = Double(text), number.isFinite else {
+            throw JSONMistake(offset: start, what: "a number beyond what a double holds")
+        }
+        // 1.0 and 1e3 are integers, JSON Schema 2020-12 section 6.1.1; beyond 2^53 a double does not say which.
+        if !isInteger, number.magnitude < 0x1p53, let integer = Int64(exactly: number) { return .integer(integer) }
+        return .number(number)
+    }
+
+    /// Goes behind a number.
+    /// - Returns: whether it has neither fraction nor exponent.
+    private mutating func numberText() throws(JSONMistake) -> Bool {
         _ = take(UInt8(ascii: "-"))
         if !take(UInt8(ascii: "0")) { try digits() }
         var isInteger = true
@@ -286,17 +306,24 @@ public struct JSONReader {
             if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
             try digits()
         }
-        guard index - start <= Self.maximumNumber else {
-            throw JSONMistake(offset: start, what: "a number of more than \(Self.maximumNumber) characters")
+        return isInteger
+    }
+
+    /// The text of a number that was read from `start` on, where `JSONWriter` would write another one.
+    private func spelling(of value: JSONValue, from start: Int) -> String? {
+        let text = bytes[start..<index]
+        switch value {
+        case .integer where text.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") }):
+            return text.elementsEqual("-0".utf8) ? "-0" : nil
+        case .integer, .number: return String(decoding: text, as: UTF8.self)
+        case .null, .bool, .string, .array, .object, .encoded, .spelled: return nil
         }
-        let text = String(decoding: bytes[start..<index], as: UTF8.self)
-        if isInteger, let integer = Int64(text) { return .integer(integer) }
-        guard let number = Double(text), number.isFinite else {
-            throw JSONMistake(offset: start, what: "a number beyond what a double holds")
-        }
-        // 1.0 and 1e3 are integers, JSON Schema 2020-12 section 6.1.1; beyond 2^53 a double does not say which.
-        if !isInteger, number.magnitude < 0x1p53, let integer = Int64(exactly: number) { return .integer(integer) }
-        return .number(number)
+    }
+
+    /// Whether a text is a number of JSON's, of whatever size.
+    public static func isNumber(_ text: [UInt8]) -> Bool {
+        var reader = JSONReader(bytes: text, notesRepeats: false)
+        return (try? reader.numberText()) != nil && reader.index == text.count
     }
 
     private mutating func digits() throws(JSONMistake) {

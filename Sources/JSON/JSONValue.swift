@@ -9,6 +9,8 @@ public enum JSONValue: Equatable, Sendable {
     case object(JSONObject)
     /// A string that holds the JSON of an object; it is written in one go and never stands in memory by itself.
     case encoded(JSONObject)
+    /// A number as somebody else spelled it, to be written; no reader returns it, see `JSONObject.spelling`.
+    case spelled(String)
 
     /// Texts are equal where their bytes are.
     public static func == (left: JSONValue, right: JSONValue) -> Bool {
@@ -21,6 +23,7 @@ public enum JSONValue: Equatable, Sendable {
         case (.array(let left), .array(let right)): left == right
         case (.object(let left), .object(let right)): left == right
         case (.encoded(let left), .encoded(let right)): left == right
+        case (.spelled(let left), .spelled(let right)): left.hasBytes(of: right)
         default: false
         }
     }
@@ -41,7 +44,7 @@ public enum JSONValue: Equatable, Sendable {
         case .null: "null"
         case .bool: "a boolean"
         case .integer: "an integer"
-        case .number: "a number"
+        case .number, .spelled: "a number"
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"
@@ -62,6 +65,8 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         public let name: String
         /// Its value.
         public var value: JSONValue
+        /// How the text spelled a number that `JSONWriter` would spell otherwise; nil for all else.
+        var spelling: String?
 
         /// Names are equal where their bytes are.
         public static func == (left: Member, right: Member) -> Bool {
@@ -84,13 +89,16 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         self.members = members
     }
 
+    /// How a member's number was spelled, where a writer would spell it otherwise: `1e2`, `1.0`, integers beyond 64 bits.
+    public func spelling(of name: String) -> String? { members.first { $0.name.hasBytes(of: name) }?.spelling }
+
     /// The member of that name; assigning appends, replaces or (nil) removes.
     public subscript(name: String) -> JSONValue? {
         get { members.first { $0.name.hasBytes(of: name) }?.value }
         set {
             let index = members.firstIndex { $0.name.hasBytes(of: name) }
             switch (index, newValue) {
-            case (.some(let index), .some(let value)): members[index].value = value
+            case (.some(let index), .some(let value)): members[index] = Member(name: name, value: value)
             case (.some(let index), .none): members.remove(at: index)
             case (.none, .some(let value)): members.append(Member(name: name, value: value))
             case (.none, .none): break

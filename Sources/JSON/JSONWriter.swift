@@ -17,6 +17,7 @@ public struct JSONWriter {
         case .integer(let integer): append(raw: String(integer))
         // JSON has no infinities; none can come from a parsed text either.
         case .number(let number): append(raw: number.isFinite ? String(number) : "null")
+        case .spelled(let text): append(raw: text)
         case .string(let text): append(text)
         case .encoded(let object): append(encoded: object)
         case .array(let values):

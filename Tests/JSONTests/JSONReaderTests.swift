@@ -226,6 +226,7 @@ private indirect enum Decoded: Equatable, Decodable {
         case .bool(let truth): self = .bool(truth)
         case .integer(let integer): self = .number(Double(integer))
         case .number(let number): self = .number(number)
+        case .spelled(let text): self = .number(Double(text) ?? .nan)
         case .string(let text): self = .string(Array(text.utf8))
         case .array(let elements): self = .array(elements.map(Decoded.init))
         case .object(let object), .encoded(let object):

@@ -47,7 +47,52 @@ struct ClientMessageTests {
         #expect(method.utf8.count < 500)
     }
 
-    @Test(arguments: ["null", "true", "1.5", "[1]", "{}", "9223372036854775808"])
+    @Test(arguments: [
+        "9223372036854775808", "-9223372036854775809", "18446744073709551615", "123456789012345678901234567890", "1.5",
+        "1.0", "1e2", "1E+2", "-0", "-0.0", "0.1e-7", "1e308", "100000000000000000000000e-20",
+    ])
+    func `a number of another kind is an id as well, and comes back as it was spelled`(id: String) throws {
+        let expected = ClientMessage.request(.number(id), method: "m", params: [:])
+        #expect(try incoming(#"{"jsonrpc":"2.0","id":\#(id),"method":"m"}"#) == expected)
+        #expect(JSONWriter.bytes(of: RequestID.number(id).json) == Array(id.utf8))
+        let talk = Conversation(nil)
+        talk.say(#"{"jsonrpc":"2.0","id":\#(id),"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#)
+        talk.say(#"{"jsonrpc":"2.0","id":\#(id),"method":"nonsense"}"#)
+        talk.say(#"{"jsonrpc":"2.0","id":\#(id),"method":"ping","method":"ping"}"#)
+        talk.say(#"{"jsonrpc":"2.0","id":\#(id),"method":5}"#)
+        let answers = talk.writer.bytes.map { String(decoding: $0, as: UTF8.self) }
+        #expect(answers.count == 4)
+        for answer in answers { #expect(answer.contains("\"id\":\(id),"), "\(answer)") }
+        let refusal = RefusedClient.answer(to: Array(#"{"jsonrpc":"2.0","id":\#(id),"method":"m"}"#.utf8), reason: "no")
+        #expect(String(decoding: refusal ?? [], as: UTF8.self).contains("\"id\":\(id),"))
+    }
+
+    @Test func `a number that no double holds is an id as well, of a line that is no JSON here`() {
+        for id in [
+            "1e400", "-1e999999999", String(repeating: "9", count: 1500), "1." + String(repeating: "0", count: 2000),
+        ] {
+            let talk = Conversation()
+            talk.say(#"{"jsonrpc":"2.0","id":\#(id),"method":"ping"}"#)
+            #expect(String(decoding: talk.writer.bytes.last ?? [], as: UTF8.self).contains("\"id\":\(id),"), "\(id)")
+        }
+    }
+
+    @Test func `a call is cancelled and followed by the spelling of its id and its token`() async {
+        let talk = Conversation()
+        var events = talk.tools.events.makeAsyncIterator()
+        talk.say(
+            #"{"jsonrpc":"2.0","id":1e2,"method":"tools/call","params":{"name":"echo","arguments":{},"_meta":{"progressToken":18446744073709551616}}}"#
+        )
+        while !talk.writer.all.contains(where: { $0["id"] == 100 }) { await Task.yield() }
+        let written = talk.writer.bytes.map { String(decoding: $0, as: UTF8.self) }
+        #expect(written.contains { $0.contains("\"progressToken\":18446744073709551616,") }, "\(written)")
+        talk.call("1e3", "hold", #"{"key":"a"}"#)
+        #expect(await events.next() == .started("a"))
+        talk.cancel("1e3")
+        #expect(await events.next() == .cancelled("a"))
+    }
+
+    @Test(arguments: ["null", "true", "[1]", "{}"])
     func `any other id is no request`(id: String) throws {
         let refusal = try #require(try invalid(#"{"jsonrpc":"2.0","id":\#(id),"method":"m"}"#))
         #expect(refusal.id == nil)

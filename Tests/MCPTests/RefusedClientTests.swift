@@ -38,4 +38,15 @@ struct RefusedClientTests {
         #expect(answer(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#) == nil)
         #expect(answer(#"{"jsonrpc":"2.0","id":1,"result":{}}"#) == nil)
     }
+
+    @Test func `each request of a batch gets its line`() {
+        let batch =
+            #"[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","method":"n"},{"jsonrpc":"2.0","id":"b","method":"c"}"#
+        for end in ["]", ",]"] {
+            let answer = RefusedClient.answer(to: Array((batch + end).utf8), reason: "no") ?? []
+            let lines = answer.split(separator: UInt8(ascii: "\n")).map { JSONValue.parse(Array($0)) ?? .null }
+            #expect(lines.map { $0["id"] } == [1, "b"])
+            #expect(lines.map { $0["error"]["message"] } == ["no", "no"])
+        }
+    }
 }

@@ -17,9 +17,21 @@ struct ServerBatchTests {
     @Test(arguments: ["2024-11-05", "2025-06-18", "2025-11-25"])
     func `other revisions have none`(version: String) {
         let talk = Conversation(version)
-        talk.say("[\(request(1, "ping"))]")
-        #expect(talk.answers.map(\.errorCode) == [-32600])
-        #expect(talk.answers[0]["id"] == .null)
+        let messages = [
+            request(1, "ping"), hold(2, "a"), #"{"jsonrpc":"2.0","method":"notifications/x"}"#,
+            #"{"jsonrpc":"2.0","id":"c","result":{}}"#, #"{"jsonrpc":"1.0","id":1.5,"method":"m"}"#,
+        ]
+        talk.say("[\(messages.joined(separator: ","))]")
+        #expect(talk.answers.map(\.errorCode) == [-32600, -32600, -32600])
+        #expect(talk.answers.map { $0["id"] } == [1, 2, .number(1.5)])
+        #expect(String(decoding: talk.writer.bytes.last ?? [], as: UTF8.self).contains(#""id":1.5,"#))
+        // What holds no request has no id either, and what cannot be read is answered in the same way.
+        talk.say("[5]")
+        talk.say("[]")
+        #expect(talk.answers.suffix(2).map { $0["id"] } == [.null, .null])
+        talk.say("[\(request(7, "ping")),\(request(8, "ping")),]")
+        #expect(talk.answers.suffix(2).map { $0["id"] } == [7, 8])
+        #expect(talk.answers.suffix(2).map(\.errorCode) == [-32700, -32700])
     }
 
     @Test func `there is none before initialize, and initialize is in none`() {
@@ -27,6 +39,7 @@ struct ServerBatchTests {
         talk.say("[\(request(1, "ping"))]")
         talk.say("[" + request(1, "initialize", #"{"protocolVersion":"2025-03-26"}"#) + "]")
         #expect(talk.writer.all.map(\.errorCode) == [-32600, -32600])
+        #expect(talk.writer.all.map { $0["id"] } == [1, 1])
     }
 
     @Test func `all answers come as one array, when the last is there`() async {

@@ -10,8 +10,8 @@ struct UnreadableLineTests {
     private func ids(_ line: [UInt8], _ revision: String = "2025-11-25") -> [JSONValue] {
         let talk = Conversation(revision)
         talk.server.receive(line)
-        #expect(talk.answers.count == 1)
         let answers = talk.answers.first?.elements ?? []
+        #expect(talk.answers.count == 1 || answers.isEmpty && line.first == UInt8(ascii: "["))
         for answer in answers.isEmpty ? talk.answers : answers {
             #expect(answer.errorCode == -32700)
             #expect(answer.names == ["error", "id", "jsonrpc"])
@@ -85,9 +85,10 @@ struct UnreadableLineTests {
         #"{"params":{"id":5},"method":"a","#, #"{"params":[{"id":5}],"method":"a","#, #"{"a":"\"id\":5,","#,
         #"{"a":"x"id":5,"b":1"#, #"{"a" "id":5}"#, #"{"params":{"a":1,"id":5}"#, #"{"params":{"a":[1},"id":5}"#,
         #"{id:5}"#,
-        #"{"id":1.5,"#, #"{"id":null,"#, #"{"id":[5],"#, #"{"id":{"id":5},"#, #"{"id":"\ud83d","#, #"{"id":,"#,
+        #"{"id":1.5.2,"#, #"{"id":1e,"#, #"{"id":01,"#, #"{"id":null,"#, #"{"id":[5],"#, #"{"id":{"id":5},"#,
+        #"{"id":"\ud83d","#, #"{"id":,"#,
         "nonsense",
-        #""id":5"#, "", " ", "{", #"{"ID":5,"#, #"{"id ":5,"#, #"[{"id":5,"#,
+        #""id":5"#, "", " ", "{", #"{"ID":5,"#, #"{"id ":5,"#, #"[{"id":5"#,
     ])
     func `what is no id of a request is not taken for one`(line: String) {
         guard !line.isEmpty else { return }
@@ -124,7 +125,7 @@ struct UnreadableLineTests {
         let batch = Array(
             #"[{"id":1,"method":"a","params":{"a":"\ud83d"}},{"method":"n"},{"id":"b","method":"c"}]"#.utf8)
         #expect(ids(batch, "2025-03-26") == [1, "b"])
-        #expect(ids(batch) == [.null], "no later revision has batches")
+        #expect(ids(batch) == [1, "b"], "also where the revision has no batches, in lines of their own")
         #expect(ids(Array(#"[{"method":"\ud83d"}]"#.utf8), "2025-03-26") == [.null])
         let large = "[" + (0..<2000).map { #"{"id":\#($0),"method":"\q"},"# }.joined() + "]"
         #expect(ids(Array(large.utf8), "2025-03-26").count == Server<FakeTools>.maximumBatch)

@@ -205,7 +205,7 @@ private struct SchemaValidator {
         case .null: name == "null"
         case .bool: name == "boolean"
         case .integer: name == "integer" || name == "number"
-        case .number: name == "number"
+        case .number, .spelled: name == "number"
         case .string, .encoded: name == "string"
         case .array: name == "array"
         case .object: name == "object"

@@ -162,7 +162,7 @@ final class ConfigReader {
             }
         case .array(let values):
             for (index, value) in values.enumerated() { refuse(in: value, at: "\(path)[\(index)]") }
-        case .null, .bool, .integer, .number, .string, .encoded: break
+        case .null, .bool, .integer, .number, .string, .encoded, .spelled: break
         }
     }
 

@@ -19,8 +19,9 @@ public enum ConnectionEnd: Equatable, Sendable {
 public final class ClientStream: LineWriter {
     /// Bytes of answers that may wait while more is read.
     private static let maximumQueued = 8 << 20
-    /// How long the rest of a line that is too long is waited for, in seconds.
-    private static let excessSeconds = 2
+    /// How long a client may leave the rest of a line that is too long waiting, and what of it fills that time up again.
+    static let excessPatience = Duration.seconds(5)
+    private static let excessBytesPerSecond = 16 << 10
     /// Bytes of messages waiting beyond which one that may be lost is dropped.
     private static let maximumOffered = 64 << 10
 
@@ -28,10 +29,14 @@ public final class ClientStream: LineWriter {
     private let reading = DispatchQueue(label: "client.read")
     private let writing = DispatchQueue(label: "client.write")
     private let queued = Atomic<Int>(0)
+    private let patience: Duration
 
     /// A connection over an open stream socket, which stays the caller's.
-    public init(descriptor: Int32) {
+    public convenience init(descriptor: Int32) { self.init(descriptor: descriptor, patience: Self.excessPatience) }
+
+    init(descriptor: Int32, patience: Duration) {
         self.descriptor = descriptor
+        self.patience = patience
     }
 
     /// Reads lines of at most `limit` bytes and hands each to `receive`, on the reading thread, until the stream ends.
@@ -40,15 +45,11 @@ public final class ClientStream: LineWriter {
         limit: Int, between: @escaping @Sendable () -> Void = {}, to receive: @escaping @Sendable ([UInt8]) -> Void
     ) async -> ConnectionEnd {
         await withCheckedContinuation { continuation in
-            reading.async { [descriptor] in
-                continuation.resume(returning: Self.read(descriptor, limit, between, receive))
-            }
+            reading.async { continuation.resume(returning: self.read(limit, between, receive)) }
         }
     }
 
-    private static func read(
-        _ descriptor: Int32, _ limit: Int, _ between: () -> Void, _ receive: ([UInt8]) -> Void
-    ) -> ConnectionEnd {
+    private func read(_ limit: Int, _ between: () -> Void, _ receive: ([UInt8]) -> Void) -> ConnectionEnd {
         var framer = LineFramer(limit: limit)
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -62,22 +63,27 @@ public final class ClientStream: LineWriter {
                 for line in try framer.append(chunk[..<count]) { receive(line) }
                 between()
             } catch {
-                return .lineTooLong(limit: error.limit, rest(of: framer.excess ?? ExcessLine(), descriptor, &chunk))
+                return .lineTooLong(limit: error.limit, rest(of: framer.excess ?? ExcessLine(), &chunk))
             }
         }
     }
 
-    /// Reads on to the end of a line that is too long, for its ids alone: the client waits for the answer. One that sends no
-    /// more of it does not hold up that answer.
-    private static func rest(of line: ExcessLine, _ descriptor: Int32, _ chunk: inout [UInt8]) -> UnreadableLine {
+    /// Reads on to the end of a line that is too long, for its ids alone: the client waits for the answer. It may take its time
+    /// as long as it sends, but for one that drips; one that sends no more of it does not hold up that answer.
+    private func rest(of line: ExcessLine, _ chunk: inout [UInt8]) -> UnreadableLine {
         var line = line
-        DispatchQueue(label: "excess").asyncAfter(deadline: .now() + .seconds(excessSeconds)) {
-            shutdown(descriptor, Int32(SHUT_RD))
-        }
+        var left = patience
         while !line.isOver {
+            var event = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let start = ContinuousClock.now
+            let ready = poll(&event, 1, Int32(max(0, left / .milliseconds(1))))
+            left -= ContinuousClock.now - start
+            if ready < 0 && errno == EINTR && left > .zero { continue }
+            guard ready > 0 else { break }
             let count = Glibc.read(descriptor, &chunk, chunk.count)
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { break }
+            left = min(patience, left + .seconds(1) * count / Self.excessBytesPerSecond)
             line.take(chunk[..<count])
         }
         return line.end

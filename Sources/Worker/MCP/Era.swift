@@ -32,7 +32,7 @@ struct ToolCall {
         case .some(let other): throw .invalidParams("\"arguments\" must be an object, not \(other.typeName)")
         }
         tool = name
-        progressToken = RequestID(params["_meta"]?.object?["progressToken"])
+        progressToken = RequestID(params["_meta"]?.object, "progressToken")
         self.logLevel = logLevel
         self.shape = shape
         self.hasProgressMessage = hasProgressMessage

@@ -1,9 +1,12 @@
 public import JSON
 
-/// The id of a request: a string or an integer, returned as it came. MCP allows no other.
+/// The id of a request, returned as it came. MCP has strings and integers; JSON-RPC 2.0 section 4 has any number, and a client
+/// that sends one waits for it.
 public enum RequestID: Hashable, Sendable {
     case string(String)
     case integer(Int64)
+    /// A number that is no integer of 64 bits, or is spelled otherwise than one, as it was spelled.
+    case number(String)
 
     /// Ids are equal where their bytes are.
     public static func == (left: RequestID, right: RequestID) -> Bool { left.json == right.json }
@@ -15,14 +18,36 @@ public enum RequestID: Hashable, Sendable {
             hasher.combine(text.utf8.count)
             for byte in text.utf8 { hasher.combine(byte) }
         case .integer(let integer): hasher.combine(integer)
+        case .number(let text): for byte in text.utf8 { hasher.combine(byte) }
         }
     }
 
-    init?(_ value: JSONValue?) {
-        switch value {
+    /// The member `name` of an object.
+    init?(_ object: JSONObject?, _ name: String) {
+        if let text = object?.spelling(of: name) {
+            self = .number(text)
+            return
+        }
+        switch object?[name] {
         case .string(let text): self = .string(text)
         case .integer(let integer): self = .integer(integer)
         default: return nil
+        }
+    }
+
+    /// The text of a whole value.
+    init?(text: [UInt8]) {
+        if text.first == UInt8(ascii: "\"") {
+            guard case .string(let text) = JSONValue.parse(text) else { return nil }
+            self = .string(text)
+            return
+        }
+        guard JSONReader.isNumber(text) else { return nil }
+        let number = String(decoding: text, as: UTF8.self)
+        if let integer = Int64(number), number != "-0" {
+            self = .integer(integer)
+        } else {
+            self = .number(number)
         }
     }
 
@@ -30,6 +55,7 @@ public enum RequestID: Hashable, Sendable {
         switch self {
         case .string(let text): .string(text)
         case .integer(let integer): .integer(integer)
+        case .number(let text): .spelled(text)
         }
     }
 }
@@ -70,7 +96,7 @@ enum ClientMessage: Equatable {
             self = .invalid(nil, .invalidRequest("a message is a JSON object"))
             return
         }
-        let id = RequestID(message["id"])
+        let id = RequestID(message, "id")
         guard message["jsonrpc"] == "2.0" else {
             self = .invalid(id, .invalidRequest("\"jsonrpc\" must be \"2.0\""))
             return
@@ -100,7 +126,20 @@ enum ClientMessage: Equatable {
         case (.none, _): self = .notification(method: method, params: params)
         case (.some, .some(let id)): self = .request(id, method: method, params: params)
         case (.some(let other), .none):
-            self = .invalid(nil, .invalidRequest("\"id\" must be a string or an integer, not \(other.typeName)"))
+            self = .invalid(nil, .invalidRequest("\"id\" must be a string or a number, not \(other.typeName)"))
+        }
+    }
+}
+
+extension ClientMessage {
+    /// The ids of the messages of a batch that an answer is due to.
+    static func ids(of elements: [JSONValue]) -> [RequestID] {
+        elements.compactMap { element in
+            switch ClientMessage(element) {
+            case .request(let id, _, _): id
+            case .invalid(let id, _): id
+            case .notification, .response: nil
+            }
         }
     }
 }

@@ -2,15 +2,16 @@ internal import JSON
 
 /// Serves a client for whom there is no place: one error, the answer to its first request.
 public enum RefusedClient {
-    /// The line that answers this one, nil where it asks for nothing (a notification, a response).
+    /// The line that answers this one, or a line for each request of a batch; nil where it asks for nothing (a notification, a response).
     public static func answer(to line: [UInt8], reason: String) -> [UInt8]? {
         let value: JSONValue
         do throws(JSONMistake) {
             value = try JSONReader.read(line)
         } catch {
-            let id = UnreadableLine(line, most: 1).ids.first
-            return JSONWriter.bytes(of: Outgoing.error(id, id == nil ? .parseError(error) : .busy(reason)))
+            let ids = UnreadableLine(line, most: UnreadableLine.maximumBatch).ids
+            return lines(ids, ids.isEmpty ? .parseError(error) : .busy(reason))
         }
+        if case .array(let elements) = value { return lines(ClientMessage.ids(of: elements), .busy(reason)) }
         switch ClientMessage(value) {
         case .request(let id, _, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))
         case .invalid(let id, _): return JSONWriter.bytes(of: Outgoing.error(id, .busy(reason)))
@@ -26,6 +27,13 @@ public enum RefusedClient {
 
     /// The line that answers one that was too long to be kept.
     public static func answer(to line: UnreadableLine, reason: String) -> [UInt8] {
-        JSONWriter.bytes(of: Outgoing.error(line.ids.first, .busy(reason)))
+        lines(line.ids, .busy(reason))
+    }
+
+    /// One error for each request. A batch is answered so as well: before `initialize` there are none.
+    private static func lines(_ ids: [RequestID], _ error: RPCError) -> [UInt8] {
+        let ids = ids.isEmpty ? [nil] : ids.map(Optional.some)
+        return Array(
+            ids.map { JSONWriter.bytes(of: Outgoing.error($0, error)) }.joined(separator: [UInt8(ascii: "\n")]))
     }
 }

@@ -75,7 +75,7 @@ public final class Server<Tools: ToolSet>: Sendable {
             refuse(UnreadableLine(line, most: Self.maximumBatch), .parseError(error))
             return
         }
-        if case .array(let elements) = value, state.withLock({ $0.legacy.revision?.hasBatches == true }) {
+        if case .array(let elements) = value {
             receive(batch: elements, size: line.count)
             return
         }
@@ -84,28 +84,45 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     /// Answers what asked for something in a line that cannot be read.
     private func refuse(_ unreadable: UnreadableLine, _ error: RPCError) {
-        let isBatch = unreadable.isBatch && state.withLock { $0.legacy.revision?.hasBatches == true }
-        let answers = unreadable.ids.map { Outgoing.error($0, error) }
-        let answer =
-            isBatch && !answers.isEmpty
-            ? .array(answers) : Outgoing.error(unreadable.isBatch ? nil : unreadable.ids.first, error)
-        writer.write(JSONWriter.bytes(of: answer))
+        if unreadable.isBatch {
+            refuse(batch: unreadable.ids, error)
+        } else {
+            writer.write(JSONWriter.bytes(of: Outgoing.error(unreadable.ids.first, error)))
+        }
     }
+
+    /// Answers each request of a batch that is refused as a whole: in an array, or in lines of their own where the revision has
+    /// no batches.
+    private func refuse(batch ids: [RequestID], _ error: RPCError) {
+        let answers = ids.isEmpty ? [Outgoing.error(nil, error)] : ids.map { Outgoing.error($0, error) }
+        if hasBatches, !ids.isEmpty {
+            writer.write(JSONWriter.bytes(of: .array(answers)))
+        } else {
+            for answer in answers { writer.write(JSONWriter.bytes(of: answer)) }
+        }
+    }
+
+    private var hasBatches: Bool { state.withLock { $0.legacy.revision?.hasBatches == true } }
 
     /// Tells the client that a line of more than `limit` bytes was not taken, and that nothing after it will be.
     public func refuseLine(_ line: UnreadableLine, limit: Int) {
+        let unknown = line.ids.isEmpty ? " No id was found in what came of it." : ""
         let refusal = RPCError.invalidRequest(
-            "a line has more than \(limit) bytes (limits.max_request_bytes). The connection ends; send less at once")
+            "a line has more than \(limit) bytes (limits.max_request_bytes).\(unknown) The connection ends; send less at once"
+        )
         refuse(line, refusal)
     }
 
     private func receive(batch elements: [JSONValue], size: Int) {
-        guard elements.count <= Self.maximumBatch else {
-            let refusal = RPCError.invalidRequest("a batch has at most \(Self.maximumBatch) messages")
-            writer.write(JSONWriter.bytes(of: Outgoing.error(nil, refusal)))
-            return
-        }
         let messages = elements.map(ClientMessage.init)
+        let ids = ClientMessage.ids(of: elements)
+        guard hasBatches else {
+            let why = "this connection's revision of MCP has no batches; send each message in a line of its own"
+            return refuse(batch: ids, .invalidRequest(why))
+        }
+        guard elements.count <= Self.maximumBatch else {
+            return refuse(batch: ids, .invalidRequest("a batch has at most \(Self.maximumBatch) messages"))
+        }
         let answers = messages.count {
             switch $0 {
             case .request, .invalid: true
@@ -125,7 +142,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         switch ClientMessage(value) {
         case .response: break
         case .invalid(let id, let error): reply.now(Outgoing.error(id, error))
-        case .notification("notifications/cancelled", let params): cancel(RequestID(params["requestId"]), reply)
+        case .notification("notifications/cancelled", let params): cancel(RequestID(params, "requestId"), reply)
         case .notification: break
         case .request(let id, let method, let params):
             switch judge(id, method, params, inBatch: reply is BatchReply) {

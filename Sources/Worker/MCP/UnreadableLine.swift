@@ -156,8 +156,8 @@ public struct UnreadableLine: Equatable, Sendable {
         if isAtMessage, text.count <= Self.longestText { text.append(byte) }
     }
 
-    /// The text of the token; nil where it was too long to be kept, or is none.
-    private var value: JSONValue? { text.count <= Self.longestText ? JSONValue.parse(text) : nil }
+    /// Whether all of the token was kept.
+    private var isKept: Bool { text.count <= Self.longestText }
 
     /// Goes behind the end of a string, or of the part.
     private mutating func walkString(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
@@ -194,14 +194,14 @@ public struct UnreadableLine: Equatable, Sendable {
 
     private mutating func endName() {
         isName = false
-        name = isAtMessage ? value?.string : nil
+        name = isAtMessage && isKept ? JSONValue.parse(text)?.string : nil
         hasColon = false
         place = .colon
     }
 
     /// A string or a word as a value.
     private mutating func endValue() {
-        if isAtMessage { note(hasColon ? RequestID(name == "id" ? value : nil) : nil) }
+        if isAtMessage { note(hasColon && name == "id" && isKept ? RequestID(text: text) : nil) }
         place = .behind
     }
 

@@ -45,7 +45,7 @@ enum InjectionWarning {
         case .array(let elements): for element in elements where room >= 0 { takeRoom(element, &room) }
         case .object(let object), .encoded(let object):
             for member in object.members where room >= 0 { takeRoom(member.value, &room) }
-        case .null, .bool, .integer, .number: break
+        case .null, .bool, .integer, .number, .spelled: break
         }
     }
 
@@ -101,7 +101,7 @@ enum InjectionWarning {
         case .string(let text): guardian.search(text)
         case .array(let elements): elements.reduce(into: []) { $0.formUnion(search($1, guardian)) }
         case .object(let object): object.members.reduce(into: []) { $0.formUnion(search($1, guardian)) }
-        case .null, .bool, .integer, .number, .encoded: []
+        case .null, .bool, .integer, .number, .spelled, .encoded: []
         }
     }
 
