@@ -16,7 +16,8 @@ public enum SSHProgramProblem: MessageChoice {
 
     /// See `MessageChoice`.
     public static let kinds: [SSHProgramProblem] = [
-        .unreachable(errno: 0), .notExecutable(errno: 0), .isDirectory, .isNoRegularFile, .isNoELF, .isForAnotherMachine,
+        .unreachable(errno: 0), .notExecutable(errno: 0), .isDirectory, .isNoRegularFile, .isNoELF,
+        .isForAnotherMachine,
         .isTruncated,
     ]
 

@@ -18,7 +18,9 @@ extension ProgramFailure {
     /// From how a worker ended before it was ready. An `ssh` that is not there keeps it from confining itself.
     init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String) {
         self = wasKilled ? .notReady : ProgramFailure(end)
-        if case .confinement = self { self = SSHProgram.problem(of: sshPath).map { .ssh(path: sshPath, $0) } ?? .confinement }
+        if case .confinement = self {
+            self = SSHProgram.problem(of: sshPath).map { .ssh(path: sshPath, $0) } ?? .confinement
+        }
     }
 
     /// From what the supervisor lacked to start a program.
