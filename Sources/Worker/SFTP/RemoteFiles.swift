@@ -26,8 +26,11 @@ public struct RemoteFiles: Sendable {
         return Turn { withExtendedLifetime((place, turn)) {} }
     }
 
-    /// Makes a directory and those above it that are missing. It is no error if it exists already.
-    func makeDirectories(_ path: [UInt8], _ client: SFTPClient) async throws(SFTPError) {
+    /// Makes a directory and those above it that are missing. It is no error if it exists already. Each that it made is put
+    /// behind `made`, also where it fails then.
+    func makeDirectories(
+        _ path: [UInt8], _ client: SFTPClient, made: inout [[UInt8]]
+    ) async throws(SFTPError) {
         let ends = RemotePath.ends(path)
         var existing = ends.count
         var states: [PendingReply] = []
@@ -58,6 +61,7 @@ public struct RemoteFiles: Sendable {
             directory = RemotePath.join(directory, name)
             do throws(SFTPError) {
                 try await client.send(.mkdir(directory, SFTPAttributes())).done()
+                made.append(directory)
             } catch .refused(.failure, _, _, let message) {
                 // Another process may have made it meanwhile. A symlink would lead elsewhere.
                 guard case .directory? = try? await client.send(.lstat(directory)).attributes().type else {

@@ -86,7 +86,7 @@ public final class SFTPChannel: Sendable {
                 case .spawn(let detail): throw .spawn(detail: detail)
                 case .masterDead(let detail): throw .unreachable(detail: detail)
                 // These are of commands.
-                case .directory, .outside, .tooLong, .notStarted, .lost, .sshEnded:
+                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .sshEnded:
                     throw .unreachable(detail: "")
                 }
             }

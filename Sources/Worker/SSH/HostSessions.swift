@@ -8,6 +8,7 @@ public final class HostSessions: Sendable {
         static let linger = 1
         static let giveUp = 2
         static let retry = 3
+        static let begin = 4
     }
 
     /// The two streams of one attempt.
@@ -17,10 +18,15 @@ public final class HostSessions: Sendable {
 
         /// The command's last output went to stderr.
         var endsInError = false
+        /// When its start and its end were told.
+        var began: ContinuousClock.Instant?
+        var finished: ContinuousClock.Instant?
 
         /// What the marks of standard error have told, which come on standard output where something on the host sends
-        /// both there.
-        var marks: MarkedStream.Marks { out.marks.isJoined ? out.marks : err.marks }
+        /// both there; those of standard output where it takes standard error away.
+        var marks: MarkedStream.Marks {
+            out.marks.isJoined || !err.marks.started && out.marks.started ? out.marks : err.marks
+        }
 
         /// The command has ended, and both streams have told it.
         var ended: Bool {
@@ -33,6 +39,8 @@ public final class HostSessions: Sendable {
     /// One attempt's end.
     private struct Attempt {
         var timedOut = false
+        /// It was given up before the command told its start.
+        var isLate = false
         var cancelled = false
         var background = false
         /// It was stopped, and its output stayed open: something that found its way out of its tree holds it.
@@ -65,12 +73,15 @@ public final class HostSessions: Sendable {
         guard line.utf8.count <= Observer.maximumLine else {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
+        try failWhereStartupHangs()
         try await meetMaster()
         let events = AsyncStream.makeStream(of: SSHProcess.Event.self)
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
         do throws(SessionBudget.NoPlace) {
             outcome = try await budget.withPlace(within: request.timeout, probe: probe) { place in
+                // It may have been found out while this one waited.
+                do throws(ExecFailure) { try self.failWhereStartupHangs() } catch { return .failure(error) }
                 let left = request.timeout - (ContinuousClock.now - asked)
                 // Detached: cancelling the call must stop the command, not the code that stops it.
                 let work = Task.detached {
@@ -95,7 +106,6 @@ public final class HostSessions: Sendable {
         _ request: ExecRequest, timeout: Duration, in place: SessionBudget.Place, nonce: String, line: String,
         _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
     ) async -> Result<ExecOutput, ExecFailure> {
-        let started = ContinuousClock.now
         let deadline = Timer(timeout) { events.continuation.yield(.timer(Bound.deadline)) }
         defer { deadline.cancel() }
         var pause = Duration.milliseconds(20)
@@ -104,6 +114,7 @@ public final class HostSessions: Sendable {
                 Streams(
                     out: MarkedStream(nonce: nonce, limit: request.outputLimit),
                     err: MarkedStream(nonce: nonce, limit: request.outputLimit)))
+            let asked = ContinuousClock.now
             let attempt: Attempt
             do throws(SSHProcess.SpawnFailure) {
                 attempt = try await once(request, in: place, nonce: nonce, line: line, streams, events)
@@ -115,10 +126,16 @@ public final class HostSessions: Sendable {
                 streams.err.finish()
                 return streams
             }
-            if attempt.cancelled { return .failure(.cancelled(Self.verdict(attempt, seen))) }
+            if attempt.isLate { await leave(nonce) }
+            if attempt.cancelled { return .failure(.cancelled(await verdict(attempt, seen, of: request))) }
+            if attempt.isLate {
+                let failure = StartupMemory.Failure(within: .now - asked, said: Self.said(seen))
+                master.startup.hung(failure)
+                return .failure(failure.told)
+            }
             let refused = !seen.marks.started && Self.isRefusal(seen.err.preamble.output().text)
             guard refused else {
-                return await judge(attempt, seen, duration: ContinuousClock.now - started)
+                return await judge(attempt, seen, of: request)
             }
             await budget.wasRefused(place)
             // sshd opened no session, so nothing can have run: another session may end before the deadline.
@@ -172,7 +189,10 @@ public final class HostSessions: Sendable {
                 update(&streams)
                 if streams.out.window.total > out { streams.endsInError = false }
                 if streams.err.window.total > err { streams.endsInError = true }
-                return (streams.marks.started && !before.0, streams.ended && !before.1)
+                let now = (streams.marks.started && !before.0, streams.ended && !before.1)
+                if now.0 { streams.began = .now }
+                if now.1 { streams.finished = .now }
+                return now
             }
             if started {
                 input.commandStarted()
@@ -202,6 +222,9 @@ public final class HostSessions: Sendable {
             case stopping
             case stopped
         }
+        let asked = ContinuousClock.now
+        let late = Timer(Self.beginning) { continuation.yield(.timer(Bound.begin)) }
+        defer { late.cancel() }
         var phase = Phase.running
         var end: ChildEnd?
         var timer: Timer?
@@ -231,6 +254,14 @@ public final class HostSessions: Sendable {
                 if phase != .stopping || streams.with({ $0.marks.stopped }) == .confirmed { return how }
             case .timer(Bound.giveUp):
                 attempt.with { $0.outputHeld = phase == .stopping || phase == .stopped }
+                if phase == .late { attempt.with { $0.isLate = true } }
+                return nil
+            case .timer(Bound.begin):
+                // Another attempt's timer may come here.
+                guard phase == .running, .now - asked >= Self.beginning, !streams.with({ $0.marks.started }) else {
+                    continue
+                }
+                attempt.with { $0.isLate = true }
                 return nil
             case .commandEnded:
                 switch phase {
@@ -264,6 +295,7 @@ public final class HostSessions: Sendable {
                 }
             case .commandStarted:
                 await budget.opened(place)
+                startupWorks()
                 guard phase == .late else { continue }
                 phase = .stopping
                 stop()
@@ -305,6 +337,15 @@ public final class HostSessions: Sendable {
     private static let endOfOutput = Duration.seconds(2)
 
     /// How sure it is that nothing of a command runs that was to be stopped.
+    private func verdict(_ attempt: Attempt, _ streams: Streams, of request: ExecRequest) async -> StopVerdict {
+        let verdict = Self.verdict(attempt, streams)
+        // The host itself ends what began, soon after its time.
+        if verdict != .confirmed, let began = streams.began {
+            await budget.leftRunning(until: began + request.timeout + .seconds(5))
+        }
+        return verdict
+    }
+
     private static func verdict(_ attempt: Attempt, _ streams: Streams) -> StopVerdict {
         let watchdog = streams.marks.stopped
         // A process in a session of its own, whose parent had ended, is not among those that the host found.
@@ -332,11 +373,18 @@ public final class HostSessions: Sendable {
         }
     }
 
+    /// What was printed before the start of the command, or in its place.
+    private static func said(_ streams: Streams) -> String {
+        trimmed([streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n"))
+    }
+
     private func judge(
-        _ attempt: Attempt, _ streams: Streams, duration: Duration
+        _ attempt: Attempt, _ streams: Streams, of request: ExecRequest
     ) async -> Result<ExecOutput, ExecFailure> {
         let marks = streams.marks
-        let timedOut = (attempt.timedOut || marks.stopped != nil) && !Self.endedItself(attempt, streams)
+        // What has not begun has not timed out.
+        let timedOut =
+            marks.started && (attempt.timedOut || marks.stopped != nil) && !Self.endedItself(attempt, streams)
         if !timedOut && !marks.ended {
             for stream in [streams.err, streams.out] {
                 if stream.marks.directoryOutside { return .failure(.outside) }
@@ -346,14 +394,14 @@ public final class HostSessions: Sendable {
             }
             let master = await check()
             if !marks.started {
-                let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")
+                let said = Self.said(streams)
                 switch master {
                 case .alive:
                     switch attempt.end {
                     case .signalled, .unseen:
                         return .failure(.sshEnded(detail: "ssh (\(sshPath)) \(attempt.end ?? .unseen)"))
-                    case .exited(let status): return .failure(.notStarted(status: status, detail: Self.trimmed(said)))
-                    case nil: return .failure(.notStarted(status: nil, detail: Self.trimmed(said)))
+                    case .exited(let status): return .failure(.notStarted(status: status, detail: said))
+                    case nil: return .failure(.notStarted(status: nil, detail: said))
                     }
                 case .dead(let detail):
                     // Where ssh had reached the master, the mark of a start may have been lost with the connection.
@@ -366,14 +414,19 @@ public final class HostSessions: Sendable {
                 return .failure(.lost(output: String(streams.out.window.output().text.suffix(1000))))
             }
         }
+        // Where standard error is taken away on the host, the status comes by way of ssh alone.
+        var status = marks.exitStatus
+        if case .exited(let told) = attempt.end, marks.ended, status == nil { status = told }
+        let now = ContinuousClock.now
+        let stopped = timedOut ? await verdict(attempt, streams, of: request) : nil
         return .success(
             ExecOutput(
                 stdout: streams.out.window.output(), stderr: streams.err.window.output(),
-                exitCode: marks.exitStatus ?? -1,
-                signal: marks.signalled ? marks.exitStatus.flatMap(SignalName.of(exitStatus:)) : nil,
-                timedOut: timedOut, stopped: timedOut ? Self.verdict(attempt, streams) : nil,
+                exitCode: status ?? -1,
+                signal: marks.signalled ? status.flatMap(SignalName.of(exitStatus:)) : nil,
+                timedOut: timedOut, stopped: stopped,
                 background: attempt.background || !timedOut && attempt.outputHeld,
-                duration: duration))
+                duration: (streams.finished ?? now) - (streams.began ?? now)))
     }
 
     /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.

@@ -5,6 +5,7 @@ public final class MasterSessions: Sendable {
     let stops = StopQueue()
     let answer = HostAnswer()
     let presence = MasterPresence()
+    let startup = StartupMemory()
 
     /// At most so many sessions at once.
     public init(sessions: Int) {
