@@ -242,4 +242,54 @@ import Testing
             #expect(own["timed_out"] == true && own["exit_code"] == 0 && own["stopped"] == "confirmed", "\(own)")
         }
     }
+
+    @Test("names whose paths lead to one socket share its sessions, and a shortage counts truly")
+    func linkedNames() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            let directory = try TemporaryDirectory(readableByAll: true)
+            let link = directory.file("link")
+            try #require(symlink(remote.master.socketPath, link) == 0)
+            defer { unlink(link) }
+            let patch: JSON = [
+                "hosts": ["alias": remote.hostEntry.merging(["socket": .string(link)])],
+                "limits": ["sessions_per_host": 2],
+            ]
+            try withDaemon(patch, on: remote) { _, client in
+                let (sleep, mark) = SessionTests.sleeper()
+                let calls = try ["box", "alias"].map {
+                    try client.beginTool(
+                        "ssh_exec", ["host": .string($0), "command": .string(sleep), "timeout_seconds": 600])
+                }
+                try waitUntil("both running") { SessionTests.running(mark, on: remote.sshd).count == 2 }
+                for name in ["box", "alias"] {
+                    let result = try client.callTool(
+                        "ssh_exec", ["host": .string(name), "command": "true", "timeout_seconds": 1],
+                        timeout: .seconds(20))
+                    #expect(
+                        result.isError && result.text.contains("sessions_per_host is 2, held by 2 commands"),
+                        "\(result)")
+                }
+                for call in calls { try client.cancel(call) }
+                try waitUntil("nothing runs") { SessionTests.running(mark, on: remote.sshd).isEmpty }
+            }
+        }
+    }
+
+    @Test("duration_ms is the command's own time, and not that of waiting for a session")
+    func duration() throws {
+        try withRemote(PrivateSSHD.Options(maxSessions: 1)) { remote in
+            try withDaemon(on: remote) { _, client in
+                let first = try client.beginTool("ssh_exec", ["command": "sleep 3", "timeout_seconds": 60])
+                try waitUntil("it runs") { !remote.sshd.remoteProcesses(running: "sleep 3").isEmpty }
+                let started = ContinuousClock.now
+                let second = try client.callTool(
+                    "ssh_exec", ["command": "echo hi", "timeout_seconds": 60], timeout: .seconds(60))
+                let waited = (ContinuousClock.now - started) / .milliseconds(1)
+                let long = try first.waitForTool(timeout: .seconds(60))
+                #expect((2_500...10_000).contains(long["duration_ms"]?.int ?? -1), "\(long)")
+                #expect(second["stdout"] == "hi\n" && waited > 1_500, "\(waited) \(second)")
+                #expect((0...1_000).contains(second["duration_ms"]?.int ?? -1), "\(waited) \(second)")
+            }
+        }
+    }
 }

@@ -1,10 +1,15 @@
 public import IPC
+internal import Synchronization
 
 /// All that runs on one host through its ControlMaster. `CommandRun` sees one command to its end.
 public final class HostSessions: Sendable {
     let host: PolicySnapshot.Host
     let sshPath: String
     let master: MasterSessions
+    /// It is what `current` gave.
+    let isCurrent: Bool
+    /// The master whose shortages are listened to.
+    let listening = Mutex<ObjectIdentifier?>(nil)
     var budget: SessionBudget { master.budget }
 
     /// Sessions on `host`, which share `master` with all others that go through its socket.
@@ -12,10 +17,22 @@ public final class HostSessions: Sendable {
         self.host = host
         self.sshPath = sshPath
         self.master = master
+        isCurrent = false
+    }
+
+    init(current master: MasterSessions, of sessions: HostSessions) {
+        host = sessions.host
+        sshPath = sessions.sshPath
+        self.master = master
+        isCurrent = true
     }
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
+        try await current.runThere(request)
+    }
+
+    private func runThere(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
         let nonce = Nonce.make()
         let line = Observer.line(
             nonce: nonce, command: request.command, directory: Self.directory(request.directory),
