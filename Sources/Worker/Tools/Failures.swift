@@ -23,10 +23,11 @@ enum Failures {
                     detail.hasPrefix(HostSessions.noAnswer)
                     ? "takes connections and does not answer"
                     : "does not speak OpenSSH's ControlMaster protocol"
-                return down + "Something listens at its socket \(host.master.socket) that \(how), and ssh -M does not "
-                    + "replace it. Ask the user to find out what it is and to end it (fuser -v "
-                    + "\(ShellWord.quoted(host.master.socket)) names the process), or to name another socket in the config. "
-                    + bringUp(host)
+                let socket = ShellWord.quoted(host.master.socket)
+                return down
+                    + "Something listens at its socket \(host.master.socket) that \(how). Ask the user to name another "
+                    + "socket in the config, or, in this order: to find out what it is (fuser -v \(socket)) and to end it; to remove "
+                    + "what it leaves (rm -f \(socket)); to bring the session up with: \(SSHInvocation.masterCommand(host))"
             }
             return down + bringUp(host, first: "rm -f \(ShellWord.quoted(host.master.socket)); ")
         case .foreign(let userID):
