@@ -78,7 +78,7 @@ struct LocalRules {
             // What is the same file or directory under another name: behind a symlink, by a hard link, a bind mount.
             let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
             guard isSame || path.names.contains(where: { PathComponents.isInside(real, $0) }) else { continue }
-            guard let roots else { throw closed(asked, "\(path.text) may hold secrets or is run by itself") }
+            guard let roots else { throw closed(asked, path.why) }
             let isNamed = roots.contains { root in
                 path.names.contains { PathComponents.of($0) == PathComponents.of(root.text) }
             }
