@@ -114,7 +114,7 @@ public struct FileService: ~Copyable {
             try? worker.send(refusal, requestID: id)
             return try supervisor.send(FromFileBroker.refused, requestID: id)
         }
-        // A worker that has gone, or does not read, is the supervisor's to see to.
+        // The worker has gone or does not read. The supervisor deals with that.
         try supervisor.send(FromFileBroker.done, requestID: id)
     }
 }

@@ -30,9 +30,6 @@ struct LocalRules {
     /// What the daemon lives on has changed.
     mutating func update(own: [OwnPath]) { self.own = own }
 
-    /// Without `local_roots` whatever is not closed is open.
-    var isWithoutRoots: Bool { roots == nil }
-
     /// The root that a path as it was asked for lies in and that is not what it was; nil where there is none, or another root
     /// that is what it was holds the path as well.
     func changedRoot(of path: String) -> Int? {

@@ -151,12 +151,3 @@ enum SFTPRequest: Equatable, Sendable {
     /// The packet SSH_FXP_INIT of version 3.
     static let initialize: [UInt8] = [0, 0, 0, 5, 1, 0, 0, 0, 3]
 }
-
-/// The extensions that are used if the server offers them, OpenSSH PROTOCOL section 4.
-enum SFTPExtension: String, CaseIterable, Sendable {
-    case limits = "limits@openssh.com"
-    case posixRename = "posix-rename@openssh.com"
-    case fsync = "fsync@openssh.com"
-    case statvfs = "statvfs@openssh.com"
-    case hardlink = "hardlink@openssh.com"
-}

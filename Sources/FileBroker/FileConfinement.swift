@@ -22,7 +22,7 @@ public enum FileConfinement {
         guard threads == 1 else { throw .notSingleThreaded(threads) }
         try limits(fileSize: writesOutput ? nil : 0).apply()
         try Capabilities.drop()
-        // Made without capabilities already: what they cannot see is not looked at.
+        // The rules are made without capabilities, so that they look at nothing that the process cannot see later.
         let roots = roots(policy, look)
         let own = OwnPath.all(policy.own) { look(UInt32((policy.roots?.count ?? 0) + $0)) }
         look(UInt32(policy.homePlace))
@@ -67,7 +67,7 @@ public enum FileConfinement {
         _ path: String, _ identity: FileIdentity?, to ruleset: borrowing Landlock.Ruleset
     ) throws(SandboxError) {
         let number = open(path, CSD_O_PATH | O_DIRECTORY | O_CLOEXEC)
-        // It has just gone: its files cannot be opened, and the next broker looks again.
+        // The root has just gone: its files cannot be opened, and the next broker looks at it again.
         guard number >= 0 else { return }
         let directory = OwnedFD(taking: number)
         guard identity == nil || FileIdentity(descriptor: directory.rawValue) == identity else { return }

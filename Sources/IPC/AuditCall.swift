@@ -1,24 +1,3 @@
-/// An argument of a tool that the audit log keeps. Content (standard input, file content, edits) is not among them.
-public enum AuditKey: String, CaseIterable, MessageChoice {
-    case command, cwd
-    /// The name of a variable; its value stays in the worker. The only key that may come more than once.
-    case env
-    case path
-    case localPath = "local_path"
-    case remotePath = "remote_path"
-    case localPort = "local_port"
-    case remoteHost = "remote_host"
-    case remotePort = "remote_port"
-    case forwardID = "forward_id"
-
-    /// See `MessageChoice`.
-    public static var kinds: [AuditKey] { allCases }
-    /// Its place among all keys.
-    public var number: UInt8 { UInt8(clamping: Self.allCases.firstIndex(of: self) ?? 0) }
-    /// It has no fields.
-    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {}
-}
-
 /// What a call is about. A worker says it before it does anything of the call.
 public struct AuditCall: Equatable, Sendable {
     /// One argument.
@@ -87,46 +66,4 @@ public struct AuditCall: Equatable, Sendable {
     }
 
     static let blank = AuditCall(tool: "", host: "", fields: [])
-}
-
-/// How a call went.
-public struct AuditOutcome: Equatable, Sendable {
-    /// What its end was.
-    public enum Ending: UInt8, CaseIterable, MessageChoice {
-        case ok, error, timeout, cancelled
-    }
-
-    /// The rule that refused the call; empty for one that was allowed. At most `AuditCall.maximumName` bytes.
-    public private(set) var rule: String
-    /// What its end was.
-    public private(set) var ending: Ending
-    /// The exit status of its command.
-    public private(set) var exitCode: Int32?
-    /// Bytes of content that went to the host.
-    public private(set) var bytesIn: UInt64
-    /// Bytes of content that came from the host.
-    public private(set) var bytesOut: UInt64
-
-    /// An outcome.
-    public init(rule: String, ending: Ending, exitCode: Int32?, bytesIn: UInt64, bytesOut: UInt64) {
-        self.rule = AuditCall.cut(rule, to: AuditCall.maximumName)
-        self.ending = ending
-        self.exitCode = exitCode
-        self.bytesIn = bytesIn
-        self.bytesOut = bytesOut
-    }
-
-    mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
-        try fields.field(&rule, limit: AuditCall.maximumName)
-        try fields.field(&ending)
-        try fields.field(&exitCode, blank: 0) { (code, fields) throws(IPCError) in
-            var bits = UInt32(bitPattern: code)
-            try fields.field(&bits)
-            code = Int32(bitPattern: bits)
-        }
-        try fields.field(&bytesIn)
-        try fields.field(&bytesOut)
-    }
-
-    static let blank = AuditOutcome(rule: "", ending: .ok, exitCode: nil, bytesIn: 0, bytesOut: 0)
 }
