@@ -129,7 +129,7 @@ import Testing
                 #expect(answer["error"]?["code"] == .int(code), "\(line.prefix(80)): \(answer)")
             }
             let long = String(repeating: "x", count: (16 << 20) - 200)
-            let refused = try client.callTool("ssh_exec", ["command": .string(long)])
+            let refused = try client.callTool("ssh_exec", ["command": .string(long)], timeout: .seconds(60))
             #expect(refused.isError && refused.text.contains("stdin"), "\(refused.text.prefix(300))")
             try client.send(raw: "\u{FEFF}{\"jsonrpc\":\"2.0\",\"id\":\"bom\",\"method\":\"ping\"}\n")
             #expect(try client.nextUnmatched()["id"] == "bom")
