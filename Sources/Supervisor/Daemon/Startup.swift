@@ -42,14 +42,16 @@ enum Startup {
     }
 
     /// Throws where `problems` finds any.
-    static func check(_ config: Config) throws(StartError) {
-        let problems = problems(config)
+    /// - Parameter isServing: a reload compares the sockets of hosts as texts alone: the file system of one may not answer, and no client
+    ///   would be served meanwhile. What is wrong there is told by the call that uses it.
+    static func check(_ config: Config, isServing: Bool = false) throws(StartError) {
+        let problems = problems(config, isServing: isServing)
         guard problems.isEmpty else { throw StartError(sentence: problems.joined(separator: "; ")) }
     }
 
     /// What this machine has against a config: a kernel that cannot confine the workers, no ssh to start, no place for the
     /// audit log.
-    static func problems(_ config: Config) -> [String] {
+    static func problems(_ config: Config, isServing: Bool = false) -> [String] {
         var problems: [String] = []
         if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
             problems.append(
@@ -59,8 +61,13 @@ enum Startup {
         }
         let ssh = config.policy.sshPath
         if let problem = SSHProgram.problem(of: ssh) { problems.append("ssh_path: \(ssh) \(problem.clause)") }
-        problems += config.policy.hosts.compactMap(socketProblem)
-        problems += config.policy.hosts.compactMap { ownSocketProblem($0, mcpSocket: config.mcpSocket) }
+        let hosts = config.policy.hosts
+        if isServing {
+            problems += hosts.filter { $0.master.socket == config.mcpSocket }.map(ownSocket)
+        } else {
+            problems += hosts.compactMap(socketProblem)
+            problems += hosts.compactMap { ownSocketProblem($0, mcpSocket: config.mcpSocket) }
+        }
         if let log = config.auditLog {
             do throws(StartError) {
                 try AuditLog.judge(log)
@@ -85,7 +92,11 @@ enum Startup {
         guard RealPath.ofSocket(socket) == RealPath.ofSocket(mcpSocket) || areSameFile(socket, mcpSocket) else {
             return nil
         }
-        return "the socket of host \"\(host.name)\": \(socket) is mcp_socket, where this daemon listens itself; "
+        return ownSocket(host)
+    }
+
+    private static func ownSocket(_ host: PolicySnapshot.Host) -> String {
+        "the socket of host \"\(host.name)\": \(host.master.socket) is mcp_socket, where this daemon listens itself; "
             + "name the path of its ControlMaster's socket"
     }
 
