@@ -9,6 +9,11 @@ public struct ArgumentTest: Sendable {
         ArgumentTest(index: index, mask: .max, value: value)
     }
 
+    /// This bit, whatever the others are.
+    public static func has(_ index: UInt32, bit: UInt64) -> ArgumentTest {
+        ArgumentTest(index: index, mask: bit, value: bit)
+    }
+
     /// None of the bits.
     public static func lacks(_ index: UInt32, _ bits: UInt64) -> ArgumentTest {
         ArgumentTest(index: index, mask: bits, value: 0)

@@ -64,6 +64,10 @@ import Testing
         ("fcntl", [0, 0, 0]),
         // Other files than standard output and error.
         ("write", [3, 0, 0]), ("write", [0, 0, 0]),
+        // What they are stays what it was.
+        ("close", [0]), ("close", [1]), ("close", [2]), ("close", [1 << 32 | 2]),
+        // A signal to another process.
+        ("tgkill", [1, 1, 0]),
     ]
 
     @Test("arguments outside the table end the process", arguments: forbiddenArguments.indices)
