@@ -35,7 +35,7 @@ final class ConfigReload {
         isWantedAgain = false
         do {
             let new = try ConfigFile.load(path, environment: environment)
-            try Startup.check(new)
+            try Startup.check(new, isServing: true)
             guard !new.policy.patterns.isEmpty, new.policy.patterns != current.policy.patterns else {
                 return .adopt(new)
             }

@@ -42,14 +42,16 @@ enum Startup {
     }
 
     /// Throws where `problems` finds any.
-    static func check(_ config: Config) throws(StartError) {
-        let problems = problems(config)
+    /// - Parameter isServing: a reload does not look at the sockets of hosts: the file system of one may not answer, and no client
+    ///   would be served meanwhile. What is wrong there is told by the call that uses it.
+    static func check(_ config: Config, isServing: Bool = false) throws(StartError) {
+        let problems = problems(config, isServing: isServing)
         guard problems.isEmpty else { throw StartError(sentence: problems.joined(separator: "; ")) }
     }
 
     /// What this machine has against a config: a kernel that cannot confine the workers, no ssh to start, no place for the
     /// audit log.
-    static func problems(_ config: Config) -> [String] {
+    static func problems(_ config: Config, isServing: Bool = false) -> [String] {
         var problems: [String] = []
         if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
             problems.append(
@@ -59,7 +61,7 @@ enum Startup {
         }
         let ssh = config.policy.sshPath
         if let problem = SSHProgram.problem(of: ssh) { problems.append("ssh_path: \(ssh) \(problem.clause)") }
-        problems += config.policy.hosts.compactMap(socketProblem)
+        if !isServing { problems += config.policy.hosts.compactMap(socketProblem) }
         if let log = config.auditLog {
             do throws(StartError) {
                 try AuditLog.judge(log)
