@@ -47,11 +47,11 @@ public enum ToFileBroker: IPCMessage {
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
         case .open(var path):
-            try fields.field(&path)
+            try fields.field(&path, limit: Frame.maximumPath)
             self = .open(path: path)
         case .create(var handle, var path):
             try fields.field(&handle)
-            try fields.field(&path)
+            try fields.field(&path, limit: Frame.maximumPath)
             self = .create(handle: handle, path: path)
         case .commit(var handle):
             try fields.field(&handle)
@@ -77,6 +77,8 @@ public enum FromFileBroker: IPCMessage {
     /// Nothing was done for the request of this id: this root is not what it was when the broker was confined. Another broker can
     /// see to it.
     case rootChanged(root: UInt32)
+    /// The answer to the request of this id could not be given to the worker, for this reason. A new file is dropped.
+    case undelivered(errno: UInt32)
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -86,7 +88,7 @@ public enum FromFileBroker: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [FromFileBroker] = [
-        .looking(place: 0), .ready(landlockABI: 0), .done, .refused, .rootChanged(root: 0),
+        .looking(place: 0), .ready(landlockABI: 0), .done, .refused, .rootChanged(root: 0), .undelivered(errno: 0),
     ]
 
     /// See `MessageChoice`.
@@ -97,6 +99,7 @@ public enum FromFileBroker: IPCMessage {
         case .done: 3
         case .refused: 4
         case .rootChanged: 5
+        case .undelivered: 6
         }
     }
 
@@ -112,6 +115,9 @@ public enum FromFileBroker: IPCMessage {
         case .rootChanged(var root):
             try fields.field(&root)
             self = .rootChanged(root: root)
+        case .undelivered(var errno):
+            try fields.field(&errno)
+            self = .undelivered(errno: errno)
         case .done, .refused: break
         }
     }
@@ -136,8 +142,12 @@ public enum FileAnswer: IPCMessage {
         }
     }
 
-    /// Bytes of a rule's name, so that both texts fit a packet.
+    /// Bytes of a rule's name.
     private static let maximumRule = 256
+    /// Bytes of a reason: a path, what is wrong, and what to do about it. An error of a tool has at most 8 KiB.
+    public static let maximumReason = 7168
+    /// The size of a file is a number of bytes that off_t can hold.
+    private static let maximumSize = UInt64(Int64.max)
 
     /// See `MessageChoice`.
     public static let kinds: [FileAnswer] = [
@@ -159,13 +169,14 @@ public enum FileAnswer: IPCMessage {
         switch self {
         case .opened(var size):
             try fields.field(&size)
+            guard size <= Self.maximumSize else { throw .badValue }
             self = .opened(size: size)
         case .created(var handle):
             try fields.field(&handle)
             self = .created(handle: handle)
         case .refused(var rule, var reason):
             try fields.field(&rule, limit: Self.maximumRule)
-            try fields.field(&reason)
+            try fields.field(&reason, limit: Self.maximumReason)
             self = .refused(rule: rule, reason: reason)
         case .committed: break
         }
