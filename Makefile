@@ -47,6 +47,8 @@ lint: ## check the format of the Swift sources and the syntax of the scripts
 	for script in $(shell_scripts); do bash -n $$script || exit 1; done
 	if command -v python3 >/dev/null; then \
 		for script in $(python); do python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' $$script || exit 1; done; fi
+	# What the documents name in the sources is there.
+	if command -v python3 >/dev/null; then python3 scripts/named.py || exit 1; fi
 	if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); fi
 
 demo: ## install what is missing, build, show the whole way once on a private sshd

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import FoundationEssentials
 internal import IPC
 internal import Supervisor
 
@@ -21,15 +20,4 @@ struct CommandLineInterface: ParsableCommand {
         let status = ServeCommand.run(configPath: file.path, environment: file.environment)
         guard status == 0 else { throw ExitCode(status) }
     }
-}
-
-/// `--config`.
-struct ConfigOption: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("The config file.", valueName: "path"))
-    var config = "~/.config/claude-ssh-daemon/config.json"
-
-    var environment: [String: String] { ProcessInfo.processInfo.environment }
-
-    /// The file, also where no shell has expanded the tilde.
-    var path: String { ConfigFile.path(config, environment: environment) }
 }

@@ -2,13 +2,6 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// Why a local file is not opened, as a sentence for the model.
-struct LocalRefusal: Error, Equatable {
-    let sentence: String
-    /// The rule that refuses; empty where something failed.
-    var rule = ""
-}
-
 /// Opens local files for a worker, which has no file system: the source of an upload, the target of a download.
 ///
 /// A path is resolved once, by the kernel, to a descriptor; everything is judged on that descriptor, so that no symlink
@@ -20,7 +13,7 @@ public struct LocalFiles {
         let file: OwnedFD
         let directory: OwnedFD
         let name: String
-        /// As it was asked for.
+        /// The path as it was asked for.
         let path: String
         /// Files could be replaced when it was made.
         let mayReplace: Bool
@@ -39,7 +32,7 @@ public struct LocalFiles {
         self.allowOverwrite = allowOverwrite
     }
 
-    /// What the daemon lives on has changed.
+    /// The daemon's own files have changed.
     mutating func update(own: [OwnPath]) { rules.update(own: own) }
 
     /// Opens a regular file for reading.
@@ -92,7 +85,7 @@ public struct LocalFiles {
     }
 
     /// Gives the file its name; an existing file is replaced only where that was allowed when it was made, and then in one
-    /// step. What has become the daemon's own since is not replaced.
+    /// step. A file that has become one of the daemon's own since is not replaced.
     func commit(_ pending: consuming Pending) throws(LocalRefusal) {
         let real = try realPath(pending.directory, pending.path, name: pending.name)
         try rules.judgeOwn(real: real, asked: pending.path)
@@ -142,7 +135,7 @@ public struct LocalFiles {
         return UInt64(status.st_size)
     }
 
-    /// How many names what is open has.
+    /// How many names the open file has.
     private func links(_ descriptor: borrowing OwnedFD) -> UInt64 {
         var status = stat()
         return fstat(descriptor.rawValue, &status) == 0 && status.st_mode & S_IFMT == S_IFREG

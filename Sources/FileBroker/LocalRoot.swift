@@ -27,7 +27,7 @@ struct LocalRoot {
         isEverything = isDirectory && Self.isRootDirectory(real)
     }
 
-    /// Looks at nothing.
+    /// Makes a root without looking at the file system.
     init(leftOut text: String) {
         self.text = text
         real = text

@@ -30,9 +30,6 @@ struct LocalRules {
     /// What the daemon lives on has changed.
     mutating func update(own: [OwnPath]) { self.own = own }
 
-    /// Without `local_roots` whatever is not closed is open.
-    var isWithoutRoots: Bool { roots == nil }
-
     /// The root that a path as it was asked for lies in and that is not what it was; nil where there is none, or another root
     /// that is what it was holds the path as well.
     func changedRoot(of path: String) -> Int? {
@@ -78,7 +75,7 @@ struct LocalRules {
             // What is the same file or directory under another name: behind a symlink, by a hard link, a bind mount.
             let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
             guard isSame || path.names.contains(where: { PathComponents.isInside(real, $0) }) else { continue }
-            guard let roots else { throw closed(asked, "\(path.text) may hold secrets or is run by itself") }
+            guard let roots else { throw closed(asked, path.why) }
             let isNamed = roots.contains { root in
                 path.names.contains { PathComponents.of($0) == PathComponents.of(root.text) }
             }

@@ -1,14 +1,14 @@
 internal import Glibc
 internal import IPC
 
-/// A file that the daemon itself lives on: no local file for anybody, whatever the config says.
+/// A file that the daemon itself needs. No transfer may touch it, whatever the config says.
 struct OwnPath {
     /// What it is, for a sentence: "the daemon's config".
     let what: String
     let beside: FilePolicy.Own.Beside
     /// As it was written, and without symlinks.
     let names: [String]
-    /// Of what lies there now; nil for a socket, which is no local file under any name.
+    /// The identity of what lies there now; nil for a socket, which is no local file under any name.
     let identity: FileIdentity?
 
     /// A file.

@@ -28,9 +28,12 @@ struct ProtectedPath {
     let text: String
     /// The same, and without the symlinks above it.
     let names: [String]
+    /// It is a hidden link: what it leads to is closed under its plain name as well.
+    let isHiddenLink: Bool
 
-    init(text: String, real: String? = nil) {
+    init(text: String, real: String? = nil, isHiddenLink: Bool = false) {
         self.text = text
+        self.isHiddenLink = isHiddenLink
         names = [text] + (real.map { [$0] } ?? [])
     }
 
@@ -69,8 +72,16 @@ struct ProtectedPath {
     /// Links that are looked at in a home directory, at most.
     private static let maximumLinks = 1000
 
+    /// Why a path that is this or lies in it is closed, as the rest of a sentence about that path.
+    var why: String {
+        isHiddenLink
+            ? "the hidden link \(text) leads to it or to a directory above it, and what has a hidden name may hold secrets or be run by itself"
+            : "it is or lies in \(text), which may hold secrets or is run by itself"
+    }
+
     /// Where the links among the hidden files of a home directory lead: a dotfile that is kept elsewhere has a plain name
-    /// there.
+    /// there. A directory as well, whatever its name: a shell's or an editor's plugins are run from where such a link leads, and
+    /// nothing tells them from a directory that is only linked for convenience.
     private static func hiddenLinks(of home: String) -> [ProtectedPath] {
         let own = RealPath.of(home)
         var found: [ProtectedPath] = []
@@ -88,7 +99,9 @@ struct ProtectedPath {
                 let text = "\(folder)/\(name)"
                 let real = RealPath.of(text)
                 // One that leads to the home directory itself, or above it, would close all of it.
-                if !PathComponents.isInside(own, real) { found.append(ProtectedPath(text: text, real: real)) }
+                if !PathComponents.isInside(own, real) {
+                    found.append(ProtectedPath(text: text, real: real, isHiddenLink: true))
+                }
             }
         }
         return found

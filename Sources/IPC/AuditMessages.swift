@@ -1,7 +1,7 @@
 extension ToWorker {
     /// Answers to what is said of calls.
     public enum Audit: MessageSubject {
-        /// That the call of this id begins is known.
+        /// The supervisor knows that the call of this id begins.
         case begun
 
         /// See `MessageChoice`.

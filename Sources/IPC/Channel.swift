@@ -1,16 +1,6 @@
 internal import CLinux
 internal import Glibc
 
-/// A received message, and the descriptors that it carried.
-public struct Incoming<Message: IPCMessage>: ~Copyable {
-    /// The message.
-    public let message: Message
-    /// The sender's number for it; an answer repeats it.
-    public let requestID: UInt32
-    /// Exactly as many as `message.descriptorCount` says.
-    public var descriptors: PassedDescriptors
-}
-
 /// One end of a SOCK_SEQPACKET pair between two of the processes, unix(7). One message a packet.
 public struct Channel: ~Copyable, Sendable {
     private let socket: OwnedFD
@@ -50,7 +40,7 @@ public struct Channel: ~Copyable, Sendable {
         csd_refuse_descriptors(socket.rawValue)
     }
 
-    /// Takes no message any more either. shutdown(2).
+    /// Takes no message any more, shutdown(2).
     public func refuseMessages() {
         shutdown(socket.rawValue, Int32(SHUT_RD))
     }
@@ -94,7 +84,7 @@ public struct Channel: ~Copyable, Sendable {
     /// Receives one message; nil where none is waiting on a non-blocking end.
     /// - Throws: `.closed` at the end, anything else for a packet that this side would not have sent.
     public func receive<Message: IPCMessage>(_: Message.Type) throws(IPCError) -> Incoming<Message>? {
-        // One byte more than allowed, so that a longer packet is seen and not silently cut.
+        // There is room for one byte more than allowed, so that a packet which is too long is seen and not cut.
         var packet = [UInt8](repeating: 0, count: Frame.maximumSize + 1)
         var numbers = [Int32](repeating: -1, count: Int(CSD_RECEIVED_DESCRIPTORS))
         var received = 0

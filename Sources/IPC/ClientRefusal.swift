@@ -8,7 +8,7 @@ public enum ClientRefusal: MessageChoice {
     /// Its worker failed before it was ready.
     case noWorker(ProgramFailure)
 
-    /// Bytes of a socket's path, unix(7) and some.
+    /// Bytes of a socket's path.
     private static let maximumPath = 4096
 
     /// See `MessageChoice`.

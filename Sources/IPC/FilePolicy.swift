@@ -1,7 +1,7 @@
 /// Which local files transfers may touch, taken from the config by the supervisor, for a file broker. Paths are as they are
 /// written: the supervisor looks at none of them.
 public struct FilePolicy: Codable, Equatable, Sendable {
-    /// A file that the daemon itself lives on: no local file for anybody.
+    /// A file that the daemon itself needs. No transfer may touch it.
     public struct Own: Codable, Equatable, Sendable {
         /// What lies beside it and belongs to it.
         public enum Beside: String, Codable, Sendable {
@@ -29,8 +29,8 @@ public struct FilePolicy: Codable, Equatable, Sendable {
         }
     }
 
-    /// Absolute directories or files, `local_roots`. nil leaves open what is not hidden, protected or the system's, and to root
-    /// nothing.
+    /// Absolute directories or files, `local_roots`. Where it is nil, all is open that is not hidden, protected or the
+    /// system's, and nothing to root.
     public var roots: [String]?
     /// The user's home directory.
     public var home: String?

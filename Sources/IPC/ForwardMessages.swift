@@ -11,7 +11,7 @@ extension ToWorker {
         case list([ForwardEntry])
         /// Have the master cancel this forward, and say so: an answer to a worker that serves, an order to one that only cancels.
         case close(forward: UInt32, route: ForwardRoute)
-        /// The forward has been cancelled: nothing of ours listens on its port any more.
+        /// The forward has been cancelled: its listener is gone.
         case closed(ForwardEntry)
 
         /// See `MessageChoice`.
@@ -76,7 +76,7 @@ extension ToSupervisor {
         case established(forward: UInt32, masterPID: UInt32)
         /// The master does not listen for this forward.
         case failed(forward: UInt32, ForwardFailure)
-        /// Which forwards are there?
+        /// Asks which forwards there are.
         case list
         /// End a forward: by its number, or where that is 0 by its local port; of this host where one is named.
         case cancel(forward: UInt32, localPort: UInt16, host: String)

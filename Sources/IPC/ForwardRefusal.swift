@@ -36,7 +36,7 @@ public enum ForwardRefusal: MessageChoice {
     case busy(forward: UInt32)
     /// The master has not cancelled it, with what `ssh` said.
     case stillOpen(forward: UInt32, said: String, route: ForwardRoute)
-    /// Another worker is at this forward, or it is not this one's turn.
+    /// Another worker works on this forward, or this message is out of turn.
     case notYours
 
     /// See `MessageChoice`.

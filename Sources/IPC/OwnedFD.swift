@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 
 /// A file descriptor with one owner: closed when its owner goes away, handed on only by a consuming call.
@@ -36,37 +35,4 @@ public struct OwnedFD: ~Copyable, Sendable {
         guard number >= 0 else { throw .system(call: "fcntl", errno: errno) }
         return OwnedFD(taking: number)
     }
-}
-
-/// Both ends of a new pipe, close-on-exec. Each is taken once, by `take()`.
-public struct Pipe: ~Copyable {
-    /// Where bytes come out.
-    public var readEnd: OwnedFD?
-    /// Where bytes go in.
-    public var writeEnd: OwnedFD?
-
-    /// Makes a pipe, pipe2(2).
-    public init() throws(IPCError) {
-        var first: Int32 = -1
-        var second: Int32 = -1
-        guard csd_pipe(&first, &second) == 0 else { throw .system(call: "pipe2", errno: errno) }
-        readEnd = OwnedFD(taking: first)
-        writeEnd = OwnedFD(taking: second)
-    }
-}
-
-/// A descriptor with several owners: closed when the last one goes away.
-public final class SharedFD: Sendable {
-    private let descriptor: OwnedFD
-
-    /// Takes ownership of a descriptor.
-    public init(_ descriptor: consuming OwnedFD) {
-        self.descriptor = descriptor
-    }
-
-    /// The descriptor's number, for calls that borrow it.
-    public var rawValue: Int32 { descriptor.rawValue }
-
-    /// A duplicate with an owner of its own, close-on-exec.
-    public func duplicate() throws(IPCError) -> OwnedFD { try descriptor.duplicateForChild() }
 }

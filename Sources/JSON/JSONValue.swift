@@ -52,6 +52,26 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
+    /// Whether more than so many bytes stand in its texts and names' values, a value being one at least. It looks no further
+    /// than that.
+    public func isLarger(than bytes: Int) -> Bool {
+        var room = bytes
+        takeRoom(&room)
+        return room < 0
+    }
+
+    private func takeRoom(_ room: inout Int) {
+        room -= 1
+        guard room >= 0 else { return }
+        switch self {
+        case .string(let text): room -= text.utf8.count
+        case .array(let elements): for element in elements where room >= 0 { element.takeRoom(&room) }
+        case .object(let object), .encoded(let object):
+            for member in object.members where room >= 0 { member.value.takeRoom(&room) }
+        case .null, .bool, .integer, .number, .spelled: break
+        }
+    }
+
     /// Parses one text; see `JSONReader` for what it takes.
     /// - Returns: nil for anything that is not one JSON value in UTF-8.
     public static func parse(_ bytes: [UInt8]) -> JSONValue? { try? JSONReader.read(bytes) }

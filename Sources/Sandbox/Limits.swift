@@ -41,8 +41,8 @@ public struct Limits: Sendable {
         guard csd_set_no_new_privs() == 0 else { throw .failed(call: "prctl(PR_SET_NO_NEW_PRIVS)", errno: errno) }
     }
 
-    /// Processes and threads of all users, at least as many as this user's, which nothing tells as cheaply:
-    /// the number behind the slash of /proc/loadavg, proc(5).
+    /// Processes and threads of all users. They are at least as many as this user's, and cheap to read: the number behind the
+    /// slash of /proc/loadavg, proc(5).
     private static func tasksOfTheMachine() throws(SandboxError) -> UInt {
         let file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .failed(call: "open(/proc/loadavg)", errno: errno) }
@@ -61,7 +61,7 @@ public struct Limits: Sendable {
     private static func set(_ resource: __rlimit_resource_t, _ name: String, to bound: UInt) throws(SandboxError) {
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0 else { throw .failed(call: "getrlimit(\(name))", errno: errno) }
-        // Never above what the user was given.
+        // A limit is never raised above what the user was given.
         limit.rlim_max = min(limit.rlim_max, bound)
         limit.rlim_cur = limit.rlim_max
         guard setrlimit(resource, &limit) == 0 else { throw .failed(call: "setrlimit(\(name))", errno: errno) }

@@ -32,7 +32,7 @@ enum SelfTest {
         attempt("list /tmp", open("/tmp", O_RDONLY | O_DIRECTORY))
         attempt("read /proc/self/environ", open("/proc/self/environ", O_RDONLY))
         attempt("write /tmp/claude-ssh-worker.escape", open("/tmp/claude-ssh-worker.escape", O_WRONLY | O_CREAT, 0o600))
-        // What print(_:) has written so far.
+        // Flushes what print(_:) has written so far.
         fflush(nil)
         _exit(refused ? 0 : 1)
     }

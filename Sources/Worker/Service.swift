@@ -46,7 +46,9 @@ enum Service {
             }
         }
         let limit = policy.limits.maxRequestBytes
-        let end = await connection.readLines(limit: limit, between: { turn.unheard() }) { line in
+        let end = await connection.readLines(
+            limit: limit, between: { turn.unheard() }, atEnd: { server.finishReceiving() }
+        ) { line in
             if let reason = turn.refusal(of: line) {
                 refuse(line, reason, connection)
             } else {
@@ -93,7 +95,7 @@ enum Service {
             if refuse(line, reason, connection) { turn.heard() }
         }
         if case .lineTooLong(_, let line) = end {
-            await connection.writeLater { RefusedClient.answer(to: line, reason: reason) }
+            await connection.writeLater(isLarge: false) { RefusedClient.answer(to: line, reason: reason) }
         }
         _exit(0)
     }
@@ -104,7 +106,7 @@ enum Service {
     private static func refuse(_ line: [UInt8], _ reason: String, _ connection: ClientStream) -> Bool {
         guard let answer = RefusedClient.answer(to: line, reason: reason) else { return false }
         Task {
-            await connection.writeLater { answer }
+            await connection.writeLater(isLarge: false) { answer }
             _exit(0)
         }
         return true

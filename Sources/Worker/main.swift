@@ -5,7 +5,7 @@ internal import MCP
 internal import Sandbox
 internal import Tools
 
-// What is given up, in order. Nothing of the client is read before the last step.
+// The process gives up its rights in this order. It reads nothing of the client before the last step.
 
 /// The inherited descriptors, see Supervisor/WorkerProcess.swift.
 let clientDescriptor: Int32 = 3

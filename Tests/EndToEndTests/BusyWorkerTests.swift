@@ -89,6 +89,49 @@ import Testing
         }
     }
 
+    @Test("what is sent behind a long request is answered before it, and a cancellation finds it")
+    func longRequest() throws {
+        let place = try Place()
+        let content = String(repeating: "\u{E9}\n", count: 1_500_000)
+        // Each line break is an escape, each letter two: it takes some seconds to read.
+        let arguments: JSON = ["path": "relative", "content": .string(content)]
+        let cancelled: JSON = ["path": .string(place.file("cancelled")), "content": .string(content)]
+        try withDaemon(BusyWorkerTests.config) { _, client in
+            let long = try client.beginTool("ssh_write_file", arguments)
+            let unwanted = try client.beginTool("ssh_write_file", cancelled)
+            try client.cancel(unwanted)
+            let status = try client.beginTool("ssh_connection_status")
+            #expect(try status.waitForTool().isError == false)
+            #expect(!long.isAnswered, "the short call behind it is answered first")
+            #expect(try long.waitForTool().isError)
+            // Long ones are read in their order.
+            let last = try client.beginTool("ssh_write_file", arguments)
+            #expect(try last.waitForTool().isError)
+            #expect(
+                !unwanted.isAnswered && !FileManager.default.fileExists(atPath: place.file("cancelled")),
+                "it was not begun")
+        }
+    }
+
+    @Test("while large answers are made, short ones go out")
+    func largeAnswers() throws {
+        let place = try Place()
+        let path = JSON.string(try place.write("quotes", String(repeating: "\"", count: 1 << 20)))
+        try withDaemon(["safeguards": ["guard_disabled": true]]) { _, client in
+            let start = ContinuousClock.now
+            let calls = try (0..<8).map { _ in try client.beginTool("ssh_read_file", ["path": path]) }
+            var times: [Duration] = []
+            while calls.contains(where: { !$0.isAnswered }) && times.count < 400 {
+                times += try Self.times(of: client, count: 1)
+            }
+            for call in calls { #expect(try call.waitForTool(timeout: .seconds(60)).isError == false) }
+            times.sort()
+            // Making one takes an eighth of all; behind it, a call would take about as long.
+            let bound = max(.milliseconds(200), (ContinuousClock.now - start) / 24)
+            #expect(times.count >= 8 && times[times.count * 9 / 10] < bound, "\(times.suffix(20)) of \(times.count)")
+        }
+    }
+
     @Test("edits of lines that begin alike are quick, and no call waits for them")
     func edits() throws {
         let place = try Place()

@@ -147,6 +147,45 @@ import Testing
         }
     }
 
+    @Test(
+        "check and a start refuse mcp_socket as a host's socket, by whatever path, served or not",
+        arguments: [true, false])
+    func ownSocket(isServed: Bool) throws {
+        let directory = try TemporaryDirectory(readableByAll: true)
+        let real = directory.file("real")
+        try FileManager.default.createDirectory(atPath: real, withIntermediateDirectories: false)
+        try #require(chmod(real, 0o700) == 0)
+        let own = "\(real)/m.sock"
+        let links = [("dir", real), ("link", own), ("chain", directory.file("link")), ("relative", "real/m.sock")]
+        for (name, target) in links { try #require(symlink(target, directory.file(name)) == 0) }
+        defer { for (name, _) in links { unlink(directory.file(name)) } }
+        var paths = [own, "\(real)//m.sock", "\(real)/../real/./m.sock", directory.file("dir") + "/m.sock"]
+        paths += ["link", "chain", "relative"].map(directory.file)
+        func config(_ socket: String, _ mcp: String) -> JSON {
+            ["mcp_socket": .string(mcp), "ssh_socket": .string(socket), "ssh_user": "u", "ssh_host": "h"]
+        }
+        let daemon = isServed ? try RunningDaemon(config: config("/nonexistent/s", own)) : nil
+        defer { daemon?.stop() }
+        if isServed {
+            try #require(Glibc.link(own, "\(real)/hard") == 0)
+            paths.append("\(real)/hard")
+        }
+        defer { unlink("\(real)/hard") }
+        for path in paths {
+            for (socket, mcp) in [(path, own), (own, path)] {
+                let found = try Self.check(String(decoding: try config(socket, mcp).encoded(), as: UTF8.self))
+                #expect(
+                    found.status == .exited(2) && found.outputText.contains("is mcp_socket"),
+                    "\(path): \(found.outputText)")
+            }
+        }
+        let (_, log) = try runDaemonExpectingFailure(
+            config: String(decoding: try config(directory.file("link"), own).encoded(), as: UTF8.self))
+        #expect(log.contains("is mcp_socket"), "\(log)")
+        let other = try Self.check(String(decoding: try config("\(real)/other", own).encoded(), as: UTF8.self))
+        #expect(other.status == .exited(0), "\(other.outputText)")
+    }
+
     @Test("a start says what is open to transfers, and names local_roots")
     func openFiles() throws {
         let remote = try Remote.shared()

@@ -120,7 +120,8 @@ import Testing
                 ("{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"ping\"}", -32700),
                 ("{\"jsonrpc\":\"2.0\",\"id\":\"\\udc00\",\"method\":\"ping\"}", -32700),
                 ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",}", -32700), ("\0", -32700),
-                ("{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}", -32600),
+                ("{\"jsonrpc\":\"2.0\",\"id\":true,\"method\":\"ping\"}", -32600),
+                ("{\"jsonrpc\":\"2.0\",\"id\":[1],\"method\":\"ping\"}", -32600),
             ]
             for (line, code) in lines {
                 try client.send(raw: line + "\r\n")

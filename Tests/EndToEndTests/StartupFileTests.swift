@@ -41,6 +41,13 @@ struct StartupFileTests {
     private func withHost(
         _ startup: Startup, purpose: String = "start-up", server: String, _ body: (MCPClient, Place) throws -> Void
     ) throws {
+        try withRemoteHost(startup, purpose: purpose, server: server) { client, place, _, _ in try body(client, place) }
+    }
+
+    /// The same with the host, and the path of the start-up file.
+    private func withRemoteHost(
+        _ startup: Startup, purpose: String, server: String, _ body: (MCPClient, Place, Remote, String) throws -> Void
+    ) throws {
         var options = PrivateSSHD.Options(sftpSubsystem: false, loginShell: startup.shell)
         options.purpose = purpose
         options.extraConfig = [server]
@@ -51,7 +58,7 @@ struct StartupFileTests {
             try Data("\(startup.text)\n".utf8).write(to: URL(filePath: path))
             defer { unlink(path) }
             try withDaemon(["safeguards": ["allow_overwrite": true]], on: remote) { _, client in
-                try body(client, try Place())
+                try body(client, try Place(), remote, path)
             }
         }
     }
@@ -127,14 +134,159 @@ struct StartupFileTests {
             let result = try client.callTool(
                 "ssh_exec", ["command": "cat", "stdin": .string(line), "timeout_seconds": 2], timeout: .seconds(30))
             #expect(try place.names == [], "\(result)")
-            #expect(result.isError || result["timed_out"] == true, "\(result)")
-            // Without input they read the end of it.
-            let after = try client.callTool("ssh_exec", ["command": "echo after", "timeout_seconds": 10])
+            Self.expectNotBegun(result)
+            // Without input they read the end of it. That is found out beside the calls that are told what is known.
+            var after = try client.callTool("ssh_exec", ["command": "echo after", "timeout_seconds": 10])
+            try waitUntil("it is tried anew") {
+                if after.isError, after.text.contains("did not begin") {
+                    after = try client.callTool("ssh_exec", ["command": "echo after", "timeout_seconds": 10])
+                }
+                return !after.isError || !after.text.contains("did not begin")
+            }
             if startup.text.hasPrefix("exec") {
-                #expect(after.isError, "\(after)")
+                #expect(after.isError && after.text.contains("ended (status 0)"), "\(after)")
+                #expect(after.text.contains("start-up file"), "\(after)")
             } else {
                 #expect(after["stdout"]?.string?.hasSuffix("after\n") == true, "\(after)")
             }
+        }
+    }
+
+    private static func expectNotBegun(_ result: ToolResult) {
+        #expect(
+            result.isError && result.text.contains("did not begin") && result.text.contains("start-up file"),
+            "\(result)")
+        #expect(!result.text.contains("timed_out"), "\(result)")
+    }
+
+    @Test(
+        "a command that a start-up file holds up is said not to have begun, at once the next time, and what hangs is ended later"
+    )
+    func hangingCommand() throws {
+        let mark = "10\(UInt32.random(in: 1_000_000...9_999_999))"
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: "sleep \(mark)")
+        try withRemoteHost(startup, purpose: "hanging", server: "Subsystem sftp internal-sftp") {
+            client, place, remote, file in
+            let command: JSON = ["command": .string("touch \(place.file("ran"))"), "timeout_seconds": 1]
+            let first = try client.callTool("ssh_exec", command, timeout: .seconds(20))
+            Self.expectNotBegun(first)
+            for _ in 0..<3 {
+                let started = ContinuousClock.now
+                let next = try client.callTool("ssh_exec", ["command": "true"], timeout: .seconds(20))
+                #expect(ContinuousClock.now - started < .seconds(2))
+                Self.expectNotBegun(next)
+            }
+            // Files do not need the login shell there.
+            #expect(!(try client.callTool("ssh_read_file", ["path": "/etc/hostname"])).isError)
+            #expect(!remote.sshd.remoteProcesses(running: mark).isEmpty)
+            try Data().write(to: URL(filePath: file))
+            try waitUntil("the mended host is used", timeout: .seconds(40)) {
+                try client.callTool("ssh_exec", ["command": "echo back"])["stdout"] == "back\n"
+            }
+            try waitUntil("what hung is ended") { remote.sshd.remoteProcesses(running: mark).isEmpty }
+            #expect(try place.names == [], "it did not begin later either")
+        }
+    }
+
+    @Test(
+        "many calls at once on such a host hold up no later one for long, and the shortage names what could not be stopped"
+    )
+    func manyHanging() throws {
+        let mark = "10\(UInt32.random(in: 1_000_000...9_999_999))"
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: "sleep \(mark)")
+        try withRemoteHost(startup, purpose: "hanging", server: "MaxSessions 4") { client, _, remote, _ in
+            let calls = try (0..<16).map { _ in
+                try client.beginTool("ssh_exec", ["command": "true", "timeout_seconds": 2])
+            }
+            for call in calls {
+                let result = try call.waitForTool(timeout: .seconds(30))
+                #expect(result.isError, "\(result)")
+                if !result.text.contains("did not begin") {
+                    #expect(result.text.contains("no free session"), "\(result)")
+                }
+            }
+            let started = ContinuousClock.now
+            Self.expectNotBegun(try client.callTool("ssh_exec", ["command": "true"], timeout: .seconds(20)))
+            #expect(ContinuousClock.now - started < .seconds(2))
+            for process in remote.sshd.remoteProcesses(running: mark) { process.killIfAlive() }
+        }
+    }
+
+    @Test("a command whose start-up file goes on when nobody waits any more does not begin")
+    func late() throws {
+        let mark = "9.\(UInt32.random(in: 1_000_000...9_999_999))"
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: "sleep \(mark)")
+        try withRemoteHost(startup, purpose: "hanging", server: "") { client, place, remote, _ in
+            let command: JSON = ["command": .string("touch \(place.file("ran"))"), "timeout_seconds": 1]
+            Self.expectNotBegun(try client.callTool("ssh_exec", command, timeout: .seconds(20)))
+            let shells = remote.sshd.remoteProcesses(running: mark)
+            #expect(!shells.isEmpty)
+            try waitUntil("the start-up file ends", timeout: .seconds(20)) {
+                remote.sshd.remoteProcesses(running: mark).isEmpty
+                    && remote.sshd.remoteProcesses(running: "exec /bin/sh").isEmpty
+            }
+            #expect(try place.names == [])
+        }
+    }
+
+    @Test("twenty seconds are enough for a start-up file, whatever a command may take")
+    func patience() throws {
+        let mark = "10\(UInt32.random(in: 1_000_000...9_999_999))"
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: "echo Loading; sleep \(mark)")
+        try withRemoteHost(startup, purpose: "hanging", server: "") { client, _, remote, _ in
+            let result = try client.callTool(
+                "ssh_exec", ["command": "true", "timeout_seconds": 600], timeout: .seconds(28))
+            Self.expectNotBegun(result)
+            #expect(result.text.contains("within 20 s") && result.text.contains("Loading"), "\(result)")
+            for process in remote.sshd.remoteProcesses(running: mark) { process.killIfAlive() }
+        }
+    }
+
+    @Test(
+        "a start-up file that ends or replaces the shell is named by commands and files",
+        arguments: ["exit 0", "exit 255", "exec true", "exec bash --norc"])
+    func ending(text: String) throws {
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: text)
+        try withHost(startup, purpose: "hanging", server: "") { client, place in
+            let exec = try client.callTool("ssh_exec", ["command": .string("touch \(place.file("ran"))")])
+            #expect(exec.isError && exec.text.contains("start-up file") && exec.text.contains("ended"), "\(exec)")
+            #expect(!exec.text.contains("POSIX"), "\(exec)")
+            if !text.contains("bash") {
+                let read = try client.callTool("ssh_read_file", ["path": "/etc/hostname"])
+                #expect(read.isError && read.text.contains("start-up file"), "\(read)")
+                #expect(!read.text.contains("exited(") && !read.text.contains("ssh_exec"), "\(read)")
+            }
+            #expect(try place.names == [])
+        }
+    }
+
+    @Test(
+        "a write over a shell that a start-up file holds up leaves nothing, and names the file",
+        arguments: ["read x", "exec bash --norc", "exec zsh"].filter {
+            !$0.contains("zsh") || FileManager.default.isExecutableFile(atPath: "/usr/bin/zsh")
+        })
+    func writing(text: String) throws {
+        let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: text)
+        try withHost(startup, purpose: "hanging", server: "") { client, place in
+            for number in 0..<2 {
+                let started = ContinuousClock.now
+                let result = try client.callTool(
+                    "ssh_write_file",
+                    ["path": .string(place.file("a/b/c")), "content": "touch ran\n", "create_dirs": true],
+                    timeout: .seconds(60))
+                #expect(result.isError && result.text.contains("start-up file"), "\(result)")
+                #expect(!result.text.contains("choose another path"), "\(result)")
+                #expect(try place.names == [], "\(result)")
+                if number == 1 { #expect(ContinuousClock.now - started < .seconds(12)) }
+            }
+            // What was there before stays.
+            try FileManager.default.createDirectory(atPath: place.file("a"), withIntermediateDirectories: false)
+            try #require(chmod(place.file("a"), 0o777) == 0)
+            _ = try client.callTool(
+                "ssh_write_file",
+                ["path": .string(place.file("a/b/c")), "content": "x", "create_dirs": true], timeout: .seconds(60))
+            #expect(try place.names == ["a"])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: place.file("a")) == [])
         }
     }
 }

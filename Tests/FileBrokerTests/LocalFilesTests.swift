@@ -512,6 +512,23 @@ import Testing
         try LocalFilesTests.write(files, tree.directory.file("home/dotfiles/README"), "x")
     }
 
+    @Test("what a hidden link leads to is closed, and the sentence names the path that was asked for, the link and why")
+    func hiddenLink() throws {
+        let tree = try Tree()
+        let base = tree.directory.path
+        mkdir("\(base)/home/d", 0o700)
+        try tree.directory.write("home/d/f", "x")
+        symlink("d", "\(base)/home/.link")
+        let refusal = Self.refusal(tree.files(), "\(base)/home/d/f")
+        #expect(
+            refusal.hasPrefix(
+                "The local path \(base)/home/d/f is closed while local_roots is not set: the hidden link "
+                    + "\(base)/home/.link leads to it or to a directory above it, "), "\(refusal)")
+        // The user may decide otherwise.
+        #expect(Self.opened(tree.files(roots: ["home/d"]), "\(base)/home/d/f") == .success("x"))
+        #expect(Self.opened(tree.files(), "\(base)/home/notes") == .success("home/notes"))
+    }
+
     @Test("a daemon of root opens nothing without roots, and with them what they name")
     func root() throws {
         let tree = try Tree()

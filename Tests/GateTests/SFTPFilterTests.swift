@@ -43,7 +43,8 @@ struct SFTPFilterTests {
             (packet(7, string(path)), false, true), (packet(8, string([9])), false, false),
             (packet(10, string([9]) + allAttributes), true, false), (packet(11, string(path)), false, true),
             (packet(12, string([9])), false, false), (packet(13, string(path)), true, true),
-            (packet(14, string(path) + noAttributes), true, true), (packet(16, string(path)), false, true),
+            (packet(14, string(path) + noAttributes), true, true), (packet(15, string(path)), true, true),
+            (packet(16, string(path)), false, true),
             (packet(17, string(path)), false, true), (packet(19, string(path)), false, true),
             (`extension`("limits@openssh.com"), false, false),
             (`extension`("statvfs@openssh.com", string(path)), false, true),
@@ -106,9 +107,8 @@ struct SFTPFilterTests {
         let huge = Bytes(repeating: 0x61, count: SFTPFilter.longestRequest)
         let cases: [(Bytes, SFTPViolation)] = [
             (Self.initialize, .greeting),
-            // SETSTAT, RMDIR, RENAME, SYMLINK, and types that are answers or unknown.
+            // SETSTAT, RENAME, SYMLINK, and types that are answers or unknown.
             (Self.packet(9, Self.string("/a") + Self.noAttributes), .type(9)),
-            (Self.packet(15, Self.string("/a")), .type(15)),
             (Self.packet(18, Self.string("/a") + Self.string("/b")), .type(18)),
             (Self.packet(20, Self.string("/a") + Self.string("/b")), .type(20)), (Self.packet(0, []), .type(0)),
             (Self.packet(2, []), .type(2)), (Self.packet(101, []), .type(101)), (Self.packet(201, []), .type(201)),

@@ -92,7 +92,7 @@ class RevisionTests(unittest.TestCase):
     def test_wrong_lines_are_answered_and_the_connection_lives(self):
         wrong = [
             b"", b"{", b"{]", b"\xff\xfe", b"null", b"7", b'"x"', b"[]", b"[1]", b"{}", b'{"jsonrpc":"1.0","id":1}',
-            b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', b'{"jsonrpc":"2.0","id":null,"method":"ping"}',
+            b'{"jsonrpc":"2.0","id":[1],"method":"ping"}', b'{"jsonrpc":"2.0","id":null,"method":"ping"}',
             b'{"jsonrpc":"2.0","id":{},"method":"ping"}', b'{"jsonrpc":"2.0","id":"x","method":5}',
             b'{"jsonrpc":"2.0","id":"y","method":"tools/call","params":[]}',
             b'{"jsonrpc":"2.0","id":"z","method":"tools/call","params":{"name":5}}',

@@ -43,6 +43,56 @@ struct ClientStreamTests {
         #expect(line.ids == [.integer(201)])
     }
 
+    @Test
+    func `a short answer does not wait for a long one that is being made, and only one of those stands in memory`()
+        async
+    {
+        var ends: [Int32] = [0, 0]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { return }
+        let (ours, theirs) = (ends[0], ends[1])
+        let stream = ClientStream(descriptor: ours)
+        let (begun, end) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let made = AsyncStream.makeStream(of: Int.self)
+        let large = Task {
+            await stream.writeLater(isLarge: true) {
+                begun.signal()
+                end.wait()
+                return [UInt8](repeating: UInt8(ascii: "1"), count: 1 << 20)
+            }
+        }
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                begun.wait()
+                continuation.resume()
+            }
+        }
+        let second = Task {
+            await stream.writeLater(isLarge: true) {
+                made.continuation.yield(2)
+                return Array("2".utf8)
+            }
+        }
+        await stream.writeLater(isLarge: false) { Array("short".utf8) }
+        var bytes = [UInt8](repeating: 0, count: 6)
+        #expect(Glibc.read(theirs, &bytes, bytes.count) == 6 && bytes == Array("short\n".utf8))
+        end.signal()
+        // More than the socket takes: the first stands until the client has read it, and so long the second is not made.
+        var rest: [UInt8] = []
+        bytes = [UInt8](repeating: 0, count: 100_000)
+        while rest.count < 1 << 20 {
+            let count = Glibc.read(theirs, &bytes, bytes.count)
+            guard count > 0 else { break }
+            rest += bytes[..<count]
+        }
+        var numbers = made.stream.makeAsyncIterator()
+        #expect(await numbers.next() == 2)
+        _ = await (large.value, second.value)
+        close(ours)
+        while case let count = Glibc.read(theirs, &bytes, bytes.count), count > 0 { rest += bytes[..<count] }
+        #expect(rest == [UInt8](repeating: UInt8(ascii: "1"), count: 1 << 20) + Array("\n2\n".utf8))
+        close(theirs)
+    }
+
     @Test func `one that drips, or is silent, is given up and told that its id is not known`() async {
         let begin = (
             Duration.zero, #"{"jsonrpc":"2.0","method":"m","params":{"a":""# + String(repeating: "x", count: 2000)

@@ -5,7 +5,7 @@ import Testing
 @testable import MCP
 
 /// Calls that wait because the client does not read.
-@Suite("Held calls", .timeLimit(.minutes(1)))
+@Suite("Held calls", .timeLimit(.minutes(5)))
 struct HeldCallsTests {
     /// A client that has left so many answers unread.
     private func burst(_ count: Int) async -> Conversation {

@@ -10,6 +10,7 @@ struct UnreadableLineTests {
     private func ids(_ line: [UInt8], _ revision: String = "2025-11-25") -> [JSONValue] {
         let talk = Conversation(revision)
         talk.server.receive(line)
+        talk.server.finishReceiving()
         let answers = talk.answers.first?.elements ?? []
         #expect(talk.answers.count == 1 || answers.isEmpty && line.first == UInt8(ascii: "["))
         for answer in answers.isEmpty ? talk.answers : answers {

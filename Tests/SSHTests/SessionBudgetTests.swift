@@ -177,4 +177,36 @@ struct SessionBudgetTests {
         #expect(await Self.becomes { host.probes > 0 })
         #expect(host.probes == 1)
     }
+
+    @Test func `commands that could not be stopped are named in a shortage until their end, or until nothing is left`()
+        async throws
+    {
+        let host = FakeHost(capacity: 2)
+        let budget = SessionBudget(sessions: 8, times: Self.times())
+        await budget.leftRunning(until: nil)
+        await budget.leftRunning(until: .now + .seconds(3600))
+        await budget.leftRunning(until: .now - .seconds(1))
+        #expect(await budget.refusal.unstopped == 2)
+        _ = try await command(budget, host)
+        #expect(await budget.refusal.commands == 1)
+        await budget.nothingLeft()
+        #expect(await budget.refusal.unstopped == 0)
+        for _ in 0..<1_000 { await budget.leftRunning(until: nil) }
+        #expect(await budget.refusal.unstopped == 100)
+    }
+
+    @Test func `those who wait for a session that the host refuses make it the host's limit`() async throws {
+        let budget = SessionBudget(sessions: 1, times: Self.times())
+        let place = try await budget.acquire(.command, within: .seconds(30), probe: { _ in nil })
+        await budget.wasRefused(place)
+        do throws(SessionBudget.NoPlace) {
+            _ = try await budget.acquire(.command, within: .milliseconds(50), probe: { _ in nil })
+            Issue.record("there is no place")
+        } catch {
+            guard case .timedOut(let shortage) = error, case .host = shortage.limit else {
+                Issue.record("\(error)")
+                return
+            }
+        }
+    }
 }

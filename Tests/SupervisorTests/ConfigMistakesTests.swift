@@ -5,6 +5,12 @@ import Testing
 
 @Suite("Config mistakes")
 struct ConfigMistakesTests {
+    @Test(arguments: ["1e400", "-1e400", "1E+9999999999999999999"])
+    func `a number that is too large is told by its line, in our words`(number: String) {
+        let found = mistakes("{\n \"client_wait_seconds\": \(number)}")
+        #expect(found == ["not valid JSON: line 2, column 25: a number beyond what a double holds"])
+    }
+
     @Test func `a text that is no JSON object says so`() {
         #expect(mistakes("[]") == ["must be a JSON object, got an array"])
         #expect(mistakes("null") == ["must be a JSON object, got null"])

@@ -132,13 +132,18 @@ struct RestrictionsTests {
     }
 
     @Test(arguments: [
-        #""capabilities": null"#, #""capabilities": {"exec": null}"#, #""safeguards": null"#,
-        #""safeguards": {"allow_delete": null, "allow_overwrite": null, "guard_disabled": null, "patterns": null}"#,
-        #""sandbox": null"#, #""sandbox": {"require_landlock": null}"#, #""limits": null"#,
-        #""limits": {"max_output_bytes": null, "max_timeout_seconds": null}"#,
+        "capabilities": ["exec", "file_read", "file_write", "port_forward"],
+        "safeguards": ["allow_delete", "allow_overwrite", "guard_disabled", "patterns"],
+        "sandbox": ["require_landlock"],
+        "limits": [
+            "max_output_bytes", "max_read_bytes", "max_request_bytes", "sessions_per_host", "max_timeout_seconds",
+        ],
     ])
-    func `where the key's absence closes, null closes as well`(json: String) throws {
-        let (given, absent) = (try config(single(json)), try config(single(#""client_wait_seconds": 20"#)))
-        #expect(given == absent)
+    func `where the key's absence closes, null is a mistake as well, named by its path`(object: String, keys: [String])
+    {
+        let why = ": null sets nothing, so that the default holds. Write a value, or remove the key"
+        #expect(mistakes(single(#""\#(object)": null"#)) == [object + why])
+        let members = keys.map { #""\#($0)": null"# }.joined(separator: ", ")
+        #expect(mistakes(single(#""\#(object)": {\#(members)}"#)) == keys.map { "\(object).\($0)" + why })
     }
 }

@@ -72,7 +72,7 @@ package final class RecordingWriter: LineWriter {
         }
     }
 
-    package func writeLater(_ make: @escaping @Sendable () -> [UInt8]) async {
+    package func writeLater(isLarge: Bool, _ make: @escaping @Sendable () -> [UInt8]) async {
         await waitForClient()
         let message = make()
         write(message)

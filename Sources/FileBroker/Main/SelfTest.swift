@@ -21,7 +21,7 @@ enum SelfTest {
         var status: Int32 = 1 << 8
         if posix_spawn(&pid, "/proc/self/exe", nil, nil, words, [nil]) == 0 { waitpid(pid, &status, 0) }
         rmdir(directory)
-        // What a signal ended has found nothing out.
+        // A test that a signal ended has found nothing out.
         _exit(status & 0x7F == 0 ? status >> 8 : 1)
     }
 
@@ -58,7 +58,7 @@ enum SelfTest {
         attempt("move it out", rename("\(directory)/f", "\(directory).escape"))
         attempt("link /etc/passwd into its root", linkat(AT_FDCWD, "/etc/passwd", AT_FDCWD, "\(directory)/p", 0))
         attempt("remove it", unlinkat(AT_FDCWD, "\(directory)/f", 0), true)
-        // What print(_:) has written so far.
+        // Flushes what print(_:) has written so far.
         fflush(nil)
         _exit(refused ? 0 : 1)
     }

@@ -4,7 +4,7 @@ internal import Glibc
 internal import IPC
 internal import Sandbox
 
-// What is given up, in order. No request is read before the last step.
+// The process gives up its rights in this order. It reads no request before the last step.
 
 /// The inherited descriptors, see Supervisor/FileBrokerProcess.swift.
 let supervisorDescriptor: Int32 = 3

@@ -119,7 +119,7 @@ public struct SFTPFilter: Sendable {
             try write()
             try path(&fields)
             _ = try attributes(&fields)
-        case .remove:
+        case .remove, .rmdir:
             try write()
             try path(&fields)
         case .extended: try judgeExtension(&fields)
@@ -185,6 +185,7 @@ private enum Request: UInt8 {
     case readdir = 12
     case remove = 13
     case mkdir = 14
+    case rmdir = 15
     case realpath = 16
     case stat = 17
     case readlink = 19

@@ -4,7 +4,7 @@ internal import JSON
 /// The lines of an audit log as a chain: each begins with the SHA-256 of the line before it, FIPS 180-4, so that none can
 /// be changed, left out or moved without changing every line behind it.
 enum AuditChain {
-    /// What stands where there is no line before.
+    /// The hash that stands in the first line of all.
     static let beginning = String(repeating: "0", count: 64)
     /// Longest line in bytes, without its newline.
     static let maximumLine = 16 << 10
@@ -16,7 +16,7 @@ enum AuditChain {
         head + Array(previous.utf8) + Array("\",".utf8) + Array(members.utf8) + [UInt8(ascii: "}")]
     }
 
-    /// What a line says of the line before it; nil where it has not the form of `line`.
+    /// The hash of the line before, as a line has it; nil where the line has not the form of `line`.
     static func previous(of line: ArraySlice<UInt8>) -> String? {
         guard line.starts(with: head), line.last == UInt8(ascii: "}") else { return nil }
         let rest = line.dropFirst(head.count)

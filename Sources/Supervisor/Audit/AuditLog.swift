@@ -7,7 +7,7 @@ internal import IPC
 /// Every record goes out in one write(2) and is not synced: a crash of the daemon loses none, a power cut may lose the
 /// last seconds. A record that cannot be written never holds up a call; the gap is counted in the file and told in the log.
 final class AuditLog {
-    /// Which file is open. Its path is not part of that: one file can have several.
+    /// Which file is open, by device and inode and not by path: one file can have several paths.
     private struct Identity: Equatable {
         let device: UInt
         let inode: UInt
@@ -47,7 +47,7 @@ final class AuditLog {
         let new = try Self.opened(number, path)
         let status = try Self.check(new, path)
         let found = Identity(device: status.st_dev, inode: status.st_ino)
-        // The lock is this daemon's own: a second descriptor of the file would meet it.
+        // The lock belongs to this daemon, and opening the file a second time would fail on it.
         if found == identity {
             self.path = path
             realPath = RealPath.of(path)
@@ -122,8 +122,8 @@ final class AuditLog {
         return true
     }
 
-    /// Cuts off the last bytes of a file: what went in of a line, which nobody else writes. Where the file system lets it
-    /// only grow (`chattr +a`), that stays.
+    /// Cuts off the last bytes of a file, the part of a line that was written. Nobody else writes to the file. Where the file
+    /// may only grow (`chattr +a`), the part stays.
     private static func takeBack(_ count: Int, from descriptor: Int32) -> Bool {
         let end = lseek(descriptor, 0, SEEK_END)
         return end >= count && ftruncate(descriptor, end - count) == 0
@@ -138,7 +138,7 @@ final class AuditLog {
             throw StartError(
                 sentence: "audit_log: \(path) belongs to uid \(status.st_uid); it must belong to uid \(geteuid())")
         }
-        // A group may be let read it, as collectors of logs are.
+        // Its group may read it: collectors of logs do.
         guard status.st_mode & 0o026 == 0 else {
             throw StartError(
                 sentence: "audit_log: \(path) must not be writable by its group, nor open to others; "

@@ -6,7 +6,7 @@ final class AuditTrail {
         /// It was noted, and may begin; its record will take about so many bytes.
         case begun(size: Int)
         case written
-        /// No such call is open, or too many are.
+        /// No such call is open, or too many calls are.
         case outOfTurn
     }
 
@@ -25,7 +25,7 @@ final class AuditTrail {
     /// As `AuditLog.open`.
     func open(_ path: String?) throws(StartError) { try file.open(path) }
 
-    /// Follows a rotation under a config that stays.
+    /// Opens the file again after a rotation, under the same config.
     func rotate(_ path: String?) {
         do throws(StartError) {
             try file.open(path)
@@ -34,7 +34,7 @@ final class AuditTrail {
         }
     }
 
-    /// Keeps that a call begins; or writes down how it ended. The one line in the file comes with the end.
+    /// Remembers that a call begins, or writes down how it ended. The file gets one line for both, at the end.
     func record(
         _ word: ToSupervisor.Audit, _ key: UInt32, in calls: inout OpenCalls, log: LogShare, now: Int
     ) -> Outcome {
@@ -74,7 +74,7 @@ final class AuditTrail {
         while hasWork { tend(now: now) }
     }
 
-    /// In the log a call also has the hash of its line in the file: who cuts lines off there cannot cut this.
+    /// The log also has the hash of the call's line in the file. Somebody who cuts lines off the file cannot change the log.
     private func write(_ record: OpenCalls.Record, _ level: LogLevel, _ log: LogShare, _ now: Int) {
         let hash = file.write(record.members)
         let rest = #","begun":\#(record.order)"# + (hash.map { ",\"hash\":\"\($0)\"" } ?? "")

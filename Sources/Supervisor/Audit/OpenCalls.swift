@@ -1,27 +1,8 @@
 internal import Glibc
 internal import IPC
 
-/// Who calls, as the kernel named them when they connected. With socat as the bridge it is socat.
-struct AuditClient: Equatable {
-    let connection: UInt64
-    let pid: Int32
-    let uid: UInt32
-    /// Absolute path of the program, empty where it cannot be told.
-    let executable: String
-
-    /// Bytes kept of the path.
-    private static let maximumPath = 512
-
-    /// The program of a process, proc_pid_exe(5).
-    static func executable(of pid: Int32) -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = readlink("/proc/\(pid)/exe", &buffer, buffer.count)
-        return AuditCall.cut(String(decoding: buffer.prefix(max(0, count)), as: UTF8.self), to: maximumPath)
-    }
-}
-
-/// The calls that one worker has begun and not ended, and the one record that each leads to. What was called is kept from
-/// the beginning, which comes before the call's work: what a worker says at the end cannot change it. Pure.
+/// The calls that one worker has begun and not ended, and the one record that each leads to. What was called is kept from the
+/// beginning of the call, before its work: what a worker says at its end cannot change it. Pure.
 ///
 /// A call has its number from its record, so that the records of a connection count 1, 2, 3 …: a number that is missing in the
 /// file is a record that was taken out.
@@ -52,7 +33,7 @@ struct OpenCalls {
     private var calls: [UInt32: Call] = [:]
     private var begun = 0
     private var recorded = 0
-    /// Those whose worker will say no more, the oldest at the end, and how it ended.
+    /// Calls whose worker has ended, the oldest last, and how it ended.
     private var left: [Call] = []
     private var how = ""
 

@@ -65,12 +65,12 @@ struct Config: Equatable {
         clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
         localRoots = Restrictions(top).trees(Restrictions.localRoots, expand)
         auditLog = Restrictions(top).path(Restrictions.auditLog, expand)
-        let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.object("capabilities")))
+        let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.restrictions("capabilities")))
         policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
-        policy.limits = Self.limits(top.object("limits"))
+        policy.limits = Self.limits(top.restrictions("limits"))
         allowOverwrite = false
-        if let safeguards = top.object("safeguards") {
+        if let safeguards = top.restrictions("safeguards") {
             policy.allowDelete = safeguards.bool("allow_delete", default: false)
             allowOverwrite = safeguards.bool("allow_overwrite", default: false)
             policy.guardDisabled = safeguards.bool("guard_disabled", default: false)
@@ -78,7 +78,7 @@ struct Config: Equatable {
             safeguards.finish()
         }
         policy.allowOverwrite = allowOverwrite
-        if let sandbox = top.object("sandbox") {
+        if let sandbox = top.restrictions("sandbox") {
             policy.requireLandlock = sandbox.bool("require_landlock", default: true)
             sandbox.finish()
         }

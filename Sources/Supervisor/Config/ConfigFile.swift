@@ -29,7 +29,7 @@ package enum ConfigFile {
         guard status.st_mode & 0o022 == 0 else {
             throw ConfigError(path: path, mistakes: ["must not be writable by others; run: chmod go-w '\(path)'"])
         }
-        // Nor may others put another file of the user's in its place, also not behind a symlink.
+        // Others must not be able to put another file of the user's in its place, or in the place of a symlink's target.
         for name in Set([path, RealPath.of(path)]).sorted() {
             guard let problem = DirectoryOwner.problem(of: name) else { continue }
             throw ConfigError(path: path, mistakes: ["its directory, \(problem)"])

@@ -15,6 +15,8 @@ final class ConfigReader {
     private let path: String
     private let members: [String: JSONValue]
     private var known: Set<String> = []
+    /// `null` is a mistake, and not as good as absent.
+    private var refusesNull = false
 
     init(_ object: JSONObject, path: String, notes: Notes) {
         members = Dictionary(object.members.map { ($0.name, $0.value) }) { first, _ in first }
@@ -32,8 +34,15 @@ final class ConfigReader {
         known.insert(key)
         notes.asked.insert(path(of: key))
         guard let value = members[key] else { return nil }
-        if case .null = value { return nil }
+        if case .null = value {
+            if refusesNull { noteNull(key) }
+            return nil
+        }
         return value
+    }
+
+    private func noteNull(_ key: String) {
+        note(key, "null sets nothing, so that the default holds. Write a value, or remove the key")
     }
 
     func has(_ key: String) -> Bool { value(key) != nil }
@@ -118,6 +127,17 @@ final class ConfigReader {
             note(key, "must be an object, got \(other.configTypeName)")
             return nil
         }
+    }
+
+    /// An object whose members restrict: `null`, for it or for one of them, does not say what its writer wants.
+    func restrictions(_ key: String) -> ConfigReader? {
+        guard !isNull(key) else {
+            noteNull(key)
+            return nil
+        }
+        let reader = object(key)
+        reader?.refusesNull = true
+        return reader
     }
 
     /// The names of the members, in order, for an object whose names are the user's.

@@ -15,7 +15,7 @@ final class ConfigReload {
     private let workerProgram: String
     private var check: PatternCheck?
     private var checked: Result<Config, ConfigError>?
-    /// SIGHUP came during the check.
+    /// A SIGHUP came during the check.
     private(set) var isWantedAgain = false
     /// When the check has lasted too long.
     private(set) var deadline: Int?
@@ -57,7 +57,7 @@ final class ConfigReload {
         return .check(check.worker)
     }
 
-    /// Does not wait for the check for ever.
+    /// Ends a check that has lasted too long.
     func advance(now: Int) {
         guard let time = deadline, time <= now else { return }
         deadline = nil
@@ -80,7 +80,7 @@ final class ConfigReload {
     /// The daemon ends.
     func abandon() { check?.worker.killGroup() }
 
-    /// Tells why the old config stays.
+    /// Logs why the old config stays.
     func log(_ error: any Error) {
         switch error {
         case let error as ConfigError: error.log("config not reloaded")

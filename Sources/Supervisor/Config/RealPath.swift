@@ -8,4 +8,34 @@ enum RealPath {
         defer { free(real) }
         return String(cString: real)
     }
+
+    /// Most symbolic links that lead from one to the next, as in the kernel, path_resolution(7).
+    private static let mostLinks = 40
+
+    /// Without symlinks and other detours, also where nothing lies there yet: then that of its directory, with its name.
+    static func ofSocket(_ path: String) -> String {
+        var path = path
+        for _ in 0..<mostLinks {
+            if let real = realpath(path, nil) {
+                defer { free(real) }
+                return String(cString: real)
+            }
+            while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+            let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "/"
+            guard let target = link(path) else {
+                let name = path.dropFirst(directory.count)
+                let real = of(directory)
+                return real.hasSuffix("/") ? real + name : "\(real)/\(name)"
+            }
+            path = target.hasPrefix("/") ? target : directory + target
+        }
+        return path
+    }
+
+    /// What a symbolic link says; nil where there is none.
+    private static func link(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        return count > 0 && count < buffer.count ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
 }

@@ -7,7 +7,7 @@ enum RestrictingKeys {
         case near(String)
         /// It has a word of restrictions in it.
         case word(String)
-        /// Characters outside of ASCII can look like others.
+        /// It has characters outside of ASCII, which can look like others.
         case notASCII
     }
 
@@ -54,7 +54,7 @@ enum RestrictingKeys {
         return wordsOf(name).first { words.contains($0) }.map { .word($0) }
     }
 
-    /// Mistakes that make a name of so many letters another one.
+    /// How many mistakes two names of so many letters may differ by and still be taken for the same.
     private static func tolerance(_ count: Int) -> Int { count <= 5 ? 1 : count <= 9 ? 2 : 3 }
 
     /// Whether a name is in another one and at least half of it: "allowlist" in "exec_allowlist".

@@ -7,7 +7,7 @@ internal import IPC
 /// restricted" (`base_dir: ""` and `exec_allowlist: null`); they are taken for what they say there, with a warning.
 ///
 /// Where something is closed as long as the key is left out (`capabilities` at the top, `safeguards`, `sandbox`, `limits`),
-/// `null` is as good as absent and is read by `ConfigReader` alone.
+/// `null` opens nothing and is a mistake all the same, see `ConfigReader.restrictions`: its writer wanted to set something.
 struct Restrictions {
     /// What a value says that restricts nothing.
     enum Empty: String {

@@ -3,8 +3,8 @@ internal import IPC
 
 /// A connection's descriptors, those of its client and of its worker, and what that worker has open.
 final class Connection {
-    /// Messages that wait in the channel of a worker that has ended are taken as far as that: its buffer holds fewer, unless
-    /// it was made larger than any honest worker makes it.
+    /// How many messages are taken from the channel of a worker that has ended. The channel's buffer holds fewer, unless the
+    /// worker made it larger than an honest one does.
     static let maximumLastWords = 4096
 
     /// What the worker may put into the audit log, in bytes: at once, and in each second after that. One that has used it up
@@ -25,10 +25,10 @@ final class Connection {
     var isSilent = false
     /// The worker is not heard before that time, in milliseconds.
     var pausedUntil: Int?
-    /// That the client has gone is in the log.
+    /// The log says already that the client has gone.
     var isGoneTold = false
     var calls: OpenCalls
-    /// Whatever the worker makes this process log.
+    /// The part of the daemon's log that this worker's lines may take.
     let log: LogShare
     var audit: Allowance
     private var stderr = WorkerLog()
@@ -46,7 +46,7 @@ final class Connection {
     /// Whether its worker may be heard now.
     var isHeard: Bool { worker != nil && killedBecause == nil && !isSilent && pausedUntil == nil }
 
-    /// The same client without this worker, which has ended.
+    /// A connection of the same client for its next worker; the worker of this one has ended.
     func successor(now: Int) -> Connection {
         let next = Connection(id, peer: peer, client: client.take(), now: now)
         next.isGoneTold = isGoneTold

@@ -1,10 +1,10 @@
 internal import IPC
 
-/// Who is connected, who is served and who waits: one client at a time, in the order in which they first sent something. A
-/// connection that sends nothing, or no whole request, asks for nothing and is in nobody's way. Whether a request is whole is
-/// the worker's word, since no byte of a client is read in this process. It can only give the place away: a worker that keeps
-/// that word back has what any client has that sent a request. Pure: events come in with their time, in
-/// milliseconds of a steady clock, and the actions that they lead to are returned.
+/// Which clients are connected, which one is served and which ones wait. One client is served at a time, in the order in which
+/// they first sent something. A client that sends nothing, or no whole request, does not wait and holds up nobody. Its worker
+/// says whether a request is whole, because this process reads no byte of a client. A worker can only give its client's place
+/// away by saying so; one that never says it gets no more than any client that sent a request. Pure: events come in with their
+/// time, in milliseconds of a steady clock, and the actions that follow are returned.
 struct ConnectionTable {
     /// A connection, and the worker that it gets; never used twice.
     typealias ID = UInt64
@@ -37,14 +37,14 @@ struct ConnectionTable {
         case silent
         /// In line for the place.
         case waiting
-        /// Is not served; to be told why as soon as a refusing worker may start.
+        /// It is not served. A worker tells it why, as soon as one more may start for that.
         case toRefuse
         /// The worker has been started and is not ready.
         case starting(WorkerRole)
         case serving
         /// It has a worker and has sent no whole request: it does not have the place, and does not wait for it.
         case unheard
-        /// So it was, and now it has sent a request: in line for the place, with its worker.
+        /// It was unheard and has sent a request now: it has a worker and is in line for the place.
         case waitingReady
         /// The client has gone before its worker was ready.
         case departing
@@ -61,7 +61,7 @@ struct ConnectionTable {
         let pid: Int32
         let since: Int
         var phase: Phase
-        /// When the phase has lasted too long.
+        /// When the phase has lasted too long, in milliseconds.
         var deadline: Int?
         /// Its place in the line, once it has sent something.
         var place: UInt64 = 0
@@ -71,7 +71,7 @@ struct ConnectionTable {
         var mayStillSayGone = false
         /// Its worker has said nothing but that it is ready.
         var mayBeUnheard = false
-        /// Its client, which is to be told off, has sent no request yet.
+        /// Its client is to be refused and has sent no request yet.
         var isRefusedUnheard = false
 
         /// Its worker serves it, or will.
@@ -85,7 +85,7 @@ struct ConnectionTable {
             }
         }
 
-        /// It could have the place now.
+        /// It takes the place as soon as that is free and its turn has come.
         var isInLine: Bool {
             failure == nil && (phase == .waiting || phase == .toRefuse || phase == .waitingReady)
         }
@@ -102,10 +102,10 @@ struct ConnectionTable {
         static let cancelling = 30_000
     }
 
-    /// Connections that may wait or be told off at once; the kernel's backlog holds the others.
+    /// Connections that the table holds at once; the kernel's backlog holds the others.
     static let maximumConnections = 256
     private static let maximumRefusals = 4
-    /// Workers whose clients have sent something and no request; one more, and the connection of the first is closed.
+    /// Workers whose clients have sent something and no whole request. Where there are more, the oldest are killed.
     static let maximumUnheard = 32
 
     let socket: String
@@ -188,12 +188,12 @@ struct ConnectionTable {
             entries[id]?.mayStillSayGone = true
             return advance(now: now)
         case .unheard, .waitingReady:
-            // Nothing of it runs, and its worker may not be reading.
+            // None of its calls runs, and its worker may not be reading its client any more.
             entries[id]?.phase = .releasing
             entries[id]?.mayStillSayGone = true
             if !draining { entries[id]?.deadline = now + Bound.drain }
             return [.drain(id)]
-        // Those have an end of their own already.
+        // These end by a deadline of their own.
         case .starting(.refuse), .starting(.cancelForwards), .starting(.check), .departing, .refusing, .releasing,
             .cancelling,
             .none:
@@ -220,7 +220,7 @@ struct ConnectionTable {
         nextPlace += 1
     }
 
-    /// Workers whose clients ask for nothing are few at a time.
+    /// Kills the oldest workers whose clients have sent no request, where there are too many.
     private mutating func boundUnheard() -> [Action] {
         let unheard = entries.filter { $0.value.phase == .unheard || $0.value.isRefusedUnheard }.keys.sorted()
         return unheard.dropLast(Self.maximumUnheard).map {
@@ -256,7 +256,7 @@ struct ConnectionTable {
         case .files(let request): return heard(.files(id, request, requestID: requestID), from: id)
         case .audit(let word): return heard(.audit(id, word, requestID: requestID), from: id)
         case .forwards(let word): return heard(.forwards(id, word, requestID: requestID), from: id)
-        // Never granted to a worker of this table.
+        // `Permission` grants this to no worker of this table.
         case .patterns: return []
         }
     }
@@ -287,7 +287,7 @@ struct ConnectionTable {
             release(id, now: now)
             entries[id]?.mayStillSayGone = true
             return draining ? [.drain(id)] : []
-        // Not granted there.
+        // `Permission` does not grant it in these phases.
         case .starting(.check), .silent, .waiting, .toRefuse, .serving, .unheard, .waitingReady, .refusing, .releasing,
             .cancelling, .none:
             return []
@@ -298,7 +298,8 @@ struct ConnectionTable {
         switch entries[id]?.phase {
         case .serving where !draining: entries[id]?.phase = .unheard
         case .refusing: entries[id]?.isRefusedUnheard = true
-        // Sent before the worker knew that its client had gone, or while the daemon stops. It is not granted elsewhere.
+        // The worker sent it before it knew that its client had gone, or while the daemon stops. `Permission` grants it in no
+        // other phase.
         case .serving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard, .waitingReady, .departing,
             .cancelling,
             .none:
@@ -309,7 +310,7 @@ struct ConnectionTable {
     }
 
     private mutating func clientSpeaks(_ id: ID, now: Int) -> [Action] {
-        // Else it was sent before the worker knew that its client had gone.
+        // In another phase, the worker sent it before it knew that its client had gone.
         guard entries[id]?.phase == .unheard, !draining else { return [] }
         entries[id]?.phase = .waitingReady
         takePlaceInLine(id, now: now)
@@ -332,7 +333,7 @@ struct ConnectionTable {
         return advance(now: now)
     }
 
-    /// Gives the place to who is next, and ends what has lasted too long.
+    /// Gives the free place to the next client in line, and ends what has lasted too long.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
         var late: [ID] = []
@@ -400,7 +401,7 @@ struct ConnectionTable {
             seconds: UInt32(clamping: (now - occupant.since) / 1000), waited: UInt32(clamping: waitMilliseconds / 1000))
     }
 
-    /// Stops everything: who waits is closed, who is served is told to end in time.
+    /// Stops everything: closes the clients that wait, and tells the workers of the others to end in time.
     mutating func drain(now: Int) -> [Action] {
         draining = true
         end = now + Bound.drain

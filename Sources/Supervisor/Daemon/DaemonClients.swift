@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// Who connects, who sends something and who goes. What clients send is read by workers only.
+/// Clients that connect, send something or go. Only workers read what clients send.
 extension Daemon {
     func acceptAll(_ turn: LoopTurn) {
         while table.hasRoom, !turn.isOver {
@@ -20,7 +20,7 @@ extension Daemon {
             case .client(let client, let peer):
                 let descriptor = client.rawValue
                 let (id, actions) = table.accepted(pid: peer.pid, now: now())
-                // That it has sent something, and that it has hung up: not a byte of it is read in this process.
+                // The loop learns that the client has sent something or hung up. This process reads no byte of it.
                 watch(descriptor, Source.client.token(id))
                 connections[id] = Connection(id, peer: peer, client: consume client, now: now())
                 Log.write(.info, "client connected", fields(peer, id))

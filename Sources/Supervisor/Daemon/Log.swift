@@ -1,25 +1,4 @@
-internal import CLinux
 internal import Glibc
-
-/// Severity of a log line.
-enum LogLevel: String {
-    case info = "INFO"
-    case warning = "WARN"
-    case error = "ERROR"
-}
-
-/// Time for measuring.
-enum Clock {
-    /// Milliseconds of a steady clock.
-    static func milliseconds() -> Int { microseconds() / 1000 }
-
-    /// Microseconds of the same clock.
-    static func microseconds() -> Int {
-        var clock = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &clock)
-        return Int(clock.tv_sec) * 1_000_000 + Int(clock.tv_nsec) / 1_000
-    }
-}
 
 /// JSON lines on stderr, for the journal: `time` (RFC 3339, UTC), `level`, `msg`, then what the line is about.
 enum Log {
@@ -109,21 +88,5 @@ enum Log {
             "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"
         let time = "\(padded(Int(parts.tm_hour), 2)):\(padded(Int(parts.tm_min), 2)):\(padded(Int(parts.tm_sec), 2))"
         return "\(date)T\(time).\(padded(clock.tv_nsec / 1_000_000, 3))Z"
-    }
-}
-
-/// A value of a log field.
-enum LogValue: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral {
-    case text(String)
-    case number(Int)
-
-    init(stringLiteral value: String) { self = .text(value) }
-    init(integerLiteral value: Int) { self = .number(value) }
-
-    fileprivate var json: String {
-        switch self {
-        case .text(let text): Log.quoted(text)
-        case .number(let number): String(number)
-        }
     }
 }

@@ -27,7 +27,7 @@ final class LogShare {
         put(now: now) { Log.line(level, message, members: members) }
     }
 
-    /// The worker has ended: tells what was left out at last.
+    /// The worker has ended: logs how many lines were left out since the last count.
     func close() {
         guard lost > 0 else { return }
         sink(told)

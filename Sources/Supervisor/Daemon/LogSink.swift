@@ -3,7 +3,7 @@ internal import Glibc
 /// Standard error without waiting: a reader of the log that is stuck must not stop the daemon. What finds no room is
 /// lost, and counted in the next line that does.
 enum LogSink {
-    /// What poll(2) promises for a pipe that can be written: so many bytes go in at once.
+    /// A pipe that poll(2) calls writable takes so many bytes at once, pipe(7).
     private static let chunk = 4096
 
     // The supervisor has one thread.
@@ -37,7 +37,8 @@ enum LogSink {
             let count = bytes.withUnsafeBytes { buffer in
                 let start = buffer.baseAddress.map { $0 + written }
                 let size = min(chunk, buffer.count - written)
-                // journald's socket: writable with less room than asked for, which must not wait either.
+                // Standard error may be journald's socket. poll(2) calls that writable when it has less room than this, and
+                // write(2) would wait.
                 let sent = send(STDERR_FILENO, start, size, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
                 return sent < 0 && errno == ENOTSOCK ? Glibc.write(STDERR_FILENO, start, size) : sent
             }

@@ -1,4 +1,5 @@
-/// One turn of the loop. What is counted is its time: a message may cost a little or much, whatever its length.
+/// One turn of the loop. It is bounded by time and not by a number of messages, because a message may cost little or much,
+/// whatever its length.
 struct LoopTurn {
     /// How long workers may be heard in one turn, in microseconds. Signals and those who come and go wait so long at most,
     /// and for the one message that is just being answered.

@@ -2,12 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// Why the daemon does not start, as a sentence.
-struct StartError: Error {
-    let sentence: String
-}
-
-/// The listening MCP socket, unix(7): mode 0600, ours alone, and gone when its owner goes.
+/// The listening MCP socket, unix(7): mode 0600, owned by this user, and removed when the daemon ends.
 struct MCPSocket: ~Copyable {
     /// Someone who has connected.
     struct Peer: Equatable {

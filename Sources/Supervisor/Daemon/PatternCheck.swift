@@ -11,7 +11,8 @@ final class PatternCheck {
     private var isLate = false
 
     init(of policy: PolicySnapshot, program: String) throws(StartError) {
-        // No hosts, no client, and no ssh: its own program stands for that, which may be what is wrong with the config.
+        // The worker gets no hosts, no client and no ssh. Its own program stands for ssh, because the config may name a wrong
+        // one.
         var own = PolicySnapshot(hosts: [], defaultHost: "", sshPath: program)
         own.patterns = policy.patterns
         own.requireLandlock = policy.requireLandlock
@@ -25,7 +26,7 @@ final class PatternCheck {
         worker = try WorkerProcess.start(program: program, role: .check, policy: sealed, client: null)
     }
 
-    /// Waits for the answer, where that is allowed: before the daemon listens.
+    /// Checks and waits for the answer. That is allowed only before the daemon listens.
     static func mistakes(in policy: PolicySnapshot) -> [String] {
         guard !policy.patterns.isEmpty else { return [] }
         do throws(StartError) {
@@ -41,7 +42,7 @@ final class PatternCheck {
         }
     }
 
-    /// The error with what is wrong with the patterns of its config as well.
+    /// The error, with the mistakes in the patterns of its config added.
     static func completed(_ error: ConfigError) -> ConfigError {
         guard let policy = error.policy else { return error }
         return error.adding(mistakes(in: policy))
@@ -72,7 +73,7 @@ final class PatternCheck {
                 }
             }
         } catch {
-            // It ended before its last message, or sent another one.
+            // The worker ended before its last message, or sent one that it may not send.
         }
         return [Self.unchecked(isLate ? "it takes too long" : "the worker ended early (\(end)) \(said)")]
     }

@@ -62,6 +62,9 @@ enum Startup {
         let ssh = config.policy.sshPath
         if let problem = SSHProgram.problem(of: ssh) { problems.append("ssh_path: \(ssh) \(problem.clause)") }
         if !isServing { problems += config.policy.hosts.compactMap(socketProblem) }
+        if !isServing {
+            problems += config.policy.hosts.compactMap { ownSocketProblem($0, mcpSocket: config.mcpSocket) }
+        }
         if let log = config.auditLog {
             do throws(StartError) {
                 try AuditLog.judge(log)
@@ -78,6 +81,22 @@ enum Startup {
         guard stat(host.master.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
         return "the socket of host \"\(host.name)\": \(host.master.socket) exists and is not a socket; "
             + "name the path of its ControlMaster's socket"
+    }
+
+    /// That a host's socket is the one that this daemon serves, by any spelling of its path: it would talk to itself.
+    private static func ownSocketProblem(_ host: PolicySnapshot.Host, mcpSocket: String) -> String? {
+        let socket = host.master.socket
+        guard RealPath.ofSocket(socket) == RealPath.ofSocket(mcpSocket) || areSameFile(socket, mcpSocket) else {
+            return nil
+        }
+        return "the socket of host \"\(host.name)\": \(socket) is mcp_socket, where this daemon listens itself; "
+            + "name the path of its ControlMaster's socket"
+    }
+
+    private static func areSameFile(_ first: String, _ second: String) -> Bool {
+        var (one, other) = (stat(), stat())
+        return stat(first, &one) == 0 && stat(second, &other) == 0 && one.st_dev == other.st_dev
+            && one.st_ino == other.st_ino
     }
 
     /// What an administrator should know about a config that is in force.

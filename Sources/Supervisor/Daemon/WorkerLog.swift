@@ -1,5 +1,5 @@
-/// What a worker writes to its standard error, as lines. The text is hostile: each line is bounded, and what becomes of all
-/// of them is `LogShare`'s to say.
+/// What a worker writes to its standard error, as lines. The text is hostile: each line is bounded here, and `LogShare` bounds
+/// all of them together.
 struct WorkerLog {
     private static let maximumLine = 4096
 

@@ -9,7 +9,7 @@ final class WorkerPolicies {
 
     init(_ policy: PolicySnapshot, workerProgram: String) throws(StartError) {
         serving = try Self.seal(policy)
-        // Its own program stands for `ssh`, which may be what is missing.
+        // The worker's own program stands for `ssh`, because `ssh` may be missing.
         var refusal = PolicySnapshot(hosts: [], defaultHost: "", sshPath: workerProgram)
         refusal.limits = policy.limits
         refusal.requireLandlock = policy.requireLandlock

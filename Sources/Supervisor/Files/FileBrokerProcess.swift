@@ -125,8 +125,8 @@ final class FileBrokerProcess {
     func readLog() -> [String] {
         guard isLogOpen else { return [] }
         var chunk = [UInt8](repeating: 0, count: 16_384)
-        let count = read(log.rawValue, &chunk, chunk.count)
-        if count < 0 && (errno == EAGAIN || errno == EINTR) { return [] }
+        let count = uninterrupted { read(log.rawValue, &chunk, chunk.count) }
+        if count < 0 && errno == EAGAIN { return [] }
         if count > 0 { return said.append(chunk[..<count]) }
         isLogOpen = false
         return said.flush()

@@ -1,23 +1,5 @@
-internal import CLinux
 internal import Glibc
 internal import IPC
-
-/// What the loop does for file brokers: it watches their descriptors, tells workers, and has a log for each.
-protocol FileBrokerHost: AnyObject {
-    func watch(_ descriptor: Int32, _ source: FileBrokers.Source, _ token: UInt64)
-    func unwatch(_ descriptor: Int32)
-    /// Sends a message to the worker of a connection, where it still has one.
-    /// - Returns: false where its channel has no room for it now.
-    func tell(_ connection: ConnectionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool
-    /// Workers that have no client any more or were killed, and have not ended.
-    var leavingWorkers: Int { get }
-    /// A worker takes no messages.
-    func giveUp(_ connection: ConnectionTable.ID)
-    /// A line of what this connection makes the daemon log.
-    func log(
-        _ connection: ConnectionTable.ID, _ level: LogLevel, _ message: String,
-        _ fields: KeyValuePairs<String, LogValue>)
-}
 
 /// The file brokers of all workers. They are started, asked, killed and reaped here, and never waited for.
 final class FileBrokers {
@@ -93,7 +75,7 @@ final class FileBrokers {
         if let time = retry, time <= now { flush(now, host) }
     }
 
-    /// The daemon ends. Who has nothing to do finds that by itself, and drops what has no name; the others are killed.
+    /// The daemon ends. A broker that has nothing to do finds that its channel is closed and ends; the others are killed.
     func endAll() {
         for broker in running.values where requests[broker.connection]?.isAtWork(broker.number) != false {
             broker.process.killNow()
@@ -110,7 +92,7 @@ final class FileBrokers {
         case .channel: hear(broker, now, host)
         case .process:
             guard let end = broker.process.reap() else { return }
-            // Its last words come first: it may have answered.
+            // Its last messages are taken first: it may have answered.
             hear(broker, now, host, all: true)
             readLog(broker, host)
             stopHearing(broker, host)
@@ -144,7 +126,7 @@ final class FileBrokers {
                 perform(actions, connection, now, host)
             } while all
         } catch .closed {
-            // It is ending, or hears nothing any more: how it ended is told by its pidfd.
+            // It is ending, or has closed its channel. Its pidfd tells how it ended.
             stopHearing(broker, host)
             broker.process.killNow()
         } catch {
@@ -327,7 +309,7 @@ final class FileBrokers {
         do throws(IPCError) {
             try broker.process.send(message, requestID: id)
         } catch {
-            // How it ended is told by its pidfd; one that only hears nothing any more is ended here.
+            // Its pidfd tells how it ended. A broker that has only closed its channel is killed here.
             broker.process.killNow()
         }
     }
@@ -340,7 +322,7 @@ final class FileBrokers {
             let memory = try sealedPolicy([])
             try? broker.process.send(.policy, descriptor: consume memory)
         } catch {
-            // It would name files by what it knew before.
+            // It would go on naming files by the old policy.
             violated(broker, error, "it cannot be given the new policy", now, host)
         }
     }

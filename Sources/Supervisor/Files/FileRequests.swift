@@ -1,7 +1,7 @@
 internal import IPC
 
-/// What one worker asks of local files: which broker does it, in which order, and what becomes of it where a broker hangs or
-/// ends. Pure: events come in with their time, in milliseconds of a steady clock, and the actions that they lead to are
+/// A worker's requests for local files: which broker gets each, in which order, and how each is answered where a broker hangs
+/// or ends. Pure: events come in with their time, in milliseconds of a steady clock, and the actions that they lead to are
 /// returned.
 ///
 /// Requests are asked one at a time, so that the one that hangs is known. A broker that has not answered one in time is killed;
@@ -79,12 +79,12 @@ struct FileRequests {
         var holder: Broker
         /// It is being named or dropped.
         var isEnding = false
-        /// Why it is there no more.
+        /// Why it is lost; nil while it is there.
         var loss: LocalFailure?
     }
 
     private enum Phase: Equatable {
-        /// Looks at this place of the policy.
+        /// It looks at this place of the policy.
         case starting(place: UInt32?)
         case idle
         case busy(Request)
@@ -95,7 +95,7 @@ struct FileRequests {
     private struct State {
         var phase: Phase
         var deadline: Int?
-        /// What is asked of it alone: naming and dropping its files.
+        /// Requests that only this broker can do: naming and dropping its own files.
         var queue: [Request] = []
         let roots: [String]
         let policy: FilePolicy
@@ -354,7 +354,7 @@ struct FileRequests {
         }
     }
 
-    /// Those that waited for the same directory get the same answer: it did not answer while they waited.
+    /// Requests that waited for the same directory get the same answer, because it did not answer while they waited.
     private mutating func failNeighbours(of path: String) -> [Action] {
         failWaiting { PathComponents.areNeighbours($0, path) }
     }
@@ -380,7 +380,7 @@ struct FileRequests {
     {
         guard let place else { return failWaiting(.unavailable(how)) }
         guard let index = index.map(Int.init), state.roots.indices.contains(index) else {
-            // Without what the daemon lives on, and the home directory, nothing can be judged.
+            // No path can be judged without the daemon's own files and the home directory.
             return failWaiting(.silent(path: place))
         }
         silentRoots.insert(index)
@@ -463,7 +463,7 @@ struct FileRequests {
 
     // MARK: Reload and end
 
-    /// A new policy: what is asked from now on is judged by another broker. Who has files keeps them.
+    /// A new policy. Another broker judges what is asked from now on; brokers that hold files keep them.
     mutating func configure(_ new: FilePolicy, now: Int) -> [Action] {
         guard new != policy else { return [] }
         policy = new
@@ -477,7 +477,7 @@ struct FileRequests {
         isClosed = true
         waiting = []
         files = [:]
-        // One that is at something finds its end when it has answered, if it does.
+        // A broker that is at work ends when it has answered, if it does.
         return brokers.filter { $0.value.phase == .idle }.keys.sorted().map { end($0, now: now) }
     }
 }

@@ -1,7 +1,7 @@
 internal import IPC
 
-/// Messages that a worker's channel had no room for: many of its requests may get their answers at once, with paths of any length.
-/// They are sent when there is room, in their order.
+/// Messages for which a worker's channel had no room, because many answers with long paths came at once. They are sent in their
+/// order when there is room.
 final class Outbox {
     private struct Item {
         let message: ToWorker

@@ -26,7 +26,7 @@ struct SpawnedProcess: ~Copyable {
         guard number >= 0 else {
             let code = errno
             kill(-pid, SIGKILL)
-            // It has executed nothing that could make it wait.
+            // The child has not executed anything yet that could make it wait.
             waitpid(pid, nil, 0)
             throw .system(call: "pidfd_open", errno: code)
         }

@@ -8,7 +8,7 @@ extension ForwardRegistry {
         case establishing
         /// The listener has been seen.
         case running
-        /// The listener has gone, or nobody knows whether there will be one.
+        /// The listener has gone, or it is not known whether there will be one.
         case dead
         /// A worker that serves asks the master to cancel.
         case cancelling
@@ -25,15 +25,15 @@ extension ForwardRegistry {
         var phase: Phase
         /// The listening socket as it was when it was first seen: another one on the port is not this forward.
         var inode: UInt64?
-        // Not of the next daemon's concern: what is wrong with it, the worker at it, how often it has been tried, whether the
-        // port was asked for, and what it was before it was made anew.
+        // These are not written down: what is wrong with it, the worker that works on it, how often that was tried, whether the
+        // caller named the port, and the socket that it had before it was made anew.
         var trouble: ForwardTrouble?
         var owner: ConnectionTable.ID?
         var attempts = 0
         var wantsPort = false
         var formerInode: UInt64?
 
-        /// Bounds on what a state file may bring in.
+        /// Whether it is within the bounds of what a state file may hold.
         var isPlausible: Bool {
             let words = [host, route.master.socket, route.master.user, route.master.address]
             return route.localPort > 0 && route.remotePort > 0 && ForwardRule.isHost(route.remoteHost)
@@ -47,7 +47,7 @@ extension ForwardRegistry {
             return inode == nil || inode == listener.inode
         }
 
-        /// Whether its port has been open and is closed now. One that was never seen open may still be about to.
+        /// Whether its port has been open and is closed now. A port that was never seen open may still be opened.
         func isOver(in listeners: Listeners, of uid: UInt32) -> Bool {
             inode != nil && !isOpen(in: listeners, of: uid)
         }

@@ -1,9 +1,9 @@
 internal import IPC
 
-/// Which forwards there are, from the request for one to the proof that it is gone. Pure: what is seen and heard comes
-/// in, and the actions that it leads to are returned.
+/// Which forwards there are, from the request for one to the proof that it is gone. Pure: messages and looks at the listeners
+/// come in, and the actions that follow are returned.
 ///
-/// A forward lives in a ControlMaster, beyond every process of ours. So it is written down before a master may hear of
+/// A forward lives in a ControlMaster, longer than any process of the daemon. So it is written down before a master hears of
 /// it, and leaves the registry only when its listener is seen to be gone.
 struct ForwardRegistry {
     typealias ID = UInt32
@@ -31,7 +31,7 @@ struct ForwardRegistry {
     /// Those that a worker without a client has to cancel.
     var toCancel: [ID] { forwards.filter { $0.value.phase == .toCancel }.keys.sorted() }
 
-    /// Where listeners should be.
+    /// The ports on which the forwards that run should listen.
     var runningPorts: [UInt16] { forwards.values.filter { $0.phase == .running }.map(\.route.localPort) }
 
     // MARK: What workers say
@@ -75,7 +75,7 @@ struct ForwardRegistry {
         guard let master = masters[host] else { return Self.refusal(.notAllowed(host: host)) }
         guard remotePort > 0, ForwardRule.isHost(remoteHost) else { return Self.refusal(.noTarget) }
         let listeners = listeners()
-        // A dead one to the same place is taken up again, at its old port where that can be.
+        // A dead forward to the same place is made again, on its old port where that is free.
         let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
             forward.phase == .dead && forward.inode != nil && forward.host == host
                 && forward.route.remoteHost == remoteHost && forward.route.remotePort == remotePort
@@ -105,7 +105,7 @@ struct ForwardRegistry {
         return propose(id)
     }
 
-    /// Write down first, then say.
+    /// The forward is written down before the worker hears of its port.
     private mutating func propose(_ id: ID) -> [Action] {
         forwards[id]?.attempts += 1
         guard let forward = forwards[id] else { return [] }
@@ -117,7 +117,7 @@ struct ForwardRegistry {
         for (id, forward) in forwards where forward.phase == .requested { forwards[id]?.phase = .establishing }
     }
 
-    /// They could not be: what was requested is dropped, and this is the answer to it.
+    /// The forwards could not be written down: those that were requested are dropped, and this is their answer.
     mutating func unrecorded(_ why: ForwardRefusal) -> ToWorker.Forwards? {
         let requested = forwards.filter { $0.value.phase == .requested }.keys
         for id in requested { giveUp(id, .notWritten) }
@@ -148,7 +148,7 @@ struct ForwardRegistry {
         }
         let listener = listeners.loopback[forward.route.localPort]
         guard let listener, listener.canBe(of: uid), masterHolds(listener.inode) != false else {
-            // The word of master and worker against what is seen: nothing may stay behind.
+            // Master and worker say that it listens, and it is not seen to. It is cancelled, so that nothing stays behind.
             return leaveToCanceller([id])
                 + Self.refusal(.notListening(host: forward.host, localPort: forward.route.localPort))
         }
@@ -183,7 +183,7 @@ struct ForwardRegistry {
         }
     }
 
-    /// No forward came of it; one that was dead before is so again.
+    /// The forward was not made. One that was dead before is dead again.
     private mutating func giveUp(_ id: ID, _ trouble: ForwardTrouble) {
         guard let former = forwards[id]?.formerInode else { return forwards[id] = nil }
         settle(id, .dead, trouble)
@@ -209,7 +209,7 @@ struct ForwardRegistry {
             case .running where !open:
                 settle(id, .dead, listeners.loopback[port] == nil ? .notListening : .otherListener)
                 actions += [note(.warning, "forward dead", id), .record].compactMap { $0 }
-            // One that was never seen, and is there after all.
+            // Its listener was never seen before, and is there after all.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
                 actions += leaveToCanceller([id])
             case .dead where forward.isOver(in: listeners, of: uid) && masters[forward.host] != forward.route.master:
@@ -220,7 +220,7 @@ struct ForwardRegistry {
         return actions
     }
 
-    /// What a worker is shown: forwards that are being made are not there yet.
+    /// What a worker is shown. Forwards that are being made are left out.
     private var entries: [ForwardEntry] {
         forwards.sorted { $0.key < $1.key }.filter { $0.value.phase != .requested && $0.value.phase != .establishing }
             .map { $0.value.entry($0.key) }
@@ -306,7 +306,7 @@ struct ForwardRegistry {
         return messages
     }
 
-    /// A worker has ended, or could not be started: what it was at is nobody's now.
+    /// A worker has ended, or could not be started: a canceller takes over the forwards that it worked on.
     mutating func ended(_ connection: ConnectionTable.ID) -> [Action] {
         var actions: [Action] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.owner == connection {
@@ -337,7 +337,7 @@ struct ForwardRegistry {
         return close(listeners) { masters[$0.host] != $0.route.master }
     }
 
-    /// Everything is closed; what is being made or cancelled follows when its worker has ended.
+    /// Closes everything. Forwards that are being made or cancelled are closed when their worker has ended.
     mutating func drain(_ listeners: Listeners) -> [Action] {
         stopping = true
         return close(listeners) { _ in true }
@@ -370,7 +370,7 @@ struct ForwardRegistry {
                 .dead where forward.isOver(in: listeners, of: uid):
                 actions += remove(id)
             case .running, .dead: actions += leaveToCanceller([id])
-            // Whether the master has heard of these is not known, and one that has may still be about to listen.
+            // It is not known whether the master has heard of these. If it has, it may still begin to listen.
             case .requested, .establishing, .cancelling, .toCancel: actions += leaveToCanceller([id])
             }
         }

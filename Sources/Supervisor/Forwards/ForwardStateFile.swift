@@ -22,7 +22,7 @@ struct ForwardStateFile {
 
     let directory: String
     let name: String
-    /// Ours alone, made where it is missing.
+    /// The directory is for this file alone, and is made where it is missing.
     private let isOwn: Bool
 
     /// - Parameters:
@@ -97,7 +97,7 @@ struct ForwardStateFile {
             refusal: .notWritten(path: path, errno: UInt32(EINVAL)))
     }
 
-    /// Replaces the file, down to the disk; with no forwards it is removed.
+    /// Replaces the file and waits until it is on the disk. Without forwards the file is removed.
     func save(_ forwards: [ForwardRegistry.ID: ForwardRegistry.Forward]) throws(Failure) {
         guard let folder = try open(creating: true) else { return }
         if forwards.isEmpty {

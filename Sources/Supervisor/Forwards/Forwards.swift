@@ -7,8 +7,8 @@ final class Forwards {
     /// How often the listeners are compared while there are forwards, in milliseconds.
     private static let interval = 2_000
 
-    /// After a look, the next one waits so many times as long as it took: looks have a quarter of the time at most, however
-    /// many sockets listen.
+    /// After a look the next one waits so many times as long as the look took. So looks take a quarter of the time at most,
+    /// however many sockets listen.
     private static let pause = 3
     /// Messages of one worker that may wait for a look.
     static let maximumWaiting = 64
@@ -77,7 +77,7 @@ final class Forwards {
             if turn.isOver { break }
         }
         waiting.removeFirst(done)
-        // Last: a worker that does not take its answer is ended, and then comes back here.
+        // Answers are sent last, because a worker that does not take its answer is killed, and `ended` is called then.
         for (item, reply) in answered { send(reply, item.requestID, item.connection) }
     }
 
@@ -94,7 +94,7 @@ final class Forwards {
             item.message, from: item.connection, listeners(), now: UInt64(max(0, clock.tv_sec)))
     }
 
-    /// A worker has ended. What it had said of forwards before counts; what it asked for needs no answer any more.
+    /// A worker has ended. Its reports on forwards still count; its requests need no answer any more.
     func ended(_ connection: ConnectionTable.ID, log: LogShare?) {
         var seen: Listeners?
         for item in waiting where item.connection == connection {
@@ -124,8 +124,8 @@ final class Forwards {
 
     private func look() -> Listeners { look(expecting: registry.runningPorts) }
 
-    /// What listens now. A line that a changing table has left out must not look like the end of a forward, so that where one
-    /// of these ports is not among them a second look counts as well.
+    /// What listens now. A table that changes while it is read may leave a line out, which must not look like the end of a
+    /// forward. So there is a second look where one of these ports is missing, and what either look saw counts.
     private func look(expecting ports: [UInt16]) -> Listeners {
         let began = Clock.microseconds()
         let first = Listeners.current()
@@ -144,7 +144,7 @@ final class Forwards {
         for action in actions {
             switch action {
             case .answer(let message): answers.append(message)
-            // `hasWork` tells the loop.
+            // The loop learns of it by `hasWork`.
             case .cancel: break
             case .record where recorded: break
             case .record:

@@ -18,7 +18,7 @@ struct Listeners: Equatable {
     /// Ports that 127.0.0.1 cannot have, or where `localhost` may lead elsewhere.
     private(set) var taken: Set<UInt16> = []
 
-    /// Of a table, so much is read: room for 7,000 listening sockets, which stand first in it.
+    /// Bytes that are read of a table: room for 7,000 listening sockets, which stand first in it.
     private static let maximumSize = 1 << 20
 
     /// From the texts of the two tables.
@@ -31,7 +31,7 @@ struct Listeners: Equatable {
 
     private init() {}
 
-    /// What was so at one of two looks: a table that changes while it is read may leave a line out.
+    /// What one of two looks saw. A table that changes while it is read may leave a line out.
     func merging(_ other: Listeners) -> Listeners {
         var both = self
         both.loopback.merge(other.loopback) { $1 }
@@ -39,7 +39,7 @@ struct Listeners: Equatable {
         return both
     }
 
-    /// What is so now.
+    /// What listens now.
     static func current() -> Listeners {
         var listeners = Listeners()
         listeners.read("/proc/net/tcp")

@@ -28,6 +28,8 @@ public final class ClientStream: LineWriter {
     private let descriptor: Int32
     private let reading = DispatchQueue(label: "client.read")
     private let writing = DispatchQueue(label: "client.write")
+    /// Makes large answers, one at a time; a short one is not behind them.
+    private let making = DispatchQueue(label: "client.make")
     private let queued = Atomic<Int>(0)
     private let patience: Duration
 
@@ -40,12 +42,17 @@ public final class ClientStream: LineWriter {
     }
 
     /// Reads lines of at most `limit` bytes and hands each to `receive`, on the reading thread, until the stream ends.
-    /// `between` is called there when all whole lines of what was read have been handed over.
+    /// `between` is called there when all whole lines of what was read have been handed over, `atEnd` when no more come.
     public func readLines(
-        limit: Int, between: @escaping @Sendable () -> Void = {}, to receive: @escaping @Sendable ([UInt8]) -> Void
+        limit: Int, between: @escaping @Sendable () -> Void = {}, atEnd: @escaping @Sendable () -> Void = {},
+        to receive: @escaping @Sendable ([UInt8]) -> Void
     ) async -> ConnectionEnd {
         await withCheckedContinuation { continuation in
-            reading.async { continuation.resume(returning: self.read(limit, between, receive)) }
+            reading.async {
+                let end = self.read(limit, between, receive)
+                atEnd()
+                continuation.resume(returning: end)
+            }
         }
     }
 
@@ -104,10 +111,19 @@ public final class ClientStream: LineWriter {
     }
 
     /// See `LineWriter`.
-    public func writeLater(_ message: @escaping @Sendable () -> [UInt8]) async {
+    public func writeLater(isLarge: Bool, _ message: @escaping @Sendable () -> [UInt8]) async {
         await withCheckedContinuation { continuation in
-            writing.async {
-                self.put(message())
+            guard isLarge else {
+                let message = message()
+                writing.async {
+                    self.put(message)
+                    continuation.resume()
+                }
+                return
+            }
+            making.async {
+                let message = message()
+                self.writing.sync { self.put(message) }
                 continuation.resume()
             }
         }
@@ -121,21 +137,29 @@ public final class ClientStream: LineWriter {
     /// Returns when all that was queued before has been taken, or the client has gone.
     public func flush() async {
         await withCheckedContinuation { continuation in
-            writing.async { continuation.resume() }
+            making.async { self.writing.async { continuation.resume() } }
         }
     }
 
     /// A client that has gone takes nothing any more; the reading side sees its end.
     private func put(_ message: [UInt8]) {
-        let line = message + [UInt8(ascii: "\n")]
+        let end = [UInt8(ascii: "\n")]
+        // Short lines go out as a whole; a long one is not copied for its end.
+        if message.count < 4096 { send(message + end) } else if send(message) { send(end) }
+    }
+
+    /// - Returns: false where the client has gone.
+    @discardableResult
+    private func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0
-        while sent < line.count {
-            let count = line.withUnsafeBytes {
-                send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
             }
             if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             sent += count
         }
+        return true
     }
 }

@@ -4,7 +4,7 @@ internal import JSON
 /// what is to be done comes out.
 struct LegacyEra {
     private(set) var revision: Revision?
-    /// The least level of log messages, once the client has set one.
+    /// The least level of log messages that the client wants, once it has set one.
     private(set) var logLevel: ClientLogLevel?
     let serverInfo: JSONObject
 
@@ -69,7 +69,7 @@ extension ToolDescription {
         if revision.hasStructuredContent { entry["outputSchema"] = .object(outputSchema) }
         if revision.hasAnnotations {
             var annotations = annotations
-            // Before tools had titles of their own, this was the place.
+            // In revisions before tools had titles, the title stands here.
             if !revision.hasStructuredContent { annotations["title"] = .string(title) }
             entry["annotations"] = .object(annotations)
         }

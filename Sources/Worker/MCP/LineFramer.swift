@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Cuts a byte stream into lines, MCP stdio transport: one message a line, `\n` or `\r\n`. Memory is bounded by the limit.
 struct LineFramer {
     /// A line is longer than the limit; no further one is taken.
@@ -20,7 +22,7 @@ struct LineFramer {
     mutating func append(_ chunk: ArraySlice<UInt8>) throws(LineTooLong) -> [[UInt8]] {
         var lines: [[UInt8]] = []
         var rest = chunk
-        while let newline = rest.firstIndex(of: UInt8(ascii: "\n")) {
+        while let newline = Self.newline(in: rest) {
             guard pending.count + (newline - rest.startIndex) <= limit else { throw tooLong(rest) }
             var line: [UInt8] = []
             swap(&line, &pending)
@@ -32,6 +34,16 @@ struct LineFramer {
         guard pending.count + rest.count <= limit else { throw tooLong(rest) }
         pending.append(contentsOf: rest)
         return lines
+    }
+
+    /// Where the first newline is; long lines are walked quickly.
+    private static func newline(in bytes: ArraySlice<UInt8>) -> Int? {
+        bytes.withUnsafeBytes { buffer -> Int? in
+            guard let start = buffer.baseAddress,
+                let found = memchr(start, Int32(UInt8(ascii: "\n")), buffer.count)
+            else { return nil }
+            return bytes.startIndex + (UnsafeRawPointer(found) - start)
+        }
     }
 
     private mutating func tooLong(_ rest: ArraySlice<UInt8>) -> LineTooLong {

@@ -4,10 +4,11 @@ internal import JSON
 /// requests of a connection.
 struct ModernEra {
     static let version = "2026-07-28"
-    /// All that this server speaks, this revision first, the others from new to old.
+    /// All revisions that this server speaks: this one first, then the others from new to old.
     static let supportedVersions = [version] + Revision.allCases.reversed().map(\.rawValue)
 
-    /// How long a client may keep the list of tools, in milliseconds: a reload that it does not listen for is seen then.
+    /// How long a client may keep the list of tools, in milliseconds. Then it sees a reload, although it did not subscribe to
+    /// changes.
     static let timeToLive: Int64 = 60_000
 
     /// What `_meta` says of a request.
@@ -27,7 +28,7 @@ struct ModernEra {
         case .some(let other): throw .invalidParams("\"_meta\" must be an object, not \(other.typeName)")
         }
         guard let asked = meta["io.modelcontextprotocol/protocolVersion"] else {
-            // No older revision has this member: the version was forgotten.
+            // No older revision has this member, so the client forgot the version.
             guard meta["io.modelcontextprotocol/clientCapabilities"] == nil else {
                 throw .invalidParams("\"_meta\" must have \"io.modelcontextprotocol/protocolVersion\"")
             }
@@ -47,7 +48,7 @@ struct ModernEra {
     }
 
     private static func unsupported(_ version: String) -> RPCError {
-        // A revision that we do speak, in the wrong way.
+        // The client named a revision that this server speaks, but asked as another revision does.
         let hint = Revision(rawValue: version.bounded) == nil ? "" : "; this one opens with \"initialize\""
         return RPCError(
             code: -32022, message: "Unsupported protocol version: \(version.bounded)\(hint)",

@@ -1,6 +1,6 @@
 internal import JSON
 
-/// Serves a client for whom there is no place: one error, the answer to its first request.
+/// Answers a client that is not served: one error, to its first request.
 public enum RefusedClient {
     /// The line that answers this one, or a line for each request of a batch; nil where it asks for nothing (a notification, a response).
     public static func answer(to line: [UInt8], reason: String) -> [UInt8]? {

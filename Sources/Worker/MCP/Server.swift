@@ -56,6 +56,9 @@ public final class Server<Tools: ToolSet>: Sendable {
     private let writer: any LineWriter
     private let modern: ModernEra
     private let state: Mutex<State>
+    private let long = LongLines()
+    /// One message is served at a time, from whichever thread.
+    private let serving = Mutex(())
 
     /// A server over these tools that answers through `writer`.
     public init(name: String, version: String, tools: Tools, writer: any LineWriter) {
@@ -66,20 +69,60 @@ public final class Server<Tools: ToolSet>: Sendable {
         state = Mutex(State(legacy: LegacyEra(serverInfo: info)))
     }
 
-    /// Handles one line. Short answers are written before this returns, which slows a client down that does not read.
+    private enum Line: Sendable {
+        case value(JSONValue)
+        case unreadable(UnreadableLine, RPCError)
+
+        init(_ bytes: [UInt8]) {
+            do throws(JSONMistake) {
+                self = .value(try JSONReader.read(bytes))
+            } catch {
+                self = .unreadable(UnreadableLine(bytes, most: Server.maximumBatch), .parseError(error))
+            }
+        }
+    }
+
+    /// Handles one line. Short answers are written before this returns, which slows a client down that does not read. A line
+    /// that takes long to read is handled later: what comes behind it is other requests, which do not depend on it.
     public func receive(_ line: [UInt8]) {
-        let value: JSONValue
-        do throws(JSONMistake) {
-            value = try JSONReader.read(line)
-        } catch {
-            refuse(UnreadableLine(line, most: Self.maximumBatch), .parseError(error))
-            return
+        guard line.count <= LongLines.short else {
+            return long.add(size: line.count) {
+                let read = Line(line)
+                self.serving.withLock { _ in self.serve(read, size: line.count, cancelled: self.long.take()) }
+            }
         }
-        if case .array(let elements) = value {
-            receive(batch: elements, size: line.count)
-            return
+        let read = Line(line)
+        if !long.isEmpty, mayDepend(read) {
+            return long.add(size: line.count) {
+                self.serving.withLock { _ in self.serve(read, size: line.count, cancelled: self.long.take()) }
+            }
         }
-        receive(value, size: line.count, reply: SingleReply(writer: writer))
+        serving.withLock { _ in serve(read, size: line.count, cancelled: []) }
+    }
+
+    /// Whether what a line means may depend on the lines before it: as long as `initialize` has not been read, which may be one
+    /// of them, all but notifications and the requests that need none.
+    private func mayDepend(_ line: Line) -> Bool {
+        guard state.withLock({ $0.legacy.revision == nil }) else { return false }
+        guard case .value(let value) = line else { return true }
+        switch ClientMessage(value) {
+        case .notification, .response: return false
+        case .invalid: return true
+        case .request(_, let method, let params):
+            guard case .modern = try? modern.era(method, params) else { return true }
+            return false
+        }
+    }
+
+    /// Returns when all lines that were received have been handled; for the thread that reads them.
+    public func finishReceiving() { long.finish() }
+
+    private func serve(_ line: Line, size: Int, cancelled: Set<RequestID>) {
+        switch line {
+        case .unreadable(let line, let error): refuse(line, error)
+        case .value(.array(let elements)): receive(batch: elements, size: size, cancelled: cancelled)
+        case .value(let value): receive(value, size: size, cancelled: cancelled, reply: SingleReply(writer: writer))
+        }
     }
 
     /// Answers what asked for something in a line that cannot be read.
@@ -113,7 +156,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         refuse(line, refusal)
     }
 
-    private func receive(batch elements: [JSONValue], size: Int) {
+    private func receive(batch elements: [JSONValue], size: Int, cancelled: Set<RequestID>) {
         let messages = elements.map(ClientMessage.init)
         let ids = ClientMessage.ids(of: elements)
         guard hasBatches else {
@@ -135,15 +178,20 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
         let reply = BatchReply(writer: writer, expected: answers)
         // Each call counts with its share of the line.
-        for message in elements { receive(message, size: size / elements.count, reply: reply) }
+        for message in elements {
+            receive(message, size: size / elements.count, cancelled: cancelled, reply: reply)
+        }
     }
 
-    private func receive(_ value: JSONValue, size: Int, reply: some Reply) {
+    /// - Parameter cancelled: requests that were cancelled before they were read.
+    private func receive(_ value: JSONValue, size: Int, cancelled: Set<RequestID>, reply: some Reply) {
         switch ClientMessage(value) {
         case .response: break
         case .invalid(let id, let error): reply.now(Outgoing.error(id, error))
         case .notification("notifications/cancelled", let params): cancel(RequestID(params, "requestId"), reply)
         case .notification: break
+        // The one request that cannot be cancelled, basic/utilities/cancellation.
+        case .request(let id, let method, _) where cancelled.contains(id) && method != "initialize": reply.nothingNow()
         case .request(let id, let method, let params):
             switch judge(id, method, params, inBatch: reply is BatchReply) {
             case .answer(let result): reply.now(Outgoing.result(id, result))
@@ -247,10 +295,10 @@ public final class Server<Tools: ToolSet>: Sendable {
         if ended?.cancelled ?? true {
             await reply.nothing()
         } else if let result {
-            await reply.later { Outgoing.result(id, call.shape.result(result)) }
+            await reply.later(Outgoing.result(id, call.shape.result(result)))
         } else {
             let whyOff = tools.whyOff(call.tool)
-            await reply.later { Outgoing.error(id, .unknownTool(call.tool, whyOff)) }
+            await reply.later(Outgoing.error(id, .unknownTool(call.tool, whyOff)))
         }
         let (free, idle) = state.withLock { state -> ([Waiting], [Waiting]) in
             state.answering -= 1
@@ -298,6 +346,7 @@ public final class Server<Tools: ToolSet>: Sendable {
     private func cancel(_ id: RequestID?, _ reply: some Reply) {
         guard let id else { return }
         let (task, held) = state.withLock { state -> (Task<Void, Never>?, Waiting?) in
+            if !state.isUnderWay(id) { long.cancel(id) }
             state.subscriptions[id] = nil
             state.calls[id]?.cancelled = true
             let place = state.held.firstIndex { $0.id == id }

@@ -49,6 +49,6 @@ public protocol ToolSet: Sendable {
     /// Runs a tool to its end. Cancelling the task stops the work; `progress` takes reports on it meanwhile.
     /// - Returns: nil where no such tool is on.
     func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult?
-    /// What keeps a tool that is not on from being on, to follow its name; nil where there is no such tool at all.
+    /// Why a tool is off, as a clause that follows its name; nil where there is no such tool at all.
     func whyOff(_ name: String) -> String?
 }

@@ -1,11 +1,3 @@
-internal import Synchronization
-
-/// A reply and the time when it came.
-struct TimedReply: Sendable {
-    let reply: SFTPReply
-    let arrived = ContinuousClock.now
-}
-
 /// A request that was sent. Its owner abandons the reply by letting this object go.
 final class PendingReply: Sendable {
     private let slot: Slot<TimedReply>
@@ -118,28 +110,4 @@ final class PendingReply: Sendable {
 
     /// The client has already refused replies of another kind, so this should not happen.
     private var mismatch: SFTPError { .broken(detail: "an answer of the wrong kind, to \(call)") }
-}
-
-/// A handle of the server. It is closed when its last owner lets it go, unless `close` was called to learn the result.
-final class SFTPHandle: Sendable {
-    let bytes: [UInt8]
-    let path: [UInt8]
-    private let client: SFTPClient
-    private let isClosed = Mutex(false)
-
-    init(bytes: [UInt8], path: [UInt8], client: SFTPClient) {
-        self.bytes = bytes
-        self.path = path
-        self.client = client
-    }
-
-    deinit {
-        if !isClosed.withLock({ $0 }) { _ = client.send(.close(bytes), about: path) }
-    }
-
-    /// Closes the handle now. The server answers a second CLOSE with an error.
-    func close() -> PendingReply {
-        isClosed.withLock { $0 = true }
-        return client.send(.close(bytes), about: path)
-    }
 }

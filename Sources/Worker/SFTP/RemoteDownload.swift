@@ -1,17 +1,5 @@
 internal import IPC
 
-/// A file that was read to the end that it had when it was opened.
-public struct DownloadResult: Equatable, Sendable {
-    /// How many of its bytes were read.
-    public let size: UInt64
-    /// Its attributes when it was opened, from FSTAT.
-    public let attributes: SFTPAttributes
-    /// SHA-256 of what was read in hexadecimal, if it was asked for.
-    public let sha256: String?
-    /// Its size after the last byte was read, if it had grown by then; what was added was not read.
-    public let grewTo: UInt64?
-}
-
 extension RemoteFiles {
     /// Most bytes of a file that says it is empty and is not, such as those of /proc: nothing else tells where it ends.
     static let longestUnsized: UInt64 = 64 << 20

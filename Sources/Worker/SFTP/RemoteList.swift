@@ -1,24 +1,3 @@
-/// An entry of a directory.
-public struct RemoteEntry: Equatable, Sendable {
-    /// Its name: any bytes but `/` and NUL.
-    public let name: [UInt8]
-    /// Attributes of the entry itself; symlinks are not followed.
-    public var attributes: SFTPAttributes
-    /// What a symlink points to, as it is written; nil if it was not asked for or cannot be read, and for other
-    /// entries.
-    public var target: [UInt8]?
-}
-
-/// A page of a directory.
-public struct ListResult: Equatable, Sendable {
-    /// The entries, sorted by the bytes of their names.
-    public let entries: [RemoteEntry]
-    /// Whether more entries follow.
-    public let hasMore: Bool
-    /// How many entries the directory has, without `.` and `..`.
-    public let total: Int
-}
-
 extension RemoteFiles {
     /// Most entries that a directory may have, and most bytes of their names together.
     static let mostEntries = 1_000_000

@@ -2,46 +2,6 @@ internal import CLinux
 internal import Dispatch
 internal import Glibc
 
-/// Which bytes of a file to read.
-public enum ReadRange: Equatable, Sendable {
-    /// The first bytes, at most so many.
-    case head(Int)
-    /// From an offset on, at most so many.
-    case offset(UInt64, Int)
-}
-
-/// A part of a file.
-public struct ReadResult: Equatable, Sendable {
-    /// The bytes.
-    public let bytes: [UInt8]
-    /// Where in the file they begin; behind its end where that was asked for.
-    public let offset: UInt64
-    /// As FSTAT told when the file was opened; its size is 0 for most files of /proc, whatever they contain.
-    public let attributes: SFTPAttributes
-    /// Bytes in the file: as FSTAT told, or as many as were seen where those are more.
-    public let size: UInt64
-    /// Nothing was behind `bytes` when they were read.
-    public let reachedEnd: Bool
-}
-
-/// Some lines of a file.
-public struct LinesResult: Equatable, Sendable {
-    /// The lines, with their line feeds.
-    public let bytes: [UInt8]
-    /// Where in the file they begin.
-    public let offset: UInt64
-    /// As FSTAT told when the file was opened.
-    public let attributes: SFTPAttributes
-    /// Bytes in the file: as FSTAT told, or as many as were seen where those are more.
-    public let size: UInt64
-    /// How many lines `bytes` has; a last one without a line feed counts.
-    public let count: Int
-    /// Nothing was behind `bytes` when they were read.
-    public let reachedEnd: Bool
-    /// There were more of the wanted lines than the limit of bytes allows: `bytes` begins (tail) or ends within a line.
-    public let isCut: Bool
-}
-
 extension RemoteFiles {
     /// Reads a part of a regular file: two round trips where it is small. Keeps at most the wanted bytes and what is
     /// under way, 4 MiB.

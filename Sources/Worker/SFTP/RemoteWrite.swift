@@ -84,15 +84,22 @@ extension RemoteFiles {
     ) async throws(SFTPError) -> WriteResult {
         try await channel.use { client async throws(SFTPError) in
             let writer = Writer(files: self, client: client, asked: path, options: options, source: source)
-            // Another process may make or remove the file between the look at it and the write.
-            for _ in 0..<2 {
-                do throws(SFTPError) {
-                    return try await writer.write()
-                } catch .exists where options.policy == .replace {
-                    continue
+            var made: [[UInt8]] = []
+            do throws(SFTPError) {
+                // Another process may make or remove the file between the look at it and the write.
+                for _ in 0..<2 {
+                    do throws(SFTPError) {
+                        return try await writer.write(&made)
+                    } catch .exists where options.policy == .replace {
+                        continue
+                    }
                 }
+                return try await writer.write(&made)
+            } catch {
+                // What others have put something into since then stays.
+                for directory in made.reversed() { await writer.remove(.rmdir(directory)) }
+                throw error
             }
-            return try await writer.write()
         }
     }
 }
@@ -112,8 +119,9 @@ struct Writer {
     let options: WriteOptions
     let source: ByteSource
 
-    func write() async throws(SFTPError) -> WriteResult {
-        let spot = try await locate()
+    /// Writes it once. Directories that it made are put behind `made`.
+    func write(_ made: inout [[UInt8]]) async throws(SFTPError) -> WriteResult {
+        let spot = try await locate(&made)
         guard let existing = spot.existing else {
             guard options.expected == nil else { throw .changed(path: asked) }
             return try await create(spot.target)
@@ -123,7 +131,7 @@ struct Writer {
     }
 
     /// Finds out where the content goes and what is there, and makes missing directories if that is wanted.
-    private func locate() async throws(SFTPError) -> Spot {
+    private func locate(_ made: inout [[UInt8]]) async throws(SFTPError) -> Spot {
         guard asked.last != UInt8(ascii: "/"), let parts = RemotePath.split(asked) else {
             throw .notRegular(.directory, path: asked)
         }
@@ -139,14 +147,14 @@ struct Writer {
                 type = try await link.attributes().type
             } catch .refused(.noSuchFile, _, _, _) {
                 guard options.createDirectories else { return Spot(target: target, existing: nil) }
-                try await files.makeDirectories(parts.directory, client)
-                let made = Resolution(client, asked, base: base, parent: true, always: true)
-                return Spot(target: try await made.path(), existing: nil)
+                try await files.makeDirectories(parts.directory, client, made: &made)
+                let whole = Resolution(client, asked, base: base, parent: true, always: true)
+                return Spot(target: try await whole.path(), existing: nil)
             }
         } catch .refused(.noSuchFile, call: "REALPATH", _, _) where options.createDirectories {
-            try await files.makeDirectories(parts.directory, client)
-            let made = Resolution(client, asked, base: base, parent: true, always: true)
-            return Spot(target: try await made.path(), existing: nil)
+            try await files.makeDirectories(parts.directory, client, made: &made)
+            let whole = Resolution(client, asked, base: base, parent: true, always: true)
+            return Spot(target: try await whole.path(), existing: nil)
         }
         guard options.policy == .replace else { throw .exists(type, path: asked) }
         let target = try await whole.path()
@@ -223,6 +231,7 @@ struct Writer {
         case .refused(let status, let call, _, let message):
             .damaged(path: asked, detail: "\(call): \(message.isEmpty ? "\(status)" : message)")
         case .local(let detail): .damaged(path: asked, detail: detail)
+        case .notTaken: .damaged(path: asked, detail: "no session began to take the rest of it")
         case .differs: .damaged(path: asked, detail: "what was read back is not what was sent")
         default: error
         }
@@ -302,10 +311,13 @@ struct Writer {
 
     /// Removes what this write made, also if its task is cancelled or its time is over. If the connection is lost, it
     /// tries again over a new one, but does not wait for that if the host has just been silent.
-    func remove(_ path: [UInt8]) async {
+    func remove(_ path: [UInt8]) async { await remove(.remove(path)) }
+
+    /// The same for what it made with another request.
+    fileprivate func remove(_ request: SFTPRequest) async {
         let channel = files.channel
         let operation = HostOperation(client.patience)
-        let removing = HostOperation.$current.withValue(operation) { client.send(.remove(path)) }
+        let removing = HostOperation.$current.withValue(operation) { client.send(request) }
         let again = await Task { () -> Task<Void, Never>? in
             do throws(SFTPError) {
                 try await removing.done()
@@ -315,7 +327,7 @@ struct Writer {
             } catch {
                 let trying = Task {
                     _ = try? await channel.use { client async throws(SFTPError) in
-                        try await client.send(.remove(path)).done()
+                        try await client.send(request).done()
                     }
                 }
                 if case .silent = error { return nil }

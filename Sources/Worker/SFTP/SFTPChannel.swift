@@ -58,23 +58,16 @@ public final class SFTPChannel: Sendable {
     public convenience init(
         sessions: HostSessions, deadline: Duration = ProgressDeadline.patience, idle: Duration = .seconds(60)
     ) {
-        let listens = Mutex(false)
         let channel = Mutex(WeakChannel())
         @Sendable func open(
             _ peer: HostSessions.Peer, besideOwn: Bool = false,
             _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
             _ ended: @escaping @Sendable (SessionEnd) -> Void
         ) async throws(SFTPError) -> SSHChannel {
-            let first = listens.withLock { listens in
-                defer { listens = true }
-                return !listens
-            }
-            if first {
-                await sessions.onShortage {
-                    let channel = channel.withLock { $0.channel }
-                    channel?.closeIfIdle()
-                    return channel != nil
-                }
+            await sessions.onShortage {
+                let channel = channel.withLock { $0.channel }
+                channel?.closeIfIdle()
+                return channel != nil
             }
             do throws(ExecFailure) {
                 return try await sessions.open(
@@ -86,7 +79,7 @@ public final class SFTPChannel: Sendable {
                 case .spawn(let detail): throw .spawn(detail: detail)
                 case .masterDead(let detail): throw .unreachable(detail: detail)
                 // These are of commands.
-                case .directory, .outside, .tooLong, .notStarted, .lost, .sshEnded:
+                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .sshEnded:
                     throw .unreachable(detail: "")
                 }
             }

@@ -232,6 +232,15 @@ final class SFTPClient: Sendable {
         }
     }
 
+    /// Takes from a transport without packets why it could not carry out a request.
+    func refuse(_ id: UInt32, _ error: SFTPError) {
+        let slot = state.withLock { state -> Slot<TimedReply>? in
+            guard case .ready = state.phase else { return nil }
+            return try? Self.match(id, .status(.noConnection, ""), &state)
+        }
+        _ = slot?.fill(.failure(error))
+    }
+
     /// A transport without packets calls this when it is ready.
     func opened(_ version: SFTPVersion, _ limits: Limits) {
         begin(version, limits)

@@ -1,10 +1,3 @@
-/// A name in a directory, or from REALPATH or READLINK. The long name is not kept, because only people can read its
-/// form.
-struct SFTPName: Equatable, Sendable {
-    let name: [UInt8]
-    let attributes: SFTPAttributes
-}
-
 /// What a server sends, draft-ietf-secsh-filexfer-02 sections 4 and 7.
 enum SFTPReply: Equatable, Sendable {
     /// The text is cut to 500 bytes.
@@ -100,30 +93,5 @@ enum SFTPReply: Equatable, Sendable {
             }
         default: throw Malformed("an answer of the wrong kind")
         }
-    }
-}
-
-/// The server's version and extensions, SSH_FXP_VERSION, section 4.
-struct SFTPVersion: Equatable, Sendable {
-    let version: UInt32
-    let extensions: Set<SFTPExtension>
-
-    init(version: UInt32, extensions: Set<SFTPExtension>) {
-        self.version = version
-        self.extensions = extensions
-    }
-
-    /// Reads the whole first packet, which comes without its length.
-    init(_ packet: ArraySlice<UInt8>) throws(Malformed) {
-        var reader = WireReader(packet)
-        guard try reader.byte() == 2 else { throw Malformed("a first packet that is no VERSION") }
-        version = try reader.number32()
-        var extensions: Set<SFTPExtension> = []
-        while !reader.isAtEnd {
-            let name = String(decoding: try reader.string(), as: UTF8.self)
-            _ = try reader.string()
-            if let known = SFTPExtension(rawValue: name) { extensions.insert(known) }
-        }
-        self.extensions = extensions
     }
 }

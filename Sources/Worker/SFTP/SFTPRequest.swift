@@ -34,6 +34,8 @@ enum SFTPRequest: Equatable, Sendable {
     case readdir([UInt8])
     case remove([UInt8])
     case mkdir([UInt8], SFTPAttributes)
+    /// Removes a directory that is empty.
+    case rmdir([UInt8])
     case realpath([UInt8])
     case stat([UInt8])
     case readlink([UInt8])
@@ -57,6 +59,7 @@ enum SFTPRequest: Equatable, Sendable {
         case .readdir: (12, "READDIR")
         case .remove: (13, "REMOVE")
         case .mkdir: (14, "MKDIR")
+        case .rmdir: (15, "RMDIR")
         case .realpath: (16, "REALPATH")
         case .stat: (17, "STAT")
         case .readlink: (19, "READLINK")
@@ -76,7 +79,7 @@ enum SFTPRequest: Equatable, Sendable {
         case .realpath, .readlink: .name
         case .lstat, .fstat, .stat: .attributes
         case .limits, .statvfs: .extended
-        case .close, .write, .fsetstat, .remove, .mkdir, .posixRename, .fsync, .hardlink: .status
+        case .close, .write, .fsetstat, .remove, .mkdir, .rmdir, .posixRename, .fsync, .hardlink: .status
         }
     }
 
@@ -84,7 +87,8 @@ enum SFTPRequest: Equatable, Sendable {
     var path: [UInt8] {
         switch self {
         case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
-            .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _), .statvfs(let path),
+            .rmdir(let path), .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _),
+            .statvfs(let path),
             .hardlink(let path, _):
             path
         case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: []
@@ -122,8 +126,8 @@ enum SFTPRequest: Equatable, Sendable {
             writer.number(flags.rawValue)
             attributes.encode(into: &writer)
         case .close(let bytes), .fstat(let bytes), .readdir(let bytes), .fsync(let bytes), .lstat(let bytes),
-            .opendir(let bytes), .remove(let bytes), .realpath(let bytes), .stat(let bytes), .readlink(let bytes),
-            .statvfs(let bytes):
+            .opendir(let bytes), .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes),
+            .readlink(let bytes), .statvfs(let bytes):
             writer.string(bytes)
         case .read(let handle, let offset, let length):
             writer.string(handle)
@@ -146,13 +150,4 @@ enum SFTPRequest: Equatable, Sendable {
 
     /// The packet SSH_FXP_INIT of version 3.
     static let initialize: [UInt8] = [0, 0, 0, 5, 1, 0, 0, 0, 3]
-}
-
-/// The extensions that are used if the server offers them, OpenSSH PROTOCOL section 4.
-enum SFTPExtension: String, CaseIterable, Sendable {
-    case limits = "limits@openssh.com"
-    case posixRename = "posix-rename@openssh.com"
-    case fsync = "fsync@openssh.com"
-    case statvfs = "statvfs@openssh.com"
-    case hardlink = "hardlink@openssh.com"
 }

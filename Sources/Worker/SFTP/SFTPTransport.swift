@@ -12,20 +12,6 @@ protocol SFTPTransport: Sendable {
     func close()
 }
 
-/// A transport that carries packets.
-protocol SFTPPacketTransport: SFTPTransport {
-    /// Queues bytes, in order.
-    func send(_ bytes: [UInt8])
-}
-
-extension SFTPPacketTransport {
-    func begin() { send(SFTPRequest.initialize) }
-    func send(_ request: SFTPRequest, id: UInt32, moved: @escaping @Sendable (Int) -> Void) {
-        send(request.encode(id: id))
-    }
-    var said: String { "" }
-}
-
 extension SSHChannel: SFTPPacketTransport {
     /// Bytes of a piece: the slowest line that is waited for takes so many within the patience.
     private static let piece = 32_768
@@ -37,12 +23,4 @@ extension SSHChannel: SFTPPacketTransport {
         guard packet.count > Self.piece else { return send(packet) }
         send(packet, piece: Self.piece, then: moved)
     }
-}
-
-/// The ways to the files of a host.
-public enum FileTransport: String, Sendable {
-    /// The SFTP subsystem of its sshd.
-    case sftp
-    /// A POSIX shell, if there is no such subsystem.
-    case shell
 }

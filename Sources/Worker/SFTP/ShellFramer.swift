@@ -1,20 +1,5 @@
 internal import Glibc
 
-/// An answer of the shell, or a part of one.
-struct ShellAnswer {
-    /// The number of its call.
-    let number: Int
-    /// nil if more parts of the same call follow.
-    let status: SFTPStatus?
-    /// The result; if the call failed, what the system said.
-    let payload: ArraySlice<UInt8>
-
-    /// What the system said, as one line for a person.
-    var text: String {
-        String(decoding: payload.prefix(500), as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: "; ")
-    }
-}
-
 /// Cuts what the shell prints into answers. Each stands between two lines that have the nonce and its number; the
 /// second also has its status. Other programs printed what stands elsewhere, and it is dropped.
 struct ShellFramer {

@@ -95,6 +95,7 @@ enum ShellScript {
         case .mkdir(let path, let attributes):
             let mode = attributes.permissions.map { "-m \(String($0 & 0o7777, radix: 8)) " } ?? ""
             return line("x", number, path, "mkdir \(mode)--", path)
+        case .rmdir(let path): return line("x", number, path, "rmdir --", path)
         case .realpath(let path): return line("p", number, path)
         case .readlink(let path): return line("y", number, path)
         case .posixRename(let old, let new): return line("v", number, old, new, "mv -f")

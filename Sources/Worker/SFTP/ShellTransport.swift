@@ -1,22 +1,6 @@
 internal import SSH
 internal import Synchronization
 
-/// The streams of a shell on the host.
-protocol ShellPipe: Sendable {
-    /// Queues bytes, in order. `then` is called when they are on their way, or cannot be any more.
-    func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void)
-    /// Ends the shell's input: nothing more is sent.
-    func finishInput()
-    /// Ends the shell at once.
-    func close()
-    /// What the shell printed to its standard error, for a person.
-    var said: String { get }
-}
-
-extension ShellPipe {
-    var said: String { "" }
-}
-
 extension SSHChannel: ShellPipe {}
 
 /// The files of a host without an SFTP subsystem. It takes the same requests, and one POSIX shell, which stays open,
@@ -49,6 +33,8 @@ final class ShellTransport: SFTPTransport {
         var handles: [[UInt8]: Handle] = [:]
         var nextHandle: UInt32 = 1
         var writers: [UInt32: ShellWriter] = [:]
+        /// When no session began to take content last.
+        var heldUp: ContinuousClock.Instant?
         var ended = false
     }
 
@@ -295,7 +281,7 @@ final class ShellTransport: SFTPTransport {
                 if let told = failure {
                     failure = nil
                     if !told.isTold {
-                        reply(.status(told.status, told.text), id)
+                        tell(told, id)
                         continue
                     }
                 }
@@ -316,7 +302,7 @@ final class ShellTransport: SFTPTransport {
             }
             guard let writer, failure == nil else {
                 failure?.isTold = true
-                reply(.status(failure?.status ?? .failure, failure?.text ?? ""), id)
+                if let failure { tell(failure, id) } else { reply(.status(.failure, ""), id) }
                 continue
             }
             await writer.send(Array(data))
@@ -335,9 +321,26 @@ final class ShellTransport: SFTPTransport {
         }
     }
 
+    private func tell(_ failure: ShellWriter.Failure, _ id: UInt32) {
+        if let error = failure.error {
+            client.refuse(id, error)
+        } else {
+            reply(.status(failure.status, failure.text), id)
+        }
+    }
+
+    /// How long a session may take to begin: the client must not give up the connection for it. Soon after one that did not
+    /// begin at all it is tried with less patience, so that a host that was mended serves the next.
+    private var beginning: Duration {
+        let heldUp = state.withLock { $0.heldUp }
+        let isKnown = heldUp.map { .now - $0 < .seconds(60) } ?? false
+        return isKnown ? client.patience / 8 : client.patience * 0.8
+    }
+
     private func open(_ path: [UInt8], _ offset: UInt64) async -> Result<ShellWriter, ShellWriter.Failure> {
         do throws(SFTPError) {
-            let writer = try await ShellWriter.open(path, offset: offset, opener)
+            let writer = try await ShellWriter.open(path, offset: offset, within: beginning, opener)
+            state.withLock { $0.heldUp = nil }
             let ended = state.withLock { state -> Bool in
                 if !state.ended { state.writers[state.nextHandle] = writer }
                 state.nextHandle &+= 1
@@ -346,8 +349,11 @@ final class ShellTransport: SFTPTransport {
             }
             if ended { writer.close() }
             return .success(writer)
+        } catch .notTaken(let limit, let seen) {
+            if limit != nil { state.withLock { $0.heldUp = .now } }
+            return .failure(ShellWriter.Failure(error: .notTaken(limit, seen: seen), status: .noConnection, text: ""))
         } catch {
-            return .failure(ShellWriter.Failure(status: .failure, text: Self.words(error)))
+            return .failure(ShellWriter.Failure(error: nil, status: .failure, text: Self.words(error)))
         }
     }
 }

@@ -5,6 +5,7 @@ internal import Synchronization
 final class ShellWriter: Sendable {
     /// Why not all of the content was written.
     struct Failure: Error {
+        let error: SFTPError?
         let status: SFTPStatus
         let text: String
         /// Whether a reply has already told of it.
@@ -23,8 +24,9 @@ final class ShellWriter: Sendable {
     /// Opens the session, and returns when the script reads its standard input: until then start-up files of the login shell
     /// read the same stream, and one that starts another shell would have it run the content. If the file cannot be
     /// written, that shows only when the session ends.
+    /// - Throws: `notTaken` where the script does not begin within `limit`, or has ended.
     static func open(
-        _ path: [UInt8], offset: UInt64, _ opener: ShellTransport.Opener
+        _ path: [UInt8], offset: UInt64, within limit: Duration, _ opener: ShellTransport.Opener
     ) async throws(SFTPError) -> ShellWriter {
         let nonce = Nonce.make()
         let end = Slot<SessionEnd>()
@@ -35,8 +37,13 @@ final class ShellWriter: Sendable {
             { said.append($0) },
             { reason in
                 _ = end.fill(.success(reason))
-                _ = ready.fill(.success(()))
+                switch SFTPClient.earlyEnd(reason) {
+                case .noSubsystem(let detail): _ = ready.fill(.failure(.notTaken(nil, seen: detail)))
+                case let error: _ = ready.fill(.failure(error))
+                }
             })
+        let late = Timer(limit) { _ = ready.fill(.failure(.notTaken(limit, seen: said.text))) }
+        defer { late.cancel() }
         do throws(SFTPError) {
             try await ready.value()
         } catch {
@@ -76,7 +83,7 @@ final class ShellWriter: Sendable {
         // The session ended without a result, so only the reason of its end can be told.
         case .none: text = reason
         }
-        return Failure(status: ShellResult.status(ofWriting: text), text: String(text.prefix(500)))
+        return Failure(error: nil, status: ShellResult.status(ofWriting: text), text: String(text.prefix(500)))
     }
 
     func close() {
@@ -101,6 +108,12 @@ private final class Said: Sendable {
 
     /// Most bytes after the nonce that are kept.
     private static let longestText = 500
+
+    /// The last of what came before the nonce, for a person.
+    var text: String {
+        let kept = state.withLock { $0.isReady ? [] : $0.kept }
+        return String(decoding: kept, as: UTF8.self).split(whereSeparator: \.isNewline).joined(separator: "; ")
+    }
 
     private let nonce: [UInt8]
     private let ready: Slot<Void>

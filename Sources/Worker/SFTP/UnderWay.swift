@@ -33,7 +33,8 @@ extension SFTPRequest {
         case .read(_, _, let length): length + 512
         case .write(_, _, let data): data.count + 512
         case .readdir: Self.costOfNames
-        case .open, .close, .lstat, .fstat, .fsetstat, .opendir, .remove, .mkdir, .realpath, .stat, .readlink, .limits,
+        case .open, .close, .lstat, .fstat, .fsetstat, .opendir, .remove, .mkdir, .rmdir, .realpath, .stat, .readlink,
+            .limits,
             .posixRename, .fsync, .statvfs, .hardlink:
             Self.costOfPath
         }

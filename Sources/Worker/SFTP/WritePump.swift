@@ -1,9 +1,5 @@
 internal import IPC
 
-/// Gives the bytes of a write that begin at `offset`: at most `most` of them, none at the end. For the same offset it
-/// always gives the same bytes.
-public typealias ByteSource = @Sendable (_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8>
-
 /// Writes to an open file with several WRITEs under way.
 struct WritePump {
     /// Most bytes under way.

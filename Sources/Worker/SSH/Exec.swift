@@ -62,7 +62,7 @@ public struct ExecOutput: Sendable {
     public let stopped: StopVerdict?
     /// It ended, but a process that it left behind keeps its output open.
     public let background: Bool
-    /// From the start of ssh to the end.
+    /// From the command's start to its end, as the host told them: neither the waiting for a session nor start-up files.
     public let duration: Duration
 }
 
@@ -78,6 +78,8 @@ public enum ExecFailure: Error, Sendable {
     case tooLong(bytes: Int, limit: Int)
     /// The host has no free session and none became free in time; nothing has run.
     case noSession(SessionShortage)
+    /// The command had not told its start after so long, and was given up; with what the login shell printed.
+    case notBegun(within: Duration, detail: String)
     /// The login shell ended before it told the start of the command: with this status, and what it printed.
     case notStarted(status: Int?, detail: String)
     /// `ssh` was ended from outside before the command told its start; its outcome is unknown.

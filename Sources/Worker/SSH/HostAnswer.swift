@@ -61,7 +61,9 @@ extension HostSessions {
 
     /// Asks the host for an answer of any kind. The master alone is no evidence: it says that it lives for as long as its
     /// TCP connection reports no error, which a frozen network does not for minutes.
-    public func reach() async -> Reach {
+    public func reach() async -> Reach { await current.reachThere() }
+
+    private func reachThere() async -> Reach {
         // Also where there is no place left: the host's refusal of one session more is an answer.
         let place = await budget.takePlaceAtOnce(.question)
         let reach = await master.answer.reach(within: Self.patience) { await self.ask() }

@@ -1,51 +1,15 @@
 public import IPC
+internal import Synchronization
 
-/// All that runs on one host through its ControlMaster.
+/// All that runs on one host through its ControlMaster. `CommandRun` sees one command to its end.
 public final class HostSessions: Sendable {
-    /// Timers of one command.
-    private enum Bound {
-        static let deadline = 0
-        static let linger = 1
-        static let giveUp = 2
-        static let retry = 3
-    }
-
-    /// The two streams of one attempt.
-    private struct Streams: Sendable {
-        var out: MarkedStream
-        var err: MarkedStream
-
-        /// The command's last output went to stderr.
-        var endsInError = false
-
-        /// What the marks of standard error have told, which come on standard output where something on the host sends
-        /// both there.
-        var marks: MarkedStream.Marks { out.marks.isJoined ? out.marks : err.marks }
-
-        /// The command has ended, and both streams have told it.
-        var ended: Bool {
-            if out.marks.isJoined || err.marks.isJoined { return marks.exitStatus != nil }
-            return out.marks.ended && err.marks.ended
-        }
-        var lastLine: String { (endsInError ? err : out).window.lastLine }
-    }
-
-    /// One attempt's end.
-    private struct Attempt {
-        var timedOut = false
-        var cancelled = false
-        var background = false
-        /// It was stopped, and its output stayed open: something that found its way out of its tree holds it.
-        var outputHeld = false
-        /// What came of stopping it.
-        var answer: TreeStop.Answer?
-        /// How `ssh` ended, where it did by itself.
-        var end: ChildEnd?
-    }
-
     let host: PolicySnapshot.Host
     let sshPath: String
     let master: MasterSessions
+    /// It is what `current` gave.
+    let isCurrent: Bool
+    /// The master whose shortages are listened to.
+    let listening = Mutex<ObjectIdentifier?>(nil)
     var budget: SessionBudget { master.budget }
 
     /// Sessions on `host`, which share `master` with all others that go through its socket.
@@ -53,10 +17,22 @@ public final class HostSessions: Sendable {
         self.host = host
         self.sshPath = sshPath
         self.master = master
+        isCurrent = false
+    }
+
+    init(current master: MasterSessions, of sessions: HostSessions) {
+        host = sessions.host
+        sshPath = sessions.sshPath
+        self.master = master
+        isCurrent = true
     }
 
     /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
+        try await current.runThere(request)
+    }
+
+    private func runThere(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
         let nonce = Nonce.make()
         let line = Observer.line(
             nonce: nonce, command: request.command, directory: Self.directory(request.directory),
@@ -65,17 +41,20 @@ public final class HostSessions: Sendable {
         guard line.utf8.count <= Observer.maximumLine else {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
+        try failWhereStartupHangs()
         try await meetMaster()
         let events = AsyncStream.makeStream(of: SSHProcess.Event.self)
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
         do throws(SessionBudget.NoPlace) {
             outcome = try await budget.withPlace(within: request.timeout, probe: probe) { place in
+                // It may have been found out while this one waited.
+                do throws(ExecFailure) { try self.failWhereStartupHangs() } catch { return .failure(error) }
                 let left = request.timeout - (ContinuousClock.now - asked)
+                let run = CommandRun(
+                    sessions: self, request: request, nonce: nonce, line: line, place: place, events: events)
                 // Detached: cancelling the call must stop the command, not the code that stops it.
-                let work = Task.detached {
-                    await self.attempts(request, timeout: left, in: place, nonce: nonce, line: line, events)
-                }
+                let work = Task.detached { await run.result(within: left) }
                 return await withTaskCancellationHandler {
                     await work.value
                 } onCancel: {
@@ -91,291 +70,6 @@ public final class HostSessions: Sendable {
         return try outcome.get()
     }
 
-    private func attempts(
-        _ request: ExecRequest, timeout: Duration, in place: SessionBudget.Place, nonce: String, line: String,
-        _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
-    ) async -> Result<ExecOutput, ExecFailure> {
-        let started = ContinuousClock.now
-        let deadline = Timer(timeout) { events.continuation.yield(.timer(Bound.deadline)) }
-        defer { deadline.cancel() }
-        var pause = Duration.milliseconds(20)
-        while true {
-            let streams = StreamBox(
-                Streams(
-                    out: MarkedStream(nonce: nonce, limit: request.outputLimit),
-                    err: MarkedStream(nonce: nonce, limit: request.outputLimit)))
-            let attempt: Attempt
-            do throws(SSHProcess.SpawnFailure) {
-                attempt = try await once(request, in: place, nonce: nonce, line: line, streams, events)
-            } catch {
-                return .failure(.spawn(detail: error.detail))
-            }
-            let seen = streams.with { streams in
-                streams.out.finish()
-                streams.err.finish()
-                return streams
-            }
-            if attempt.cancelled { return .failure(.cancelled(Self.verdict(attempt, seen))) }
-            let refused = !seen.marks.started && Self.isRefusal(seen.err.preamble.output().text)
-            guard refused else {
-                return await judge(attempt, seen, duration: ContinuousClock.now - started)
-            }
-            await budget.wasRefused(place)
-            // sshd opened no session, so nothing can have run: another session may end before the deadline.
-            if let failure = await waitForSession(in: place, attempt, pausing: &pause, events) {
-                return .failure(failure)
-            }
-        }
-    }
-
-    /// Waits until a session that the host has refused may be tried again: `pause` at least, which grows.
-    /// - Returns: why it is not tried again.
-    private func waitForSession(
-        in place: SessionBudget.Place, _ attempt: Attempt, pausing pause: inout Duration,
-        _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
-    ) async -> ExecFailure? {
-        if attempt.timedOut { return .noSession(await budget.refusal) }
-        var iterator = events.stream.makeAsyncIterator()
-        while true {
-            let timer = Timer(pause) { events.continuation.yield(.timer(Bound.retry)) }
-            defer { timer.cancel() }
-            pause = min(pause * 2, .milliseconds(500))
-            waiting: while let event = await iterator.next() {
-                switch event {
-                case .timer(Bound.retry): break waiting
-                case .timer(Bound.deadline): return .noSession(await budget.refusal)
-                case .cancelled: return .cancelled(.confirmed)
-                case .timer, .ended, .commandStarted, .commandEnded, .stopped: continue
-                }
-            }
-            if await budget.mayTryAgain(place) { return nil }
-        }
-    }
-
-    private func once(
-        _ request: ExecRequest, in place: SessionBudget.Place, nonce: String, line: String,
-        _ streams: StreamBox<Streams>,
-        _ events: (stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation)
-    ) async throws(SSHProcess.SpawnFailure) -> Attempt {
-        let attempt = StreamBox(Attempt())
-        let started = ContinuousClock.now
-        let ticker = request.report.map { report in
-            Ticker(.milliseconds(500)) { report(ContinuousClock.now - started, streams.with(\.lastLine)) }
-        }
-        defer { ticker?.cancel() }
-        let process = SSHProcess(path: sshPath, arguments: SSHInvocation.session(host, line: line))
-        let input = HeldInput(request.input)
-        @Sendable func take(_ update: (inout Streams) -> Void) {
-            let (started, ended) = streams.with { streams in
-                let before = (streams.marks.started, streams.ended)
-                let (out, err) = (streams.out.window.total, streams.err.window.total)
-                update(&streams)
-                if streams.out.window.total > out { streams.endsInError = false }
-                if streams.err.window.total > err { streams.endsInError = true }
-                return (streams.marks.started && !before.0, streams.ended && !before.1)
-            }
-            if started {
-                input.commandStarted()
-                events.continuation.yield(.commandStarted)
-            }
-            if ended { events.continuation.yield(.commandEnded) }
-        }
-        _ = try await process.run(
-            input: input, events: events, stdout: { chunk in take { $0.out.append(chunk) } },
-            stderr: { chunk in take { $0.err.append(chunk) } },
-            control: { iterator in
-                await self.watch(&iterator, events.continuation, in: place, nonce: nonce, streams, attempt)
-            })
-        return attempt.value
-    }
-
-    /// Waits for the command's end, and stops it where the time runs out or the caller cancels.
-    private func watch(
-        _ events: inout AsyncStream<SSHProcess.Event>.Iterator,
-        _ continuation: AsyncStream<SSHProcess.Event>.Continuation, in place: SessionBudget.Place, nonce: String,
-        _ streams: StreamBox<Streams>, _ attempt: StreamBox<Attempt>
-    ) async -> ChildEnd? {
-        enum Phase {
-            case running
-            /// The time is over, and the command has not told its start.
-            case late
-            case stopping
-            case stopped
-        }
-        var phase = Phase.running
-        var end: ChildEnd?
-        var timer: Timer?
-        defer { timer?.cancel() }
-        func arm(_ bound: Int, after duration: Duration) {
-            timer?.cancel()
-            timer = Timer(duration) { continuation.yield(.timer(bound)) }
-        }
-        func stop() {
-            timer?.cancel()
-            guard let processID = streams.with({ $0.marks.processID }) else {
-                continuation.yield(.stopped(nil))
-                return
-            }
-            Task {
-                let answer = await master.stops.answer(
-                    for: ObserverID(processID: processID, nonce: nonce), stop: { await self.stopBatch($0) })
-                continuation.yield(.stopped(answer))
-            }
-        }
-        while let event = await events.next() {
-            switch event {
-            case .ended(let how):
-                end = how
-                attempt.with { $0.end = how }
-                // Of one that is being stopped, something may live on that holds none of its streams.
-                if phase != .stopping || streams.with({ $0.marks.stopped }) == .confirmed { return how }
-            case .timer(Bound.giveUp):
-                attempt.with { $0.outputHeld = phase == .stopping || phase == .stopped }
-                return nil
-            case .commandEnded:
-                switch phase {
-                case .running:
-                    // A process left behind may hold the streams open for ever; the command itself is done.
-                    arm(Bound.linger, after: .milliseconds(500))
-                case .late, .stopping, .stopped:
-                    // The watchdog has seen to the rest.
-                    if streams.with({ $0.marks.stopped }) == .confirmed {
-                        arm(Bound.giveUp, after: Self.endOfOutput)
-                    }
-                }
-            case .timer(Bound.linger):
-                guard phase == .running else { continue }
-                attempt.with { $0.background = true }
-                return nil
-            case .timer(Bound.deadline), .cancelled:
-                if case .cancelled = event { attempt.with { $0.cancelled = true } }
-                guard phase == .running else { continue }
-                if case .timer = event {
-                    if streams.with({ $0.ended }) { continue }
-                    attempt.with { $0.timedOut = true }
-                }
-                if streams.with({ $0.marks.started }) {
-                    phase = .stopping
-                    stop()
-                } else {
-                    // The session may be opening just now: without the mark of its start there is no way to stop it.
-                    phase = .late
-                    arm(Bound.giveUp, after: .seconds(5))
-                }
-            case .commandStarted:
-                await budget.opened(place)
-                guard phase == .late else { continue }
-                phase = .stopping
-                stop()
-            case .stopped(let answer):
-                phase = .stopped
-                attempt.with { $0.answer = answer }
-                if let end { return end }
-                // Its last words, and the end of the streams.
-                arm(Bound.giveUp, after: answer == nil ? .milliseconds(500) : Self.endOfOutput)
-            case .timer: continue
-            }
-        }
-        return nil
-    }
-
-    /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
-    /// free one: so it is asked again for a while.
-    private func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: TreeStop.Answer] {
-        let arguments = SSHInvocation.session(host, line: TreeStop.line(observers))
-        let deadline = ContinuousClock.now + .seconds(8)
-        while true {
-            let left = deadline - ContinuousClock.now
-            guard left > .zero else { return [:] }
-            await budget.stopBegins()
-            let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
-            guard let answer else {
-                await budget.stopEnded(tookSession: true)
-                return [:]
-            }
-            let isRefused = Self.isRefusal(answer.stderr)
-            await budget.stopEnded(tookSession: !isRefused)
-            guard isRefused else { return TreeStop.answers("\(answer.stdout)\n\(answer.stderr)") }
-            await budget.wasRefused(nil)
-            await Timer.pause(.milliseconds(100))
-        }
-    }
-
-    /// How long the end of the output may take where the host has seen that nothing of a command is left.
-    private static let endOfOutput = Duration.seconds(2)
-
-    /// How sure it is that nothing of a command runs that was to be stopped.
-    private static func verdict(_ attempt: Attempt, _ streams: Streams) -> StopVerdict {
-        let watchdog = streams.marks.stopped
-        // A process in a session of its own, whose parent had ended, is not among those that the host found.
-        func unlessHeld() -> StopVerdict { attempt.outputHeld ? .signalled : .confirmed }
-        switch attempt.answer {
-        case .confirmed: return unlessHeld()
-        case .signalled, .left: return .signalled
-        case .gone, nil:
-            switch watchdog {
-            case .confirmed: return unlessHeld()
-            case .signalled: return .signalled
-            case .unknown, nil:
-                // The end that the observer told, and nothing found of it.
-                return attempt.answer == .gone && streams.marks.ended ? unlessHeld() : .unknown
-            }
-        }
-    }
-
-    /// Whether the command told its end, and nothing was there to be stopped.
-    private static func endedItself(_ attempt: Attempt, _ streams: Streams) -> Bool {
-        guard streams.marks.ended && streams.marks.stopped == nil else { return false }
-        switch attempt.answer {
-        case .gone, .left: return true
-        case .confirmed, .signalled, nil: return false
-        }
-    }
-
-    private func judge(
-        _ attempt: Attempt, _ streams: Streams, duration: Duration
-    ) async -> Result<ExecOutput, ExecFailure> {
-        let marks = streams.marks
-        let timedOut = (attempt.timedOut || marks.stopped != nil) && !Self.endedItself(attempt, streams)
-        if !timedOut && !marks.ended {
-            for stream in [streams.err, streams.out] {
-                if stream.marks.directoryOutside { return .failure(.outside) }
-                if stream.marks.directoryFailed {
-                    return .failure(.directory(detail: Self.lastLine(stream.preamble)))
-                }
-            }
-            let master = await check()
-            if !marks.started {
-                let said = [streams.err, streams.out].map { $0.preamble.output().text }.joined(separator: "\n")
-                switch master {
-                case .alive:
-                    switch attempt.end {
-                    case .signalled, .unseen:
-                        return .failure(.sshEnded(detail: "ssh (\(sshPath)) \(attempt.end ?? .unseen)"))
-                    case .exited(let status): return .failure(.notStarted(status: status, detail: Self.trimmed(said)))
-                    case nil: return .failure(.notStarted(status: nil, detail: Self.trimmed(said)))
-                    }
-                case .dead(let detail):
-                    // Where ssh had reached the master, the mark of a start may have been lost with the connection.
-                    guard SSHProcess.hasTriedToConnect(said) else { return .failure(.lost(output: "")) }
-                    return .failure(.masterDead(detail: detail))
-                case .unusable(let detail): return .failure(.spawn(detail: detail))
-                }
-            }
-            guard master == .alive else {
-                return .failure(.lost(output: String(streams.out.window.output().text.suffix(1000))))
-            }
-        }
-        return .success(
-            ExecOutput(
-                stdout: streams.out.window.output(), stderr: streams.err.window.output(),
-                exitCode: marks.exitStatus ?? -1,
-                signal: marks.signalled ? marks.exitStatus.flatMap(SignalName.of(exitStatus:)) : nil,
-                timedOut: timedOut, stopped: timedOut ? Self.verdict(attempt, streams) : nil,
-                background: attempt.background || !timedOut && attempt.outputHeld,
-                duration: duration))
-    }
-
     /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.
     static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
 
@@ -385,13 +79,5 @@ public final class HostSessions: Sendable {
         if path == "~" { return "" }
         if path.hasPrefix("~/") { return "./" + path.dropFirst(2) }
         return path.isEmpty || path.hasPrefix("/") ? path : "./" + path
-    }
-
-    private static func lastLine(_ window: OutputWindow) -> String {
-        trimmed(window.output().text.split(whereSeparator: \.isNewline).last.map(String.init) ?? "")
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        String(text.split(whereSeparator: \.isNewline).joined(separator: "; ").suffix(2000))
     }
 }

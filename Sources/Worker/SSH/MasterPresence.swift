@@ -53,7 +53,7 @@ extension HostSessions {
 
     /// What listens at the socket says of itself, at once where it has said before that it is a ControlMaster.
     public func greet() async -> MasterState {
-        await master.presence.state(of: host.master.socket, ask: { await self.check(within: Self.greeting) })
+        await current.master.presence.state(of: host.master.socket, ask: { await self.check(within: Self.greeting) })
     }
 
     /// Throws where what listens at the socket does not say that it is a ControlMaster.

@@ -1,13 +1,17 @@
-/// What all that runs through one ControlMaster shares, whatever names the config has for it and however often it is
-/// loaded: how many sessions there may be, the stopping of commands, and the question whether the host answers.
+/// What all that runs through one ControlMaster shares, whatever names the config has for it, however often it is loaded and
+/// whatever paths lead to its socket: how many sessions there may be, the stopping of commands, and the question whether the host answers.
 public final class MasterSessions: Sendable {
     let budget: SessionBudget
     let stops = StopQueue()
     let answer = HostAnswer()
     let presence = MasterPresence()
+    let startup = StartupMemory()
 
-    /// At most so many sessions at once.
-    public init(sessions: Int) {
+    let registry: SocketRegistry?
+
+    /// At most so many sessions at once. `registry` finds others that go through the same socket.
+    public init(sessions: Int, registry: SocketRegistry? = nil) {
+        self.registry = registry
         budget = SessionBudget(sessions: sessions)
     }
 

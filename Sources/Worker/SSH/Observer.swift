@@ -4,11 +4,13 @@ internal import IPC
 /// `ssh host command` would, and tells on the same two streams when it started, as which process, and how it ended.
 ///
 /// Each mark is a record separator (036 octal), the nonce of this call, and:
-/// `+` start (on stderr with the process id of the observer, which leads the session and process group of the command
+/// `+` start (with the process id of the observer, which leads the session and process group of the command
 /// unless something of the host's starts it without an `exec`),
 /// `-` end (on stderr with the shell's exit status, `1` where the shell saw a signal, else `0`, and, where the watchdog ended
 /// the command, `0` if it saw that nothing of it is left, `1` if something is, another number if it was itself stopped), `?` the directory cannot be
-/// entered, `/` the directory is outside the tree that it must lie in. No mark of the start means that nothing of the command has run, unless the connection was lost with it.
+/// entered, `/` the directory is outside the tree that it must lie in. No mark of the start means that nothing of the command has run, unless the connection was
+/// lost with it, or something on the host takes both streams away. Where the mark cannot be written any more, the command does not begin: a start-up
+/// file may hold it up for longer than anybody waits for it.
 enum Observer {
     static let separator: UInt8 = 0o36
 
@@ -38,7 +40,9 @@ enum Observer {
         #"(trap "kill -9 \$! ; exit 9" TERM; sleep "$l" & wait $! && kill -USR1 $$ && exec /bin/sh -c "$k" sh w "$$:$n")"#
             + #" </dev/null >/dev/null 2>&1 & w=$! "#,
         #"trap : HUP INT TERM; trap f=1 USR1"#,
-        #"printf "\036%s+\n" "$n"; printf "\036%s+%s\n" "$n" "$$" >&2"#,
+        // Nobody listens any more where both are gone.
+        #"trap "kill $w 2>/dev/null; exit 1" PIPE; r=; printf "\036%s+%s\n" "$n" "$$" || r=1;"#
+            + #" printf "\036%s+%s\n" "$n" "$$" >&2 || [ -z "$r" ] || { kill "$w"; exit 1; }; trap - PIPE"#,
         #"for e do shift; u "$e"; set -- "$@" "$v"; done; [ $# -eq 0 ] || set -- env "$@"; set -- "$@" "$h" -c "$c""#,
         #"exec 3>&1 4>&2"#,
         // ksh93 mixes up a signal to itself with the end of a subshell, but not of a program. It counts 256 + n after signal n.

@@ -65,6 +65,14 @@ extension HostSessions {
         receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (SessionEnd) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
+        try await current.openThere(peer, besideOwn: besideOwn, within: limit, receive: receive, ended: ended)
+    }
+
+    private func openThere(
+        _ peer: Peer, besideOwn: Bool, within limit: Duration,
+        receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+        ended: @escaping @Sendable (SessionEnd) -> Void
+    ) async throws(ExecFailure) -> SSHChannel {
         let arguments =
             switch peer {
             case .subsystem(let name): SSHInvocation.subsystem(host, name: name)
@@ -107,12 +115,25 @@ extension HostSessions {
         }
     }
 
-    /// Calls `function` whenever a session of this master is wanted, until it returns false: an idle channel is closed then.
-    public func onShortage(_ function: @escaping @Sendable () -> Bool) async { await budget.onShortage(function) }
+    /// Calls `function` whenever a session of the master is wanted that is there now, until it returns false: an idle channel is
+    /// closed then. Whoever listens asks for it again before each opening, because another master may be there by then.
+    public func onShortage(_ function: @escaping @Sendable () -> Bool) async {
+        let master = current.master
+        let identity = ObjectIdentifier(master)
+        let isNew = listening.withLock { listening in
+            defer { listening = identity }
+            return listening != identity
+        }
+        guard isNew else { return }
+        await master.budget.onShortage { [weak self] in
+            self?.listening.withLock { $0 == identity } == true && function()
+        }
+    }
 
     /// The host has refused a session that was opened here: idle channels are closed.
     /// - Returns: what stands in the way.
     public func wasRefused() async -> SessionShortage {
+        let budget = current.budget
         await budget.wasRefused(nil)
         return await budget.refusal
     }

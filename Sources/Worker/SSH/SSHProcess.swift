@@ -3,12 +3,26 @@ internal import IPC
 
 /// One `ssh` child of the worker.
 struct SSHProcess: Sendable {
+    /// What the timers of whoever controls a child are for.
+    enum Bound: Sendable {
+        /// Its time is over.
+        case deadline
+        /// Its command should have told its start.
+        case begin
+        /// Its command has ended, and its streams stay open.
+        case linger
+        /// Nobody waits any longer.
+        case giveUp
+        /// A session that was refused may be asked for again.
+        case retry
+    }
+
     /// What happens to a running child, for whoever controls it.
     enum Event: Sendable {
         /// It and its streams have ended.
         case ended(ChildEnd)
         /// A timer of the controller ran out.
-        case timer(Int)
+        case timer(Bound)
         /// The controller's caller was cancelled.
         case cancelled
         /// The command has told its start.
@@ -82,7 +96,7 @@ struct SSHProcess: Sendable {
         let events = AsyncStream.makeStream(of: Event.self)
         let out = StreamBox(OutputWindow(limit: 16_384))
         let err = StreamBox(OutputWindow(limit: 16_384))
-        let timer = Timer(limit) { events.continuation.yield(.timer(0)) }
+        let timer = Timer(limit) { events.continuation.yield(.timer(.deadline)) }
         defer { timer.cancel() }
         let isLate = StreamBox(false)
         let end = try await SSHProcess(path: path, arguments: arguments).run(

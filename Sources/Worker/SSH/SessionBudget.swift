@@ -14,6 +14,8 @@ public struct SessionShortage: Equatable, Sendable {
     public let commands: Int
     /// Sessions that file channels of this connection hold.
     public let channels: Int
+    /// Commands of this connection that could not be stopped, and may hold sessions.
+    public let unstopped: Int
 }
 
 /// The sessions of one ControlMaster, whatever names the config has for it: how many may be open at once, and who comes
@@ -98,6 +100,8 @@ actor SessionBudget {
     private var nextPlace: UInt64 = 0
     /// Sessions for stopping commands, which need no place.
     private var stops = 0
+    /// Until when commands may run on that could not be stopped.
+    private var unstopped: [ContinuousClock.Instant] = []
     /// When a session of ours ended last.
     private var lastEnd: ContinuousClock.Instant?
     private var isProbing = false
@@ -152,7 +156,8 @@ actor SessionBudget {
     }
 
     private var shortage: SessionShortage {
-        let isHosts = isFull && proven - 1 < configured
+        // Those who hold a place and no session wait for the host.
+        let isHosts = isFull && proven - 1 < configured || places.values.contains { $0.phase == .refused }
         return isHosts ? refusal : shortage(.configured(configured))
     }
 
@@ -160,7 +165,9 @@ actor SessionBudget {
     var refusal: SessionShortage { shortage(.host(proven)) }
 
     private func shortage(_ limit: SessionShortage.Limit) -> SessionShortage {
-        SessionShortage(limit: limit, commands: count([.command]), channels: count([.channel, .content]))
+        SessionShortage(
+            limit: limit, commands: count([.command]), channels: count([.channel, .content]),
+            unstopped: unstopped.count { $0 > .now })
     }
 
     /// Calls `function` whenever a session is wanted: whoever holds one without using it gives it back then. It is
@@ -227,6 +234,21 @@ actor SessionBudget {
         }
         makeRoom()
     }
+
+    // MARK: What could not be stopped
+
+    /// How long one is counted whose end nobody knows, and how many are.
+    private static let longestKnown = Duration.seconds(3600)
+    private static let mostKnown = 100
+
+    /// A command could not be stopped. It may run, and hold a session, until then, or nobody knows until when.
+    func leftRunning(until end: ContinuousClock.Instant?) {
+        unstopped.removeAll { $0 <= .now }
+        if unstopped.count < Self.mostKnown { unstopped.append(end ?? .now + Self.longestKnown) }
+    }
+
+    /// Of those nothing is left.
+    func nothingLeft() { unstopped = [] }
 
     // MARK: What the host takes
 
@@ -331,6 +353,8 @@ actor SessionBudget {
                 lower(to: seen, isCertain: isCertain(since: began))
             } else {
                 proven = max(proven, seen)
+                // It takes all that are wanted: whatever runs on holds none of them.
+                if allowed >= configured { unstopped = [] }
                 pause = times.pauses.lowerBound
                 shortPause = times.shortPauses.lowerBound
                 isFull = false

@@ -45,7 +45,8 @@ enum ExecTool: Tool {
             outputSchema: Schema.result(
                 [
                     "exit_code": Schema.integer("-1 if unknown"), "stdout": Schema.string(), "stderr": Schema.string(),
-                    "timed_out": Schema.boolean(), "duration_ms": Schema.integer(),
+                    "timed_out": Schema.boolean(),
+                    "duration_ms": Schema.integer("Of the command itself, from its start to its end"),
                     InjectionWarning.key: Schema.string(),
                 ]),
             readOnly: false, destructive: true, idempotent: false)

@@ -23,10 +23,11 @@ enum Failures {
                     detail.hasPrefix(HostSessions.noAnswer)
                     ? "takes connections and does not answer"
                     : "does not speak OpenSSH's ControlMaster protocol"
-                return down + "Something listens at its socket \(host.master.socket) that \(how), and ssh -M does not "
-                    + "replace it. Ask the user to find out what it is and to end it (fuser -v "
-                    + "\(ShellWord.quoted(host.master.socket)) names the process), or to name another socket in the config. "
-                    + bringUp(host)
+                let socket = ShellWord.quoted(host.master.socket)
+                return down
+                    + "Something listens at its socket \(host.master.socket) that \(how). Ask the user to name another "
+                    + "socket in the config, or, in this order: to find out what it is (fuser -v \(socket)) and to end it; to remove "
+                    + "what it leaves (rm -f \(socket)); to bring the session up with: \(SSHInvocation.masterCommand(host))"
             }
             return down + bringUp(host, first: "rm -f \(ShellWord.quoted(host.master.socket)); ")
         case .foreign(let userID):
@@ -56,21 +57,27 @@ enum Failures {
         func counted(_ count: Int, _ one: String) -> String? {
             count == 0 ? nil : "\(count) \(one)\(count == 1 ? "" : "s")"
         }
+        let left =
+            shortage.unstopped == 0
+            ? ""
+            : ". \(shortage.unstopped) command\(shortage.unstopped == 1 ? "" : "s") of this connection that could not be "
+                + "stopped may still hold sessions there"
         let holders = [counted(shortage.commands, "command"), counted(shortage.channels, "file channel")]
             .compactMap { $0 }.joined(separator: " and ")
         switch shortage.limit {
         case .configured(let sessions):
             return "\"\(host.name)\" had no free session in time: limits.sessions_per_host is \(sessions), held by "
-                + (holders.isEmpty ? "calls that are ending" : "\(holders) of this connection")
+                + (holders.isEmpty ? "calls that are ending" : "\(holders) of this connection") + left
         case .host(let sessions):
             let limit = "\"\(host.name)\" had no free session in time: its sshd refuses more (MaxSessions). "
             guard !holders.isEmpty else {
+                guard shortage.unstopped == 0 else { return limit + left.dropFirst(2) }
                 return limit + "None is held by this connection; the user's own shells and earlier commands that still "
                     + "run there count as well"
             }
             return limit + "Of \(sessions) that it lets this connection have, \(holders) of this connection "
                 + "hold\(shortage.commands + shortage.channels == 1 ? "s one" : " theirs")"
-                + (sessions > 1 ? ", and one is kept for stopping commands" : "")
+                + (sessions > 1 ? ", and one is kept for stopping commands" : "") + left
         }
     }
 
@@ -114,6 +121,12 @@ enum Failures {
                 + "Nothing was run. Pass large data as \"stdin\"."
         case .noSession(let shortage):
             return "\(noSession(host, shortage)). The command was not run. \(wayOut(shortage))"
+        case .notBegun(let limit, let detail):
+            return
+                "The command did not begin on \"\(host.name)\" within \(limit.components.seconds) s, and was given up; nothing told that "
+                + "it ran. " + (detail.isEmpty ? "" : "What came in its place is: \(detail). ")
+                + "Probably \(startupFile(host)) waits for something or starts another program, also where no terminal is. "
+                + mendStartup
         case .notStarted(let status, let detail):
             let ended = status.map { " (status \($0))" } ?? ""
             return "The login shell on \"\(host.name)\" ended\(ended) before it told the start of the command"

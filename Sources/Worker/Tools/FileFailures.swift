@@ -35,6 +35,14 @@ enum FileFailures {
                 + (came.isEmpty ? "nothing came from it. " : "what came from it is: \(came). ")
                 + "Nothing was done. Probably \(Failures.startupFile(host)) waits for input or starts another program, "
                 + "also where no terminal is. \(Failures.mendStartup)"
+        case .notTaken(let limit, let seen):
+            let came = seen.split(whereSeparator: \.isNewline).joined(separator: "; ").prefix(300)
+            return "The session that was to write \(place) "
+                + (limit.map { "did not begin to take its content within \($0.components.seconds) s" }
+                    ?? "ended before it took any of its content")
+                + (came.isEmpty ? ". " : " (\(came)). ")
+                + "Nothing of it was sent, and nothing was changed. Probably \(Failures.startupFile(host)) waits for input, ends the shell or "
+                + "starts another program, also where no terminal is. \(Failures.mendStartup)"
         case .slow:
             return
                 "\"\(host.name)\" answers, but so slowly that the work on \(shown(path)) would have had no end (less than "

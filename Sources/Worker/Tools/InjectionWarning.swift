@@ -28,24 +28,9 @@ enum InjectionWarning {
 
     /// Whether all of its text together is short: then it is searched where the call is, else apart from the tasks.
     private static func isSmall(_ result: ToolResult) -> Bool {
-        var room = InjectionGuard.short
         switch result {
-        case .failure(let sentence): room -= sentence.utf8.count
-        case .success(let object): takeRoom(.object(object), &room)
-        }
-        return room >= 0
-    }
-
-    /// Stops where there is no more.
-    private static func takeRoom(_ value: JSONValue, _ room: inout Int) {
-        room -= 1
-        guard room >= 0 else { return }
-        switch value {
-        case .string(let text): room -= text.utf8.count
-        case .array(let elements): for element in elements where room >= 0 { takeRoom(element, &room) }
-        case .object(let object), .encoded(let object):
-            for member in object.members where room >= 0 { takeRoom(member.value, &room) }
-        case .null, .bool, .integer, .number, .spelled: break
+        case .failure(let sentence): sentence.utf8.count <= InjectionGuard.short
+        case .success(let object): !JSONValue.object(object).isLarger(than: InjectionGuard.short)
         }
     }
 

@@ -14,7 +14,7 @@ enum LineChanges {
     /// Comparisons of two lines, and steps beside them: some tenths of a second.
     private static let maximumSteps = 50_000_000
 
-    /// In the order of the lines.
+    /// The changes, in the order of the lines.
     /// - Returns: nil where the texts differ by more than the bounds allow, or the call is cancelled.
     static func between(_ old: [Int32], _ new: [Int32], _ cancellation: Cancellation? = nil) -> [Change]? {
         // Of each diagonal `k` (lines of `old` less lines of `new`): how far into `old` the furthest path on it comes. The

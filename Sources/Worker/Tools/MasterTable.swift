@@ -7,6 +7,7 @@ struct MasterTable: Sendable {
         weak var master: MasterSessions?
     }
 
+    private let registry = SocketRegistry()
     private var named: [String: MasterSessions] = [:]
     private var former: [String: Former] = [:]
     private var sessions: Int?
@@ -26,7 +27,9 @@ struct MasterTable: Sendable {
         }
         self.sessions = sessions
         named = Dictionary(
-            uniqueKeysWithValues: sockets.map { ($0, all[$0] ?? MasterSessions(sessions: sessions)) })
+            uniqueKeysWithValues: sockets.map {
+                ($0, all[$0] ?? MasterSessions(sessions: sessions, registry: registry))
+            })
         former = all.filter { named[$0.key] == nil }.mapValues { Former(master: $0) }
     }
 }

@@ -6,93 +6,6 @@ internal import SFTP
 internal import SSH
 internal import Synchronization
 
-/// One tool: how it is described, and what it does.
-protocol Tool: Sendable {
-    static var name: String { get }
-    /// What a host must allow, all of it; the tool is there where one host does.
-    static var needs: [Capability] { get }
-    static func description(_ policy: PolicySnapshot) -> ToolDescription
-    static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
-    /// Whether a call that names no host goes to the default one.
-    static var hasHost: Bool { get }
-}
-
-extension Tool {
-    static var hasHost: Bool { true }
-}
-
-/// The ways to one host.
-struct HostAccess: Sendable {
-    let sessions: HostSessions
-    let files: SFTPChannel
-}
-
-/// What a call works with: the policy as it was when the call began, the ways to the hosts, and to local files.
-struct ToolContext: Sendable {
-    let policy: PolicySnapshot
-    let access: [String: HostAccess]
-    let broker: any LocalFileBroker & ForwardBroker
-    /// What those who go through one ControlMaster share.
-    var masters = MasterTable()
-    /// Searches what comes from hosts; nil where the config turns that off.
-    let guardian: InjectionGuard?
-    /// Where the call says how far it has come.
-    var progress = Progress.none
-    /// Where the call notes what the audit tells of it.
-    var notes = CallNotes()
-
-    /// Asks the supervisor for a local file.
-    func ask(_ request: ToSupervisor.Files) async throws(FileFailure) -> LocalAnswer {
-        let answer = await broker.ask(request)
-        if case .refused(let sentence, let rule) = answer { throw FileFailure(sentence: sentence, rule: rule) }
-        return answer
-    }
-
-    /// Does a call's work. Whatever goes wrong becomes a sentence here, and a refusal's rule a note for the audit.
-    func result(of work: () async throws -> JSONObject) async -> ToolResult {
-        do {
-            return .success(try await work())
-        } catch let mistake as Arguments.Mistake {
-            notes.refused(by: mistake.rule)
-            return .failure(mistake.sentence)
-        } catch let refusal as Policy.Refusal {
-            notes.refused(by: refusal.rule)
-            return .failure(refusal.description)
-        } catch let failure as FileFailure {
-            notes.refused(by: failure.rule)
-            return .failure(failure.sentence)
-        } catch is CancellationError {
-            return .failure("The call was cancelled.")
-        } catch {
-            return .failure(
-                "The call failed for a reason that this program has no words for. Ask the user to report it.")
-        }
-    }
-
-    /// Hosts named one by one in a sentence; more are only counted.
-    private static let namedHosts = 20
-
-    /// The host that the argument `host` names, or the default.
-    func host(_ name: String?) throws(Arguments.Mistake) -> PolicySnapshot.Host {
-        let wanted = name ?? policy.defaultHost
-        guard let host = policy.hosts.first(where: { $0.name.hasBytes(of: wanted) }) else {
-            let names = policy.hosts.prefix(Self.namedHosts).map { "\"\($0.name)\"" }.joined(separator: ", ")
-            let more = policy.hosts.count > Self.namedHosts ? ", and \(policy.hosts.count - Self.namedHosts) more" : ""
-            throw Arguments.Mistake(
-                sentence: "There is no host \"\(wanted.bounded)\". The configured hosts are: \(names)\(more). "
-                    + "Name one of them, or ask the user to add this one under \"hosts\" in the config.",
-                rule: "host")
-        }
-        return host
-    }
-}
-
-extension Tool {
-    static func isOn(_ policy: PolicySnapshot) -> Bool {
-        policy.hosts.contains { host in needs.allSatisfy { $0.isOn(host.capabilities) } }
-    }
-}
-
 /// The tools over one policy, which a reload may replace.
 public final class Toolbox: ToolSet {
     private static let all: [any Tool.Type] = [
@@ -165,14 +78,14 @@ public final class Toolbox: ToolSet {
         return "the tool is switched off, because no host has \(keys); ask the user to turn that on in the config"
     }
 
-    /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it. The policy is that of the time
-    /// when it does: the supervisor has sent this worker every policy of before by then.
+    /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it. The call works under the policy of the
+    /// time when the audit knows of it: by then the supervisor has sent this worker every earlier policy.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         let tool = Self.all.first { $0.name == name }
         var arguments = arguments
         var host = arguments["host"]?.string ?? ""
         if tool?.hasHost == true, arguments["host"]?.string == nil {
-            // Written down and done on the same one, should the default change in between.
+            // The call is written down for the same host on which it is done, even where the default changes in between.
             host = policy.defaultHost
             if arguments["host"] == nil { arguments["host"] = .string(host) }
         }

@@ -1,0 +1,69 @@
+/// What a call is about. A worker says it before it does anything of the call.
+public struct AuditCall: Equatable, Sendable {
+    /// One argument.
+    public struct Field: Equatable, Sendable {
+        /// Which one.
+        public private(set) var key: AuditKey
+        /// Its text, at most `limit(key)` bytes.
+        public private(set) var text: String
+
+        /// An argument; a longer text is cut, and says so.
+        public init(_ key: AuditKey, _ text: String) {
+            self.key = key
+            self.text = AuditCall.cut(text, to: Self.limit(key))
+        }
+
+        static func limit(_ key: AuditKey) -> Int {
+            key == .env ? AuditCall.maximumName : AuditCall.maximumText
+        }
+
+        fileprivate mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+            try fields.field(&key)
+            try fields.field(&text, limit: Self.limit(key))
+        }
+    }
+
+    /// Bytes of one argument's text.
+    public static let maximumText = 4096
+    /// Bytes of the names of tool, host and variables.
+    public static let maximumName = 100
+    /// Arguments of one call.
+    public static let maximumFields: UInt8 = 40
+
+    /// The tool's name.
+    public private(set) var tool: String
+    /// The host's name in the config, as the call resolves it; empty for a tool without one.
+    public private(set) var host: String
+    /// What the call names. Only variables may come more than once.
+    public private(set) var fields: [Field]
+
+    /// A call; what is longer than its bound is cut.
+    public init(tool: String, host: String, fields: [Field]) {
+        self.tool = Self.cut(tool, to: Self.maximumName)
+        self.host = Self.cut(host, to: Self.maximumName)
+        self.fields = Array(fields.prefix(Int(Self.maximumFields)))
+    }
+
+    /// The beginning of a text that is longer than `limit` bytes, with a mark that says how long it was.
+    public static func cut(_ text: String, to limit: Int) -> String {
+        let count = text.utf8.count
+        guard count > limit else { return text }
+        let mark = "… [cut, \(count) bytes]"
+        let utf8 = text.utf8
+        var end = utf8.index(utf8.startIndex, offsetBy: max(0, limit - mark.utf8.count))
+        while utf8[end] & 0xC0 == 0x80 { end = utf8.index(before: end) }
+        return String(text[..<end]) + mark
+    }
+
+    mutating func walk(_ packet: inout MessageFields) throws(IPCError) {
+        try packet.field(&tool, limit: Self.maximumName)
+        try packet.field(&host, limit: Self.maximumName)
+        try packet.field(&fields, limit: Self.maximumFields, blank: Field(.command, "")) {
+            (field, packet) throws(IPCError) in try field.walk(&packet)
+        }
+        let keys = fields.map(\.key).filter { $0 != .env }
+        guard Set(keys).count == keys.count else { throw .badValue }
+    }
+
+    static let blank = AuditCall(tool: "", host: "", fields: [])
+}

@@ -1,0 +1,59 @@
+/// File broker → worker, over their own channel. Each repeats the id of the worker's request.
+public enum FileAnswer: IPCMessage {
+    /// A local file, open for reading, and its size in bytes.
+    case opened(size: UInt64)
+    /// A new local file, open for writing and without a name until it is committed under this handle.
+    case created(handle: UInt32)
+    /// The new file has its name.
+    case committed
+    /// The request is refused by this rule, or has failed where that is empty, for this reason.
+    case refused(rule: String, reason: String)
+
+    /// See `MessageSubject`.
+    public var descriptorCount: Int {
+        switch self {
+        case .opened, .created: 1
+        case .committed, .refused: 0
+        }
+    }
+
+    /// Bytes of a rule's name, so that both texts fit a packet.
+    private static let maximumRule = 256
+    /// Bytes of a reason: a path, what is wrong, and what to do about it. An error of a tool has at most 8 KiB.
+    public static let maximumReason = 7168
+    /// The size of a file is a number of bytes that off_t can hold.
+    private static let maximumSize = UInt64(Int64.max)
+
+    /// See `MessageChoice`.
+    public static let kinds: [FileAnswer] = [
+        .opened(size: 0), .created(handle: 0), .committed, .refused(rule: "", reason: ""),
+    ]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .opened: 1
+        case .created: 2
+        case .committed: 3
+        case .refused: 4
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .opened(var size):
+            try fields.field(&size)
+            guard size <= Self.maximumSize else { throw .badValue }
+            self = .opened(size: size)
+        case .created(var handle):
+            try fields.field(&handle)
+            self = .created(handle: handle)
+        case .refused(var rule, var reason):
+            try fields.field(&rule, limit: Self.maximumRule)
+            try fields.field(&reason, limit: Self.maximumReason)
+            self = .refused(rule: rule, reason: reason)
+        case .committed: break
+        }
+    }
+}

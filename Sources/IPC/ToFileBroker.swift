@@ -1,0 +1,65 @@
+/// Supervisor → file broker.
+///
+/// The broker opens local files for one worker, one request at a time. What it opens it gives to that worker itself, over a
+/// channel of the two: the supervisor never holds a descriptor of such a file, because closing one may wait for a file system
+/// that does not answer.
+public enum ToFileBroker: IPCMessage {
+    /// The first message, with the sealed `FilePolicy`.
+    case setup
+    /// The policy has changed: files that were made keep what they were made with, but none takes the place of what the
+    /// daemon lives on by the new one.
+    case policy
+    /// Open this local file for reading. An absolute path.
+    case open(path: String)
+    /// Make a new local file, to be named by this handle. An absolute path.
+    case create(handle: UInt32, path: String)
+    /// Give the new file of this handle its name.
+    case commit(handle: UInt32)
+    /// Drop the new file of this handle.
+    case abandon(handle: UInt32)
+
+    /// See `MessageSubject`.
+    public var descriptorCount: Int {
+        switch self {
+        case .setup, .policy: 1
+        case .open, .create, .commit, .abandon: 0
+        }
+    }
+
+    /// See `MessageChoice`.
+    public static let kinds: [ToFileBroker] = [
+        .setup, .policy, .open(path: ""), .create(handle: 0, path: ""), .commit(handle: 0), .abandon(handle: 0),
+    ]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .setup: 1
+        case .policy: 2
+        case .open: 3
+        case .create: 4
+        case .commit: 5
+        case .abandon: 6
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .open(var path):
+            try fields.field(&path, limit: Frame.maximumPath)
+            self = .open(path: path)
+        case .create(var handle, var path):
+            try fields.field(&handle)
+            try fields.field(&path, limit: Frame.maximumPath)
+            self = .create(handle: handle, path: path)
+        case .commit(var handle):
+            try fields.field(&handle)
+            self = .commit(handle: handle)
+        case .abandon(var handle):
+            try fields.field(&handle)
+            self = .abandon(handle: handle)
+        case .setup, .policy: break
+        }
+    }
+}

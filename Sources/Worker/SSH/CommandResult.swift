@@ -1,0 +1,58 @@
+/// What a command's caller is told.
+extension CommandRun {
+    /// How sure it is that nothing of it runs. Where it may run on, its session is counted until the host has ended it.
+    func stopVerdict(_ attempt: CommandAttempt, _ streams: CommandStreams) async -> StopVerdict {
+        let verdict = attempt.stopVerdict(streams)
+        // The host itself ends what began, soon after its time.
+        if verdict != .confirmed, let began = streams.began {
+            await sessions.budget.leftRunning(until: began + request.timeout + .seconds(5))
+        }
+        return verdict
+    }
+
+    /// What came of it, by what its session and its streams have told.
+    func judge(_ attempt: CommandAttempt, _ streams: CommandStreams) async -> Result<ExecOutput, ExecFailure> {
+        let marks = streams.marks
+        // What has not begun has not timed out.
+        let timedOut =
+            marks.started && (attempt.timedOut || marks.stopped != nil) && !attempt.endedItself(streams)
+        if !timedOut && !marks.ended, let failure = await failure(attempt, streams) { return .failure(failure) }
+        // Where standard error is taken away on the host, the status comes by way of ssh alone.
+        var status = marks.exitStatus
+        if case .exited(let told) = attempt.end, marks.ended, status == nil { status = told }
+        let now = ContinuousClock.now
+        let stopped = timedOut ? await stopVerdict(attempt, streams) : nil
+        return .success(
+            ExecOutput(
+                stdout: streams.out.window.output(), stderr: streams.err.window.output(),
+                exitCode: status ?? -1,
+                signal: marks.signalled ? status.flatMap(SignalName.of(exitStatus:)) : nil,
+                timedOut: timedOut, stopped: stopped,
+                background: attempt.background || !timedOut && attempt.outputHeld,
+                duration: (streams.finished ?? now) - (streams.began ?? now)))
+    }
+
+    /// Why a command that has not told its end has no result; nil where it has one all the same.
+    private func failure(_ attempt: CommandAttempt, _ streams: CommandStreams) async -> ExecFailure? {
+        for stream in [streams.err, streams.out] {
+            if stream.marks.directoryOutside { return .outside }
+            if stream.marks.directoryFailed { return .directory(detail: CommandStreams.lastLineBefore(stream)) }
+        }
+        let master = await sessions.check()
+        guard !streams.marks.started else {
+            return master == .alive ? nil : .lost(output: String(streams.out.window.output().text.suffix(1000)))
+        }
+        switch master {
+        case .alive:
+            switch attempt.end {
+            case .signalled, .unseen: return .sshEnded(detail: "ssh (\(sessions.sshPath)) \(attempt.end ?? .unseen)")
+            case .exited(let status): return .notStarted(status: status, detail: streams.said)
+            case nil: return .notStarted(status: nil, detail: streams.said)
+            }
+        case .dead(let detail):
+            // Where ssh had reached the master, the mark of a start may have been lost with the connection.
+            return SSHProcess.hasTriedToConnect(streams.said) ? .masterDead(detail: detail) : .lost(output: "")
+        case .unusable(let detail): return .spawn(detail: detail)
+        }
+    }
+}

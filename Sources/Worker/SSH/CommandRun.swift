@@ -1,0 +1,142 @@
+/// One command that has a place: a session is opened for it, again where the host has none free, and is seen to its end.
+struct CommandRun: Sendable {
+    /// What happens to it, one after the other for all its sessions.
+    typealias Events = (
+        stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation
+    )
+
+    let sessions: HostSessions
+    let request: ExecRequest
+    let nonce: String
+    /// What the host is to run.
+    let line: String
+    let place: SessionBudget.Place
+    let events: Events
+
+    private var budget: SessionBudget { sessions.budget }
+
+    /// Runs it to its end, or for so long; then it is stopped.
+    func result(within timeout: Duration) async -> Result<ExecOutput, ExecFailure> {
+        let deadline = Timer(timeout) { events.continuation.yield(.timer(.deadline)) }
+        defer { deadline.cancel() }
+        var pause = Duration.milliseconds(20)
+        while true {
+            let box = StreamBox(CommandStreams(nonce: nonce, limit: request.outputLimit))
+            let asked = ContinuousClock.now
+            let attempt: CommandAttempt
+            do throws(SSHProcess.SpawnFailure) {
+                attempt = try await once(box)
+            } catch {
+                return .failure(.spawn(detail: error.detail))
+            }
+            let streams = box.with { streams in
+                streams.finish()
+                return streams
+            }
+            if attempt.isLate { await sessions.leave(nonce) }
+            if attempt.cancelled { return .failure(.cancelled(await stopVerdict(attempt, streams))) }
+            if attempt.isLate {
+                let failure = StartupMemory.Failure(within: .now - asked, said: streams.said)
+                sessions.master.startup.hung(failure)
+                return .failure(failure.told)
+            }
+            guard !streams.marks.started, HostSessions.isRefusal(streams.err.preamble.output().text) else {
+                return await judge(attempt, streams)
+            }
+            await budget.wasRefused(place)
+            // sshd opened no session, so nothing can have run: another session may end before the deadline.
+            if let failure = await waitForSession(attempt, pausing: &pause) { return .failure(failure) }
+        }
+    }
+
+    /// Waits until a session that the host has refused may be tried again: `pause` at least, which grows.
+    /// - Returns: why it is not tried again.
+    private func waitForSession(_ attempt: CommandAttempt, pausing pause: inout Duration) async -> ExecFailure? {
+        if attempt.timedOut { return .noSession(await budget.refusal) }
+        var iterator = events.stream.makeAsyncIterator()
+        while true {
+            let timer = Timer(pause) { events.continuation.yield(.timer(.retry)) }
+            defer { timer.cancel() }
+            pause = min(pause * 2, .milliseconds(500))
+            waiting: while let event = await iterator.next() {
+                switch event {
+                case .timer(.retry): break waiting
+                case .timer(.deadline): return .noSession(await budget.refusal)
+                case .cancelled: return .cancelled(.confirmed)
+                case .timer, .ended, .commandStarted, .commandEnded, .stopped: continue
+                }
+            }
+            if await budget.mayTryAgain(place) { return nil }
+        }
+    }
+
+    /// Opens one session for it, and sees that to its end.
+    private func once(_ streams: StreamBox<CommandStreams>) async throws(SSHProcess.SpawnFailure) -> CommandAttempt {
+        let attempt = StreamBox(CommandAttempt())
+        let started = ContinuousClock.now
+        let ticker = request.report.map { report in
+            Ticker(.milliseconds(500)) { report(ContinuousClock.now - started, streams.with(\.lastLine)) }
+        }
+        defer { ticker?.cancel() }
+        let process = SSHProcess(
+            path: sessions.sshPath, arguments: SSHInvocation.session(sessions.host, line: line))
+        let input = HeldInput(request.input)
+        @Sendable func take(_ chunk: ArraySlice<UInt8>, isError: Bool) {
+            let told = streams.with { $0.append(chunk, isError: isError) }
+            if told.started {
+                input.commandStarted()
+                events.continuation.yield(.commandStarted)
+            }
+            if told.ended { events.continuation.yield(.commandEnded) }
+        }
+        _ = try await process.run(
+            input: input, events: events, stdout: { take($0, isError: false) }, stderr: { take($0, isError: true) },
+            control: { iterator in
+                let (end, seen) = await watch(&iterator, streams)
+                attempt.with { $0 = seen }
+                return end
+            })
+        return attempt.value
+    }
+
+    /// Waits for the command's end, and stops it where the time runs out or the caller cancels.
+    private func watch(
+        _ iterator: inout AsyncStream<SSHProcess.Event>.Iterator, _ streams: StreamBox<CommandStreams>
+    ) async -> (end: ChildEnd?, attempt: CommandAttempt) {
+        var watch = CommandWatch(opened: .now)
+        let begin = Timer(HostSessions.beginning) { events.continuation.yield(.timer(.begin)) }
+        defer { begin.cancel() }
+        var timer: Timer?
+        defer { timer?.cancel() }
+        while let event = await iterator.next() {
+            if case .commandStarted = event {
+                await budget.opened(place)
+                sessions.startupWorks()
+            }
+            switch watch.take(event, streams.value, now: .now) {
+            case .wait: continue
+            case .arm(let which, let duration):
+                timer?.cancel()
+                timer = Timer(duration) { events.continuation.yield(.timer(which)) }
+            case .stop:
+                timer?.cancel()
+                stop(streams.with { $0.marks.processID })
+            case .leave(let end): return (end, watch.attempt)
+            }
+        }
+        return (nil, watch.attempt)
+    }
+
+    /// Has the host stop it; what came of that is an event.
+    private func stop(_ processID: Int?) {
+        guard let processID else {
+            events.continuation.yield(.stopped(nil))
+            return
+        }
+        Task {
+            let answer = await sessions.master.stops.answer(
+                for: ObserverID(processID: processID, nonce: nonce), stop: { await sessions.stopBatch($0) })
+            events.continuation.yield(.stopped(answer))
+        }
+    }
+}

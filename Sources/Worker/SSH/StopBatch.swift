@@ -1,0 +1,23 @@
+extension HostSessions {
+    /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
+    /// free one: so it is asked again for a while.
+    func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: TreeStop.Answer] {
+        let arguments = SSHInvocation.session(host, line: TreeStop.line(observers))
+        let deadline = ContinuousClock.now + .seconds(8)
+        while true {
+            let left = deadline - ContinuousClock.now
+            guard left > .zero else { return [:] }
+            await budget.stopBegins()
+            let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
+            guard let answer else {
+                await budget.stopEnded(tookSession: true)
+                return [:]
+            }
+            let isRefused = Self.isRefusal(answer.stderr)
+            await budget.stopEnded(tookSession: !isRefused)
+            guard isRefused else { return TreeStop.answers("\(answer.stdout)\n\(answer.stderr)") }
+            await budget.wasRefused(nil)
+            await Timer.pause(.milliseconds(100))
+        }
+    }
+}

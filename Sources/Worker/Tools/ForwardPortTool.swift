@@ -1,0 +1,109 @@
+internal import IPC
+internal import JSON
+internal import MCP
+internal import Policy
+internal import SSH
+
+/// `ssh_forward_port`: a port of this machine that leads to one behind a host.
+enum ForwardPortTool: Tool {
+    static let name = "ssh_forward_port"
+
+    static let needs: [Capability] = [.portForward]
+
+    static func description(_ policy: PolicySnapshot) -> ToolDescription {
+        ToolDescription(
+            name: name, title: "Forward a port",
+            description:
+                "Opens a port on this machine's 127.0.0.1 that leads through the host to remote_host:remote_port. "
+                + "It stays open until it is cancelled or the daemon ends.",
+            inputSchema: Schema.object(
+                [
+                    "remote_host": Schema.string("Name or address"), "remote_port": Schema.integer(),
+                    "local_port": Schema.integer("Omit to have a free one chosen"), "host": Schema.host(),
+                ], required: ["remote_host", "remote_port"]),
+            outputSchema: Schema.result(
+                ["local_port": Schema.integer(), "forward_id": Schema.integer(), "note": Schema.string()]),
+            readOnly: false, destructive: true, idempotent: false)
+    }
+
+    static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
+        await context.result { try await forward(values, context) }
+    }
+
+    private static func forward(_ values: JSONObject, _ context: ToolContext) async throws -> JSONObject {
+        let arguments = try Arguments(values, tool: name, known: ["remote_host", "remote_port", "local_port", "host"])
+        let text = try arguments.requiredString("remote_host")
+        guard let target = ForwardPolicy.target(text) else {
+            throw Arguments.Mistake(
+                sentence:
+                    "\(name): argument \"remote_host\" must be a host name or an address without port, user or options, "
+                    + "not \"\(text.prefix(100))\".")
+        }
+        guard let remote = try arguments.integer("remote_port", in: 1...65_535) else {
+            throw Arguments.Mistake(sentence: "\(name): argument \"remote_port\" is missing; it must be a port number.")
+        }
+        let local = try arguments.integer("local_port", in: 1...65_535) ?? 0
+        let host = try context.host(try arguments.string("host"))
+        guard host.capabilities.portForward else { throw Refusal(host: host.name, capability: "port_forward") }
+        try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: UInt16(remote))
+        // The task is detached, because a call that is cancelled must not leave the port half made.
+        let result = try await Task.detached { () async throws(FileFailure) in
+            try await establish(host, target, UInt16(remote), UInt16(local), context)
+        }.value
+        guard Task.isCancelled, let id = result["forward_id"] else { return result }
+        // The call was cancelled, so nobody will read of the forward: it is closed again.
+        if case .integer(let number) = id, let forward = UInt32(exactly: number) {
+            _ = try await Task.detached { () async throws(FileFailure) in
+                try await Forwarding.close(.cancel(forward: forward, localPort: 0, host: ""), context)
+            }.value
+        }
+        return result
+    }
+
+    private static func establish(
+        _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext
+    ) async throws(FileFailure) -> JSONObject {
+        switch await context.access[host.name]?.sessions.greet() {
+        case .dead(let detail):
+            throw FileFailure(
+                sentence: Failures.masterDead(host, detail: detail, outcome: "No forward was opened."))
+        case .unusable(let detail): throw FileFailure(sentence: Failures.spawn(detail: detail))
+        case .alive, .none: break
+        }
+        var answer = try await Forwarding.ask(
+            .request(host: host.name, remoteHost: target, remotePort: remote, localPort: local), context)
+        var because: String?
+        while case .assigned(let forward, let port) = answer {
+            let route = ForwardRoute(
+                master: host.master, localPort: port, remoteHost: target, remotePort: remote)
+            let report: ToSupervisor.Forwards
+            switch await PortForward.open(route, sshPath: context.policy.sshPath) {
+            case .listening(let master): report = .established(forward: forward, masterPID: master)
+            case .refused: report = .failed(forward: forward, .refused)
+            case .unknown: report = .failed(forward: forward, .unknown)
+            case .masterDead(let detail):
+                report = .failed(forward: forward, .masterDead)
+                because = Failures.masterDead(host, detail: detail)
+            case .unusable(let detail):
+                report = .failed(forward: forward, .masterDead)
+                because = Failures.spawn(detail: detail)
+            }
+            answer = try await Forwarding.ask(report, context)
+        }
+        guard case .running(let forward, let port, let since) = answer else {
+            throw because.map { FileFailure(sentence: $0) } ?? Forwarding.failure(answer)
+        }
+        let entry = ForwardEntry(
+            forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since)
+        var result = Forwarding.shown(entry)
+        let reach = await context.access[host.name]?.sessions.reach()
+        for member in Forwarding.status(entry, reach, context).members { result[member.name] = member.value }
+        if result["status"] != "dead" {
+            result["note"] = .string(
+                "127.0.0.1:\(port) is open. Whether \(target):\(remote) answers is not known before it is used: a connection "
+                    + "that closes at once means that nothing answers there, or that the sshd of \"\(host.name)\" forbids it."
+            )
+        }
+        return result
+    }
+}
