@@ -64,7 +64,7 @@ public struct FileService: ~Copyable {
             }
         case .create(let handle, let path):
             if try hasChanged(path, id, local) { return }
-            try answer(id) { service throws(LocalRefusal) in
+            try answer(id, making: handle) { service throws(LocalRefusal) in
                 guard service.pending.count < Self.maximumPending else {
                     throw LocalRefusal(
                         sentence: "\(service.pending.count) downloads are under way; wait for one to end.")
@@ -103,18 +103,32 @@ public struct FileService: ~Copyable {
         return true
     }
 
+    /// Does the work, and hands the worker its answer. An answer that cannot be sent is the supervisor's to tell.
+    /// - Parameter making: the new file of a request that makes one. It is dropped where the worker does not get it.
     private mutating func answer(
-        _ id: UInt32, _ work: (inout FileService) throws(LocalRefusal) -> Answer
+        _ id: UInt32, making handle: UInt32? = nil, _ work: (inout FileService) throws(LocalRefusal) -> Answer
     ) throws(IPCError) {
+        let outcome: FromFileBroker
         do throws(LocalRefusal) {
             let answer = try work(&self)
-            try? worker.send(answer.message, requestID: id, descriptor: answer.descriptor)
+            outcome = deliver(answer, id, .done)
+            if outcome != .done, let handle { _ = pending.take(handle) }
         } catch {
             let refusal = FileAnswer.refused(rule: error.rule, reason: error.sentence)
-            try? worker.send(refusal, requestID: id)
-            return try supervisor.send(FromFileBroker.refused, requestID: id)
+            outcome = deliver(Answer(message: refusal, descriptor: nil), id, .refused)
         }
-        // The worker has gone or does not read. The supervisor deals with that.
-        try supervisor.send(FromFileBroker.done, requestID: id)
+        try supervisor.send(outcome, requestID: id)
+    }
+
+    /// - Returns: `outcome`, or why the worker does not have the answer.
+    private func deliver(_ answer: consuming Answer, _ id: UInt32, _ outcome: FromFileBroker) -> FromFileBroker {
+        do throws(IPCError) {
+            try worker.send(answer.message, requestID: id, descriptor: answer.descriptor)
+            return outcome
+        } catch .system(_, let code) {
+            return .undelivered(errno: UInt32(clamping: code))
+        } catch {
+            return .undelivered(errno: UInt32(clamping: EPIPE))
+        }
     }
 }

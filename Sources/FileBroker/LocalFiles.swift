@@ -24,8 +24,6 @@ public struct LocalFiles {
         }
     }
 
-    private static let maximumPath = 4096
-
     private(set) var rules: LocalRules
     private let allowOverwrite: Bool
 
@@ -119,9 +117,9 @@ public struct LocalFiles {
     }
 
     private func checkForm(_ path: String) throws(LocalRefusal) {
-        guard path.utf8.count < Self.maximumPath, !path.utf8.contains(0) else {
+        guard path.utf8.count <= Frame.maximumPath, !path.utf8.contains(0) else {
             throw LocalRefusal(
-                sentence: "The local path is longer than \(Self.maximumPath - 1) bytes or contains a NUL.")
+                sentence: "The local path is longer than \(Frame.maximumPath) bytes or contains a NUL.")
         }
         guard path.utf8.first == PathComponents.slash else {
             throw LocalRefusal(sentence: "The local path \"\(path)\" is not absolute. Pass an absolute path.")
@@ -179,7 +177,7 @@ public struct LocalFiles {
     private func realPath(
         _ descriptor: borrowing OwnedFD, _ asked: String, name: String? = nil
     ) throws(LocalRefusal) -> String {
-        var buffer = [UInt8](repeating: 0, count: Self.maximumPath)
+        var buffer = [UInt8](repeating: 0, count: Frame.maximumPath + 1)
         let count = readlink("/proc/self/fd/\(descriptor.rawValue)", &buffer, buffer.count)
         guard count > 0, count < buffer.count, let path = String(validating: buffer[..<count], as: UTF8.self),
             let identity = FileIdentity(path: path), identity == FileIdentity(descriptor: descriptor.rawValue)

@@ -131,15 +131,30 @@ struct LocalRules {
     }
 
     private func outside(_ path: String, _ roots: [LocalRoot]) -> LocalRefusal {
-        let open = roots.filter { !$0.isEverything }.map(\.text).joined(separator: ", ")
-        let all = roots.filter(\.isEverything).map(\.text).joined(separator: ", ")
+        let open = Self.list(roots.filter { !$0.isEverything })
+        let all = Self.list(roots.filter(\.isEverything))
         return LocalRefusal(
             sentence: "The local path \(path) is not in local_roots. "
-                + (all.isEmpty ? "" : "\(all) there is the root directory under another name and opens nothing. ")
                 + (open.isEmpty
                     ? "Ask the user to name the directory for transfers there."
-                    : "Allowed are paths in: \(open). "
-                        + "Use one of those, or ask the user to add its directory to local_roots."),
+                    : "Use a path in one of those below, or ask the user to add its directory to local_roots.")
+                + (all.isEmpty ? "" : " \(all) there is the root directory under another name and opens nothing.")
+                + (open.isEmpty ? "" : " Allowed are paths in: \(open)."),
             rule: "local_roots")
+    }
+
+    /// Bytes of the roots that a refusal names. It names the others by their number.
+    private static let maximumList = 1024
+
+    private static func list(_ roots: [LocalRoot]) -> String {
+        var text = ""
+        for (index, root) in roots.enumerated() {
+            guard text.utf8.count + root.text.utf8.count <= maximumList else {
+                let others = "\(roots.count - index) others"
+                return text.isEmpty ? others : "\(text) and \(others)"
+            }
+            text += text.isEmpty ? root.text : ", \(root.text)"
+        }
+        return text
     }
 }

@@ -19,6 +19,10 @@ public enum FileAnswer: IPCMessage {
 
     /// Bytes of a rule's name, so that both texts fit a packet.
     private static let maximumRule = 256
+    /// Bytes of a reason: a path, what is wrong, and what to do about it. An error of a tool has at most 8 KiB.
+    public static let maximumReason = 7168
+    /// The size of a file is a number of bytes that off_t can hold.
+    private static let maximumSize = UInt64(Int64.max)
 
     /// See `MessageChoice`.
     public static let kinds: [FileAnswer] = [
@@ -40,13 +44,14 @@ public enum FileAnswer: IPCMessage {
         switch self {
         case .opened(var size):
             try fields.field(&size)
+            guard size <= Self.maximumSize else { throw .badValue }
             self = .opened(size: size)
         case .created(var handle):
             try fields.field(&handle)
             self = .created(handle: handle)
         case .refused(var rule, var reason):
             try fields.field(&rule, limit: Self.maximumRule)
-            try fields.field(&reason)
+            try fields.field(&reason, limit: Self.maximumReason)
             self = .refused(rule: rule, reason: reason)
         case .committed: break
         }

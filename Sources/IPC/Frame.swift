@@ -7,6 +7,8 @@ public enum Frame {
     public static let maximumSize = 65_536
     /// Bytes of the header.
     public static let headerSize = 8
+    /// The longest path in bytes: PATH_MAX of Linux less the NUL. The kernel resolves no longer one (ENAMETOOLONG).
+    public static let maximumPath = 4095
     /// The longest text field in bytes of UTF-8.
     public static let maximumText = 32_768
 }

@@ -12,6 +12,8 @@ public enum FromFileBroker: IPCMessage {
     /// Nothing was done for the request of this id: this root is not what it was when the broker was confined. Another broker can
     /// see to it.
     case rootChanged(root: UInt32)
+    /// The answer to the request of this id could not be given to the worker, for this reason. A new file is dropped.
+    case undelivered(errno: UInt32)
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -21,7 +23,7 @@ public enum FromFileBroker: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [FromFileBroker] = [
-        .looking(place: 0), .ready(landlockABI: 0), .done, .refused, .rootChanged(root: 0),
+        .looking(place: 0), .ready(landlockABI: 0), .done, .refused, .rootChanged(root: 0), .undelivered(errno: 0),
     ]
 
     /// See `MessageChoice`.
@@ -32,6 +34,7 @@ public enum FromFileBroker: IPCMessage {
         case .done: 3
         case .refused: 4
         case .rootChanged: 5
+        case .undelivered: 6
         }
     }
 
@@ -47,6 +50,9 @@ public enum FromFileBroker: IPCMessage {
         case .rootChanged(var root):
             try fields.field(&root)
             self = .rootChanged(root: root)
+        case .undelivered(var errno):
+            try fields.field(&errno)
+            self = .undelivered(errno: errno)
         case .done, .refused: break
         }
     }

@@ -30,8 +30,12 @@ public enum LocalFailure: MessageChoice {
     case stuck(UInt32)
     /// The root of this path changes all the time.
     case unsteady(path: String)
+    /// A broker could not hand its answer over, for this reason; nothing was opened or kept.
+    case undelivered(errno: UInt32)
+    /// So many workers and brokers of before have not ended that no broker is started.
+    case leaving(UInt32)
 
-    /// Bytes of a path, so that two fit a packet.
+    /// Bytes of a path: of a request, or of the policy.
     private static let maximumPath = 8192
 
     /// See `MessageChoice`.
@@ -39,6 +43,7 @@ public enum LocalFailure: MessageChoice {
         .closed, .clientGone, .tooMany, .downloads(0), .noSuchDownload, .silent(path: ""), .waited,
         .commitUnknown(path: ""), .commitUnknownAfter(.missing, path: ""), .lost(path: "", silent: ""),
         .lostAfter(.missing, path: ""), .ended(.missing), .unavailable(.missing), .stuck(0), .unsteady(path: ""),
+        .undelivered(errno: 0), .leaving(0),
     ]
 
     /// See `MessageChoice`.
@@ -59,6 +64,8 @@ public enum LocalFailure: MessageChoice {
         case .unavailable: 13
         case .stuck: 14
         case .unsteady: 15
+        case .undelivered: 16
+        case .leaving: 17
         }
     }
 
@@ -92,12 +99,18 @@ public enum LocalFailure: MessageChoice {
         case .unavailable(var failure):
             try fields.field(&failure)
             self = .unavailable(failure)
+        case .leaving(var count):
+            try fields.field(&count)
+            self = .leaving(count)
         case .stuck(var count):
             try fields.field(&count)
             self = .stuck(count)
         case .unsteady(var path):
             try fields.field(&path, limit: Self.maximumPath)
             self = .unsteady(path: path)
+        case .undelivered(var errno):
+            try fields.field(&errno)
+            self = .undelivered(errno: errno)
         case .closed, .clientGone, .tooMany, .noSuchDownload, .waited: break
         }
     }

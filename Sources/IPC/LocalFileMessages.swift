@@ -3,8 +3,9 @@ extension ToWorker {
     public enum Files: MessageSubject {
         /// A file broker of this number works for this worker from now on; its answers come out of this channel.
         case broker(UInt32)
-        /// The answer to the request of this id is in the channel of this broker.
-        case answered(broker: UInt32)
+        /// The answer to the request of this id is in the channel of this broker. `handle` is that of a new file, else 0: whoever
+        /// does not get the file, or does not want it any more, abandons it by that.
+        case answered(broker: UInt32, handle: UInt32)
         /// The request of this id is refused, or has failed.
         case failed(LocalFailure)
         /// The broker of this number answers no more.
@@ -20,7 +21,7 @@ extension ToWorker {
 
         /// See `MessageChoice`.
         public static let kinds: [Files] = [
-            .broker(0), .answered(broker: 0), .failed(.closed), .brokerEnded(0),
+            .broker(0), .answered(broker: 0, handle: 0), .failed(.closed), .brokerEnded(0),
         ]
 
         /// See `MessageChoice`.
@@ -39,9 +40,10 @@ extension ToWorker {
             case .broker(var number):
                 try fields.field(&number)
                 self = .broker(number)
-            case .answered(var broker):
+            case .answered(var broker, var handle):
                 try fields.field(&broker)
-                self = .answered(broker: broker)
+                try fields.field(&handle)
+                self = .answered(broker: broker, handle: handle)
             case .failed(var failure):
                 try fields.field(&failure)
                 self = .failed(failure)
@@ -87,10 +89,10 @@ extension ToSupervisor {
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
             switch self {
             case .open(var path):
-                try fields.field(&path)
+                try fields.field(&path, limit: Frame.maximumPath)
                 self = .open(path: path)
             case .create(var path):
-                try fields.field(&path)
+                try fields.field(&path, limit: Frame.maximumPath)
                 self = .create(path: path)
             case .commit(var handle):
                 try fields.field(&handle)

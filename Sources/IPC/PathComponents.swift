@@ -9,7 +9,47 @@ package enum PathComponents {
     }
 
     /// Whether `path` is `directory` or lies in it, by the text. `..` is judged by the kernel.
-    package static func isInside(_ path: String, _ directory: String) -> Bool { of(path).starts(with: of(directory)) }
+    package static func isInside(_ path: String, _ directory: String) -> Bool {
+        var (path, directory) = (path, directory)
+        return path.withUTF8 { path in
+            directory.withUTF8 { directory in
+                var (inPath, inDirectory) = (path[...], directory[...])
+                while let wanted = next(&inDirectory) {
+                    guard let found = next(&inPath), found.elementsEqual(wanted) else { return false }
+                }
+                return true
+            }
+        }
+    }
+
+    /// Takes the next component away from the front; nil at the end.
+    private static func next(_ rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> Slice<UnsafeBufferPointer<UInt8>>? {
+        while true {
+            while rest.first == slash { rest.removeFirst() }
+            guard !rest.isEmpty else { return nil }
+            let end = rest.firstIndex(of: slash) ?? rest.endIndex
+            let component = rest[..<end]
+            rest = rest[end...]
+            if !component.elementsEqual(here) { return component }
+        }
+    }
+
+    /// Whether two absolute paths name entries of one directory, by the text.
+    package static func areNeighbours(_ path: String, _ other: String) -> Bool {
+        var (path, other) = (path, other)
+        return path.withUTF8 { path in
+            other.withUTF8 { other in
+                var end = other.count
+                while end > 0, other[end - 1] != slash { end -= 1 }
+                guard path.count >= end else { return false }
+                var index = 0
+                while index < end, path[index] == other[index] { index += 1 }
+                guard index == end else { return false }
+                while index < path.count, path[index] != slash { index += 1 }
+                return index == path.count
+            }
+        }
+    }
 
     /// The components with each `..` taken together with the one before it, by the text.
     package static func withoutParents(_ path: String) -> [[UInt8]] {

@@ -47,11 +47,11 @@ public enum ToFileBroker: IPCMessage {
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
         case .open(var path):
-            try fields.field(&path)
+            try fields.field(&path, limit: Frame.maximumPath)
             self = .open(path: path)
         case .create(var handle, var path):
             try fields.field(&handle)
-            try fields.field(&path)
+            try fields.field(&path, limit: Frame.maximumPath)
             self = .create(handle: handle, path: path)
         case .commit(var handle):
             try fields.field(&handle)

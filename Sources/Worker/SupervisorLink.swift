@@ -36,6 +36,7 @@ final class SupervisorLink: Sendable {
 
     private let channel: Channel
     private let requests = Mutex(Requests())
+    private let delays = DispatchQueue(label: "files.cancelled")
 
     init(channel: consuming Channel) {
         self.channel = channel
@@ -69,8 +70,9 @@ final class SupervisorLink: Sendable {
                     case .files(.broker(let number)):
                         guard let answers = incoming.descriptors.take() else { throw .missingDescriptor }
                         brokers.answers[number] = Brokers.Answers(Channel(taking: answers))
-                    case .files(.answered(let number)):
-                        self.settle(incoming.requestID, self.answer(to: incoming.requestID, brokers.answers[number]))
+                    case .files(.answered(let number, let handle)):
+                        self.take(
+                            self.answer(to: incoming.requestID, brokers.answers[number]), incoming.requestID, handle)
                     case .files(.failed(let failure)): self.settle(incoming.requestID, .failed(failure))
                     case .files(.brokerEnded(let number)): brokers.answers[number] = nil
                     case .audit(.begun):
@@ -125,25 +127,55 @@ final class SupervisorLink: Sendable {
 
 extension SupervisorLink: LocalFileBroker {
     func ask(_ request: ToSupervisor.Files) async -> LocalAnswer {
-        await withCheckedContinuation { continuation in
-            let id = requests.withLock { requests in
-                defer { requests.nextID &+= 1 }
-                requests.waiting[requests.nextID] = continuation
-                return requests.nextID
-            }
-            do throws(IPCError) {
-                try channel.send(ToSupervisor.files(request), requestID: id)
-            } catch {
-                settle(id, .refused("The supervisor does not answer (\(error)).", rule: ""))
-            }
+        let id = requests.withLock { requests in
+            defer { requests.nextID &+= 1 }
+            return requests.nextID
         }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                requests.withLock { $0.waiting[id] = continuation }
+                // Cancelled before there was anything to settle.
+                if Task.isCancelled {
+                    settle(id, .cancelled)
+                    return
+                }
+                do throws(IPCError) {
+                    try channel.send(ToSupervisor.files(request), requestID: id)
+                } catch {
+                    settle(id, .refused("The supervisor does not answer (\(error)).", rule: ""))
+                }
+            }
+        } onCancel: {
+            cancel(id, request)
+        }
+    }
+
+    /// How long a cancelled call waits for a file to get its name, so that its end is known where the file system answers.
+    private static let naming = DispatchTimeInterval.seconds(1)
+
+    private func cancel(_ id: UInt32, _ request: ToSupervisor.Files) {
+        switch request {
+        case .open, .create, .abandon: settle(id, .cancelled)
+        case .commit:
+            delays.asyncAfter(deadline: .now() + Self.naming) { self.settle(id, .cancelled) }
+        }
+    }
+
+    /// A broker's answer. A new file that nobody has is dropped: its call was cancelled, or its descriptor did not come.
+    private func take(_ answer: LocalAnswer, _ id: UInt32, _ handle: UInt32) {
+        let isTaken = settle(id, answer)
+        guard handle != 0 else { return }
+        if case .created = answer, isTaken { return }
+        abandon(handle: handle)
     }
 
     func abandon(handle: UInt32) { send(.files(.abandon(handle: handle))) }
 
-    private func settle(_ id: UInt32, _ answer: LocalAnswer) {
+    /// - Returns: whether somebody waited for it.
+    @discardableResult private func settle(_ id: UInt32, _ answer: LocalAnswer) -> Bool {
         let waiting = requests.withLock { $0.waiting.removeValue(forKey: id) }
         waiting?.resume(returning: answer)
+        return waiting != nil
     }
 }
 

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -114,6 +115,25 @@ import Testing
             #expect(daemon.fileBrokers().count == 1)
             let last = try Self.download(client, place.file("g"), local.file("last")).waitForTool()
             #expect(last["downloaded"] == true, "\(last)")
+        }
+    }
+
+    @Test("descriptors that other processes of the user have under way to each other are in no transfer's way")
+    func inFlight() throws {
+        let (place, local) = (try Place(), try Place())
+        try local.write("f", "content")
+        try place.write("g", "content")
+        var ends: [Int32] = [-1, -1]
+        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+        defer { for end in ends { close(end) } }
+        for _ in 0..<50 { #expect(csd_send_message(ends[0], [0], 1, [0, 0, 0], 3) == 1) }
+        try withDaemon { _, client in
+            let sent = try Self.upload(client, local.file("f"), place.file("f")).waitForTool()
+            #expect(sent["uploaded"] == true, "\(sent)")
+            for number in 0..<18 {
+                let result = try Self.download(client, place.file("g"), local.file("d\(number)")).waitForTool()
+                #expect(result["downloaded"] == true, "\(result)")
+            }
         }
     }
 
@@ -244,7 +264,7 @@ import Testing
 
     @Test(
         "a broker that breaks the rules ends, its call is told, and the daemon goes on",
-        arguments: ["wrongID", "surplus", "oversized", "garbage", "early", "endless", "silent", "mute", "liar"])
+        arguments: ["wrongID", "surplus", "oversized", "garbage", "early", "endless", "silent", "mute", "liar", "huge"])
     func hostile(conduct: String) throws {
         let (place, local) = (try Place(), try Place())
         try local.write("f", "content")
@@ -252,7 +272,9 @@ import Testing
         let daemon = try Remote.shared().startDaemon([:], programs.options)
         defer { daemon.stop() }
         let client = try daemon.connect()
-        let call = try Self.upload(client, local.file("f"), place.file("f"))
+        let call = try client.beginTool(
+            "ssh_upload_file",
+            ["local_path": .string(local.file("f")), "remote_path": .string(place.file("f")), "sha256": true])
         // Nobody waits for it meanwhile.
         let slowest = try (0..<10).map { _ in
             try ContinuousClock().measure { _ = try client.request("ping") }

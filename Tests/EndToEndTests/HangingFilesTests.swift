@@ -15,7 +15,7 @@ import Testing
         let place: Place
         let local: Place
 
-        init(_ config: (HangingFileSystem) -> JSON = { _ in ["local_roots": .null] }) throws {
+        init(wait: Int = 0, _ config: (HangingFileSystem) -> JSON = { _ in ["local_roots": .null] }) throws {
             let account = try Account.throwAway(purpose: "agent")
             files = try HangingFileSystem()
             files.put("f", "content")
@@ -23,7 +23,7 @@ import Testing
             (place, local) = (try Place(), try Place())
             try local.write("f", "content")
             try place.write("g", "remote")
-            daemon = try remote.startDaemon(config(files).merging(["client_wait_seconds": 0]))
+            daemon = try remote.startDaemon(config(files).merging(["client_wait_seconds": .int(wait)]))
             client = try daemon.connect()
         }
 
@@ -124,9 +124,148 @@ import Testing
             try waitUntil("the order to stop") { scene.daemon.logCount(of: "\"stopping\"") > 0 }
         }
         #expect(noticed < Self.bound)
-        #expect(try scene.daemon.waitForExit(timeout: .seconds(12)) == .exited(0))
+        let ended = try ContinuousClock().measure {
+            let status = try scene.daemon.waitForExit(timeout: .seconds(12))
+            #expect(status == .exited(0))
+        }
+        #expect(ended < .seconds(3), "a call waits for a broker that hangs: \(ended)")
         scene.files.resume()
         try waitUntil("the brokers' end") { brokers.allSatisfy { !$0.isAlive } }
+    }
+
+    @Test("TERM ends a daemon in five seconds while a worker cannot end, because of a file that hangs")
+    func terminateWorker() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let scene = try Scene()
+        scene.files.hang([.read])
+        _ = try scene.upload("\(scene.files.path)/f")
+        try waitUntil("a request that hangs") { scene.files.heldCount > 0 }
+        let ended = try ContinuousClock().measure {
+            scene.daemon.signal(SIGTERM)
+            let status = try scene.daemon.waitForExit(timeout: .seconds(12))
+            #expect(status == .exited(0))
+        }
+        #expect(ended < .milliseconds(5700), "\(ended)")
+        scene.files.resume()
+    }
+
+    @Test("a cancelled call does not wait for a broker that hangs: that it was cancelled is written down at once")
+    func cancel() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let (files, log, place) = (try HangingFileSystem(), try TemporaryDirectory(), try Place())
+        defer { files.unmount() }
+        files.put("f", "content")
+        let daemon = try Remote.shared().startDaemon([
+            "local_roots": [.string(files.path)], "audit_log": .string(log.file("audit")),
+        ])
+        defer { daemon.stop() }
+        let client = try daemon.connect()
+        defer { client.closeAbruptly() }
+        func upload() throws -> PendingResponse {
+            try client.beginTool(
+                "ssh_upload_file",
+                ["local_path": .string("\(files.path)/f"), "remote_path": .string(place.file("u"))])
+        }
+        let first = try upload().waitForTool()
+        #expect(first["uploaded"] == true, "\(first)")
+        files.hang()
+        let hung = try upload()
+        try waitUntil("a request that hangs") { files.heldCount > 0 }
+        let recorded = try ContinuousClock().measure {
+            try client.cancel(hung)
+            try waitUntil("the record") {
+                (try? String(contentsOfFile: log.file("audit"), encoding: .utf8))?.contains("\"cancelled\"") == true
+            }
+        }
+        #expect(recorded < .seconds(3), "\(recorded)")
+        files.resume()
+    }
+
+    @Test("eight files that hang in the middle of their transfers hold up others for two seconds at most")
+    func healthy() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let scene = try Scene()
+        for number in 0..<8 { scene.files.put("f\(number)", "content") }
+        let before = try scene.upload(scene.local.file("f")).waitForTool()
+        #expect(before["uploaded"] == true, "\(before)")
+        scene.files.hang([.read])
+        let hung = try (0..<8).map { try scene.upload("\(scene.files.path)/f\($0)") }
+        try waitUntil("eight requests that hang") { scene.files.heldCount >= 8 }
+        let time = try ContinuousClock().measure {
+            let calls = [try scene.upload(scene.local.file("f")), try scene.download(scene.local.file("new"))]
+            for call in calls {
+                let result = try call.waitForTool(timeout: .seconds(60))
+                #expect(!result.isError, "\(result)")
+            }
+        }
+        #expect(time < .seconds(10), "\(time)")
+        for call in hung {
+            let result = try call.waitForTool(timeout: .seconds(60))
+            #expect(result.text.contains("does not answer any more"), "\(result)")
+        }
+        scene.files.resume()
+    }
+
+    @Test(
+        "clients that leave brokers behind, one after the other: sixteen stay, and the next client is served without local files"
+    )
+    func manyClients() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let scene = try Scene(wait: 60)
+        scene.client.closeAbruptly()
+        scene.files.hang()
+        // The kernel asks one thing at a time in a directory: not each of them is at the file system itself.
+        func isAtOpen(_ broker: ProcessEntry) -> Bool {
+            (try? String(contentsOfFile: "/proc/\(broker.pid)/syscall", encoding: .utf8))?.hasPrefix("437 ") == true
+        }
+        for round in 0..<20 {
+            let client = try scene.daemon.connect()
+            let call = try client.beginTool(
+                "ssh_upload_file",
+                [
+                    "local_path": .string("\(scene.files.path)/d\(round)/f"),
+                    "remote_path": .string(scene.place.file("u")),
+                ])
+            if round < 16 {
+                try waitUntil("a broker that hangs at openat2(2)") {
+                    scene.daemon.fileBrokers().count(where: isAtOpen) > round
+                }
+            } else {
+                let told = try call.waitForTool(timeout: .seconds(20))
+                #expect(told.isError && told.text.contains("have not ended"), "\(told)")
+                let status = try client.callTool("ssh_connection_status")
+                #expect(!status.isError)
+            }
+            client.closeAbruptly()
+        }
+        #expect(scene.daemon.fileBrokers().count <= 16)
+        scene.files.resume()
+        try waitUntil("their end") { scene.daemon.fileBrokers().isEmpty }
+        let client = try scene.daemon.connect()
+        let fine = try client.callTool(
+            "ssh_upload_file",
+            ["local_path": .string(scene.local.file("f")), "remote_path": .string(scene.place.file("fine"))])
+        #expect(fine["uploaded"] == true, "\(fine)")
+        client.closeAbruptly()
+    }
+
+    @Test("a host's socket on a file system that hangs does not hold up a reload")
+    func socket() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let scene = try Scene { files in
+            [
+                "local_roots": .null,
+                "hosts": ["far": ["socket": .string("\(files.path)/d/sock"), "user": "u", "host": "h"]],
+            ]
+        }
+        scene.files.hang()
+        let before = scene.daemon.logCount(of: "\"config reloaded\"")
+        let reloaded = try Self.fastest {
+            scene.daemon.signal(SIGHUP)
+            try waitUntil("the reload") { scene.daemon.logCount(of: "\"config reloaded\"") > before }
+        }
+        #expect(reloaded < Self.bound)
+        scene.files.resume()
     }
 
     @Test("files of a broker that is killed are lost, and that is told when they are to get their names")

@@ -26,6 +26,8 @@ enum Conduct: String {
     case mute
     /// Tells the supervisor that the worker has its answer, which has none.
     case liar
+    /// Gives the worker a file whose size no arithmetic survives.
+    case huge
 }
 
 func fail(_ what: String) -> Never {
@@ -71,7 +73,7 @@ func misbehave(_ conduct: Conduct) throws -> Never {
     switch conduct {
     case .mute: while true { pause() }
     case .early: try supervisor.send(FromFileBroker.looking(place: .max))
-    case .wrongID, .surplus, .oversized, .garbage, .endless, .silent, .liar: break
+    case .wrongID, .surplus, .oversized, .garbage, .endless, .silent, .liar, .huge: break
     }
     if conduct == .endless {
         let line = Array((String(repeating: "x", count: 4000) + "\n").utf8)
@@ -86,6 +88,15 @@ func misbehave(_ conduct: Conduct) throws -> Never {
     switch conduct {
     case .wrongID: try supervisor.send(FromFileBroker.done, requestID: id &+ 1)
     case .liar: try supervisor.send(FromFileBroker.done, requestID: id)
+    case .huge:
+        var packet: [UInt8] = [Frame.version, 0, 0, 0]
+        withUnsafeBytes(of: id.littleEndian) { packet += $0 }
+        packet.append(1)
+        withUnsafeBytes(of: (UInt64(1) << 63 + 5).littleEndian) { packet += $0 }
+        let zero = OwnedFD(taking: open("/dev/zero", O_RDONLY | O_CLOEXEC))
+        guard csd_send_message(4, packet, packet.count, [zero.rawValue], 1) >= 0 else { fail("errno \(errno)") }
+        try supervisor.send(FromFileBroker.done, requestID: id)
+        exit(0)
     case .surplus:
         let packet = try FromFileBroker.done.encoded(requestID: id)
         let null = OwnedFD(taking: open("/dev/null", O_RDONLY | O_CLOEXEC))

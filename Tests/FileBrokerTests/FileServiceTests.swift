@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import IPC
+import Sandbox
 import TestSupport
 import Testing
 
@@ -134,6 +135,43 @@ import Testing
         broker.end()
         #expect(rmdir(directory.path) == 0, "it is not empty")
         mkdir(directory.path, 0o700)
+    }
+
+    @Test("an answer that the worker does not get is told as such, and a new file is dropped with it")
+    func undelivered() throws {
+        let directory = try TemporaryDirectory()
+        let broker = try Broker(FilePolicy(roots: [directory.path], home: nil))
+        defer { broker.end() }
+        _ = try broker.told()
+        // The worker reads nothing, until no refusal finds room.
+        var outcome = FromFileBroker.refused
+        for id in 1...5000 as ClosedRange<UInt32> where outcome == .refused {
+            try broker.supervisor.send(ToFileBroker.open(path: "/etc/passwd"), requestID: id)
+            outcome = try broker.told().message
+        }
+        #expect(outcome == .undelivered(errno: UInt32(EAGAIN)))
+        for handle in 1...40 as ClosedRange<UInt32> {
+            try broker.supervisor.send(
+                ToFileBroker.create(handle: handle, path: directory.file("f\(handle)")), requestID: handle)
+            #expect(try broker.told().message == .undelivered(errno: UInt32(EAGAIN)))
+        }
+        var byte: UInt8 = 0
+        while recv(broker.worker.rawValue, &byte, 1, Int32(MSG_DONTWAIT)) > 0 {}
+        let created = try broker.ask(.create(handle: 50, path: directory.file("more")), 6000)
+        #expect(created.outcome == .done && created.answer == .created(handle: 50), "\(created)")
+        close(created.file)
+    }
+
+    @Test("a broker takes as many descriptors as its user may have: what others send counts against its limit")
+    func limit() async {
+        await #expect(processExitsWith: .success) {
+            var before = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &before)
+            try FileConfinement.limits(fileSize: 0).apply()
+            var now = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &now)
+            exit(now.rlim_cur == before.rlim_max ? 0 : 3)
+        }
     }
 
     @Test("sixteen files and no more are kept")

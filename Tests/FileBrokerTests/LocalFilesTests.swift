@@ -8,6 +8,21 @@ import Testing
 
 /// What a file broker opens for a worker, and what it refuses.
 @Suite struct LocalFilesTests {
+    @Test("however many and long the roots are, a refusal says what to do, names some, and counts the others")
+    func manyRoots() {
+        let name = String(repeating: "r", count: 100)
+        let rules = LocalRules(roots: (0..<401).map { LocalRoot(leftOut: "/\(name)\($0)") }, home: nil)
+        let long = "/" + String(repeating: "x", count: 4094)
+        #expect {
+            try rules.judge(asked: long)
+        } throws: { error in
+            guard let sentence = (error as? LocalRefusal)?.sentence else { return false }
+            return sentence.utf8.count <= FileAnswer.maximumReason && sentence.hasSuffix(" others.")
+                && sentence.contains("Use a path in one of those below, or ask the user")
+                && sentence.contains("/\(name)0, ")
+        }
+    }
+
     /// A tree of its own: home/.ssh/id, home/notes, root/in, root/sub/, and links that lead out.
     private final class Tree {
         let directory: TemporaryDirectory

@@ -38,8 +38,17 @@ private let fullest = AuditCall(
 /// Texts that a failure carries whole.
 private let shortTexts = extremeTexts.filter { $0.utf8.count < 8192 } + [String(repeating: "x", count: 8192)]
 
+/// Paths as long as the kernel resolves them.
+private let paths =
+    extremeTexts.filter { $0.utf8.count < 4096 } + [
+        String(repeating: "x", count: 4095), String(repeating: "漢", count: 1365),
+    ]
+
 private let localFailures: [LocalFailure] =
-    [.closed, .clientGone, .tooMany, .downloads(.max), .noSuchDownload, .waited, .stuck(4)]
+    [
+        .closed, .clientGone, .tooMany, .downloads(.max), .noSuchDownload, .waited, .stuck(4),
+        .undelivered(errno: .max), .leaving(16),
+    ]
     + shortTexts.flatMap { text in
         [
             .silent(path: text), .commitUnknown(path: text), .lost(path: text, silent: text), .unsteady(path: text),
@@ -68,8 +77,8 @@ extension ToFileBroker: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [ToFileBroker] {
-        [.setup, .policy, .commit(handle: .max), .abandon(handle: 0)] + extremeTexts.map { .open(path: $0) }
-            + extremeTexts.map { .create(handle: 0x0102_0304, path: $0) }
+        [.setup, .policy, .commit(handle: .max), .abandon(handle: 0)] + paths.map { .open(path: $0) }
+            + paths.map { .create(handle: 0x0102_0304, path: $0) }
     }
 }
 
@@ -78,7 +87,10 @@ extension FromFileBroker: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [FromFileBroker] {
-        [.looking(place: .max), .ready(landlockABI: 7), .done, .refused, .rootChanged(root: 0x0102_0304)]
+        [
+            .looking(place: .max), .ready(landlockABI: 7), .done, .refused, .rootChanged(root: 0x0102_0304),
+            .undelivered(errno: .max),
+        ]
     }
 }
 
@@ -87,8 +99,8 @@ extension FileAnswer: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [FileAnswer] {
-        [.opened(size: 0), .opened(size: .max), .created(handle: .max), .committed]
-            + extremeTexts.map { .refused(rule: "local_roots", reason: $0) }
+        [.opened(size: 0), .opened(size: UInt64(Int64.max)), .created(handle: .max), .committed]
+            + shortTexts.filter { $0.utf8.count <= 7168 }.map { .refused(rule: "local_roots", reason: $0) }
     }
 }
 
@@ -110,7 +122,7 @@ extension ToWorker: SampledMessage {
     }
 
     private static var fileSamples: [Files] {
-        [0, UInt32.max].flatMap { [.broker($0), .answered(broker: $0), .brokerEnded($0)] as [Files] }
+        [0, UInt32.max].flatMap { [.broker($0), .answered(broker: $0, handle: $0), .brokerEnded($0)] as [Files] }
             + localFailures.map { .failed($0) }
     }
 
@@ -170,7 +182,7 @@ extension ToSupervisor: SampledMessage {
     }
 
     private static var fileSamples: [Files] {
-        extremeTexts.map { .open(path: $0) } + extremeTexts.map { .create(path: $0) }
+        paths.map { .open(path: $0) } + paths.map { .create(path: $0) }
             + [0, UInt32.max].map { .commit(handle: $0) } + [0, UInt32.max].map { .abandon(handle: $0) }
     }
 

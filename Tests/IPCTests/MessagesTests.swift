@@ -82,6 +82,27 @@ struct MessagesTests {
         check(AuditOutcome.Ending.self)
     }
 
+    @Test func `a path that the kernel would not resolve is refused, and so is a size that no file has`() throws {
+        func text(_ count: Int) -> [UInt8] {
+            withUnsafeBytes(of: UInt32(count).littleEndian, Array.init)
+                + [UInt8](repeating: UInt8(ascii: "/"), count: count)
+        }
+        let header: [UInt8] = [2, 0, 0, 0, 1, 0, 0, 0]
+        for count in [4095, 4096, 32_760] {
+            for kind in [1, 2] as [UInt8] {
+                let message = try? ToSupervisor.decode((header + [2, kind] + text(count))[...])
+                #expect((message != nil) == (count <= 4095))
+            }
+            let broker = try? ToFileBroker.decode((header + [3] + text(count))[...])
+            #expect((broker != nil) == (count <= 4095))
+        }
+        func size(_ value: UInt64) -> [UInt8] { withUnsafeBytes(of: value.littleEndian, Array.init) }
+        #expect((try? FileAnswer.decode((header + [1] + size(UInt64(Int64.max)))[...])) != nil)
+        for value in [UInt64(Int64.max) + 1, 1 << 63 + 5, .max] {
+            #expect((try? FileAnswer.decode((header + [1] + size(value))[...])) == nil)
+        }
+    }
+
     @Test func `the layout is version, three zeros, request id, subject, number, fields, all little-endian`() throws {
         func expect(_ message: some IPCMessage, _ id: UInt32, _ packet: [UInt8]) throws {
             #expect(try message.encoded(requestID: id) == packet)
@@ -200,7 +221,7 @@ struct MessagesTests {
         expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(10))
         let command: [UInt8] = [0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [2] + command + command), fails: .badValue)
-        for kind in [0] + Array(UInt8(16)...UInt8.max) {
+        for kind in [0] + Array(UInt8(18)...UInt8.max) {
             expect(ToWorker.self, packet([2, 3, kind]), fails: .unknownTag(kind))
         }
         // There is an exit code, or there is none.

@@ -12,8 +12,10 @@ import Testing
         .tell(.files(.failed(failure)), requestID: id)
     }
 
-    private static func told(by broker: FileRequests.Broker, _ id: UInt32) -> FileRequests.Action {
-        .tell(.files(.answered(broker: broker)), requestID: id)
+    private static func told(
+        by broker: FileRequests.Broker, _ id: UInt32, handle: UInt32 = 0
+    ) -> FileRequests.Action {
+        .tell(.files(.answered(broker: broker, handle: handle)), requestID: id)
     }
 
     /// Requests whose first broker is ready, at time 0.
@@ -33,7 +35,7 @@ import Testing
         #expect(
             requests.take(.create(path: path), 2, isOpen: true, now: 0)
                 == [.ask(1, .create(handle: 1, path: path), requestID: 2)])
-        #expect(requests.received(.done, 2, from: 1, now: 0) == [told(by: 1, 2)])
+        #expect(requests.received(.done, 2, from: 1, now: 0) == [told(by: 1, 2, handle: 1)])
         return requests
     }
 
@@ -82,6 +84,39 @@ import Testing
         #expect(
             requests.received(.ready(landlockABI: 6), 0, from: 2, now: 11_003)
                 == [.ask(2, .open(path: "/r/fine"), requestID: 3)])
+    }
+
+    @Test("an answer that a broker could not hand over is told, and its place among the sixteen is free")
+    func undelivered() {
+        var requests = Self.ready()
+        for id in 2...40 as ClosedRange<UInt32> {
+            #expect(
+                requests.take(.create(path: "/r/new"), id, isOpen: true, now: 0)
+                    == [.ask(1, .create(handle: id - 1, path: "/r/new"), requestID: id)])
+            #expect(
+                requests.received(.undelivered(errno: 109), id, from: 1, now: 0)
+                    == [Self.told(.undelivered(errno: 109), id)])
+        }
+        var committing = Self.holding()
+        _ = committing.take(.commit(handle: 1), 3, isOpen: true, now: 0)
+        #expect(
+            committing.received(.undelivered(errno: 11), 3, from: 1, now: 0)
+                == [Self.told(.commitUnknownAfter(.noAnswer, path: "/r/new"), 3)])
+        #expect(committing.received(.undelivered(errno: 11), 3, from: 1, now: 0) == nil)
+    }
+
+    @Test("however long the paths that wait are, a turn does not last for them")
+    func longPaths() {
+        for isStart in [true, false] {
+            var requests = isStart ? FileRequests(policy: Self.policy, now: 0) : Self.ready()
+            let long = "/mnt/dead/" + String(repeating: "a/", count: 2042)
+            for id in 10...500 as ClosedRange<UInt32> { _ = requests.take(.open(path: long), id, isOpen: true, now: 0) }
+            var actions: [FileRequests.Action] = []
+            if isStart { _ = requests.received(.looking(place: 1), 0, from: 1, now: 0) }
+            let time = ContinuousClock().measure { actions = requests.advance(now: 10_000) }
+            #expect(actions.count >= 491)
+            #expect(time < .milliseconds(800), "\(time)")
+        }
     }
 
     @Test("files of a broker that was killed are lost, and that is told; a commit that hung is unknown")

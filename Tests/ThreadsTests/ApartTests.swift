@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Threads
@@ -46,6 +47,67 @@ import Testing
         }
         let done = try await apart.run(within: .seconds(20)) { 7 }
         #expect(done == 7)
+    }
+
+    private final class Counter: Sendable {
+        let count = Mutex(0)
+    }
+
+    @Test("work behind work that hangs has a thread within two seconds, long before that is told to be late")
+    func goesOn() async throws {
+        let apart = Apart(name: "test", threads: 2)
+        let gate = Gate()
+        let begun = Counter()
+        let hung = (0..<2).map { _ in
+            Task {
+                do throws(Apart.Interruption) {
+                    try await apart.run(within: .seconds(60)) {
+                        begun.count.withLock { $0 += 1 }
+                        gate.wait()
+                    }
+                    return true
+                } catch {
+                    return false
+                }
+            }
+        }
+        while begun.count.withLock({ $0 }) < 2 { await Task.yield() }
+        let clock = ContinuousClock()
+        let began = clock.now
+        #expect(try await apart.run(within: .seconds(20)) { 7 } == 7)
+        #expect(clock.now - began < .seconds(10))
+        gate.open()
+        for task in hung { #expect(await task.value) }
+    }
+
+    @Test("work that was never begun is not said to be late")
+    func crowded() async {
+        let apart = Apart(name: "test", threads: 25, queueing: .seconds(6))
+        let gate = Gate()
+        let counts = await withTaskGroup(of: Apart.Interruption?.self) { group in
+            for _ in 0..<60 {
+                group.addTask {
+                    do throws(Apart.Interruption) {
+                        try await apart.run(within: .seconds(3)) { gate.wait() }
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            var counts = (late: 0, crowded: 0)
+            for await end in group {
+                switch end {
+                case .late: counts.late += 1
+                case .crowded: counts.crowded += 1
+                case .cancelled, .none: break
+                }
+            }
+            return counts
+        }
+        gate.open()
+        // 25 threads, and 24 in their place.
+        #expect(counts.late == 49 && counts.crowded == 11, "\(counts)")
     }
 
     @Test("a cancelled task does not wait for its work")

@@ -97,6 +97,8 @@ struct ConnectionTable {
         static let refusal = 10_000
         static let release = 20_000
         static let drain = 5_000
+        /// A daemon that stops waits no longer, whoever cannot be killed: README promises five seconds.
+        static let stop = 5_100
         static let cancelling = 30_000
     }
 

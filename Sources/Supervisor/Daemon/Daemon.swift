@@ -152,10 +152,7 @@ final class Daemon {
         }
         hear(speaking, turn)
         forwards.answer(in: turn, log: { connections[$0]?.log }) { message, requestID, id in
-            guard let connection = connections[id] else { return }
-            send(id, connection) { worker throws(IPCError) in
-                try worker.channel.send(ToWorker.forwards(message), requestID: requestID)
-            }
+            send(.forwards(message), requestID, to: id)
         }
         if audit.hasWork {
             repeat { audit.tend(now: now()) } while audit.hasWork && !turn.isOver
@@ -172,7 +169,7 @@ final class Daemon {
             default:
                 guard !table.draining else { return endNow() }
                 Log.write(.info, "stopping", ["connections": .number(table.entries.count)])
-                giveUp = now() + ConnectionTable.Bound.drain + 1000
+                giveUp = now() + ConnectionTable.Bound.stop
                 perform(table.drain(now: now()))
                 forwards.drain()
             }
@@ -231,6 +228,13 @@ extension Daemon: FileBrokerHost {
             kill(id, "it does not take messages (\(error))")
         }
         return true
+    }
+
+    var leavingWorkers: Int {
+        connections.values.count { connection in
+            connection.worker != nil
+                && (connection.killedBecause != nil || table.entries[connection.id]?.phase == .releasing)
+        }
     }
 
     func giveUp(_ id: ConnectionTable.ID) { kill(id, "it does not take messages") }

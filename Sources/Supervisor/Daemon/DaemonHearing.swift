@@ -75,10 +75,7 @@ extension Daemon {
     }
 
     func refuseFiles(_ requestID: UInt32, _ id: ConnectionTable.ID) {
-        guard let connection = connections[id] else { return }
-        send(id, connection) { worker throws(IPCError) in
-            try worker.channel.send(ToWorker.files(.failed(.clientGone)), requestID: requestID)
-        }
+        send(.files(.failed(.clientGone)), requestID, to: id)
     }
 
     func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: ConnectionTable.ID) {
@@ -91,9 +88,7 @@ extension Daemon {
         guard let connection = connections[id] else { return }
         switch audit.record(word, requestID, in: &connection.calls, log: connection.log, now: now()) {
         case .begun(let size):
-            send(id, connection) { worker throws(IPCError) in
-                try worker.channel.send(ToWorker.audit(.begun), requestID: requestID)
-            }
+            send(.audit(.begun), requestID, to: id)
             connection.audit.spend(size, now: now())
             guard connection.end == nil, let paid = connection.audit.paid(now: now()) else { return }
             pause(id, connection, until: paid)

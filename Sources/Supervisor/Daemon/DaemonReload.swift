@@ -36,10 +36,7 @@ extension Daemon {
             at: configPath, socket: socket.path, auditLog: audit.realPath, environment: environment, programs: programs)
         files.configure(filePolicy, now: now(), self)
         table.waitMilliseconds = new.clientWaitSeconds * 1000
-        for (id, entry) in table.entries where entry.isToServe {
-            guard let connection = connections[id] else { continue }
-            send(id, connection) { worker throws(IPCError) in try worker.send(policy: policies.serving) }
-        }
+        for (id, entry) in table.entries where entry.isToServe { sendPolicy(to: id) }
         Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
     }
 }

@@ -11,8 +11,8 @@ extension Daemon {
             case .close(let id, let reason): close(id, reason)
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
-            case .proceed(let id): tell(id, .proceed)
-            case .refuse(let id, let refusal): tell(id, .refuseClient(refusal))
+            case .proceed(let id): send(.life(.proceed), to: id)
+            case .refuse(let id, let refusal): send(.life(.refuseClient(refusal)), to: id)
             case .files(let id, let request, let requestID): answer(request, requestID, id)
             case .refuseFiles(let id, let requestID): refuseFiles(requestID, id)
             case .audit(let id, let word, let requestID): record(word, requestID, id)
@@ -32,12 +32,8 @@ extension Daemon {
             connections[id] = Connection(id, peer: peer, client: consume null, now: now())
             return perform(actions)
         }
-        guard canceller.ready, let connection = connections[canceller.id] else { return }
-        for message in forwards.handOver(to: canceller.id) {
-            send(canceller.id, connection) { worker throws(IPCError) in
-                try worker.channel.send(ToWorker.forwards(message))
-            }
-        }
+        guard canceller.ready, connections[canceller.id] != nil else { return }
+        for message in forwards.handOver(to: canceller.id) { send(.forwards(message), to: canceller.id) }
         if !forwards.hasWork { perform(table.nothingToCancel(now: now())) }
     }
 
@@ -88,25 +84,29 @@ extension Daemon {
     }
 
     func drain(_ id: ConnectionTable.ID) {
-        guard let connection = connections[id] else { return }
         // A little less than until the kill, so that a worker whose time is up still ends by itself.
-        let message = ToWorker.life(.drain(milliseconds: UInt32(ConnectionTable.Bound.drain - 500)))
-        send(id, connection) { worker throws(IPCError) in try worker.channel.send(message) }
+        send(.life(.drain(milliseconds: UInt32(ConnectionTable.Bound.drain - 500))), to: id)
     }
 
-    func tell(_ id: ConnectionTable.ID, _ word: ToWorker.Life) {
-        guard let connection = connections[id] else { return }
-        send(id, connection) { worker throws(IPCError) in try worker.channel.send(ToWorker.life(word)) }
+    /// Sends a worker a message. Where its channel has no room now, it waits in the worker's outbox, as answers of file brokers do.
+    func send(
+        _ message: ToWorker, _ requestID: UInt32 = 0, descriptor: SharedFD? = nil, to id: ConnectionTable.ID
+    ) {
+        guard connections[id]?.worker != nil else { return }
+        switch message {
+        case .life, .files, .audit: files.deliver(message, requestID, descriptor, to: id, now: now(), self)
+        // Long ones, and as many as it asks for: they are not kept for one that does not read.
+        case .forwards: if !tell(id, message, requestID: requestID, descriptor: descriptor) { giveUp(id) }
+        }
     }
 
-    func send(_ id: ConnectionTable.ID, _ connection: Connection, _ body: (WorkerProcess) throws(IPCError) -> Void) {
-        guard let worker = connection.worker else { return }
+    /// Sends a worker at work the policy of now.
+    func sendPolicy(to id: ConnectionTable.ID) {
         do throws(IPCError) {
-            try body(worker)
-        } catch IPCError.closed {
-            // It is ending; the pidfd tells how.
+            send(.life(.policy), descriptor: SharedFD(try policies.serving.duplicateForChild()), to: id)
         } catch {
-            kill(id, "it does not take messages (\(error))")
+            // It would go on by the old one.
+            kill(id, "it cannot be given the new policy (\(error))")
         }
     }
 

@@ -57,11 +57,6 @@ final class WorkerProcess {
         }
     }
 
-    /// Sends a policy to a worker at work.
-    func send(policy: borrowing OwnedFD) throws(IPCError) {
-        try channel.send(ToWorker.life(.policy), descriptor: policy.duplicateForChild())
-    }
-
     /// Ends the worker and every `ssh` that it started.
     func killGroup() {
         guard !isReaped else { return }

@@ -7,6 +7,8 @@ protocol FileBrokerHost: AnyObject {
     /// Sends a message to the worker of a connection, where it still has one.
     /// - Returns: false where its channel has no room for it now.
     func tell(_ connection: ConnectionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool
+    /// Workers that have no client any more or were killed, and have not ended.
+    var leavingWorkers: Int { get }
     /// A worker takes no messages.
     func giveUp(_ connection: ConnectionTable.ID)
     /// A line of what this connection makes the daemon log.

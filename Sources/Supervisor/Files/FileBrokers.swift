@@ -6,8 +6,10 @@ final class FileBrokers {
     /// What of a broker is watched.
     enum Source { case process, channel, log }
 
-    /// Brokers of all workers that were killed and have not ended.
-    private static let maximumStuck = 16
+    /// Programs that may be there though nothing is asked of them any more: workers whose clients have gone, and brokers that were
+    /// killed, told to end, or whose worker has gone. They may wait for file systems that do not answer. With so many no broker is
+    /// started, so that no further worker or broker can come to hang there.
+    static let maximumLeaving = 16
 
     private struct Running {
         let connection: ConnectionTable.ID
@@ -117,6 +119,7 @@ final class FileBrokers {
                             "landlock_abi": .number(Int(abi)),
                         ])
                 }
+                if case .undelivered(let code) = message { noteUndelivered(code, connection, host) }
                 guard let actions = requests[connection]?.received(message, id, from: broker.number, now: now) else {
                     return violated(broker, .outOfTurn, "it sent a message out of turn", now, host)
                 }
@@ -129,6 +132,17 @@ final class FileBrokers {
         } catch {
             violated(broker, .brokeProtocol, "it broke the protocol (\(error))", now, host)
         }
+    }
+
+    private func noteUndelivered(_ code: UInt32, _ connection: ConnectionTable.ID, _ host: some FileBrokerHost) {
+        let mend =
+            Int32(clamping: code) == ETOOMANYREFS
+            ? "find the program of this user that does not receive the descriptors that it is sent, unix(7), or raise the limit "
+                + "of open files (LimitNOFILE=, ulimit -n)"
+            : "the worker does not read, or memory is short; if it stays so, restart the client"
+        host.log(
+            connection, .warning, "a file broker could not hand its answer over",
+            ["connection": .number(Int(connection)), "errno": .number(Int(code)), "mend": .text(mend)])
     }
 
     private func violated(
@@ -181,13 +195,21 @@ final class FileBrokers {
 
     // MARK: What workers are told
 
+    /// Sends a worker what others than brokers have to say, behind what waits for it already.
+    func deliver(
+        _ message: ToWorker, _ requestID: UInt32, _ descriptor: SharedFD?, to connection: ConnectionTable.ID, now: Int,
+        _ host: some FileBrokerHost
+    ) {
+        tell(connection, message, requestID, descriptor, now, host)
+    }
+
     private func tell(
         _ connection: ConnectionTable.ID, _ message: ToWorker, _ id: UInt32, _ descriptor: SharedFD?, _ now: Int,
         _ host: some FileBrokerHost
     ) {
         if outboxes[connection] == nil, host.tell(connection, message, requestID: id, descriptor: descriptor) { return }
         // A worker that has gone is told nothing.
-        guard requests[connection]?.isClosed == false else { return }
+        guard requests[connection]?.isClosed != true else { return }
         let outbox = outboxes[connection] ?? Outbox()
         outboxes[connection] = outbox
         retry = retry ?? now + Outbox.pause
@@ -227,13 +249,18 @@ final class FileBrokers {
         running.first { $0.value.connection == connection && $0.value.number == number }.map { ($0.key, $0.value) }
     }
 
+    private func isLeaving(_ broker: Running) -> Bool {
+        broker.process.isKilled || broker.process.channelDescriptor == nil
+            || requests[broker.connection]?.isClosed != false
+    }
+
     private func start(
         _ number: FileRequests.Broker, _ leftOut: [Int], _ connection: ConnectionTable.ID, _ now: Int,
         _ host: some FileBrokerHost
     ) {
-        let stuck = running.values.count { $0.process.isKilled }
-        guard stuck < Self.maximumStuck else {
-            return notStarted(number, .stuck(UInt32(stuck)), connection, now, host)
+        let leaving = running.values.count(where: isLeaving) + host.leavingWorkers
+        guard leaving < Self.maximumLeaving else {
+            return notStarted(number, .leaving(UInt32(leaving)), connection, now, host)
         }
         let found = places.first { access($0, X_OK) == 0 }
         do throws(ProgramFailure) {

@@ -193,13 +193,15 @@ struct FileRequests {
             free(broker)
             switch request.ask {
             case .open: break
-            case .create(let path): files[request.handle] = File(path: path, holder: broker)
+            case .create(let path):
+                files[request.handle] = File(path: path, holder: broker)
+                return answered(by: broker, id, handle: request.handle) + proceed(now: now)
             case .commit: files[request.handle] = nil
             case .abandon:
                 files[request.handle] = nil
                 return proceed(now: now)
             }
-            return [.tell(.files(.answered(broker: broker)), requestID: id)] + proceed(now: now)
+            return answered(by: broker, id) + proceed(now: now)
         case (.busy(let request), .refused) where request.id == id:
             free(broker)
             switch request.ask {
@@ -207,16 +209,31 @@ struct FileRequests {
             case .commit: files[request.handle] = nil
             case .abandon: return nil
             }
-            return [.tell(.files(.answered(broker: broker)), requestID: id)] + proceed(now: now)
+            return answered(by: broker, id) + proceed(now: now)
+        case (.busy(let request), .undelivered(let code)) where request.id == id:
+            free(broker)
+            switch request.ask {
+            case .open, .create: return fail(id, .undelivered(errno: code)) + proceed(now: now)
+            case .commit:
+                // It was done or refused, and only the broker knows.
+                guard let path = files.removeValue(forKey: request.handle)?.path else { return proceed(now: now) }
+                return fail(id, .commitUnknownAfter(.noAnswer, path: path)) + proceed(now: now)
+            case .abandon: return nil
+            }
         case (.busy(let request), .rootChanged(let root)) where request.id == id:
             guard state.roots.indices.contains(Int(root)) else { return nil }
             switch request.ask {
             case .open(let path), .create(let path): return move(request, path, from: broker, Int(root), now: now)
             case .commit, .abandon: return nil
             }
-        case (.starting, .done), (.starting, .refused), (.starting, .rootChanged), (.idle, _), (.busy, _), (.ending, _):
+        case (.starting, .done), (.starting, .refused), (.starting, .rootChanged), (.starting, .undelivered),
+            (.idle, _), (.busy, _), (.ending, _):
             return nil
         }
+    }
+
+    private func answered(by broker: Broker, _ id: UInt32, handle: UInt32 = 0) -> [Action] {
+        [.tell(.files(.answered(broker: broker, handle: handle)), requestID: id)]
     }
 
     private mutating func free(_ broker: Broker) {
@@ -339,8 +356,7 @@ struct FileRequests {
 
     /// Requests that waited for the same directory get the same answer, because it did not answer while they waited.
     private mutating func failNeighbours(of path: String) -> [Action] {
-        let directory = Self.directory(of: path)
-        return failWaiting { Self.directory(of: $0) == directory }
+        failWaiting { PathComponents.areNeighbours($0, path) }
     }
 
     /// Those that wait for such paths are told that these do not answer.
@@ -356,12 +372,6 @@ struct FileRequests {
         }
         waiting = others
         return actions
-    }
-
-    /// By the text, with its last slash.
-    private static func directory(of path: String) -> [UInt8] {
-        let bytes = Array(path.utf8)
-        return Array(bytes.prefix((bytes.lastIndex(of: UInt8(ascii: "/")) ?? bytes.count) + 1))
     }
 
     /// A broker that was to be the current one did not get ready.

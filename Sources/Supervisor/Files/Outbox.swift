@@ -13,8 +13,8 @@ final class Outbox {
     static let pause = 5
     /// How long a worker may take nothing.
     static let patience = 10_000
-    /// Messages that may wait: an answer to each request that may wait, and what there is to say of brokers.
-    private static let maximum = 1024
+    /// Messages that may wait: answers to all calls that a worker may have, and what there is to say of brokers and of reloads.
+    private static let maximum = 2048
 
     private var items: [Item] = []
     private var stalledSince = 0

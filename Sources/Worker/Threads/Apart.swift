@@ -22,16 +22,20 @@ public final class Apart: Sendable {
     public enum Interruption: Error {
         /// The task was cancelled.
         case cancelled
-        /// The work was not done in its time.
+        /// The work was begun and not done in its time.
         case late
+        /// The work was not begun: too much of before is not done.
+        case crowded
     }
 
     private let queue: RunQueue
-    private let overdue = Overdue()
+    private let overdue: Overdue
 
     /// Runs at most `threads` pieces of work at the same time. More wait, in the order in which they came.
-    public init(name: String, threads: Int) {
+    /// - Parameter queueing: how long work with a limit waits for a thread.
+    public init(name: String, threads: Int, queueing: Duration = .seconds(30)) {
         queue = RunQueue(name: name, threads: threads)
+        overdue = Overdue(queueing: queueing)
     }
 
     /// Does `work` on one of these threads some time; nobody waits for it.
@@ -63,8 +67,9 @@ public final class Apart: Sendable {
 }
 
 extension Apart {
-    /// As `run`, for work that may wait for a disk: if it is not done within `limit`, from now on, the wait ends, and if it had begun
-    /// another thread takes the place of its thread.
+    /// As `run`, for work that may wait for a disk: if it is not done within `limit`, from when it begins, the wait ends. Work that
+    /// is not done after a second has another thread take the place of its thread, up to a bound, so that what may lie on
+    /// another disk goes on.
     public func run<Result: Sendable>(
         within limit: Duration, _ work: @escaping @Sendable () -> Result
     ) async throws(Interruption) -> Result {
@@ -73,15 +78,20 @@ extension Apart {
             await withCheckedContinuation {
                 (continuation: CheckedContinuation<Swift.Result<Result, Interruption>?, Never>) in
                 let waiting = Waiting(continuation)
-                let piece = overdue.add(within: limit) { hasBegun in
-                    if hasBegun { self.queue.replaceThread() }
-                    waiting.resume(.failure(.late))
+                let piece = overdue.add(within: limit, slow: { self.queue.replaceThread() }) { hasBegun in
+                    waiting.resume(.failure(hasBegun ? .late : .crowded))
                 }
-                guard cancellation.tell({ waiting.resume(.failure(.cancelled)) }) else { return overdue.end(piece) }
+                guard cancellation.tell({ waiting.resume(.failure(.cancelled)) }) else {
+                    overdue.end(piece)
+                    return
+                }
                 queue.add {
-                    guard !cancellation.isCancelled, self.overdue.begin(piece) else { return self.overdue.end(piece) }
+                    guard !cancellation.isCancelled, self.overdue.begin(piece) else {
+                        self.overdue.end(piece)
+                        return
+                    }
                     let result = work()
-                    self.overdue.end(piece)
+                    if self.overdue.end(piece) { self.queue.returnThread() }
                     waiting.resume(.success(result))
                 }
             }

@@ -1,29 +1,51 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Finds the pieces of work that are not done when their time is over. It looks once a second, as long as there are any: a timer
-/// for each of the many small pieces would outlive them.
+/// Finds the pieces of work that last long, and those that are not done when their time is over. It looks once a second, as long
+/// as there are any: a timer for each of the many small pieces would outlive them.
 final class Overdue: Sendable {
     private struct Piece {
-        let end: ContinuousClock.Instant
+        let limit: Duration
+        let slow: @Sendable () -> Bool
         let late: @Sendable (_ hasBegun: Bool) -> Void
+        /// When it was added, or has begun.
+        var since = ContinuousClock.now
         var hasBegun = false
+        var isSlow = false
+
+        func isLate(_ now: ContinuousClock.Instant, _ queueing: Duration) -> Bool {
+            now - since >= (hasBegun ? limit : queueing)
+        }
     }
 
     private struct State {
         var pieces: [UInt64: Piece] = [:]
+        /// Pieces that are not done and whose threads were replaced.
+        var replaced: Set<UInt64> = []
         var next: UInt64 = 0
         var isLooking = false
     }
 
+    /// A piece that lasts longer may wait for something that never comes.
+    private static let brief = Duration.seconds(1)
+
+    private let queueing: Duration
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "overdue")
 
-    /// A piece of work must be done in this time, or `late` is called, once, with whether it had begun.
-    func add(within limit: Duration, _ late: @escaping @Sendable (Bool) -> Void) -> UInt64 {
+    /// - Parameter queueing: how long a piece may wait to begin.
+    init(queueing: Duration) {
+        self.queueing = queueing
+    }
+
+    /// A piece of work must be done in this time from its beginning, or `late` is called, once, with whether it had begun. `slow` is
+    /// called once where it lasts longer than a second, and returns whether it has replaced the thread.
+    func add(
+        within limit: Duration, slow: @escaping @Sendable () -> Bool, _ late: @escaping @Sendable (Bool) -> Void
+    ) -> UInt64 {
         let (id, mustLook) = state.withLock { state in
             state.next += 1
-            state.pieces[state.next] = Piece(end: .now + limit, late: late)
+            state.pieces[state.next] = Piece(limit: limit, slow: slow, late: late)
             defer { state.isLooking = true }
             return (state.next, !state.isLooking)
         }
@@ -35,12 +57,19 @@ final class Overdue: Sendable {
     func begin(_ id: UInt64) -> Bool {
         state.withLock { state in
             state.pieces[id]?.hasBegun = true
+            state.pieces[id]?.since = .now
             return state.pieces[id] != nil
         }
     }
 
     /// The piece is done, or nobody wants it any more.
-    func end(_ id: UInt64) { state.withLock { $0.pieces[id] = nil } }
+    /// - Returns: whether its thread was replaced.
+    @discardableResult func end(_ id: UInt64) -> Bool {
+        state.withLock { state in
+            state.pieces[id] = nil
+            return state.replaced.remove(id) != nil
+        }
+    }
 
     private func lookLater() {
         queue.asyncAfter(deadline: .now() + .seconds(1)) { self.look() }
@@ -48,8 +77,16 @@ final class Overdue: Sendable {
 
     private func look() {
         let now = ContinuousClock.now
+        state.withLock { state in
+            for (id, piece) in state.pieces
+            where piece.hasBegun && !piece.isSlow && now - piece.since >= min(Self.brief, piece.limit) {
+                state.pieces[id]?.isSlow = true
+                // Under the lock, so that the piece cannot end in between.
+                if piece.slow() { state.replaced.insert(id) }
+            }
+        }
         let (late, mustGoOn) = state.withLock { state in
-            let late = state.pieces.filter { $0.value.end <= now }
+            let late = state.pieces.filter { $0.value.isLate(now, queueing) }
             for id in late.keys { state.pieces[id] = nil }
             state.isLooking = !state.pieces.isEmpty
             return (Array(late.values), state.isLooking)

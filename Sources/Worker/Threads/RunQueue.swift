@@ -16,11 +16,11 @@ public final class RunQueue: Sendable {
         var waiting = 0
         /// Threads that there may be.
         var most: Int
-        /// How many of these stand in for threads that are lost.
+        /// How many of these stand in for threads that a job holds.
         var replaced = 0
     }
 
-    /// Threads that may be given up as lost.
+    /// Threads that others may stand in for.
     private static let maximumReplaced = 24
 
     private let name: String
@@ -47,16 +47,27 @@ public final class RunQueue: Sendable {
     }
 
     /// A job holds its thread for who knows how long: another thread takes its place, up to a bound.
-    func replaceThread() {
-        let needsThread = state.withLock { state in
-            guard state.replaced < Self.maximumReplaced else { return false }
+    /// - Returns: false where as many threads were replaced as may be. Where it returns true, `returnThread` must be called when the
+    ///   job is done.
+    func replaceThread() -> Bool {
+        let (isReplaced, needsThread) = state.withLock { state in
+            guard state.replaced < Self.maximumReplaced else { return (false, false) }
             state.replaced += 1
             state.most += 1
-            guard state.jobs.count > state.waiting else { return false }
+            guard state.jobs.count > state.waiting else { return (true, false) }
             state.threads += 1
-            return true
+            return (true, true)
         }
         if needsThread { startThread() }
+        return isReplaced
+    }
+
+    /// The job whose thread was replaced is done: one thread too many ends.
+    func returnThread() {
+        state.withLock { state in
+            state.replaced -= 1
+            state.most -= 1
+        }
     }
 
     /// Starts a thread. If that fails and the queue has no other thread, the job is done here, late rather than never.
@@ -90,6 +101,12 @@ public final class RunQueue: Sendable {
             ready.wait()
             state.withLock { $0.waiting -= 1 }
             next()?()
+            let isSurplus = state.withLock { state in
+                guard state.threads > state.most else { return false }
+                state.threads -= 1
+                return true
+            }
+            if isSurplus { return }
         }
     }
 

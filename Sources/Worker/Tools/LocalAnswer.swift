@@ -16,6 +16,9 @@ public enum LocalAnswer: Sendable {
         .refused(LocalFailures.sentence(failure), rule: LocalFailures.rule(failure))
     }
 
+    /// The call was cancelled while it waited.
+    public static var cancelled: LocalAnswer { .refused("The call was cancelled.", rule: "") }
+
     /// The broker has said nothing of the request, though the supervisor was told so.
     public static var unanswered: LocalAnswer { .failed(.ended(.noAnswer)) }
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import IPC
 
 /// Sentences for why the supervisor gave no local file, each with what to do next.
@@ -7,7 +8,7 @@ enum LocalFailures {
         switch failure {
         case .closed: "capability"
         case .clientGone, .tooMany, .downloads, .noSuchDownload, .silent, .waited, .commitUnknown, .commitUnknownAfter,
-            .lost, .lostAfter, .ended, .unavailable, .stuck, .unsteady:
+            .lost, .lostAfter, .ended, .unavailable, .stuck, .unsteady, .undelivered, .leaving:
             ""
         }
     }
@@ -55,7 +56,24 @@ enum LocalFailures {
             return
                 "The directory in local_roots that \(shown(path)) lies in was replaced again and again meanwhile. Nothing was "
                 + "done; try again when that is over."
+        case .leaving(let count):
+            return
+                "No local file can be opened: \(count) programs that worked for earlier connections or requests have not ended; "
+                + "they may wait for file systems that do not answer. Nothing was done. Try again when they have ended, and ask "
+                + "the user to look at the mounts if it stays so."
+        case .undelivered(let code): return undelivered(code)
         }
+    }
+
+    private static func undelivered(_ code: UInt32) -> String {
+        let why =
+            Int32(clamping: code) == ETOOMANYREFS
+            ? "more open files are under way between the user's programs than the limit of open files (ulimit -n) allows. Try again "
+                + "later. If it stays so, ask the user to find the program that does not take what it is sent, or to raise "
+                + "that limit for the daemon."
+            : "its way to this connection is full or broken (\(String(cString: strerror(Int32(clamping: code))))). Try again with "
+                + "fewer transfers at once."
+        return "The local file was not handed over, and nothing was changed: \(why)"
     }
 
     static let lookAtMount =

@@ -6,9 +6,6 @@ internal import Threads
 
 /// The local side of a transfer: descriptors from a file broker.
 enum LocalTransfer {
-    /// Longest path in bytes, PATH_MAX less its NUL.
-    private static let maximumPath = 4095
-
     static let arguments = ["local_path", "remote_path", "host", "sha256"]
     static let checksum = Schema.boolean("Verify")
 
@@ -19,24 +16,31 @@ enum LocalTransfer {
             throw Arguments.Mistake(
                 sentence: "Argument \"local_path\" must be an absolute path, not \"\(path.prefix(200))\".")
         }
-        guard path.utf8.count <= maximumPath else {
+        guard path.utf8.count <= Frame.maximumPath else {
             throw Arguments.Mistake(
                 sentence:
-                    "Argument \"local_path\" is \(path.utf8.count) bytes long; paths have at most \(maximumPath).")
+                    "Argument \"local_path\" is \(path.utf8.count) bytes long; paths have at most \(Frame.maximumPath)."
+            )
         }
         return path
     }
 
+    /// Bytes that an upload moves: what is sent and, where it is verified, what is read back.
+    static func work(_ size: UInt64, verifies: Bool) -> Int64 {
+        let (twice, overflow) = size.multipliedReportingOverflow(by: 2)
+        return verifies ? (overflow ? .max : Int64(clamping: twice)) : Int64(clamping: size)
+    }
+
     private static var reason: String { String(cString: strerror(errno)) }
 
-    /// How long a piece of a file may take. A disk that answers takes seconds at most.
+    /// How long a piece of a file may take from when it is begun. A disk that answers takes seconds at most.
     private static let patience = Duration.seconds(20)
     /// How long what is still to be flushed of a file may take.
     private static let flushing = Duration.seconds(600)
 
     /// Touches a file apart from the tasks, because its disk may be slow or hang. Cancelling the task ends the waiting.
     private static func onDisk<Result: Sendable, Failure>(
-        cancelled: Failure, late: Failure, within limit: Duration = patience,
+        cancelled: Failure, late: Failure, crowded: Failure, within limit: Duration = patience,
         _ work: @escaping @Sendable () throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         let result: Swift.Result<Result, Failure>
@@ -46,15 +50,33 @@ enum LocalTransfer {
             switch error {
             case .cancelled: throw cancelled
             case .late: throw late
+            case .crowded: throw crowded
             }
         }
         return try result.get()
+    }
+
+    /// The same for a piece of the file at this path, in the middle of a transfer.
+    private static func onDisk<Result: Sendable>(
+        _ path: String, within limit: Duration = patience,
+        _ work: @escaping @Sendable () throws(SFTPError) -> Result
+    ) async throws(SFTPError) -> Result {
+        try await onDisk(
+            cancelled: .cancelled, late: .local(detail: silent(path)), crowded: .local(detail: crowded(path)),
+            within: limit, work)
     }
 
     /// The file system of a local file does not answer.
     private static func silent(_ path: String) -> String {
         "The file system of \(FileFailures.shown(path)) does not answer any more; the transfer was given up. "
             + LocalFailures.lookAtMount
+    }
+
+    /// The file system of a local file was not asked: the threads for that are held by other files.
+    private static func crowded(_ path: String) -> String {
+        "The transfer was given up before \(FileFailures.shown(path)) was touched again: earlier transfers of this connection "
+            + "still wait for file systems that do not answer, and as many as may. Try again when they answer, or in a new "
+            + "connection."
     }
 
     /// What is uploaded. That it changes meanwhile is an error.
@@ -70,7 +92,8 @@ enum LocalTransfer {
             self.size = size
             before = try await LocalTransfer.onDisk(
                 cancelled: FileFailure(sentence: "The call was cancelled."),
-                late: FileFailure(sentence: LocalTransfer.silent(path))
+                late: FileFailure(sentence: LocalTransfer.silent(path)),
+                crowded: FileFailure(sentence: LocalTransfer.crowded(path))
             ) {
                 () throws(FileFailure) in
                 var status = stat()
@@ -83,8 +106,7 @@ enum LocalTransfer {
 
         /// The bytes at an offset; none at the end.
         @Sendable func read(_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8> {
-            try await LocalTransfer.onDisk(cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path))) {
-                () throws(SFTPError) in
+            try await LocalTransfer.onDisk(path) { () throws(SFTPError) in
                 try bytes(at: offset, most)
             }
         }
@@ -96,7 +118,7 @@ enum LocalTransfer {
                     let read = uninterrupted {
                         pread(
                             file.rawValue, buffer.baseAddress.map { $0 + count }, most - count,
-                            off_t(clamping: offset) + count)
+                            off_t(clamping: offset + UInt64(count)))
                     }
                     failed = read < 0
                     if read <= 0 { break }
@@ -137,9 +159,7 @@ enum LocalTransfer {
         /// Throws where the file system has no room for a file of `size` bytes, as far as it tells. What others write
         /// meanwhile shows only when the disk is full.
         func admit(_ size: UInt64, from call: FileCall) async throws(SFTPError) {
-            let space = try await LocalTransfer.onDisk(
-                cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path))
-            ) { () throws(SFTPError) in
+            let space = try await LocalTransfer.onDisk(path) { () throws(SFTPError) in
                 var space = statvfs()
                 return fstatvfs(file.rawValue, &space) == 0 ? space : nil
             }
@@ -155,8 +175,7 @@ enum LocalTransfer {
         }
 
         @Sendable func take(_ bytes: ArraySlice<UInt8>) async throws(SFTPError) {
-            try await LocalTransfer.onDisk(cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path))) {
-                () throws(SFTPError) in try write(bytes)
+            try await LocalTransfer.onDisk(path) { () throws(SFTPError) in try write(bytes)
             }
         }
 
@@ -175,9 +194,7 @@ enum LocalTransfer {
 
         /// Returns when all of it is on the disk.
         func synchronize() async throws(SFTPError) {
-            try await LocalTransfer.onDisk(
-                cancelled: .cancelled, late: .local(detail: LocalTransfer.silent(path)), within: LocalTransfer.flushing
-            ) { () throws(SFTPError) in
+            try await LocalTransfer.onDisk(path, within: LocalTransfer.flushing) { () throws(SFTPError) in
                 guard fsync(file.rawValue) == 0 else { throw failure }
             }
         }

@@ -37,6 +37,8 @@ enum UploadFileTool: Tool {
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
             let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
+            let place = try await LocalPlaces.uploads.take(for: call.host.name)
+            defer { withExtendedLifetime(place) {} }
             guard case .opened(let file, let size) = try await context.ask(.open(path: local)) else {
                 throw FileFailure(sentence: "The local file \(local) could not be opened.")
             }
@@ -45,7 +47,7 @@ enum UploadFileTool: Tool {
             options.verifies = verifies
             options.progress = { done in
                 // Bytes that are read back count as well.
-                context.progress.report(Int64(clamping: done), total: Int64(clamping: verifies ? 2 * size : size))
+                context.progress.report(Int64(clamping: done), total: LocalTransfer.work(size, verifies: verifies))
             }
             let written = try await call.sftp { [options] () async throws(SFTPError) in
                 try await call.files.upload(to: call.path, options) { offset, most async throws(SFTPError) in
