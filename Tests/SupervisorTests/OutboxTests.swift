@@ -24,14 +24,14 @@ import Testing
         #expect(sent == [3, 4, 5] && outbox.isEmpty)
     }
 
-    @Test("a worker that takes nothing for ten seconds, or leaves a thousand lying, is given up")
+    @Test("a worker that takes nothing for ten seconds, or leaves two thousand messages lying, is given up")
     func bounds() {
         let outbox = Outbox()
         #expect(outbox.add(.files(.failed(.waited)), 1, nil, now: 0))
         #expect(outbox.flush(now: 9_999) { _, _, _ in false })
         #expect(!outbox.flush(now: 10_000) { _, _, _ in false })
         let full = Outbox()
-        for id in 1...1024 as ClosedRange<UInt32> { #expect(full.add(.files(.failed(.waited)), id, nil, now: 0)) }
-        #expect(!full.add(.files(.failed(.waited)), 1025, nil, now: 0))
+        for id in 1...2048 as ClosedRange<UInt32> { #expect(full.add(.files(.failed(.waited)), id, nil, now: 0)) }
+        #expect(!full.add(.files(.failed(.waited)), 2049, nil, now: 0))
     }
 }
