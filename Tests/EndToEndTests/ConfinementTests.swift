@@ -19,7 +19,7 @@ import Testing
             }
             let limits = try String(contentsOfFile: "/proc/\(worker.pid)/limits", encoding: .utf8)
             #expect(limits.contains(/Max core file size +0 +0/))
-            #expect(limits.contains(/Max open files +512 +512/))
+            #expect(limits.contains(/Max open files +640 +640/))
             #expect(limits.contains(/Max processes +[0-9]+ +[0-9]+/))
             for name in ["CapInh", "CapPrm", "CapEff", "CapAmb"] { #expect(worker.status(name) == "0000000000000000") }
             if geteuid() == 0 { #expect(worker.status("CapBnd") == "0000000000000000") }
