@@ -1,8 +1,8 @@
 internal import Glibc
 internal import IPC
 
-/// Which local files transfers may touch, judged by paths. It opens nothing, and knows nothing of workers. Made once, when a
-/// broker starts: a root, a home directory or a file of the daemon's is where it was then.
+/// Which local files transfers may touch, judged by paths. It opens nothing, and knows nothing of workers. It is made once,
+/// when a broker starts: roots, the home directory and the daemon's files are taken to be where they were then.
 struct LocalRules {
     private let roots: [LocalRoot]?
     private var own: [OwnPath]
@@ -27,7 +27,7 @@ struct LocalRules {
             + (roots == nil ? ProtectedPath.withoutRoots(home: home, environment: environment) : [])
     }
 
-    /// What the daemon lives on has changed.
+    /// The daemon's own files have changed.
     mutating func update(own: [OwnPath]) { self.own = own }
 
     /// The root that a path as it was asked for lies in and that is not what it was; nil where there is none, or another root
@@ -72,7 +72,7 @@ struct LocalRules {
         }
         let above = Set(PathComponents.prefixes(real).compactMap { FileIdentity(path: $0) })
         for path in protected {
-            // What is the same file or directory under another name: behind a symlink, by a hard link, a bind mount.
+            // The same file or directory can have another name, by a symlink, a hard link or a bind mount.
             let isSame = FileIdentity(path: path.text).map { above.contains($0) } ?? false
             guard isSame || path.names.contains(where: { PathComponents.isInside(real, $0) }) else { continue }
             guard let roots else { throw closed(asked, path.why) }
@@ -101,7 +101,7 @@ struct LocalRules {
         throw closed(asked, why)
     }
 
-    /// Refuses what the daemon lives on. It holds for a new file until it has its name, whatever the rules were before.
+    /// Refuses the daemon's own files. This is asked again when a new file gets its name, whatever the rules were before.
     func judgeOwn(real: String, asked: String) throws(LocalRefusal) {
         let identity = FileIdentity(path: real)
         let found = own.first { path in path.covers(real) || identity != nil && path.identity == identity }

@@ -37,7 +37,8 @@ struct ProtectedPath {
         names = [text] + (real.map { [$0] } ?? [])
     }
 
-    /// By its text, and by where its directory really is: a link on the way is another name, and nothing need lie there yet.
+    /// The path as written, and with its directory resolved: a link on the way gives it another name. Nothing need lie there
+    /// yet.
     init(resolving text: String) { self.init(text: text, real: RealPath.ofDirectory(of: text)) }
 
     /// What is protected always, unless a root names it.
@@ -45,7 +46,7 @@ struct ProtectedPath {
         // Units that the user's service manager would take from there.
         let fixed = (anywhere + (runtimeDirectory.map { ["\($0)/systemd"] } ?? [])).map { ProtectedPath(text: $0) }
         guard let home else { return fixed }
-        // What lies in the way may be a link as well, as a ~/.config that is kept elsewhere.
+        // A directory on the way may be a link as well, such as a ~/.config that is kept elsewhere.
         var real: [String: String] = [:]
         return fixed
             + inHome.map { name in
@@ -98,7 +99,7 @@ struct ProtectedPath {
                 guard isHidden || name.hasPrefix("."), name != ".", name != ".." else { continue }
                 let text = "\(folder)/\(name)"
                 let real = RealPath.of(text)
-                // One that leads to the home directory itself, or above it, would close all of it.
+                // A link that leads to the home directory itself, or above it, would close all of it.
                 if !PathComponents.isInside(own, real) {
                     found.append(ProtectedPath(text: text, real: real, isHiddenLink: true))
                 }

@@ -123,7 +123,7 @@ struct Config: Equatable {
             _ = top.string("default_host")
             return (host.map { [$0] } ?? [], "default")
         }
-        // With "hosts" present the single-host keys mean nothing, as ever.
+        // Where "hosts" is present, the keys for a single host mean nothing, as in version 2.1.
         for key in single { _ = top.has(key) }
         let all = hosts.names.compactMap { name -> PolicySnapshot.Host? in
             guard let reader = hosts.object(name) else {
@@ -133,7 +133,7 @@ struct Config: Equatable {
             if name.isEmpty || name.utf8.count > 100 || name.unicodeScalars.contains(where: { $0.value < 0x20 }) {
                 hosts.note(name, "is no usable host name: 1 to 100 bytes without control characters")
             }
-            // All of it is read, also where the host is not usable, for its mistakes.
+            // All members are read even where the host is not usable, so that all mistakes are found.
             let allowlist = execAllowlist(reader)
             let directory = Restrictions(reader).remoteDirectory(Restrictions.baseDirectory)
             let own = Self.capabilities(of: reader, within: capabilities)

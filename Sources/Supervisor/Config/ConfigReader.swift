@@ -151,7 +151,7 @@ final class ConfigReader {
         case warnings
     }
 
-    /// Tells of the members that nothing asked for. Call when the object is read.
+    /// Notes the members that nothing asked for. Call it when the object has been read.
     func finish(_ unknown: Unknown = .mistakes) {
         for name in names where !known.contains(name) {
             switch unknown {
@@ -168,7 +168,7 @@ final class ConfigReader {
         }
     }
 
-    /// A restriction in an object that itself means nothing holds nowhere.
+    /// The object means nothing, so a restriction in it restricts nothing.
     private func refuse(in value: JSONValue, at path: String) {
         switch value {
         case .object(let members):

@@ -35,7 +35,7 @@ final class Daemon {
     /// The worker that was heard last; the next turn begins behind it.
     var lastHeard: ConnectionTable.ID = 0
     var listening = true
-    /// When a drain is over, whatever a worker does.
+    /// When the daemon ends although workers are left, in milliseconds.
     var giveUp: Int?
     /// When to accept again after descriptors ran out.
     var retryAccept: Int?
@@ -110,7 +110,7 @@ final class Daemon {
         Log.write(.info, "stopped", ["socket": .text(socket.path)])
     }
 
-    /// How long nothing needs to be done, if nothing happens.
+    /// How long epoll_wait(2) may wait, in milliseconds; -1 for ever.
     var timeout: Int32 {
         if audit.hasWork { return 0 }
         let paused = connections.values.compactMap(\.pausedUntil).min()
@@ -157,7 +157,7 @@ final class Daemon {
         if audit.hasWork {
             repeat { audit.tend(now: now()) } while audit.hasWork && !turn.isOver
         }
-        // After what a worker had to say of its client: it knows more of how that went.
+        // Last, because a worker knows better than this process why its client went.
         for event in atTheEnd { clientEvent(event.token >> 8, hungUp: event.what & CSD_EPOLL_HANGUP != 0) }
     }
 
@@ -176,7 +176,7 @@ final class Daemon {
         }
     }
 
-    /// The second signal: nobody waits for anything any more.
+    /// Ends at once, after a second signal.
     func endNow() {
         for connection in connections.values {
             connection.worker?.killGroup()
@@ -242,7 +242,7 @@ extension Daemon: FileBrokerHost {
     func log(
         _ id: ConnectionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
     ) {
-        // What a broker says after its worker's end is out of every allowance.
+        // A broker that speaks after its worker's end has no allowance left, so its line is dropped.
         guard let connection = connections[id] else { return }
         connection.log.write(level, message, fields, now: now())
     }

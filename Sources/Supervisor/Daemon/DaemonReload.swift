@@ -1,6 +1,6 @@
 internal import IPC
 
-/// HUP: the new config as a whole, or the old one stays.
+/// SIGHUP: the daemon takes the new config as a whole, or keeps the old one.
 extension Daemon {
     func take(_ step: ConfigReload.Step?) {
         do {
@@ -8,14 +8,14 @@ extension Daemon {
             case .none: break
             case .check(let worker):
                 watch(worker.pidfd.rawValue, Source.check.token())
-                // A rotation does not wait for that.
+                // The audit log is rotated now, without waiting for that check.
                 audit.rotate(config.auditLog)
             case .adopt(let new): try adopt(new)
             case .refuse(let error): throw error
             }
         } catch {
             reload.log(error)
-            // The log file may have been rotated, whatever is wrong with the config.
+            // The file may have been rotated although the config is wrong.
             audit.rotate(config.auditLog)
         }
     }

@@ -76,7 +76,7 @@ extension Daemon {
         connection.killedBecause = reason
         connection.pausedUntil = nil
         guard let worker = connection.worker else { return }
-        // Nothing more is read from it, so nothing more may wake the loop.
+        // Nothing more is read from its channel, so the channel must not wake the loop.
         _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
         worker.killGroup()
         files.close(id, now: now(), self)
@@ -84,7 +84,7 @@ extension Daemon {
     }
 
     func drain(_ id: ConnectionTable.ID) {
-        // A little less than until the kill, so that a worker whose time is up still ends by itself.
+        // The worker gets a little less time than the kill leaves it, so that it can end by itself.
         send(.life(.drain(milliseconds: UInt32(ConnectionTable.Bound.drain - 500))), to: id)
     }
 
@@ -127,7 +127,7 @@ extension Daemon {
 
     /// A worker has ended, and all that it had to say is heard.
     func finish(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
-        // What a pipe holds, in parts; somebody else may go on writing to it.
+        // Reads what a pipe holds, in parts. There is a bound, because another process may go on writing to the pipe.
         var parts = 4
         while parts > 0, connection.readLog(now: now()) { parts -= 1 }
         let phase = table.entries[id]?.phase
@@ -144,12 +144,12 @@ extension Daemon {
             ])
         forwards.ended(id, log: connection.log)
         files.close(id, now: now(), self)
-        // One that ends before it is ready would be followed by others like it.
+        // The next canceller would end in the same way, so none is started.
         if phase == .starting(.cancelForwards) { forwards.noCanceller() }
         if phase == .starting(.serve), !table.draining {
             startFailed(id, connection, end)
         } else {
-            // Its descriptor may live on elsewhere, and would go on waking the loop.
+            // Another process may hold the client's descriptor, which would go on waking the loop.
             if let client = connection.client?.rawValue { _ = csd_epoll_remove(epoll.rawValue, client) }
             connection.endClient()
             connections[id] = nil

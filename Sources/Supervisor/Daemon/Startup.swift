@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// What is settled before the daemon listens.
+/// What is checked before the daemon listens.
 enum Startup {
     /// This program's own file.
     static var ownProgram: String? {
@@ -32,7 +32,7 @@ enum Startup {
     /// Where the file broker's program can be. It is looked for when it is needed, for transfers.
     static func fileBrokerPlaces() throws(StartError) -> [String] { try places(of: "claude-ssh-files") }
 
-    /// That transfers are on and their program is not there; nil where all is well.
+    /// What to say where transfers are on and their program is missing; nil where all is well.
     static func fileBrokerProblem(_ config: Config) -> String? {
         guard config.policy.hosts.contains(where: \.capabilities.fileWrite), let places = try? fileBrokerPlaces(),
             !places.contains(where: { access($0, X_OK) == 0 })
@@ -49,8 +49,8 @@ enum Startup {
         guard problems.isEmpty else { throw StartError(sentence: problems.joined(separator: "; ")) }
     }
 
-    /// What this machine has against a config: a kernel that cannot confine the workers, no ssh to start, no place for the
-    /// audit log.
+    /// What on this machine keeps a config from working: a kernel that cannot confine the workers, no ssh to start, no place
+    /// for the audit log.
     static func problems(_ config: Config, isServing: Bool = false) -> [String] {
         var problems: [String] = []
         if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
@@ -78,7 +78,8 @@ enum Startup {
         return problems
     }
 
-    /// What lies at a host's socket and is none; nothing may lie there, as long as its ControlMaster is down.
+    /// What is wrong where a file that is no socket lies at a host's socket path. Nothing may lie there while the ControlMaster
+    /// is down.
     private static func socketProblem(_ host: PolicySnapshot.Host) -> String? {
         var status = stat()
         guard stat(host.master.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }

@@ -10,7 +10,7 @@ final class WorkerProcess {
     let channel: Channel
     /// The worker's standard error.
     let log: OwnedFD
-    /// Its number may belong to another process by now.
+    /// It has been reaped, so another process may have its number by now.
     private var isReaped = false
 
     private init(pid: Int32, pidfd: consuming OwnedFD, channel: consuming Channel, log: consuming OwnedFD) {
@@ -29,7 +29,7 @@ final class WorkerProcess {
         do throws(IPCError) {
             var ends = try Channel.pair()
             guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
-            // No message of a worker carries one.
+            // No message of a worker carries a descriptor.
             csd_refuse_descriptors(own.rawValue)
             var pipe = try Pipe()
             guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }

@@ -14,8 +14,9 @@ public enum ConnectionEnd: Equatable, Sendable {
 
 /// The client's descriptor: lines in on one thread, lines out on another, both blocking.
 ///
-/// Answers queue up to a bound, beyond which the reader waits: a client that sends and never reads stops itself. Short of
-/// that the reader goes on, because a bridge that copies one direction at a time would otherwise wait for us, and we for it.
+/// Answers queue up to a bound, beyond which the reader waits: a client that sends and never reads stops itself. Below that
+/// bound the reader goes on, because a bridge that copies one direction at a time and this process would otherwise wait for
+/// each other.
 public final class ClientStream: LineWriter {
     /// Bytes of answers that may wait while more is read.
     private static let maximumQueued = 8 << 20

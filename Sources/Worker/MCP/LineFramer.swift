@@ -11,7 +11,7 @@ struct LineFramer {
     private let limit: Int
     /// The line that has no end yet.
     private var pending: [UInt8] = []
-    /// Whom to answer of the line that is too long.
+    /// The line that is too long, whose requests are still answered.
     private(set) var excess: ExcessLine?
 
     init(limit: Int) {
@@ -56,17 +56,17 @@ struct LineFramer {
     }
 }
 
-/// A line that is too long to be kept: only its ids are, as far as it comes.
+/// A line that is too long to be kept. Only its ids are kept, as far as the line comes.
 struct ExcessLine {
     /// Bytes that are read of it after the limit, so that a line without an end ends as well.
     static let most = 64 << 20
 
     private var line = UnreadableLine(most: UnreadableLine.maximumBatch)
     private var left = most
-    /// Its end has come, or no more of it is read.
+    /// Its end has come, or its rest is not read any more.
     private(set) var isOver = false
 
-    /// What is known of it when no more of it comes.
+    /// Its ids, when no more of it comes.
     var end: UnreadableLine {
         var line = line
         line.finish()

@@ -28,7 +28,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         /// Whether a call may begin now.
         var hasRoom: Bool { closed || answering < Server.maximumUnread }
 
-        /// All that are held, where there is room: what came later must not overtake them, and nothing else lets them go.
+        /// Lets all held calls go where there is room. Calls that came later must not overtake them, and nothing else lets them
+        /// go.
         mutating func letGo() -> [Waiting] {
             guard hasRoom else { return [] }
             defer { held = [] }
@@ -82,7 +83,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// Handles one line. Short answers are written before this returns, which slows a client down that does not read. A line
+    /// Handles one line. Short answers are written before this returns, which slows down a client that does not read. A line
     /// that takes long to read is handled later: what comes behind it is other requests, which do not depend on it.
     public func receive(_ line: [UInt8]) {
         guard line.count <= LongLines.short else {
@@ -125,7 +126,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// Answers what asked for something in a line that cannot be read.
+    /// Answers the requests in a line that cannot be read.
     private func refuse(_ unreadable: UnreadableLine, _ error: RPCError) {
         if unreadable.isBatch {
             refuse(batch: unreadable.ids, error)
@@ -284,7 +285,7 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     private func run(_ id: RequestID, _ call: ToolCall, _ reply: some Reply) async {
         await waitForReader(id)
-        // Who cancels a call before it has begun wants nothing of it done.
+        // The client cancelled the call before it began, so nothing of it is done.
         let isCancelled = state.withLock { $0.calls[id]?.cancelled ?? true }
         let result = isCancelled ? nil : await result(of: id, call)
         let ended = state.withLock { state in

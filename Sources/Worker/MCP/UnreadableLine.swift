@@ -1,7 +1,7 @@
 internal import JSON
 
-/// Whom to answer where a line is no JSON that this server takes: the ids of the requests in it that can be read all the same.
-/// A client waits for the answer to each request that it sent, however the rest of its line is spelled.
+/// The ids of the requests in a line that is no JSON which this server takes, as far as they can be read all the same. A client
+/// waits for the answer to each request that it sent, however the rest of its line is spelled.
 ///
 /// The line is taken in parts, and what is kept of it does not grow with it: the kind of each open bracket, one name or id,
 /// and the ids. Strings may hold what they must not (half a surrogate pair, bytes that are not UTF-8, controls, unknown
@@ -27,14 +27,14 @@ public struct UnreadableLine: Equatable, Sendable {
         case element
         /// What follows a value.
         case behind
-        /// Nothing but brackets too many: the message or the batch has ended.
+        /// Only surplus brackets may come: the message or the batch has ended.
         case end
     }
 
     private enum Token {
         case none
         case string
-        /// The byte behind a backslash, which belongs to the string whatever it is.
+        /// The byte behind a backslash. It belongs to the string, whatever it is.
         case escape
         case word
     }
@@ -42,9 +42,9 @@ public struct UnreadableLine: Equatable, Sendable {
     /// Why an id may stand deeper than it seems.
     private enum Doubt {
         case none
-        /// Brackets stand before it: one that is too many in there may have been taken for another's end.
+        /// Brackets stand before it, and a surplus one among them may have been taken for the end of another.
         case nested
-        /// What was read before it is no JSON: it may be what became of a bracket.
+        /// Something before it is no JSON, and may have been a bracket.
         case damaged
     }
 
@@ -59,7 +59,7 @@ public struct UnreadableLine: Equatable, Sendable {
         var hasNested = false
 
         mutating func take(_ new: RequestID?, afterDamage: Bool) {
-            // Of two, one that may be another object's is none.
+            // Where there are two ids, one that may belong to another object does not count.
             if afterDamage, id != nil, doubt == .none { return }
             hasSeveralIDs = hasSeveralIDs || (id != nil && id != new)
             id = new
@@ -85,7 +85,7 @@ public struct UnreadableLine: Equatable, Sendable {
     private var open = Brackets()
     /// The message that is open; nil outside of one.
     private var message: Message?
-    /// Of the last of `ids`.
+    /// What is known of the last one of `ids`.
     private var doubt = Doubt.none
     /// Something that JSON does not have was passed over.
     private var isDamaged = false
@@ -99,7 +99,7 @@ public struct UnreadableLine: Equatable, Sendable {
     private var name: String?
     private var hasColon = false
     private var isName = false
-    /// A comma or colon is missing before this string, of which nothing but blanks was seen yet.
+    /// A comma or colon is missing before this string, and so far the string has only blanks.
     private var isSuspect = false
 
     /// Bytes of a name or an id that are kept; a longer id is not sent back in an error.
@@ -165,7 +165,8 @@ public struct UnreadableLine: Equatable, Sendable {
         if isSuspect {
             while index < bytes.count, Self.isBlank(bytes[index]) { index += 1 }
             guard index < bytes.count else { return index }
-            // What stands between two strings of JSON begins so: this is no string, a quotation mark is missing or too many.
+            // What begins like this stands between two strings of JSON. So this is no string: a quotation mark is missing or
+            // surplus.
             guard !Self.isBehindString(bytes[index]) else {
                 stop()
                 return index
@@ -312,7 +313,7 @@ public struct UnreadableLine: Equatable, Sendable {
 
     private mutating func closeBracket(isObject: Bool) {
         guard place != .end else {
-            // Too many of them at the end: an id among damages may have lost its own.
+            // There are surplus brackets at the end, so an id in a damaged part may have lost the bracket that it stood in.
             if doubt == .damaged { stop() }
             return
         }
@@ -343,7 +344,7 @@ public struct UnreadableLine: Equatable, Sendable {
         case .colon:
             hasColon = true
             place = .member
-        // One too many.
+        // A surplus colon.
         case .member: passDamage()
         case .start, .name, .element, .behind, .end: stop()
         }
@@ -352,7 +353,7 @@ public struct UnreadableLine: Equatable, Sendable {
     private mutating func comma() {
         switch place {
         case .behind: place = open.isObject ? .name : .element
-        // One too many.
+        // A surplus comma.
         case .name, .element: passDamage()
         case .end: break
         // A member without a value.
@@ -364,13 +365,13 @@ public struct UnreadableLine: Equatable, Sendable {
         }
     }
 
-    /// What was wrong is passed over. It bears out that what was read before it stands where it seems to.
+    /// Passes over what is wrong. That the line goes on in a way that fits shows that what was read before stands where it seems to.
     private mutating func passDamage() {
         if !isDamaged, message?.id != nil { message?.doubt = .none }
         isDamaged = true
     }
 
-    /// What comes does not fit what was read. Where a message seemed to have ended, it may not have.
+    /// What comes does not fit what was read. A message that seemed to have ended may not have ended.
     private mutating func stop() {
         hasStopped = true
         if message == nil, doubt != .none { _ = ids.popLast() }
@@ -388,7 +389,7 @@ public struct UnreadableLine: Equatable, Sendable {
         }
     }
 
-    /// Of a number or a word, or what should be one.
+    /// Whether a byte belongs to a number or a word, or to what should be one.
     private static func isWord(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."): true
@@ -399,7 +400,7 @@ public struct UnreadableLine: Equatable, Sendable {
 
 /// The open brackets of a text, a bit for each.
 private struct Brackets: Equatable, Sendable {
-    /// A MiB of bits; nothing but hostile text nests so deep.
+    /// A MiB of bits. Only hostile text nests so deep.
     private static let most = 1 << 23
 
     private var words: [UInt64] = []
