@@ -5,11 +5,14 @@ public import Sandbox
 
 /// What a broker has left when it reads its first request: the files of its policy, and few system calls.
 public enum FileConfinement {
-    /// Memory for a policy of thousands of hosts. As many descriptors as the user may have: what is under way to its worker is
-    /// counted against this limit together with all that other processes of the user send just now. How many files a broker keeps
-    /// is counted in `FileService`. It writes no byte of any file itself.
+    /// Memory for a policy of thousands of hosts. As many descriptors as a worker: what is under way to its worker is counted
+    /// against this limit together with all that other processes of the user send just now, so a low one makes transfers fail
+    /// beside them, and a high one lets a hijacked broker stop the user's other processes from sending theirs. How many files
+    /// a broker keeps is counted in `FileService`. It writes no byte of any file itself.
     static func limits(fileSize: UInt?) -> Limits {
-        Limits(data: 512 << 20, addressSpace: 2 << 30, openFiles: .max, addedTasks: nil, fileSize: fileSize)
+        Limits(
+            data: 512 << 20, addressSpace: 2 << 30, openFiles: Limits.worker.openFiles, addedTasks: nil,
+            fileSize: fileSize)
     }
 
     /// Looks at what the policy names, and gives up everything else. Call with one thread; there is no way back.
