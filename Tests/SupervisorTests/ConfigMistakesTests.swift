@@ -337,6 +337,22 @@ struct ConfigMistakesTests {
             ])
     }
 
+    @Test func `a host that is not usable has no mistake but its own, whatever else it says`() {
+        let rest = [
+            #""port": 22"#, #""exec_allowlist": ["git "]"#, #""base_dir": "/srv""#,
+            #""forward_allowlist": ["db:5432"]"#,
+            #""capabilities": {"exec": true}"#,
+        ].joined(separator: ", ")
+        for (host, key) in [
+            (#""socket": "relative", "user": "u", "host": "h""#, "socket"),
+            (#""socket": "/s", "user": "o'neil", "host": "h""#, "user"), (#""socket": "/s", "user": "u""#, "host"),
+        ] {
+            let found = mistakes(
+                #"{"mcp_socket": "/m", "default_host": "a", "hosts": {"a": {\#(host), \#(rest)}}}"#)
+            #expect(found.count == 1 && found.first?.hasPrefix("hosts.a.\(key)") == true, "\(found)")
+        }
+    }
+
     @Test func `a host's name must be one that can be shown`() {
         func json(_ name: String) -> String {
             #"{"mcp_socket": "/m", "default_host": "\#(name)", "hosts": {"\#(name)": {"socket": "/s", "user": "u", "host": "h"}}}"#

@@ -136,13 +136,14 @@ struct Config: Equatable {
             // All members are read even where the host is not usable, so that all mistakes are found.
             let allowlist = execAllowlist(reader)
             let directory = Restrictions(reader).remoteDirectory(Restrictions.baseDirectory)
+            let forwards = forwardAllowlist(reader)
             let own = Self.capabilities(of: reader, within: capabilities)
             let port =
                 reader.has("port") ? reader.integer("port", in: 1...65_535, default: SocketTokens.defaultPort) : nil
             var host = host(reader, name: name, keys: ("socket", "user", "host"), port: port, expand, own)
             host?.execAllowlist = allowlist
             host?.baseDir = directory
-            host?.forwardAllowlist = forwardAllowlist(reader)
+            host?.forwardAllowlist = forwards
             reader.finish()
             return host
         }
