@@ -152,8 +152,10 @@ import Testing
         try withRemote(PrivateSSHD.Options()) { remote in
             try withDaemon(on: remote) { _, client in
                 let (sleep, mark) = StopTests.sleeper()
-                let call = try client.beginTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 2])
+                let call = try client.beginTool("ssh_exec", ["command": .string(sleep), "timeout_seconds": 5])
                 try waitUntil("the command running") { !StopTests.running(mark, on: remote).isEmpty }
+                // What the first one told of its start has come through the master before the answer to a second one does.
+                _ = try client.callTool("ssh_exec", ["command": "true"])
                 let master = try #require(remote.master.pid)
                 kill(master, SIGSTOP)
                 defer { kill(master, SIGCONT) }
