@@ -21,6 +21,7 @@ build: ## build all programs for release, with the Swift runtime linked in
 	$(swift_release) --product claude-ssh-daemon
 	$(swift_release) --product claude-ssh-worker
 	$(swift_release) --product claude-ssh-files
+	$(swift_release) --product claude-ssh-gate
 
 test: ## install what is missing, build, run every test: unit, sandbox, end to end against a private sshd
 	scripts/prepare test
@@ -34,6 +35,7 @@ test-interop: ## install what is missing, build, drive the daemon with the relea
 	$(swift_build) --product claude-ssh-daemon
 	$(swift_build) --product claude-ssh-worker
 	$(swift_build) --product claude-ssh-files
+	$(swift_build) --product claude-ssh-gate
 	cmp -s Tests/Interop/requirements.txt $(venv)/requirements.txt || { rm -rf $(venv) && python3 -m venv $(venv) && \
 		$(venv)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements.txt && \
 		cp Tests/Interop/requirements.txt $(venv)/; }
@@ -63,11 +65,12 @@ bench: ## install what is missing, build, measure the daemon beside the raw tool
 	scripts/bench $(release)
 
 install: ## copy what `make build` built to PREFIX
-	@for program in daemon worker files; do test -x $(release)/claude-ssh-$$program || \
+	@for program in daemon worker files gate; do test -x $(release)/claude-ssh-$$program || \
 		{ echo 'nothing built yet: run "make build" first' >&2; exit 1; }; done
 	install -D -m 755 $(release)/claude-ssh-daemon $(DESTDIR)$(PREFIX)/bin/claude-ssh-daemon
 	install -D -m 755 $(release)/claude-ssh-worker $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon/claude-ssh-worker
 	install -D -m 755 $(release)/claude-ssh-files $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon/claude-ssh-files
+	install -D -m 755 $(release)/claude-ssh-gate $(DESTDIR)$(PREFIX)/libexec/claude-ssh-daemon/claude-ssh-gate
 
 uninstall: ## remove what `make install` copied
 	rm -f $(DESTDIR)$(PREFIX)/bin/claude-ssh-daemon

@@ -26,6 +26,7 @@ let package = Package(
         .executable(name: "claude-ssh-daemon", targets: ["CommandLine"]),
         .executable(name: "claude-ssh-worker", targets: ["Worker"]),
         .executable(name: "claude-ssh-files", targets: ["FileBrokerMain"]),
+        .executable(name: "claude-ssh-gate", targets: ["GateMain"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
@@ -75,6 +76,12 @@ let package = Package(
             path: "Sources/FileBroker/Main", swiftSettings: settings),
 
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
+        .target(
+            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Sandbox"], path: "Sources/Gate/Service",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "GateMain", dependencies: ["CLinux", "Gate", "IPC", "Sandbox"], path: "Sources/Gate/Main",
+            swiftSettings: settings),
 
         .target(
             name: "TestSupport", dependencies: ["IPC", "JSON", "MCP"], path: "Tests/TestSupport",
@@ -89,13 +96,15 @@ let package = Package(
         moduleTests("SFTPTests", ["IPC", "SFTP", "SSH"]),
         moduleTests("ToolsTests", ["IPC", "JSON", "MCP", "Policy", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
-        moduleTests("GateTests", ["CLinux", "IPC", "Mux", "SFTPFilter"]),
+        moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),
         .executableTarget(
             name: "FakeFileBroker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeFileBroker",
             swiftSettings: settings),
+        .executableTarget(
+            name: "FakeGate", dependencies: ["CLinux", "IPC"], path: "Tests/FakeGate", swiftSettings: settings),
         .testTarget(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),

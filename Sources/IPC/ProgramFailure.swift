@@ -45,6 +45,8 @@ public enum ProgramFailure: MessageChoice, Error {
     case noAnswer
     /// It ended in another way.
     case ended(ProcessEnd)
+    /// Its gate was not there, or ended before it was ready; the log has the reason.
+    case gate
 
     /// Bytes of a path.
     private static let maximumPath = 4096
@@ -52,7 +54,7 @@ public enum ProgramFailure: MessageChoice, Error {
     /// See `MessageChoice`.
     public static let kinds: [ProgramFailure] = [
         .missing, .notExecuted(errno: 0), .notStarted(errno: 0), .library, .confinement,
-        .ssh(path: "", .isDirectory), .notReady, .outOfTurn, .brokeProtocol, .noAnswer, .ended(.clean),
+        .ssh(path: "", .isDirectory), .notReady, .outOfTurn, .brokeProtocol, .noAnswer, .ended(.clean), .gate,
     ]
 
     /// See `MessageChoice`.
@@ -69,13 +71,14 @@ public enum ProgramFailure: MessageChoice, Error {
         case .brokeProtocol: 9
         case .noAnswer: 10
         case .ended: 11
+        case .gate: 12
         }
     }
 
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .missing, .library, .confinement, .notReady, .outOfTurn, .brokeProtocol, .noAnswer: break
+        case .missing, .library, .confinement, .notReady, .outOfTurn, .brokeProtocol, .noAnswer, .gate: break
         case .notExecuted(var errno):
             try fields.field(&errno)
             self = .notExecuted(errno: errno)
@@ -108,6 +111,7 @@ public enum ProgramFailure: MessageChoice, Error {
         case .notReady: return "\(program.process) was not ready in time"
         case .outOfTurn: return "\(program.process) sent a message out of turn"
         case .brokeProtocol: return "\(program.process) broke the protocol"
+        case .gate: return "the program claude-ssh-gate did not start"
         case .noAnswer: return "\(program.process) did not give its answer"
         case .ended(let end):
             switch program {

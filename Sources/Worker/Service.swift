@@ -11,19 +11,29 @@ internal import Tools
 /// Every end is `_exit`, from whichever thread: `exit` would take apart what other threads still use (RE2's tables, queues),
 /// and two of them at once is undefined, exit(3). Nothing waits to be flushed: all output goes by write(2) and send(2).
 enum Service {
-    static func run(_ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink) async
-        -> Never
-    {
+    /// - Parameter gate: of a worker that serves.
+    static func run(
+        _ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink, gate: GateLink?
+    ) async -> Never {
         switch role {
-        case .serve: await serve(policy, client, supervisor)
+        case .serve:
+            guard let gate else { fail("a worker that serves has no gate") }
+            await serve(policy, client, supervisor, gate)
         case .refuse(let refusal): await refuse(refusal.sentence, policy, client, supervisor)
         case .cancelForwards: await cancelForwards(policy, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
     }
 
-    private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
-        let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor)
+    /// What each call that fails is told after the end of the gate.
+    private static let gateEnded =
+        "The daemon's program claude-ssh-gate, which speaks to ControlMasters, has ended, and with it this connection: connect "
+        + "to this server again. If that does not mend it, ask the user to look into the daemon's log."
+
+    private static func serve(
+        _ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink, _ gate: GateLink
+    ) async -> Never {
+        let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor, gate: gate)
         let connection = ClientStream(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
         let turn = ClientTurn(supervisor)
@@ -45,6 +55,13 @@ enum Service {
                 }
             }
         }
+        gate.follow {
+            Task {
+                await server.close(telling: gateEnded)
+                supervisor.send(.life(.clientDropped(reason: "its gate ended")))
+                await Self.end(client, server, connection)
+            }
+        }
         let limit = policy.limits.maxRequestBytes
         let end = await connection.readLines(
             limit: limit, between: { turn.unheard() }, atEnd: { server.finishReceiving() }
@@ -62,8 +79,12 @@ enum Service {
             supervisor.send(.life(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))")))
         case .failed(let errno): supervisor.send(.life(.clientDropped(reason: "reading failed: errno \(errno)")))
         }
-        // What was answered already still goes out, to a client that only closed its sending half; then the conversation
-        // ends for the client, while remote commands are still being stopped.
+        await Self.end(client, server, connection)
+    }
+
+    /// What was answered already still goes out, to a client that only closed its sending half; then the conversation ends for the
+    /// client, while remote commands are still being stopped.
+    private static func end(_ client: Int32, _ server: Server<Toolbox>, _ connection: ClientStream) async -> Never {
         let closing = Task { await server.close() }
         let impatience = DispatchQueue(label: "flush")
         impatience.asyncAfter(deadline: .now() + .seconds(1)) { shutdown(client, Int32(SHUT_RDWR)) }

@@ -136,7 +136,7 @@ struct ChannelTests {
         case ...4: #expect(refusal == .surplusDescriptor)
         default: #expect(refusal == .controlTruncated)
         }
-        #expect(pipe.isAtEnd)
+        #expect(pipe.comesToItsEnd)
     }
 
     @Test func `three descriptors arrive in their order, each open and close-on-exec`() throws {
@@ -205,7 +205,7 @@ struct ChannelTests {
         }
         #expect(taken > 500)
         pipe.writer = nil
-        #expect(pipe.isAtEnd)
+        #expect(pipe.comesToItsEnd)
     }
 
     @Test func `a packet that cannot be read closes its descriptor`() throws {

@@ -65,7 +65,9 @@ struct DecoderRandomBytesTests {
         for tally in [
             run(ToWorker.self, seed: seed), run(ToSupervisor.self, seed: seed &+ 1000),
             run(ToFileBroker.self, seed: seed &+ 2000), run(FromFileBroker.self, seed: seed &+ 3000),
-            run(FileAnswer.self, seed: seed &+ 4000),
+            run(FileAnswer.self, seed: seed &+ 4000), run(ToGate.self, seed: seed &+ 5000),
+            run(FromGate.self, seed: seed &+ 6000), run(GateRequest.self, seed: seed &+ 7000),
+            run(GateAnswer.self, seed: seed &+ 8000),
         ] {
             #expect(tally.frames == Self.framesPerRun)
             #expect(tally.different == 0)

@@ -104,6 +104,51 @@ extension FileAnswer: SampledMessage {
     }
 }
 
+private let masterStates: [MasterState] =
+    [.alive(masterPID: 0), .alive(masterPID: .max)]
+    + (MasterDown.kinds + [
+        .dead(errno: 111), .dead(errno: .max), .foreign(userID: 0x0102_0304), .otherVersion(5), .unavailable(errno: 24),
+    ]).map { .down($0) }
+
+extension ToGate: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [ToGate] {
+        [.setup(policy: 1), .policy(.max), .connected]
+            + (ConnectFailure.kinds + [.dead(errno: 111), .foreign(userID: .max), .unavailable(errno: 24)]).map {
+                .notConnected($0)
+            }
+    }
+}
+
+extension FromGate: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [FromGate] {
+        [.ready(landlockABI: 7), .connect(host: 0, policy: 1), .connect(host: 0x0102_0304, policy: .max)]
+    }
+}
+
+extension GateRequest: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [GateRequest] {
+        ["", "a", "\0", "line\r\n\u{1E}", "é漢🧑‍🧑‍🧒", String(repeating: "x", count: maximumHostName)].map {
+            .alive(host: $0)
+        }
+    }
+}
+
+extension GateAnswer: SampledMessage {
+    static var identityLength: Int { 1 }
+    static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
+
+    static var samples: [GateAnswer] { [.ready] + masterStates.map { .master($0) } }
+}
+
 extension ToWorker: SampledMessage {
     static var all: Set<[UInt8]> {
         identities(1, Life.kinds).union(identities(2, Files.kinds)).union(identities(3, Audit.kinds))

@@ -43,6 +43,13 @@ struct MessagesTests {
         try roundTrip(FileAnswer.self)
     }
 
+    @Test func `every message of and to a gate comes back as it was`() throws {
+        try roundTrip(ToGate.self)
+        try roundTrip(FromGate.self)
+        try roundTrip(GateRequest.self)
+        try roundTrip(GateAnswer.self)
+    }
+
     @Test func `a packet is read where it lies in a larger buffer`() throws {
         let packet = try ToWorker.life(.setup(.refuse(.noWorker(.notReady)))).encoded(requestID: 7)
         let buffer = [0xFF, 0xFF, 0xFF] + packet + [0xFF]
@@ -69,6 +76,13 @@ struct MessagesTests {
         check(ToFileBroker.self)
         check(FromFileBroker.self)
         check(FileAnswer.self)
+        check(ToGate.self)
+        check(FromGate.self)
+        check(GateRequest.self)
+        check(GateAnswer.self)
+        check(ConnectFailure.self)
+        check(MasterState.self)
+        check(MasterDown.self)
         check(LocalFailure.self)
         check(WorkerRole.self)
         check(ForwardFailure.self)
@@ -141,6 +155,14 @@ struct MessagesTests {
         for message in ToFileBroker.samples {
             #expect(message.descriptorCount == ([.setup, .policy].contains(message) ? 1 : 0))
         }
+        for message in ToGate.samples {
+            switch message {
+            case .setup, .policy, .connected: #expect(message.descriptorCount == 1)
+            case .notConnected: #expect(message.descriptorCount == 0)
+            }
+        }
+        #expect(FromGate.maximumDescriptors == 0 && GateRequest.maximumDescriptors == 0)
+        #expect(GateAnswer.maximumDescriptors == 0)
         for message in FileAnswer.samples {
             #expect(message.descriptorCount == ([1, 2].contains(message.number) ? 1 : 0))
         }
@@ -194,6 +216,21 @@ struct MessagesTests {
         try truncation(ToFileBroker.self)
         try truncation(FromFileBroker.self)
         try truncation(FileAnswer.self)
+    }
+
+    @Test func `a packet of or to a gate cut at any byte is truncated, a longer one has bytes left over`() throws {
+        try truncation(ToGate.self)
+        try truncation(FromGate.self)
+        try truncation(GateRequest.self)
+        try truncation(GateAnswer.self)
+    }
+
+    @Test func `the name of a host is no longer than one of the config`() {
+        func packet(_ length: UInt8) -> [UInt8] {
+            [2, 0, 0, 0, 0, 0, 0, 0, 1, length, 0, 0, 0] + [UInt8](repeating: 0x61, count: Int(length))
+        }
+        #expect(decode(GateRequest.self, packet(100)) == .success(.alive(host: String(repeating: "a", count: 100))))
+        expect(GateRequest.self, packet(101), fails: .tooLong(101))
     }
 
     @Test func `texts that are too long are cut, so that they fit a packet`() throws {

@@ -104,6 +104,12 @@ final class TestPipe {
         try taken(&writer)
     }
 
+    /// Whether every copy of the writing end is closed soon: a process that another test is just starting may have one for a moment.
+    var comesToItsEnd: Bool {
+        var waiting = pollfd(fd: reader.rawValue, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 5000) == 1 && isAtEnd
+    }
+
     /// Whether every copy of the writing end is closed.
     var isAtEnd: Bool {
         var byte: UInt8 = 0

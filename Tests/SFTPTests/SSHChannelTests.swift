@@ -7,6 +7,11 @@ import Testing
 @testable import SFTP
 @testable import SSH
 
+/// The ControlMaster answers.
+private struct LivingMaster: MasterGate {
+    func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
+}
+
 @Suite("A session that stays open", .timeLimit(.minutes(1)))
 struct SSHChannelTests {
     @Test func `a host that does not read what it is sent is given up`() async throws {
@@ -21,7 +26,8 @@ struct SSHChannelTests {
         close(descriptor)
         defer { unlink(program) }
         let host = PolicySnapshot.Host(name: "box", socket: "/run/box", user: "u", host: "h")
-        let sessions = HostSessions(host: host, sshPath: program, master: MasterSessions(sessions: 2))
+        let sessions = HostSessions(
+            host: host, sshPath: program, master: MasterSessions(sessions: 2), gate: LivingMaster())
         let ended = Slot<SessionEnd>()
         let channel = try await sessions.open(
             .subsystem("sftp"), receive: { _ in }, ended: { _ = ended.fill(.success($0)) })

@@ -13,7 +13,6 @@ struct SSHInvocationTests {
         let session = SSHInvocation.session(Self.host(), line: "exec /bin/sh -c 'x y'")
         #expect(session.suffix(3) == ["--", "u@h", "exec /bin/sh -c 'x y'"])
         #expect(session.prefix(2) == ["-S", "/tmp/s"])
-        #expect(SSHInvocation.check(Self.host()).suffix(2) == ["--", "u@h"])
     }
 
     static let route = ForwardRoute(
@@ -37,7 +36,7 @@ struct SSHInvocationTests {
         route.master.socket = host.master.socket
         for arguments in [
             SSHInvocation.session(host, line: "x"), SSHInvocation.subsystem(host, name: "sftp"),
-            SSHInvocation.check(host), SSHInvocation.forward(route), SSHInvocation.cancel(route),
+            SSHInvocation.forward(route), SSHInvocation.cancel(route),
         ] { #expect(arguments.prefix(2) == ["-S", "/s/100%%h"]) }
         #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")
         var other = host
@@ -47,7 +46,7 @@ struct SSHInvocationTests {
 
     @Test func `no invocation can connect by itself`() {
         for arguments in [
-            SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.check(Self.host()),
+            SSHInvocation.session(Self.host(), line: "x"),
             SSHInvocation.forward(Self.route), SSHInvocation.cancel(Self.route),
         ] {
             let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)

@@ -41,7 +41,7 @@ struct ForwardToolTests {
         ]
         hosts[0].forwardAllowlist = allowlist
         let policy = PolicySnapshot(hosts: hosts, defaultHost: "box", sshPath: "/nonexistent/ssh")
-        return await Toolbox(policy: policy, broker: broker, audit: RecordingTrail()).call(
+        return await Toolbox(policy: policy, broker: broker, audit: RecordingTrail(), gate: LivingMasters()).call(
             tool, arguments: arguments, progress: .none)
     }
 

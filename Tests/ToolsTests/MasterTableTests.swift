@@ -11,7 +11,8 @@ import Testing
 struct MasterTableTests {
     private func sessions(_ socket: String, _ table: MasterTable) throws -> HostSessions {
         let host = PolicySnapshot.Host(name: "box", socket: socket, user: "u", host: "h")
-        return HostSessions(host: host, sshPath: "/nonexistent/ssh", master: try #require(table[socket]))
+        return HostSessions(
+            host: host, sshPath: "/nonexistent/ssh", master: try #require(table[socket]), gate: LivingMasters())
     }
 
     @Test func `a master that stays named stays the same one`() throws {

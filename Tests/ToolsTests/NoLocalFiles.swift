@@ -1,4 +1,5 @@
 import IPC
+import SSH
 import Tools
 
 /// For the brokers of tests that are about local files.
@@ -10,4 +11,9 @@ extension ForwardBroker {
 struct NoLocalFiles: LocalFileBroker, ForwardBroker {
     func ask(_ request: ToSupervisor.Files) async -> LocalAnswer { .refused("no local files here", rule: "") }
     func abandon(handle: UInt32) {}
+}
+
+/// Every ControlMaster answers.
+struct LivingMasters: MasterGate {
+    func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
 }

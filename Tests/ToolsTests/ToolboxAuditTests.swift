@@ -70,7 +70,7 @@ struct ToolboxAuditTests {
         _ policy: PolicySnapshot, _ tool: String, _ arguments: JSONObject
     ) async throws -> (entry: RecordingTrail.Entry, outcome: AuditOutcome, result: ToolResult?) {
         let trail = RecordingTrail()
-        let toolbox = Toolbox(policy: policy, broker: ClosedLocalFiles(), audit: trail)
+        let toolbox = Toolbox(policy: policy, broker: ClosedLocalFiles(), audit: trail, gate: LivingMasters())
         let result = await toolbox.call(tool, arguments: arguments, progress: .none)
         #expect(trail.all.count == 1)
         let entry = try #require(trail.all.first)
@@ -169,7 +169,9 @@ struct ToolboxAuditTests {
     }
 
     @Test func `a call that nobody writes down is not made`() async {
-        let toolbox = Toolbox(policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail(isThere: false))
+        let toolbox = Toolbox(
+            policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail(isThere: false),
+            gate: LivingMasters())
         let result = await toolbox.call("ssh_exec", arguments: ["command": "rm x"], progress: .none)
         #expect(sentence(result).hasPrefix("The call was not made"))
     }
@@ -179,7 +181,8 @@ struct ToolboxAuditTests {
         var other = policy(host("a") { $0.capabilities.exec = false }, host("b"))
         other.defaultHost = "b"
         let trail = RecordingTrail(meanwhile: { [other] in _ = changing.withLock { $0?.update(other) } })
-        let toolbox = Toolbox(policy: policy(host("a"), host("b")), broker: NoLocalFiles(), audit: trail)
+        let toolbox = Toolbox(
+            policy: policy(host("a"), host("b")), broker: NoLocalFiles(), audit: trail, gate: LivingMasters())
         changing.withLock { $0 = toolbox }
         let result = await toolbox.call("ssh_exec", arguments: ["command": "true"], progress: .none)
         #expect(sentence(result).contains("hosts.a.capabilities.exec is false"), "\(sentence(result))")
@@ -201,7 +204,7 @@ struct ToolboxAuditTests {
         }
         let trail = RecordingTrail()
         let broker = Broker(trail)
-        let toolbox = Toolbox(policy: policy(host("a")), broker: broker, audit: trail)
+        let toolbox = Toolbox(policy: policy(host("a")), broker: broker, audit: trail, gate: LivingMasters())
         _ = await toolbox.call(
             "ssh_upload_file", arguments: ["local_path": "/l", "remote_path": "/r"], progress: .none)
         #expect(broker.seen.withLock { $0 } == [true])
@@ -224,7 +227,7 @@ struct ToolboxAuditTests {
     @Test func `of a tool that no host has, the key that switches it on is named`() {
         let none = policy(
             host("a") { $0.capabilities = .init() })
-        let toolbox = Toolbox(policy: none, broker: NoLocalFiles(), audit: RecordingTrail())
+        let toolbox = Toolbox(policy: none, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters())
         #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
         for (tool, _, needs) in Self.tools {
             for need in needs {
@@ -237,7 +240,9 @@ struct ToolboxAuditTests {
     }
 
     @Test func `a tool that one host has switched off is listed, refuses there, and only there`() async throws {
-        let names = Toolbox(policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail()).tools.map(
+        let names = Toolbox(
+            policy: policy(host("a")), broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()
+        ).tools.map(
             \.name)
         #expect(
             Set(names).subtracting(["ssh_connection_status", "ssh_list_forwards", "ssh_cancel_forward"])
@@ -254,7 +259,9 @@ struct ToolboxAuditTests {
                         default: $0.capabilities.fileWrite = false
                         }
                     })
-                let listed = Toolbox(policy: narrow, broker: NoLocalFiles(), audit: RecordingTrail()).tools.map(\.name)
+                let listed = Toolbox(
+                    policy: narrow, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()
+                ).tools.map(\.name)
                 #expect(listed == names, "\(tool)")
                 var there = arguments
                 there["host"] = "b"

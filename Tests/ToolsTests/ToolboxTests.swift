@@ -32,9 +32,11 @@ struct ToolboxTests {
     private func failure(_ policy: PolicySnapshot, _ arguments: JSONObject, tool: String = "ssh_exec") async -> String?
     {
         guard
-            case .failure(let sentence) = await Toolbox(policy: policy, broker: NoLocalFiles(), audit: RecordingTrail())
-                .call(
-                    tool, arguments: arguments)
+            case .failure(let sentence) = await Toolbox(
+                policy: policy, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()
+            )
+            .call(
+                tool, arguments: arguments)
         else {
             return nil
         }
@@ -44,17 +46,19 @@ struct ToolboxTests {
     @Test func `a capability that is on nowhere leaves its tool unlisted and unknown`() async {
         let off = Toolbox(
             policy: policy([host("a", exec: false), host("b", exec: false)]), broker: NoLocalFiles(),
-            audit: RecordingTrail())
+            audit: RecordingTrail(), gate: LivingMasters())
         #expect(off.tools.map(\.name) == ["ssh_connection_status"])
         #expect(await off.call("ssh_exec", arguments: ["command": "true"]) == nil)
         #expect(await off.call("nonsense", arguments: [:]) == nil)
         let on = Toolbox(
-            policy: policy([host("a", exec: false), host("b")]), broker: NoLocalFiles(), audit: RecordingTrail())
+            policy: policy([host("a", exec: false), host("b")]), broker: NoLocalFiles(), audit: RecordingTrail(),
+            gate: LivingMasters())
         #expect(on.tools.map(\.name) == ["ssh_connection_status", "ssh_exec"])
     }
 
     @Test func `a new policy is in force for the next call`() async {
-        let toolbox = Toolbox(policy: policy([host("a")]), broker: NoLocalFiles(), audit: RecordingTrail())
+        let toolbox = Toolbox(
+            policy: policy([host("a")]), broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters())
         #expect(toolbox.update(policy([host("a", exec: false)])))
         #expect(toolbox.tools.map(\.name) == ["ssh_connection_status"])
         #expect(await toolbox.call("ssh_exec", arguments: ["command": "true"]) == nil)
@@ -65,7 +69,8 @@ struct ToolboxTests {
 
     @Test func `an update tells whether clients see a change`() {
         var many = (0..<30).map { host("h\($0 + 10)") }
-        let toolbox = Toolbox(policy: policy(many), broker: NoLocalFiles(), audit: RecordingTrail())
+        let toolbox = Toolbox(
+            policy: policy(many), broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters())
         #expect(!toolbox.update(policy(many)))
         var quiet = policy(many)
         quiet.limits.sessionsPerHost = 3
@@ -125,7 +130,9 @@ struct ToolboxTests {
 
     @Test func `arguments are judged before the host, the host before the policy`() async {
         let strict = policy([host("a", exec: false, allowlist: [], baseDir: "/srv")])
-        #expect(Toolbox(policy: strict, broker: NoLocalFiles(), audit: RecordingTrail()).tools.count == 1)
+        #expect(
+            Toolbox(policy: strict, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()).tools.count
+                == 1)
         let mixed = policy([
             host("a", exec: false, allowlist: []), host("b", allowlist: ["git "], baseDir: "/srv"), host("c"),
         ])
@@ -152,8 +159,9 @@ struct ToolboxTests {
     @Test func `the longest timeout is the config's, in the schema and in the judgement`() async {
         var short = policy([host("a")])
         short.limits.maxTimeoutSeconds = 10
-        let schema = Toolbox(policy: short, broker: NoLocalFiles(), audit: RecordingTrail()).tools[1].inputSchema[
-            "properties"]?.object?[
+        let schema = Toolbox(policy: short, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters())
+            .tools[1].inputSchema[
+                "properties"]?.object?[
                 "timeout_seconds"]
         #expect(schema?.object?["maximum"] == 10)
         #expect(schema?.object?["description"] == "Default 10")
@@ -172,7 +180,9 @@ struct ToolboxTests {
         let writer = RecordingWriter()
         let server = Server(
             name: "n", version: "v",
-            tools: Toolbox(policy: policy(hosts), broker: NoLocalFiles(), audit: RecordingTrail()), writer: writer)
+            tools: Toolbox(
+                policy: policy(hosts), broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()),
+            writer: writer)
         server.receive(
             Array(#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#.utf8))
         server.receive(Array(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.utf8))
@@ -183,7 +193,9 @@ struct ToolboxTests {
     }
 
     @Test func `every tool's schema names its arguments and forbids others, and its hints are honest`() {
-        for tool in Toolbox(policy: policy([host("a")]), broker: NoLocalFiles(), audit: RecordingTrail()).tools {
+        for tool in Toolbox(
+            policy: policy([host("a")]), broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()
+        ).tools {
             #expect(tool.inputSchema["type"] == "object" && tool.outputSchema["type"] == "object")
             #expect(tool.inputSchema["additionalProperties"] == false)
             let isStatus = tool.name == "ssh_connection_status"
@@ -197,7 +209,7 @@ struct ToolboxTests {
         let text = Toolbox(
             policy: policy([
                 host("a"), host("b", allowlist: []), host("c", allowlist: ["git ", "make "], baseDir: "/srv/app"),
-            ]), broker: NoLocalFiles(), audit: RecordingTrail()
+            ]), broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()
         ).instructions
         #expect(text.contains("Hosts: a (default), b, c."))
         #expect(text.contains("No commands may run on b."))
@@ -209,16 +221,21 @@ struct ToolboxTests {
         var mixed = policy([host("a", exec: false), host("b")])
         mixed.hosts[1].capabilities.fileRead = true
         mixed.allowDelete = true
-        let others = Toolbox(policy: mixed, broker: NoLocalFiles(), audit: RecordingTrail()).instructions
+        let others = Toolbox(policy: mixed, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters())
+            .instructions
         #expect(others.contains("Running commands is switched off on a. Reading files is switched off on a."))
         #expect(!others.contains("delete"))
         #expect(
-            Toolbox(policy: policy([host("a", exec: false)]), broker: NoLocalFiles(), audit: RecordingTrail())
-                .instructions.contains(
-                    "Running commands is switched off.")
+            Toolbox(
+                policy: policy([host("a", exec: false)]), broker: NoLocalFiles(), audit: RecordingTrail(),
+                gate: LivingMasters()
+            )
+            .instructions.contains(
+                "Running commands is switched off.")
         )
         let many = Toolbox(
-            policy: policy((0..<25).map { host("h\($0 + 10)") }), broker: NoLocalFiles(), audit: RecordingTrail()
+            policy: policy((0..<25).map { host("h\($0 + 10)") }), broker: NoLocalFiles(), audit: RecordingTrail(),
+            gate: LivingMasters()
         ).instructions
         #expect(many.contains("h29, and 5 more."))
         #expect(!many.contains("h30"))

@@ -21,10 +21,9 @@ int csd_peer_credentials(int fd, struct csd_peer_credentials *out);
 #define CSD_MAXIMUM_DESCRIPTORS 3
 ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count);
 // Receives one message and its descriptors, which the caller owns. There is room for one more than a message may have, so
-// that it is seen; the kernel drops further ones. `*flags` is msg_flags (MSG_TRUNC, MSG_CTRUNC).
+// that it is seen; the kernel drops further ones. `fds` has CSD_RECEIVED_DESCRIPTORS places. `*flags` is msg_flags (MSG_TRUNC, MSG_CTRUNC).
 #define CSD_RECEIVED_DESCRIPTORS 4
-ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int fds[CSD_RECEIVED_DESCRIPTORS], size_t *fd_count,
-                            int *flags);
+ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fds, size_t *fd_count, int *flags);
 
 // The same for a side that takes none: the kernel drops them, without the wait that closing one may mean, and says MSG_CTRUNC.
 ssize_t csd_receive_bytes(int socket, void *bytes, size_t capacity, int *flags);
@@ -82,9 +81,11 @@ int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const
               size_t count, int own_group);
 
 // connect(2) of a non-blocking socket to a path of AF_UNIX, in a child process: to look a path up may mean to wait for its file
-// system, for ever. The child has no other descriptor, shares this process's end, and exits with 0 or the errno of connect.
-// Returns its process id. The caller must be the only thread of its process.
-pid_t csd_connect_apart(int socket, const char *path);
+// system, for ever. The child has no other descriptor and no capabilities, shares this process's end, and exits with 0 or the
+// errno of connect. Returns a pidfd. The child has this process's memory, and works in `memory`, CSD_CONNECT_MEMORY bytes that
+// are aligned to 16 and must stay until it has ended.
+#define CSD_CONNECT_MEMORY 16384
+int csd_connect_apart(void *memory, int socket, const char *path);
 
 // prctl(2).
 int csd_set_no_new_privs(void);

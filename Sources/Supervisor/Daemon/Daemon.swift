@@ -12,7 +12,9 @@ final class Daemon {
     /// an event of a closed descriptor cannot be taken for one of its successor.
     enum Source: UInt64 {
         // In the order in which a turn sees to them.
-        case signals, process, fileProcess, listener, check, channel, fileChannel, log, fileLog, client
+        case signals, process, fileProcess, gateProcess, listener, check, channel, fileChannel, gateChannel, connect,
+            log,
+            fileLog, gateLog, client
 
         func token(_ id: UInt64 = 0) -> UInt64 { id << 8 | rawValue }
     }
@@ -30,6 +32,7 @@ final class Daemon {
     var table: ConnectionTable
     let forwards: Forwards
     let files: FileBrokers
+    let gates: Gates
     let programs: [String]
     var connections: [ConnectionTable.ID: Connection] = [:]
     /// The worker that was heard last; the next turn begins behind it.
@@ -41,7 +44,9 @@ final class Daemon {
     var retryAccept: Int?
 
     /// Listens on the configured socket. From here on `run` must be called.
-    init(config: Config, configPath: String, environment: [String: String], workerProgram: String) throws(StartError) {
+    init(
+        config: Config, configPath: String, environment: [String: String], workerProgram: String, gateProgram: String
+    ) throws(StartError) {
         self.config = config
         self.configPath = configPath
         self.environment = environment
@@ -64,7 +69,7 @@ final class Daemon {
             throw error
         }
         let fileBrokerPlaces = try Startup.fileBrokerPlaces()
-        programs = ([workerProgram, Startup.ownProgram].compactMap { $0 }) + fileBrokerPlaces
+        programs = ([workerProgram, gateProgram, Startup.ownProgram].compactMap { $0 }) + fileBrokerPlaces
         files = FileBrokers(
             places: fileBrokerPlaces,
             policy: config.filePolicy(
@@ -74,6 +79,8 @@ final class Daemon {
         forwards = Forwards(
             socket: config.mcpSocket, runtimeDirectory: PathExpansion(environment: environment).runtimeDirectory,
             policy: config.policy)
+        gates = Gates(program: gateProgram)
+        gates.configure(config.policy, sealed: policies.serving, self)
         watch(socket.rawValue, Source.listener.token())
         watch(signals.rawValue, Source.signals.token())
     }
@@ -100,10 +107,12 @@ final class Daemon {
             turn(ready.prefix(Int(max(0, count))).sorted { $0.token & 0xFF < $1.token & 0xFF })
             perform(table.advance(now: now()))
             files.advance(now: now(), self)
+            gates.advance(now: now(), self)
             updateListening()
             reload.advance(now: now())
         }
         files.endAll()
+        gates.endAll()
         audit.finish(now: now())
         reload.abandon()
         socket.unlinkOwn()
@@ -116,7 +125,7 @@ final class Daemon {
         let paused = connections.values.compactMap(\.pausedUntil).min()
         let next = [
             table.nextDeadline, giveUp, retryAccept, reload.deadline, forwards.nextLook, forwards.due, paused,
-            files.nextDeadline,
+            files.nextDeadline, gates.nextDeadline,
         ].compactMap { $0 }.min()
         return next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
     }
@@ -141,6 +150,10 @@ final class Daemon {
             case .fileProcess: files.event(.process, id, now: now(), self)
             case .fileChannel: files.event(.channel, id, now: now(), self)
             case .fileLog: files.event(.log, id, now: now(), self)
+            case .gateProcess: gates.event(.process, id, now: now(), self)
+            case .gateChannel: gates.event(.channel, id, now: now(), self)
+            case .connect: gates.event(.connect, id, now: now(), self)
+            case .gateLog: gates.event(.log, id, now: now(), self)
             case .client: atTheEnd.append(event)
             }
         }
@@ -183,6 +196,7 @@ final class Daemon {
             audit.abandon(&connection.calls, log: connection.log, "the daemon was stopped at once")
         }
         files.endAll()
+        gates.endAll()
         audit.finish(now: now())
         socket.unlinkOwn()
         Log.write(.warning, "stopped at once by a second signal")

@@ -31,6 +31,8 @@ extension Daemon {
         }
         config = new
         policies = sealed
+        // Before the workers: what they ask for by the new policy is judged by it.
+        gates.configure(new.policy, sealed: policies.serving, self)
         forwards.configure(new.policy)
         let filePolicy = new.filePolicy(
             at: configPath, socket: socket.path, auditLog: audit.realPath, environment: environment, programs: programs)

@@ -44,14 +44,23 @@ extension Daemon {
             case .refuse: true
             case .serve, .cancelForwards, .check: false
             }
+        let gate: OwnedFD?
         do throws(StartError) {
-            guard let worker = try launch(role, connection, isRefusing) else { return }
+            gate = role == .serve ? try gates.start(id, policy: policies.serving, self) : nil
+        } catch {
+            Log.write(
+                .error, "a worker could not start", ["connection": .number(Int(id)), "why": .text(error.sentence)])
+            return perform(table.failedToServe(id, .gate, now: now()))
+        }
+        do throws(StartError) {
+            guard let worker = try launch(role, connection, isRefusing, gate) else { return }
             watch(worker.channel.rawValue, Source.channel.token(id))
             watch(worker.pidfd.rawValue, Source.process.token(id))
             watch(worker.log.rawValue, Source.log.token(id))
             connection.worker = worker
         } catch {
             connection.noteGone(error.sentence, .error)
+            gates.close(id, self)
             connections[id] = nil
             if role == .cancelForwards { forwards.noCanceller() }
             perform(table.ended(id, now: now()))
@@ -59,14 +68,15 @@ extension Daemon {
     }
 
     func launch(
-        _ role: WorkerRole, _ connection: Connection, _ isRefusing: Bool
+        _ role: WorkerRole, _ connection: Connection, _ isRefusing: Bool, _ gate: borrowing OwnedFD?
     ) throws(StartError) -> WorkerProcess? {
         switch connection.client {
         case .none: return nil
         case .some(let client):
             return isRefusing
                 ? try WorkerProcess.start(program: workerProgram, role: role, policy: policies.refusing, client: client)
-                : try WorkerProcess.start(program: workerProgram, role: role, policy: policies.serving, client: client)
+                : try WorkerProcess.start(
+                    program: workerProgram, role: role, policy: policies.serving, client: client, gate: gate)
         }
     }
 
@@ -80,6 +90,7 @@ extension Daemon {
         _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
         worker.killGroup()
         files.close(id, now: now(), self)
+        gates.close(id, self)
         if let end = connection.end { finish(id, connection, end) }
     }
 
@@ -144,6 +155,7 @@ extension Daemon {
             ])
         forwards.ended(id, log: connection.log)
         files.close(id, now: now(), self)
+        gates.close(id, self)
         // The next canceller would end in the same way, so none is started.
         if phase == .starting(.cancelForwards) { forwards.noCanceller() }
         if phase == .starting(.serve), !table.draining {

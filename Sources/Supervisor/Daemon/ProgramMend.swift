@@ -5,6 +5,8 @@ extension ProgramFailure {
     /// The status with which the loader ends, and that of both programs' `main.swift` where they cannot confine themselves.
     private static let loaderStatus: UInt8 = 127
     private static let confinementStatus: UInt8 = 3
+    /// That of a worker whose gate ended before it was ready.
+    private static let gateStatus: UInt8 = 4
 
     /// From how a program ended.
     init(_ end: ProcessEnd) {
@@ -17,7 +19,7 @@ extension ProgramFailure {
 
     /// From how a worker ended before it was ready. An `ssh` that is not there keeps it from confining itself.
     init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String) {
-        self = wasKilled ? .notReady : ProgramFailure(end)
+        self = wasKilled ? .notReady : end == .exited(status: Self.gateStatus) ? .gate : ProgramFailure(end)
         if case .confinement = self {
             self = SSHProgram.problem(of: sshPath).map { .ssh(path: sshPath, $0) } ?? .confinement
         }
@@ -50,6 +52,8 @@ enum ProgramMend {
             "install OpenSSH's client, or set ssh_path in the config to where it is, then send SIGHUP"
         case .confinement:
             "a line before this one, \"\(said)\", has the reason; \(program) --selftest-escape tries it"
+        case .gate:
+            "lines before this one, \"gate said\" and \"gate ended\", have the reason; claude-ssh-gate --selftest-escape tries it"
         case .notReady: "this machine is overloaded, or \(program) lies on a file system that hangs"
         case .outOfTurn, .brokeProtocol, .noAnswer, .ended:
             "\(program) --selftest-escape tries it; after an upgrade of it restart claude-ssh-daemon"

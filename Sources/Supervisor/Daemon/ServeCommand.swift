@@ -10,9 +10,13 @@ package enum ServeCommand {
             try Startup.check(loaded)
             Startup.warn(loaded)
             let worker = try Startup.workerProgram()
+            let gate = try Startup.gateProgram()
             let mistakes = PatternCheck.mistakes(in: loaded.policy)
             guard mistakes.isEmpty else { throw ConfigError(path: configPath, mistakes: mistakes) }
-            try Daemon(config: loaded, configPath: configPath, environment: environment, workerProgram: worker).run()
+            let daemon = try Daemon(
+                config: loaded, configPath: configPath, environment: environment, workerProgram: worker,
+                gateProgram: gate)
+            daemon.run()
             return 0
         } catch let error as ConfigError {
             PatternCheck.completed(error).log("config cannot be used")

@@ -20,11 +20,15 @@ enum Startup {
     }
 
     /// The worker's program, without which nothing is served.
-    static func workerProgram() throws(StartError) -> String {
-        let places = try places(of: "claude-ssh-worker")
+    static func workerProgram() throws(StartError) -> String { try needed("claude-ssh-worker") }
+
+    /// The gate's program, without which nothing is served.
+    static func gateProgram() throws(StartError) -> String { try needed("claude-ssh-gate") }
+
+    private static func needed(_ program: String) throws(StartError) -> String {
+        let places = try places(of: program)
         guard let found = places.first(where: { access($0, X_OK) == 0 }) else {
-            throw StartError(
-                sentence: "claude-ssh-worker is missing; it belongs at \(places.joined(separator: " or "))")
+            throw StartError(sentence: "\(program) is missing; it belongs at \(places.joined(separator: " or "))")
         }
         return found
     }

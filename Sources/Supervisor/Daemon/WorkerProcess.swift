@@ -21,9 +21,10 @@ final class WorkerProcess {
     }
 
     /// Starts a worker on the client's connection and sends it Setup. In the child only these are open: /dev/null as 0
-    /// and 1, the log pipe as 2, the client as 3, the channel as 4.
+    /// and 1, the log pipe as 2, the client as 3, the channel as 4, and of one that serves the channel to its gate as 5.
     static func start(
-        program: String, role: WorkerRole, policy: borrowing OwnedFD, client: borrowing OwnedFD
+        program: String, role: WorkerRole, policy: borrowing OwnedFD, client: borrowing OwnedFD,
+        gate: borrowing OwnedFD? = nil
     ) throws(StartError) -> WorkerProcess {
         var refused: Int32 = 0
         do throws(IPCError) {
@@ -40,9 +41,18 @@ final class WorkerProcess {
             let logHigh = try logWriter.duplicateForChild()
             let clientHigh = try client.duplicateForChild()
             let channelHigh = try theirs.duplicateForChild()
-            let descriptors = [
+            let gateHigh: OwnedFD? =
+                switch gate {
+                case .some(let gate): try gate.duplicateForChild()
+                case .none: nil
+                }
+            var descriptors = [
                 nullHigh.rawValue, nullHigh.rawValue, logHigh.rawValue, clientHigh.rawValue, channelHigh.rawValue,
             ]
+            switch gateHigh {
+            case .some(let gate): descriptors.append(gate.rawValue)
+            case .none: break
+            }
             let child = try SpawnedProcess(program, descriptors, &refused)
             let worker = WorkerProcess(
                 pid: child.pid, pidfd: child.release(), channel: Channel(taking: own), log: log)

@@ -21,6 +21,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         var answering = 0
         var bytesInFlight = 0
         var closed = false
+        /// Why calls that fail from now on do so.
+        var closedBecause: String?
         var idle: [Waiting] = []
         /// Calls held back while too many answers wait for the client, in the order of their coming.
         var held: [(id: RequestID, continuation: Waiting)] = []
@@ -285,18 +287,25 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     private func run(_ id: RequestID, _ call: ToolCall, _ reply: some Reply) async {
         await waitForReader(id)
-        // The client cancelled the call before it began, so nothing of it is done.
-        let isCancelled = state.withLock { $0.calls[id]?.cancelled ?? true }
-        let result = isCancelled ? nil : await result(of: id, call)
-        let ended = state.withLock { state in
+        // Once the connection is closed nothing new is begun; and nothing is done of a call that was cancelled before it began.
+        let (isCancelled, isTooLate) = state.withLock { ($0.calls[id]?.cancelled ?? true, $0.closedBecause != nil) }
+        let result: ToolResult? =
+            if isTooLate {
+                .failure("Nothing of the call was begun.")
+            } else if isCancelled {
+                nil
+            } else {
+                await result(of: id, call)
+            }
+        let (ended, why) = state.withLock { state in
             state.answering += 1
-            return state.calls.removeValue(forKey: id)
+            return (state.calls.removeValue(forKey: id), state.closedBecause)
         }
         // A cancelled request gets no answer, basic/utilities/cancellation.
         if ended?.cancelled ?? true {
             await reply.nothing()
         } else if let result {
-            await reply.later(Outgoing.result(id, call.shape.result(result)))
+            await reply.later(Outgoing.result(id, call.shape.result(result.failing(because: why))))
         } else {
             let whyOff = tools.whyOff(call.tool)
             await reply.later(Outgoing.error(id, .unknownTool(call.tool, whyOff)))
@@ -358,13 +367,15 @@ public final class Server<Tools: ToolSet>: Sendable {
     }
 
     /// Ends every subscription, stops every call, and returns when all of them have ended. Nothing is accepted afterwards.
-    public func close() async {
+    /// - Parameter reason: a sentence that each call which fails is answered with; nil where nobody waits for answers.
+    public func close(telling reason: String? = nil) async {
         let (tasks, held) = state.withLock { state -> ([Task<Void, Never>], [Waiting]) in
             state.closed = true
+            state.closedBecause = reason
             // The graceful end of a subscription is the result of its request.
             for id in state.subscriptions.keys { writer.post(JSONWriter.bytes(of: modern.subscriptionEnd(id))) }
             state.subscriptions = [:]
-            for id in state.calls.keys { state.calls[id]?.cancelled = true }
+            if reason == nil { for id in state.calls.keys { state.calls[id]?.cancelled = true } }
             return (state.calls.values.map(\.task), state.letGo())
         }
         for task in tasks { task.cancel() }

@@ -38,6 +38,14 @@ public enum ToolResult: Sendable {
     case success(JSONObject)
     /// A sentence that tells the model what went wrong and how to mend the call.
     case failure(String)
+
+    /// The same; a failure with this reason before it, where there is one.
+    func failing(because reason: String?) -> ToolResult {
+        switch (self, reason) {
+        case (.failure(let sentence), .some(let reason)): .failure("\(reason) \(sentence)")
+        case (.failure, .none), (.success, _): self
+        }
+    }
 }
 
 /// The tools behind the protocol.

@@ -1,3 +1,4 @@
+internal import IPC
 public import SSH
 internal import Synchronization
 
@@ -77,7 +78,7 @@ public final class SFTPChannel: Sendable {
                 case .noSession(let shortage): throw .noSession(shortage)
                 case .cancelled: throw .noSession(nil)
                 case .spawn(let detail): throw .spawn(detail: detail)
-                case .masterDead(let detail): throw .unreachable(detail: detail)
+                case .masterDown(let why): throw .masterDown(why)
                 // These are of commands.
                 case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .sshEnded:
                     throw .unreachable(detail: "")
@@ -102,10 +103,9 @@ public final class SFTPChannel: Sendable {
             deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)],
             whenRefused: { await sessions.wasRefused() },
             whenEnded: {
-                switch await sessions.check() {
+                switch await sessions.masterState() {
                 case .alive: nil
-                case .dead(let detail): .unreachable(detail: detail)
-                case .unusable(let detail): .spawn(detail: detail)
+                case .down(let why): .masterDown(why)
                 }
             })
         channel.withLock { $0.channel = self }

@@ -1,3 +1,4 @@
+public import IPC
 public import SSH
 
 /// Why a call on remote files failed.
@@ -6,7 +7,9 @@ public enum SFTPError: Error, Equatable, Sendable {
     case noSubsystem(detail: String)
     /// The login shell ended before it ran anything, and there is no SFTP subsystem, as `detail` tells. Nothing was done.
     case shellEnded(detail: String)
-    /// No session could be opened: the master is dead, or refuses more sessions. Nothing was done.
+    /// The ControlMaster does not answer. Nothing was done.
+    case masterDown(MasterDown)
+    /// No session could be opened, as `ssh` says. Nothing was done.
     case unreachable(detail: String)
     /// `ssh` cannot run on this machine. Nothing was done.
     case spawn(detail: String)

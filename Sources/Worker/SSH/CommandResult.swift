@@ -1,3 +1,5 @@
+internal import IPC
+
 /// What a command's caller is told.
 extension CommandRun {
     /// How sure it is that nothing of it runs. Where it may run on, its session is counted until the host has ended it.
@@ -38,21 +40,21 @@ extension CommandRun {
             if stream.marks.directoryOutside { return .outside }
             if stream.marks.directoryFailed { return .directory(detail: CommandStreams.lastLineBefore(stream)) }
         }
-        let master = await sessions.check()
+        let master = await sessions.masterState()
         guard !streams.marks.started else {
-            return master == .alive ? nil : .lost(output: String(streams.out.window.output().text.suffix(1000)))
+            return master.isAlive ? nil : .lost(output: String(streams.out.window.output().text.suffix(1000)))
         }
         switch master {
         case .alive:
+            if SSHInvocation.isUnusable(streams.said) { return .spawn(detail: streams.said) }
             switch attempt.end {
             case .signalled, .unseen: return .sshEnded(detail: "ssh (\(sessions.sshPath)) \(attempt.end ?? .unseen)")
             case .exited(let status): return .notStarted(status: status, detail: streams.said)
             case nil: return .notStarted(status: nil, detail: streams.said)
             }
-        case .dead(let detail):
+        case .down(let why):
             // Where ssh had reached the master, the mark of a start may have been lost with the connection.
-            return SSHProcess.hasTriedToConnect(streams.said) ? .masterDead(detail: detail) : .lost(output: "")
-        case .unusable(let detail): return .spawn(detail: detail)
+            return SSHProcess.hasTriedToConnect(streams.said) ? .masterDown(why) : .lost(output: "")
         }
     }
 }

@@ -1,3 +1,5 @@
+public import IPC
+
 /// A command for a host.
 public struct ExecRequest: Sendable {
     /// For the user's login shell, or `/bin/sh`.
@@ -69,7 +71,7 @@ public struct ExecOutput: Sendable {
 /// Why a command has no result.
 public enum ExecFailure: Error, Sendable {
     /// The ControlMaster does not answer; nothing has run.
-    case masterDead(detail: String)
+    case masterDown(MasterDown)
     /// The working directory cannot be entered; nothing has run.
     case directory(detail: String)
     /// The working directory leads out of its tree; nothing has run.

@@ -1,4 +1,4 @@
-internal import IPC
+public import IPC
 
 /// The question whether the host behind one ControlMaster answers, which stays open until it does: there is one at a time.
 ///
@@ -43,17 +43,14 @@ extension HostSessions {
         case answers
         /// The master answers, and the host did not within `patience`.
         case silent
-        /// The master does not answer, with what ssh says.
-        case masterDead(detail: String)
+        /// The master does not answer.
+        case masterDown(MasterDown)
         /// `ssh` itself cannot run here.
         case unusable(detail: String)
     }
 
     /// How long a host may take to answer, two round trips.
     public static let patience = Duration.seconds(3)
-
-    /// How much longer a master may take where nothing has come by way of it within `patience`.
-    private static let patienceWithMaster = Duration.seconds(2)
 
     /// A subsystem that no host has, RFC 4254 section 6.5. The host refuses it: no shell, start-up file or forced command
     /// runs there for the question. The host's log shows this name.
@@ -90,15 +87,17 @@ extension HostSessions {
         }
         let said = err.value.output().text
         if Self.isRefusal(said) { return .answers }
+        if SSHInvocation.isUnusable(said) {
+            return .unusable(detail: said.split(whereSeparator: \.isNewline).joined(separator: "; "))
+        }
         // ssh ends alike when the host has refused the subsystem and when the connection is lost: the master tells which.
         return await reachOfMaster(hostAnswers: Self.hasEndedSession(end, said))
     }
 
     private func reachOfMaster(hostAnswers: Bool) async -> Reach {
-        switch await check(within: Self.patienceWithMaster) {
+        switch await masterState() {
         case .alive: hostAnswers ? .answers : .silent
-        case .dead(let detail): .masterDead(detail: detail)
-        case .unusable(let detail): .unusable(detail: detail)
+        case .down(let why): .masterDown(why)
         }
     }
 

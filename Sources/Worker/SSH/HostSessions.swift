@@ -6,6 +6,7 @@ public final class HostSessions: Sendable {
     let host: PolicySnapshot.Host
     let sshPath: String
     let master: MasterSessions
+    let gate: any MasterGate
     /// It is what `current` gave.
     let isCurrent: Bool
     /// The master whose shortages are listened to.
@@ -13,16 +14,18 @@ public final class HostSessions: Sendable {
     var budget: SessionBudget { master.budget }
 
     /// Sessions on `host`, which share `master` with all others that go through its socket.
-    public init(host: PolicySnapshot.Host, sshPath: String, master: MasterSessions) {
+    public init(host: PolicySnapshot.Host, sshPath: String, master: MasterSessions, gate: any MasterGate) {
         self.host = host
         self.sshPath = sshPath
         self.master = master
+        self.gate = gate
         isCurrent = false
     }
 
     init(current master: MasterSessions, of sessions: HostSessions) {
         host = sessions.host
         sshPath = sessions.sshPath
+        gate = sessions.gate
         self.master = master
         isCurrent = true
     }

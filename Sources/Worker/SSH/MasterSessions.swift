@@ -4,7 +4,6 @@ public final class MasterSessions: Sendable {
     let budget: SessionBudget
     let stops = StopQueue()
     let answer = HostAnswer()
-    let presence = MasterPresence()
     let startup = StartupMemory()
 
     let registry: SocketRegistry?

@@ -21,8 +21,8 @@ public enum PortForward {
         case listening(masterPID: UInt32)
         /// It answers, and does not listen.
         case refused
-        /// It does not answer, with what ssh says.
-        case masterDead(detail: String)
+        /// It does not answer.
+        case masterDown(MasterDown)
         /// There was no answer in time: it may listen yet.
         case unknown
         /// `ssh` cannot run here.
@@ -33,23 +33,21 @@ public enum PortForward {
     private static let limit = Duration.seconds(5)
 
     /// Asks the master to listen on 127.0.0.1.
-    public static func open(_ route: ForwardRoute, sshPath: String) async -> Outcome {
+    public static func open(_ route: ForwardRoute, by sessions: HostSessions) async -> Outcome {
         let answer: (end: ChildEnd, stdout: String, stderr: String, isLate: Bool)
         do throws(SSHProcess.SpawnFailure) {
             answer = try await SSHProcess.collect(
-                path: sshPath, arguments: SSHInvocation.forward(route), limit: limit)
+                path: sessions.sshPath, arguments: SSHInvocation.forward(route), limit: limit)
         } catch {
             return .unusable(detail: error.detail)
         }
         if answer.isLate { return .unknown }
-        let host = PolicySnapshot.Host(name: "", master: route.master)
-        let check = await MasterCheck.ask(host, sshPath: sshPath, within: limit)
-        switch (answer.end, check.state) {
-        case (_, .unusable(let detail)): return .unusable(detail: detail)
-        case (.exited(0), .alive), (.exited(0), .dead): return .listening(masterPID: check.processID)
-        case (.exited, .alive): return .refused
-        case (.exited, .dead): return .masterDead(detail: firstLine(answer.stderr))
-        case (.signalled, _), (.unseen, _): return .unknown
+        guard case .exited(let status) = answer.end else { return .unknown }
+        let said = firstLine(answer.stderr)
+        if SSHInvocation.isUnusable(said) { return .unusable(detail: said) }
+        switch await sessions.masterState() {
+        case .alive(let masterPID): return status == 0 ? .listening(masterPID: masterPID) : .refused
+        case .down(let why): return status == 0 ? .listening(masterPID: 0) : .masterDown(why)
         }
     }
 

@@ -34,11 +34,6 @@ public enum SSHInvocation {
         ["-S", host.master.controlPath] + options + ["-s", "--", host.master.destination, name]
     }
 
-    /// Asks the master whether it lives, `-O check`.
-    static func check(_ host: PolicySnapshot.Host) -> [String] {
-        ["-S", host.master.controlPath, "-O", "check"] + options + ["--", host.master.destination]
-    }
-
     /// The command with which the user brings the master up.
     public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
         let port = host.port.map { "-p \($0) " } ?? ""
@@ -59,7 +54,11 @@ public enum SSHInvocation {
     /// The environment of every `ssh`: nothing of the user's.
     static let environment = ["LANG": "C.UTF-8", "PATH": "/nonexistent"]
 
-    /// Whether ssh says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when
-    /// this worker started; a user added since has put another file in its place.
-    public static func isUnusable(_ said: String) -> Bool { said.hasPrefix("No user exists for uid") }
+    /// Whether this is what ssh, or its loader, says where it cannot run here, with nothing done. The one does not know its own
+    /// user: Landlock lets it read the /etc/passwd that was there when this worker started, and a user added since has put
+    /// another file in its place. The other misses a library, ld.so(8).
+    public static func isUnusable(_ said: String) -> Bool {
+        said.hasPrefix("No user exists for uid")
+            || said.hasPrefix("/") && said.contains(": error while loading shared libraries: ")
+    }
 }

@@ -8,7 +8,7 @@ internal import SSH
 enum ConnectionStatusTool: Tool {
     static let name = "ssh_connection_status"
 
-    /// Hosts asked at once: each takes one short-lived `ssh`.
+    /// Hosts asked at once: each that is up may take an `ssh` that finds out how its files are reached.
     private static let atOnce = 8
 
     static let hasHost = false
@@ -67,17 +67,16 @@ enum ConnectionStatusTool: Tool {
     }
 
     private static func status(of host: PolicySnapshot.Host, _ context: ToolContext) async -> JSONValue {
-        let state = await context.access[host.name]?.sessions.check(within: HostSessions.greeting) ?? .dead(detail: "")
+        let state = await context.access[host.name]?.sessions.masterState() ?? .down(.noHost)
         var entry: JSONObject = [
-            "name": .string(host.name), "connected": .bool(state == .alive), "socket": .string(host.master.socket),
+            "name": .string(host.name), "connected": .bool(state.isAlive), "socket": .string(host.master.socket),
         ]
         switch state {
         case .alive:
             if host.capabilities.fileRead || host.capabilities.fileWrite {
                 entry["file_transport"] = await fileTransport(of: host, context).map { .string($0.rawValue) }
             }
-        case .dead(let detail): entry["hint"] = .string(Failures.masterDead(host, detail: detail))
-        case .unusable(let detail): entry["hint"] = .string(Failures.spawn(detail: detail))
+        case .down(let why): entry["hint"] = .string(Failures.masterDown(host, why))
         }
         return .object(entry)
     }

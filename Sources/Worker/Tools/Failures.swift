@@ -1,42 +1,94 @@
+internal import Glibc
 internal import IPC
 internal import SSH
 
 /// Sentences for what went wrong on a host, each with what to do next.
 enum Failures {
+    /// No ControlMaster answers at the host's socket.
     /// - Parameter outcome: what is sure of the work that was asked for, a sentence.
-    static func masterDead(_ host: PolicySnapshot.Host, detail: String, outcome: String = "") -> String {
+    static func masterDown(_ host: PolicySnapshot.Host, _ why: MasterDown, outcome: String = "") -> String {
+        let path = host.master.socket
+        switch why {
+        case .dead(let code):
+            let detail = "Control socket connect(\(path)): \(String(cString: strerror(Int32(clamping: code))))"
+            return notUp(host, detail, outcome) + wayUp(host, errno: Int32(clamping: code))
+        case .hung:
+            let seconds = MasterDown.patience / 1000
+            return notUp(host, "no answer within \(seconds) s", outcome)
+                + strange(host, "takes connections and does not answer")
+        case .otherVersion(let version):
+            return notUp(host, "it speaks version \(version) of the mux protocol", outcome)
+                + strange(host, "does not speak OpenSSH's ControlMaster protocol as it is known here, version 4")
+        case .noMaster:
+            return notUp(host, "what answers is no ControlMaster", outcome)
+                + strange(host, "does not speak OpenSSH's ControlMaster protocol")
+        case .closed:
+            return notUp(host, "it closed the connection without an answer", outcome)
+                + strange(host, "does not speak OpenSSH's ControlMaster protocol, or is just ending")
+        case .foreign(let userID):
+            return notUp(host, "", outcome) + foreign(path, userID)
+        case .noHost:
+            return "The config does not name \"\(host.name)\" any more." + (outcome.isEmpty ? "" : " " + outcome)
+                + " Call ssh_connection_status for the hosts that there are."
+        case .unavailable(let code):
+            return "Whether the SSH session to \"\(host.name)\" is up cannot be found out now: "
+                + "\(String(cString: strerror(Int32(clamping: code)))). " + (outcome.isEmpty ? "" : outcome + " ")
+                + "Try again when less is under way; if it stays so, ask the user to look at the limits of the daemon "
+                + "(ulimit -n, ulimit -u, TasksMax)."
+        case .noGate:
+            return "The daemon's program claude-ssh-gate, which speaks to ControlMasters, does not answer. "
+                + (outcome.isEmpty ? "" : outcome + " ")
+                + "Connect to this server again; if it stays so, ask the user to look into the daemon's log."
+        }
+    }
+
+    /// `ssh` found no session, and says so.
+    static func unreachable(_ host: PolicySnapshot.Host, detail: String, outcome: String) -> String {
+        notUp(host, detail, outcome) + bringUp(host)
+    }
+
+    private static func notUp(_ host: PolicySnapshot.Host, _ detail: String, _ outcome: String) -> String {
         let said = detail.isEmpty ? "" : " (\(detail))"
-        let down =
-            "The SSH session to \"\(host.name)\" is not up\(said). " + (outcome.isEmpty ? "" : outcome + " ")
-        // ssh -M does not replace what lies at the path. Only what a dead master has left there may go.
-        switch MasterSocket.at(host.master.socket) {
-        case .absent: return down + bringUp(host)
+        return "The SSH session to \"\(host.name)\" is not up\(said). " + (outcome.isEmpty ? "" : outcome + " ")
+    }
+
+    private static func foreign(_ path: String, _ userID: UInt32) -> String {
+        "The socket \(path) belongs to uid \(userID), another user. Ask the user to configure a socket in a directory of "
+            + "their own."
+    }
+
+    /// What to do where nobody listens. ssh -M does not replace what lies at the path; only what a dead master has left there
+    /// may go.
+    private static func wayUp(_ host: PolicySnapshot.Host, errno code: Int32) -> String {
+        let path = host.master.socket
+        switch MasterSocket.at(path) {
+        case .absent: return bringUp(host)
         case .noDirectory(let directory):
-            return down + "The directory of its socket, \(directory), is missing. "
+            return "The directory of its socket, \(directory), is missing. "
                 + bringUp(host, first: SSHInvocation.directoryCommand(directory) + " && ")
         case .link:
-            return down + "\(host.master.socket) is a symbolic link, and ssh -M makes no socket in its place. "
+            return "\(path) is a symbolic link, and ssh -M makes no socket in its place. "
                 + "Ask the user to bring the session up where it leads, or to name that path in the config."
         case .own:
-            guard detail.contains("Connection refused") else {
-                let how =
-                    detail.hasPrefix(HostSessions.noAnswer)
-                    ? "takes connections and does not answer"
-                    : "does not speak OpenSSH's ControlMaster protocol"
-                let socket = ShellWord.quoted(host.master.socket)
-                return down
-                    + "Something listens at its socket \(host.master.socket) that \(how). Ask the user to name another "
-                    + "socket in the config, or, in this order: to find out what it is (fuser -v \(socket)) and to end it; to remove "
-                    + "what it leaves (rm -f \(socket)); to bring the session up with: \(SSHInvocation.masterCommand(host))"
+            guard code == ECONNREFUSED else {
+                return
+                    "Its socket \(path) is there and cannot be used. Ask the user to find out why, or to name another "
+                    + "socket in the config. " + bringUp(host)
             }
-            return down + bringUp(host, first: "rm -f \(ShellWord.quoted(host.master.socket)); ")
-        case .foreign(let userID):
-            return down + "The socket \(host.master.socket) belongs to uid \(userID), another user. "
-                + "Ask the user to configure a socket in a directory of their own."
+            return bringUp(host, first: "rm -f \(ShellWord.quoted(path)); ")
+        case .foreign(let userID): return foreign(path, userID)
         case .other:
-            return down + "\(host.master.socket) exists and is not a socket: the config names the wrong path. "
+            return "\(path) exists and is not a socket: the config names the wrong path. "
                 + "Ask the user to correct it; leave what lies there as it is."
         }
+    }
+
+    /// Something listens that is no ControlMaster, or none that answers.
+    private static func strange(_ host: PolicySnapshot.Host, _ how: String) -> String {
+        let socket = ShellWord.quoted(host.master.socket)
+        return "Something listens at its socket \(host.master.socket) that \(how). Ask the user to name another "
+            + "socket in the config, or, in this order: to find out what it is (fuser -v \(socket)) and to end it; to remove "
+            + "what it leaves (rm -f \(socket)); to bring the session up with: \(SSHInvocation.masterCommand(host))"
     }
 
     private static func bringUp(_ host: PolicySnapshot.Host, first: String = "") -> String {
@@ -106,7 +158,7 @@ enum Failures {
 
     static func sentence(_ failure: ExecFailure, _ host: PolicySnapshot.Host, directory: String) -> String {
         switch failure {
-        case .masterDead(let detail): return masterDead(host, detail: detail, outcome: "Nothing was run.")
+        case .masterDown(let why): return masterDown(host, why, outcome: "Nothing was run.")
         case .directory(let detail):
             return "The working directory \"\(directory.prefix(500))\" cannot be entered on \"\(host.name)\""
                 + (detail.isEmpty ? "." : ": \(detail).") + " The command was not run."

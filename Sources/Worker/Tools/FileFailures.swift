@@ -15,7 +15,9 @@ enum FileFailures {
             return "\"\(host.name)\" offers no SFTP, and the login shell ended before anything ran there (\(detail)). "
                 + "Nothing was done. Probably \(Failures.startupFile(host)) ends it, or replaces it by another program. "
                 + Failures.mendStartup
-        case .unreachable(let detail): return Failures.masterDead(host, detail: detail, outcome: "Nothing was done.")
+        case .masterDown(let why): return Failures.masterDown(host, why, outcome: "Nothing was done.")
+        case .unreachable(let detail):
+            return Failures.unreachable(host, detail: detail, outcome: "Nothing was done.")
         case .spawn(let detail): return Failures.spawn(detail: detail)
         case .noSession(let shortage):
             return "\(Failures.noSession(host, shortage)). Nothing was done. \(Failures.wayOut(shortage))"

@@ -33,9 +33,9 @@ enum Forwarding {
                         + "\(HostSessions.patience.components.seconds) s")
             }
             status["hint"] = host.map { .string(Failures.hostSilent($0)) }
-        case .masterDead(let detail):
+        case .masterDown(let why):
             if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
-            status["hint"] = host.map { .string(Failures.masterDead($0, detail: detail)) }
+            status["hint"] = host.map { .string(Failures.masterDown($0, why)) }
         case .unusable(let detail):
             if entry.trouble == nil {
                 status["status"] = "unknown"

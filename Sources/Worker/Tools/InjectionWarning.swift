@@ -15,14 +15,16 @@ enum InjectionWarning {
         "command", "cwd", "path", "local_path", "remote_path", "name_base64", "next_cursor", "sha256",
     ]
 
-    /// Searches a result and adds what was found; where the call is cancelled meanwhile, there is no result.
+    /// Searches a result and adds what was found; where the call is cancelled meanwhile, there is no result but a short error.
     static func searched(_ result: ToolResult, by guardian: InjectionGuard) async -> ToolResult {
         do throws(Apart.Cancelled) {
             try await prepare(guardian)
             if isSmall(result) { return added(to: result, by: guardian) }
             return try await Apart.searches.run { _ in added(to: result, by: guardian) }
         } catch {
-            return .failure("The call was cancelled.")
+            guard case .failure = result, isSmall(result) else { return .failure("The call was cancelled.") }
+            // What became of a call that was stopped is told where the connection ends on this side. A task of its own is not cancelled.
+            return await Task { await searched(result, by: guardian) }.value
         }
     }
 

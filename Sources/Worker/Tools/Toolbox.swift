@@ -3,7 +3,7 @@ public import JSON
 public import MCP
 internal import Policy
 internal import SFTP
-internal import SSH
+public import SSH
 internal import Synchronization
 
 /// The tools over one policy, which a reload may replace.
@@ -16,20 +16,24 @@ public final class Toolbox: ToolSet {
 
     private let context: Mutex<ToolContext>
     private let audit: any AuditBroker
+    private let gate: any MasterGate
 
-    /// The tools that `policy` turns on, with local files and forwards by way of `broker`, and calls written down in `audit`.
+    /// The tools that `policy` turns on, with local files and forwards by way of `broker`, calls written down in `audit`, and what
+    /// `gate` tells of ControlMasters.
     public init(
-        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: any AuditBroker
+        policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: any AuditBroker,
+        gate: any MasterGate
     ) {
         self.audit = audit
-        context = Mutex(Self.context(policy, keeping: nil, broker))
+        self.gate = gate
+        context = Mutex(Self.context(policy, keeping: nil, broker, gate))
     }
 
     /// Puts a new policy in force for every call that starts from now on; those under way end under the old one.
     /// - Returns: whether clients see other tools, hosts or instructions than before.
     public func update(_ policy: PolicySnapshot) -> Bool {
         let old = context.withLock { context in
-            defer { context = Self.context(policy, keeping: context, context.broker) }
+            defer { context = Self.context(policy, keeping: context, context.broker, gate) }
             return context.policy
         }
         return old.hosts != policy.hosts || Instructions.text(old) != Instructions.text(policy)
@@ -39,7 +43,8 @@ public final class Toolbox: ToolSet {
     /// The ways to a host that stays the same are kept, and what is known of its ControlMaster whatever changes: sessions that
     /// are open stay open.
     private static func context(
-        _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker & ForwardBroker
+        _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker & ForwardBroker,
+        _ gate: any MasterGate
     ) -> ToolContext {
         let unchanged = old?.policy.sshPath == policy.sshPath
         var masters = old?.masters ?? MasterTable()
@@ -49,7 +54,7 @@ public final class Toolbox: ToolSet {
                 return (host.name, kept)
             }
             guard let master = masters[host.master.socket] else { return nil }
-            let sessions = HostSessions(host: host, sshPath: policy.sshPath, master: master)
+            let sessions = HostSessions(host: host, sshPath: policy.sshPath, master: master, gate: gate)
             return (host.name, HostAccess(sessions: sessions, files: SFTPChannel(sessions: sessions)))
         }
         let kept = old?.guardian?.patterns == policy.patterns ? old?.guardian : nil

@@ -6,8 +6,9 @@ enum BuiltBinaries {
     static let daemonName = "claude-ssh-daemon"
     static let workerName = "claude-ssh-worker"
     static let fileBrokerName = "claude-ssh-files"
+    static let gateName = "claude-ssh-gate"
     /// All of the daemon.
-    private static let names = [daemonName, workerName, fileBrokerName]
+    private static let names = [daemonName, workerName, fileBrokerName, gateName]
     /// An SFTP server for tests, see Tests/HostileSFTPServer.
     static let hostileServerName = "HostileSFTPServer"
 

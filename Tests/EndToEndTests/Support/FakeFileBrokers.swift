@@ -12,7 +12,8 @@ final class FakeFileBrokers: Sendable {
         let broker = BuiltBinaries.fileBrokerName
         for (name, copy) in [
             (BuiltBinaries.daemonName, BuiltBinaries.daemonName), (BuiltBinaries.workerName, BuiltBinaries.workerName),
-            (conducts.isEmpty ? broker : "FakeFileBroker", broker), (broker, broker + ".real"),
+            (BuiltBinaries.gateName, BuiltBinaries.gateName), (conducts.isEmpty ? broker : "FakeFileBroker", broker),
+            (broker, broker + ".real"),
         ] {
             try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: directory.file(copy))
             chmod(directory.file(copy), 0o755)

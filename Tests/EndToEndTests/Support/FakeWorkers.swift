@@ -13,6 +13,7 @@ final class FakeWorkers: Sendable {
             (BuiltBinaries.daemonName, BuiltBinaries.daemonName), ("FakeWorker", BuiltBinaries.workerName),
             (BuiltBinaries.workerName, BuiltBinaries.workerName + ".real"),
             (BuiltBinaries.fileBrokerName, BuiltBinaries.fileBrokerName),
+            (BuiltBinaries.gateName, BuiltBinaries.gateName),
         ] {
             try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: directory.file(copy))
             chmod(directory.file(copy), 0o755)

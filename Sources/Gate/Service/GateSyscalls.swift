@@ -1,0 +1,43 @@
+internal import CLinux
+internal import Glibc
+internal import Sandbox
+
+/// The system calls of a gate. Built from strace(1). It opens nothing, makes no socket, connects to nobody, and starts nothing: what
+/// it speaks over it was given. A line without a reason does not belong here.
+enum GateSyscalls {
+    static let rules: [SyscallRule] = memory + descriptors + process + refusals
+
+    static let memory: [SyscallRule] = [
+        SyscallRule("brk munmap mremap", "allocator"),
+        SyscallRule("madvise", "allocator gives pages back", when: .equals(2, [4, 8])),  // MADV_DONTNEED, MADV_FREE
+        SyscallRule("mmap", "allocator; no code", when: .oneOf([[.lacks(2, UInt64(PROT_EXEC))]])),
+        SyscallRule("mprotect", "allocator; no code", when: .lacks(2, UInt64(PROT_EXEC))),
+    ]
+
+    static let descriptors: [SyscallRule] = [
+        SyscallRule("sendmsg recvmsg", "messages of supervisor and worker, requests to a ControlMaster"),
+        SyscallRule("recvfrom", "replies of a ControlMaster"),
+        SyscallRule("epoll_ctl epoll_wait epoll_pwait", "waits for all of them"),
+        SyscallRule("close", "a connection that is over"),
+        SyscallRule("fcntl", "non-blocking mode, the sealed policy", when: .equals(1, descriptorCommands)),
+        SyscallRule("pread64 lseek", "the sealed policy"),
+        SyscallRule("write", "what went wrong, to standard error", when: .equals(0, [2])),
+    ]
+
+    static let process: [SyscallRule] = [
+        SyscallRule("rt_sigaction rt_sigprocmask rt_sigreturn", "abort"),
+        SyscallRule("gettid getpid tgkill", "abort"),
+        SyscallRule("exit exit_group", "end"),
+        SyscallRule("restart_syscall", "goes on after a stop"),
+        SyscallRule("futex", "the runtime's locks"),
+        SyscallRule("getrandom", "hash seeds"),
+        SyscallRule("clock_gettime gettimeofday time", "time, where it is no call of the library"),
+        SyscallRule("sched_yield sched_getaffinity sysinfo", "allocator"),
+    ]
+
+    static let refusals: [SyscallRule] = [
+        SyscallRule("prctl", "the allocator names its memory", when: .refused(errno: EINVAL))
+    ]
+
+    private static let descriptorCommands = [F_GETFD, F_GETFL, F_SETFL, CSD_F_GET_SEALS].map { UInt64($0) }
+}

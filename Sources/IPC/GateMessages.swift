@@ -1,0 +1,206 @@
+/// Supervisor → gate.
+public enum ToGate: IPCMessage {
+    /// The first message, with the sealed `PolicySnapshot`, and its number.
+    case setup(policy: UInt32)
+    /// The policy has changed, with the new one and its number. What is under way ends under the old one.
+    case policy(UInt32)
+    /// The connection that was asked for.
+    case connected
+    /// There is none.
+    case notConnected(ConnectFailure)
+
+    /// See `MessageSubject`.
+    public var descriptorCount: Int {
+        switch self {
+        case .setup, .policy, .connected: 1
+        case .notConnected: 0
+        }
+    }
+
+    /// See `MessageChoice`.
+    public static let kinds: [ToGate] = [.setup(policy: 0), .policy(0), .connected, .notConnected(.hung)]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .setup: 1
+        case .policy: 2
+        case .connected: 3
+        case .notConnected: 4
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .setup(var policy):
+            try fields.field(&policy)
+            self = .setup(policy: policy)
+        case .policy(var number):
+            try fields.field(&number)
+            self = .policy(number)
+        case .notConnected(var failure):
+            try fields.field(&failure)
+            self = .notConnected(failure)
+        case .connected: break
+        }
+    }
+}
+
+/// Why a gate gets no connection to a ControlMaster.
+public enum ConnectFailure: MessageChoice {
+    /// Nobody listens there: connect(2) fails with this errno.
+    case dead(errno: UInt32)
+    /// Whoever listens there takes no connections, or the file system of the path does not answer.
+    case hung
+    /// Another user, who is not root either, listens there.
+    case foreign(userID: UInt32)
+    /// The request was made under another policy than the one that is in force, which the gate has by now.
+    case otherPolicy
+    /// This machine lacks what that takes, with this errno.
+    case unavailable(errno: UInt32)
+
+    /// See `MessageChoice`.
+    public static let kinds: [ConnectFailure] = [
+        .dead(errno: 0), .hung, .foreign(userID: 0), .otherPolicy, .unavailable(errno: 0),
+    ]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .dead: 1
+        case .hung: 2
+        case .foreign: 3
+        case .otherPolicy: 4
+        case .unavailable: 5
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .dead(var errno):
+            try fields.field(&errno)
+            self = .dead(errno: errno)
+        case .foreign(var userID):
+            try fields.field(&userID)
+            self = .foreign(userID: userID)
+        case .unavailable(var errno):
+            try fields.field(&errno)
+            self = .unavailable(errno: errno)
+        case .hung, .otherPolicy: break
+        }
+    }
+}
+
+/// Gate → supervisor: numbers only, no text, and never a descriptor.
+public enum FromGate: IPCMessage {
+    /// Requests for connections that one gate may have open.
+    public static let maximumConnects = 16
+
+    /// The gate is confined and about to read its first request. `landlockABI` is 0 where the kernel has none.
+    case ready(landlockABI: UInt8)
+    /// Connect to the ControlMaster of this host, by its index in the policy of this number.
+    case connect(host: UInt32, policy: UInt32)
+
+    /// See `MessageSubject`.
+    public var descriptorCount: Int { 0 }
+
+    /// See `IPCMessage`.
+    public static var maximumDescriptors: Int { 0 }
+
+    /// See `MessageChoice`.
+    public static let kinds: [FromGate] = [.ready(landlockABI: 0), .connect(host: 0, policy: 0)]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .ready: 1
+        case .connect: 2
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .ready(var landlockABI):
+            try fields.field(&landlockABI)
+            self = .ready(landlockABI: landlockABI)
+        case .connect(var host, var policy):
+            try fields.field(&host)
+            try fields.field(&policy)
+            self = .connect(host: host, policy: policy)
+        }
+    }
+}
+
+/// Worker → gate, over their own channel. Each has an id, which its answer repeats.
+public enum GateRequest: IPCMessage {
+    /// Bytes of a host's name, as the config bounds it.
+    public static let maximumHostName = 100
+    /// Requests without an answer that an honest worker has at most. A gate hears no more of one than it can answer.
+    public static let maximumUnderWay = 32
+
+    /// Whether the ControlMaster of the host of this name lives.
+    case alive(host: String)
+
+    /// See `MessageSubject`.
+    public var descriptorCount: Int { 0 }
+
+    /// See `IPCMessage`.
+    public static var maximumDescriptors: Int { 0 }
+
+    /// See `MessageChoice`.
+    public static let kinds: [GateRequest] = [.alive(host: "")]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .alive: 1
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .alive(var host):
+            try fields.field(&host, limit: Self.maximumHostName)
+            self = .alive(host: host)
+        }
+    }
+}
+
+/// Gate → worker, over their own channel.
+public enum GateAnswer: IPCMessage {
+    /// The first message: the gate is confined and hears requests.
+    case ready
+    /// What there is to say of the ControlMaster that was asked about.
+    case master(MasterState)
+
+    /// See `MessageSubject`.
+    public var descriptorCount: Int { 0 }
+
+    /// See `IPCMessage`.
+    public static var maximumDescriptors: Int { 0 }
+
+    /// See `MessageChoice`.
+    public static let kinds: [GateAnswer] = [.ready, .master(.down(.hung))]
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .ready: 1
+        case .master: 2
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
+        switch self {
+        case .ready: break
+        case .master(var state):
+            try fields.field(&state)
+            self = .master(state)
+        }
+    }
+}

@@ -1,0 +1,256 @@
+import CLinux
+import Foundation
+import Glibc
+import IPC
+import Mux
+import Testing
+
+@testable import Gate
+
+/// The gate's loop between a supervisor, a worker and masters that the tests play.
+@Suite(.timeLimit(.minutes(1))) struct GateServiceTests {
+    /// A gate at work on a thread of its own.
+    // @unchecked: see `error`; the channels are Sendable.
+    private final class Scene: @unchecked Sendable {
+        let supervisor: Channel
+        let worker: Channel
+        private let ended = DispatchSemaphore(value: 0)
+        // Written before `ended` is signalled, read after it.
+        private var error: IPCError?
+
+        init(_ hosts: [String: String]) throws {
+            var ends = try Channel.pair()
+            var requests = try Channel.pair()
+            guard let own = ends.supervisor.take(), let theirs = ends.worker.take(),
+                let gateEnd = requests.supervisor.take(), let workerEnd = requests.worker.take()
+            else { throw IPCError.closed }
+            // What does not come fails the test instead of stopping it.
+            for end in [own.rawValue, workerEnd.rawValue] {
+                _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) & ~O_NONBLOCK)
+                var limit = timeval(tv_sec: 20, tv_usec: 0)
+                setsockopt(end, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+            }
+            supervisor = Channel(taking: own)
+            worker = Channel(taking: workerEnd)
+            let service = try GateService(supervisor: Channel(taking: theirs), worker: Channel(taking: gateEnd))
+            try supervisor.send(ToGate.setup(policy: 1), descriptor: Self.sealed(hosts))
+            nonisolated(unsafe) let gate = service
+            Thread.detachNewThread { [self] in
+                do throws(IPCError) {
+                    _ = try gate.awaitSetup()
+                    try gate.run(landlockABI: 5)
+                } catch {
+                    self.error = error
+                }
+                ended.signal()
+            }
+            #expect(try fromGate().message == .ready(landlockABI: 5))
+            #expect(try answer().message == .ready)
+        }
+
+        static func sealed(_ hosts: [String: String]) throws -> OwnedFD {
+            let all = hosts.map { PolicySnapshot.Host(name: $0.key, socket: $0.value, user: "u", host: "h") }
+            return try PolicySnapshot(hosts: all, defaultHost: "a").sealed()
+        }
+
+        func fromGate() throws -> (message: FromGate, id: UInt32) {
+            guard let incoming = try supervisor.receive(FromGate.self) else { throw IPCError.truncated }
+            return (incoming.message, incoming.requestID)
+        }
+
+        func answer() throws -> (message: GateAnswer, id: UInt32) {
+            guard let incoming = try worker.receive(GateAnswer.self) else { throw IPCError.truncated }
+            return (incoming.message, incoming.requestID)
+        }
+
+        func ask(_ host: String, _ id: UInt32) throws(IPCError) {
+            try worker.send(GateRequest.alive(host: host), requestID: id)
+        }
+
+        /// Waits for the gate to ask for a connection, and gives it one to a new master.
+        func connect(policy: UInt32 = 1, host: UInt32 = 0) throws -> FakeMaster {
+            let (message, id) = try fromGate()
+            #expect(message == .connect(host: host, policy: policy))
+            let master = try FakeMaster()
+            try supervisor.send(ToGate.connected, requestID: id, descriptor: master.takeLinkEnd())
+            return master
+        }
+
+        /// How the gate ended, which must be soon; nil for an orderly end.
+        func end() throws -> IPCError? {
+            try #require(ended.wait(timeout: .now() + 20) == .success)
+            return error
+        }
+    }
+
+    @Test func `a master is greeted and asked, and its answer reaches the worker`() throws {
+        let scene = try Scene(["a": "/a"])
+        for round in UInt32(1)...3 {
+            try scene.ask("a", 100 + round)
+            let master = try scene.connect()
+            #expect(try master.message() == [0, 0, 0, 1, 0, 0, 0, 4], "HELLO, version 4")
+            try master.say(.hello(version: 4))
+            #expect(try master.message() == [0x10, 0, 0, 4, 0, 0, 0, 1], "ALIVE_CHECK")
+            try master.say(.alive(request: 1, masterPID: 4711 + round))
+            let (message, id) = try scene.answer()
+            #expect(message == .master(.alive(masterPID: 4711 + round)) && id == 100 + round)
+            // The connection is closed afterwards.
+            #expect(throws: IPCError.closed) { try master.bytes(1) }
+        }
+        scene.supervisor.shutDown()
+        #expect(try scene.end() == nil)
+    }
+
+    /// What a master may say instead, in one piece and byte by byte.
+    private static let strange: [(String, [UInt8], MasterDown)] = [
+        ("nothing", [], .closed), ("no protocol", Array("HTTP/1.1 400\r\n\r\n".utf8), .noMaster),
+        ("a length without end", [0xFF, 0xFF, 0xFF, 0xFF], .noMaster),
+        ("a part of a message", [0, 0, 0, 8, 0], .noMaster),
+        ("another version", MuxReply.hello(version: 5).encoded(), .otherVersion(5)),
+        ("the end after its greeting", MuxReply.hello(version: 4).encoded(), .closed),
+        (
+            "an answer to another request",
+            MuxReply.hello(version: 4).encoded() + MuxReply.alive(request: 2, masterPID: 1).encoded(), .noMaster
+        ),
+        (
+            "another answer", MuxReply.hello(version: 4).encoded() + MuxReply.ok(request: 1).encoded(), .noMaster
+        ),
+        (
+            "a refusal", MuxReply.hello(version: 4).encoded() + MuxReply.failure(request: 1, reason: "no").encoded(),
+            .noMaster
+        ),
+        (
+            "an end in the middle of its answer",
+            MuxReply.hello(version: 4).encoded() + MuxReply.alive(request: 1, masterPID: 1).encoded().dropLast(),
+            .noMaster
+        ),
+    ]
+
+    @Test(arguments: 0..<10, [false, true])
+    func `what is no ControlMaster is told apart, however it comes`(index: Int, isSplit: Bool) throws {
+        let (name, bytes, down) = Self.strange[index]
+        let scene = try Scene(["a": "/a"])
+        try scene.ask("a", 1)
+        let master = try scene.connect()
+        if isSplit {
+            // The gate may have heard enough before the last of them.
+            for byte in bytes { try? master.send([byte]) }
+        } else {
+            try? master.send(bytes)
+        }
+        // What is left unread would be a reset, and no orderly end.
+        _ = try? master.message()
+        if bytes.starts(with: MuxReply.hello(version: 4).encoded()) { _ = try? master.message() }
+        master.close()
+        #expect(try scene.answer().message == .master(.down(down)), "\(name)")
+        scene.supervisor.shutDown()
+        #expect(try scene.end() == nil)
+    }
+
+    @Test func `a silent master costs its askers two seconds, and nobody else`() throws {
+        let scene = try Scene(["a": "/a", "b": "/b"])
+        let start = ContinuousClock.now
+        try scene.ask("a", 1)
+        let silent = try scene.connect()
+        try scene.ask("b", 2)
+        let master = try scene.connect(host: 1)
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        _ = try master.message()
+        try master.say(.alive(request: 1, masterPID: 5))
+        let first = try scene.answer()
+        #expect(first.message == .master(.alive(masterPID: 5)) && first.id == 2)
+        #expect(ContinuousClock.now - start < .milliseconds(MasterDown.patience))
+        let second = try scene.answer()
+        #expect(second.message == .master(.down(.hung)) && second.id == 1)
+        #expect(ContinuousClock.now - start >= .milliseconds(MasterDown.patience))
+        _ = try silent.message()
+        #expect(throws: IPCError.closed) { try silent.bytes(1) }
+    }
+
+    @Test func `a supervisor that says nothing costs no more either, and its late connection is dropped`() throws {
+        let scene = try Scene(["a": "/a"])
+        try scene.ask("a", 1)
+        let (_, id) = try scene.fromGate()
+        #expect(try scene.answer().message == .master(.down(.hung)))
+        let late = try FakeMaster()
+        try scene.supervisor.send(ToGate.connected, requestID: id, descriptor: late.takeLinkEnd())
+        #expect(throws: IPCError.closed) { try late.bytes(1) }
+        try scene.ask("a", 2)
+        _ = try scene.connect()
+    }
+
+    @Test func `a new policy counts from the next question on`() throws {
+        let scene = try Scene(["a": "/a"])
+        try scene.supervisor.send(ToGate.policy(2), descriptor: Scene.sealed(["b": "/b", "c": "/c"]))
+        // The order of two channels is open: the old name may still be known.
+        try scene.ask("c", 1)
+        let master = try scene.connect(policy: 2, host: 1)
+        _ = try master.message()
+        try scene.ask("a", 2)
+        let gone = try scene.answer()
+        #expect(gone.message == .master(.down(.noHost)) && gone.id == 2)
+    }
+
+    @Test func `a worker that does not read its answers holds up itself`() throws {
+        let scene = try Scene(["a": "/a"])
+        // Each is answered at once. What its channel does not hold waits, and no further one is read.
+        try #require(fcntl(scene.worker.rawValue, F_SETFL, O_NONBLOCK) == 0)
+        var sent: UInt32 = 0
+        var stalls = 0
+        while stalls < 200 {
+            do throws(IPCError) {
+                try scene.ask("x", sent)
+                sent += 1
+                stalls = 0
+            } catch {
+                #expect(error == .system(call: "sendmsg", errno: EAGAIN))
+                stalls += 1
+                usleep(1000)
+            }
+        }
+        #expect(sent > 64)
+        try #require(fcntl(scene.worker.rawValue, F_SETFL, 0) == 0)
+        for id in 0..<sent {
+            let answer = try scene.answer()
+            #expect(answer.message == .master(.down(.noHost)) && answer.id == id)
+        }
+        scene.supervisor.shutDown()
+        #expect(try scene.end() == nil)
+    }
+
+    @Test func `a worker that has gone ends nothing, the supervisor does`() throws {
+        let scene = try Scene(["a": "/a"])
+        try scene.ask("a", 1)
+        let master = try scene.connect()
+        scene.worker.shutDown()
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        _ = try master.message()
+        try master.say(.alive(request: 1, masterPID: 5))
+        #expect(throws: IPCError.closed) { try master.bytes(1) }
+        scene.supervisor.shutDown()
+        #expect(try scene.end() == nil)
+    }
+
+    @Test func `whoever breaks the protocol ends the gate`() throws {
+        func end(_ body: (Scene) throws -> Void) throws -> IPCError? {
+            let scene = try Scene(["a": "/a"])
+            try body(scene)
+            return try scene.end()
+        }
+        #expect(try end { try $0.supervisor.send(ToGate.notConnected(.hung), requestID: 1) } == .badValue)
+        #expect(
+            try end { try $0.supervisor.send(ToGate.setup(policy: 2), descriptor: Scene.sealed(["a": "/a"])) }
+                == .badValue)
+        #expect(
+            try end { try $0.supervisor.send(ToGate.connected, requestID: 9, descriptor: FakeMaster().takeLinkEnd()) }
+                == .badValue)
+        let garbage: [UInt8] = [9, 9, 9, 9, 9, 9, 9, 9]
+        #expect(
+            try end { _ = send($0.worker.rawValue, garbage, garbage.count, 0) }
+                == .unknownVersion(9))
+        // An answer is no request.
+        #expect(try end { try $0.worker.send(GateAnswer.master(.alive(masterPID: 1))) } == .unknownTag(2))
+    }
+}
