@@ -43,7 +43,7 @@ _Static_assert(CSD_O_PATH == O_PATH, "open flag");
 #if defined(__x86_64__)
 _Static_assert(CSD_O_TMPFILE == O_TMPFILE, "open flag");
 #endif
-_Static_assert(CSD_F_GET_SEALS == F_GET_SEALS, "fcntl command");
+_Static_assert(CSD_F_GET_SEALS == F_GET_SEALS && CSD_F_GETPIPE_SZ == F_GETPIPE_SZ, "fcntl command");
 // Alignment must not make room for one more: what does not fit is dropped by the kernel, and what fits is closed here.
 _Static_assert(CMSG_SPACE(CSD_RECEIVED_DESCRIPTORS * sizeof(int)) == CMSG_LEN(CSD_RECEIVED_DESCRIPTORS * sizeof(int)),
                "room for exactly so many descriptors");

@@ -102,6 +102,10 @@ public enum FromGate: IPCMessage {
     case ready(landlockABI: UInt8)
     /// Connect to the ControlMaster of this host, by its index in the policy of this number.
     case connect(host: UInt32, policy: UInt32)
+    /// A host has opened a session for the worker, over a connection that the supervisor gave. The host as in `connect`.
+    case opened(SessionKind, host: UInt32, policy: UInt32)
+    /// The worker did what no honest one does. The gate hears no more of it and has ended its sessions.
+    case violation(WorkerViolation)
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -110,13 +114,18 @@ public enum FromGate: IPCMessage {
     public static var maximumDescriptors: Int { 0 }
 
     /// See `MessageChoice`.
-    public static let kinds: [FromGate] = [.ready(landlockABI: 0), .connect(host: 0, policy: 0)]
+    public static let kinds: [FromGate] = [
+        .ready(landlockABI: 0), .connect(host: 0, policy: 0), .opened(.sftp, host: 0, policy: 0),
+        .violation(.message),
+    ]
 
     /// See `MessageChoice`.
     public var number: UInt8 {
         switch self {
         case .ready: 1
         case .connect: 2
+        case .opened: 3
+        case .violation: 4
         }
     }
 
@@ -130,77 +139,30 @@ public enum FromGate: IPCMessage {
             try fields.field(&host)
             try fields.field(&policy)
             self = .connect(host: host, policy: policy)
+        case .opened(var kind, var host, var policy):
+            try fields.field(&kind)
+            try fields.field(&host)
+            try fields.field(&policy)
+            self = .opened(kind, host: host, policy: policy)
+        case .violation(var what):
+            try fields.field(&what)
+            self = .violation(what)
         }
     }
 }
 
-/// Worker → gate, over their own channel. Each has an id, which its answer repeats.
-public enum GateRequest: IPCMessage {
-    /// Bytes of a host's name, as the config bounds it.
-    public static let maximumHostName = 100
-    /// Requests without an answer that an honest worker has at most. A gate hears no more of one than it can answer.
-    public static let maximumUnderWay = 32
-
-    /// Whether the ControlMaster of the host of this name lives.
-    case alive(host: String)
-
-    /// See `MessageSubject`.
-    public var descriptorCount: Int { 0 }
-
-    /// See `IPCMessage`.
-    public static var maximumDescriptors: Int { 0 }
-
-    /// See `MessageChoice`.
-    public static let kinds: [GateRequest] = [.alive(host: "")]
-
-    /// See `MessageChoice`.
-    public var number: UInt8 {
-        switch self {
-        case .alive: 1
-        }
-    }
-
-    /// See `MessageChoice`.
-    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
-        switch self {
-        case .alive(var host):
-            try fields.field(&host, limit: Self.maximumHostName)
-            self = .alive(host: host)
-        }
-    }
+/// What a session of a host is for.
+public enum SessionKind: UInt8, CaseIterable, MessageChoice {
+    /// The host's files: its sshd's subsystem `sftp`.
+    case sftp = 1
 }
 
-/// Gate → worker, over their own channel.
-public enum GateAnswer: IPCMessage {
-    /// The first message: the gate is confined and hears requests.
-    case ready
-    /// What there is to say of the ControlMaster that was asked about.
-    case master(MasterState)
-
-    /// See `MessageSubject`.
-    public var descriptorCount: Int { 0 }
-
-    /// See `IPCMessage`.
-    public static var maximumDescriptors: Int { 0 }
-
-    /// See `MessageChoice`.
-    public static let kinds: [GateAnswer] = [.ready, .master(.down(.hung))]
-
-    /// See `MessageChoice`.
-    public var number: UInt8 {
-        switch self {
-        case .ready: 1
-        case .master: 2
-        }
-    }
-
-    /// See `MessageChoice`.
-    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
-        switch self {
-        case .ready: break
-        case .master(var state):
-            try fields.field(&state)
-            self = .master(state)
-        }
-    }
+/// What no honest worker does.
+public enum WorkerViolation: UInt8, CaseIterable, MessageChoice {
+    /// It sent its gate a packet that is no message of the protocol.
+    case message = 1
+    /// It gave a session a descriptor that is no pipe.
+    case descriptor = 2
+    /// It gave a session the number of one that it has.
+    case number = 3
 }

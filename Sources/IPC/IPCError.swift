@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Why a message could not be sent, received or understood. Each is final for the channel that it came from.
 public enum IPCError: Error, Equatable, Sendable {
     /// The other side closed the channel.
@@ -22,6 +24,16 @@ public enum IPCError: Error, Equatable, Sendable {
     case controlTruncated
     /// A system call failed: its name and errno.
     case system(call: StaticString, errno: Int32)
+
+    /// The errno of the system call that failed; EPROTO where none did.
+    public var systemErrno: UInt32 {
+        switch self {
+        case .system(_, let errno): UInt32(bitPattern: errno)
+        case .closed, .truncated, .trailingBytes, .tooLong, .unknownVersion, .unknownTag, .badValue, .missingDescriptor,
+            .surplusDescriptor, .controlTruncated:
+            UInt32(EPROTO)
+        }
+    }
 
     /// Errors are equal where case and values are. This is written out because `StaticString` is not equatable.
     public static func == (left: IPCError, right: IPCError) -> Bool {

@@ -6,14 +6,37 @@ internal import Synchronization
 
 /// The channel to the gate as the serving worker uses it: one thread listens, any thread asks.
 final class GateLink: Sendable {
-    private typealias Asker = CheckedContinuation<MasterState, Never>
+    /// Who waits for what the gate says to a request.
+    private enum Asker {
+        case state(CheckedContinuation<MasterState, Never>)
+        case session(@Sendable (SessionWord) -> Void, isOpen: Bool)
+    }
+
+    /// A request with its descriptors, on its way.
+    private final class Sending: Sendable {
+        let id: UInt32
+        let request: GateRequest
+        private let descriptors: Mutex<PassedDescriptors>
+
+        init(_ id: UInt32, _ request: GateRequest, _ descriptors: consuming PassedDescriptors) {
+            self.id = id
+            self.request = request
+            self.descriptors = Mutex(descriptors)
+        }
+
+        /// Sends it. The descriptors are the gate's then.
+        func send(over channel: borrowing Channel) throws(IPCError) {
+            try descriptors.withLock { descriptors throws(IPCError) in
+                defer { descriptors = PassedDescriptors() }
+                try channel.send(request, requestID: id, descriptors: descriptors)
+            }
+        }
+    }
 
     private struct State {
         var isEnded = false
-        /// Requests that the gate has, by their ids; nil for one that was given up, and still has its place there.
-        var asked: [UInt32: Asker?] = [:]
-        /// Requests for which it has no room yet.
-        var queue: [(id: UInt32, host: String, asker: Asker)] = []
+        /// Who waits, by the ids of the requests.
+        var askers: [UInt32: Asker] = [:]
         var nextID: UInt32 = 1
     }
 
@@ -22,6 +45,8 @@ final class GateLink: Sendable {
 
     private let channel: Channel
     private let state = Mutex(State())
+    /// Sends, on a thread of its own: a gate that reads nothing holds up that one.
+    private let writing = DispatchQueue(label: "gate.write")
 
     init(channel: consuming Channel) {
         self.channel = channel
@@ -42,63 +67,110 @@ final class GateLink: Sendable {
                     switch incoming.message {
                     case .ready: throw .badValue
                     case .master(let state): self.settle(incoming.requestID, state)
+                    case .opened: self.hear(incoming.requestID, .opened)
+                    case .notOpened(let failure): self.hear(incoming.requestID, .notOpened(failure))
+                    case .exited(let status): self.hear(incoming.requestID, .exited(status))
+                    case .ended: self.hear(incoming.requestID, .ended)
                     }
                 }
             } catch {
                 let left = self.state.withLock { state in
-                    defer { (state.asked, state.queue) = ([:], []) }
+                    defer { state.askers = [:] }
                     state.isEnded = true
-                    return state.asked.values.compactMap { $0 } + state.queue.map(\.asker)
+                    return state.askers.values
                 }
-                for asker in left { asker.resume(returning: .down(.noGate)) }
+                for asker in left { Self.tellEnd(asker) }
                 ended()
             }
         }
     }
 
+    /// The gate has ended, or takes no request.
+    private static func tellEnd(_ asker: Asker, _ why: MasterDown = .noGate) {
+        switch asker {
+        case .state(let asker): asker.resume(returning: .down(why))
+        // The pipes are closed with the connections of the gate. What ran may run on.
+        case .session(let heard, let isOpen): heard(isOpen ? .ended : .notOpened(.unknown(why)))
+        }
+    }
+
     private func settle(_ id: UInt32, _ answer: MasterState) {
-        let asker = state.withLock { state in
-            defer { advance(&state) }
-            return state.asked.removeValue(forKey: id) ?? nil
+        let asker = state.withLock { state -> CheckedContinuation<MasterState, Never>? in
+            guard case .state(let asker) = state.askers[id] else { return nil }
+            state.askers[id] = nil
+            return asker
         }
         asker?.resume(returning: answer)
     }
 
-    /// Sends what the gate has room for. Under the lock, so that what it has is never more: it need not wait for room then.
-    private func advance(_ state: inout State) {
-        while state.asked.count < GateRequest.maximumUnderWay, !state.queue.isEmpty {
-            let next = state.queue.removeFirst()
-            state.asked[next.id] = next.asker
-            // A gate that cannot be told anything any more has ended; `follow` sees that.
-            try? channel.send(GateRequest.alive(host: next.host), requestID: next.id)
+    private func hear(_ id: UInt32, _ word: SessionWord) {
+        let heard = state.withLock { state -> (@Sendable (SessionWord) -> Void)? in
+            guard case .session(let heard, _) = state.askers[id] else { return nil }
+            switch word {
+            case .opened: state.askers[id] = .session(heard, isOpen: true)
+            case .exited: break
+            case .notOpened, .ended: state.askers[id] = nil
+            }
+            return heard
+        }
+        heard?(word)
+    }
+
+    private func send(_ sending: Sending) {
+        writing.async {
+            do throws(IPCError) {
+                try sending.send(over: self.channel)
+            } catch .closed {
+                // `follow` sees that.
+            } catch {
+                // Too many descriptors are under way, for one.
+                let asker = self.state.withLock { $0.askers.removeValue(forKey: sending.id) }
+                if let asker { Self.tellEnd(asker, .unavailable(errno: error.systemErrno)) }
+            }
+        }
+    }
+
+    /// Sends a request, unless the gate has ended.
+    private func ask(
+        _ id: UInt32, _ asker: Asker, _ request: GateRequest, _ descriptors: consuming PassedDescriptors
+    ) {
+        let isEnded = state.withLock { state in
+            if !state.isEnded { state.askers[id] = asker }
+            return state.isEnded
+        }
+        if isEnded { return Self.tellEnd(asker) }
+        send(Sending(id, request, descriptors))
+    }
+
+    private func newID() -> UInt32 {
+        state.withLock { state in
+            defer { state.nextID &+= 1 }
+            return state.nextID
         }
     }
 }
 
 extension GateLink: MasterGate {
     func state(of host: String) async -> MasterState {
-        let id = state.withLock { state in
-            defer { state.nextID &+= 1 }
-            return state.nextID
-        }
-        let timer = Timer(Self.patience) { self.giveUp(id) }
+        let id = newID()
+        let timer = Timer(Self.patience) { self.settle(id, .down(.noGate)) }
         defer { timer.cancel() }
         return await withCheckedContinuation { asker in
-            let isEnded = state.withLock { state in
-                guard !state.isEnded else { return true }
-                state.queue.append((id, host, asker))
-                advance(&state)
-                return false
-            }
-            if isEnded { asker.resume(returning: .down(.noGate)) }
+            ask(id, .state(asker), .alive(host: host), PassedDescriptors())
         }
     }
 
-    private func giveUp(_ id: UInt32) {
-        let asker = state.withLock { state -> Asker? in
-            if let place = state.queue.firstIndex(where: { $0.id == id }) { return state.queue.remove(at: place).asker }
-            return state.asked.updateValue(nil, forKey: id) ?? nil
-        }
-        asker?.resume(returning: .down(.noGate))
+    func open(
+        _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
+    ) -> UInt32 {
+        let id = newID()
+        ask(id, .session(heard, isOpen: false), request, pipes)
+        return id
+    }
+
+    func close(_ session: UInt32) {
+        send(Sending(session, .close, PassedDescriptors()))
+        // A gate that hangs says nothing of it any more.
+        _ = Timer(Self.patience) { self.hear(session, .ended) }
     }
 }

@@ -11,7 +11,7 @@ import Testing
     /// A thread's own confinement: the count of threads is the process's, and has a test elsewhere.
     static func confine() {
         do throws(SandboxError) {
-            try Limits(data: 1 << 30, addressSpace: 64 << 30, openFiles: 128, addedTasks: nil).apply()
+            try Limits(data: 1 << 30, addressSpace: 64 << 30, openFiles: 640, addedTasks: nil).apply()
             try Capabilities.drop()
             _ = try Landlock.restrict(required: false) { _ throws(SandboxError) in }
             try SeccompFilter.load(GateSyscalls.rules)

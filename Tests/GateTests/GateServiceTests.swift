@@ -49,7 +49,12 @@ import Testing
         }
 
         static func sealed(_ hosts: [String: String]) throws -> OwnedFD {
-            let all = hosts.map { PolicySnapshot.Host(name: $0.key, socket: $0.value, user: "u", host: "h") }
+            let all = hosts.map { name, socket in
+                var host = PolicySnapshot.Host(name: name, socket: socket, user: "u", host: "h")
+                host.capabilities.fileRead = true
+                host.capabilities.fileWrite = true
+                return host
+            }
             return try PolicySnapshot(hosts: all, defaultHost: "a").sealed()
         }
 
@@ -61,6 +66,14 @@ import Testing
         func answer() throws -> (message: GateAnswer, id: UInt32) {
             guard let incoming = try worker.receive(GateAnswer.self) else { throw IPCError.truncated }
             return (incoming.message, incoming.requestID)
+        }
+
+        /// Asks for a session with the files of a host, over these three descriptors.
+        func openFiles(_ host: String, _ id: UInt32, _ numbers: [Int32]) throws {
+            try #require(numbers.count == 3)
+            let descriptors = PassedDescriptors(
+                OwnedFD(taking: numbers[0]), OwnedFD(taking: numbers[1]), OwnedFD(taking: numbers[2]))
+            try worker.send(GateRequest.sftp(host: host), requestID: id, descriptors: descriptors)
         }
 
         func ask(_ host: String, _ id: UInt32) throws(IPCError) {
@@ -246,11 +259,109 @@ import Testing
         #expect(
             try end { try $0.supervisor.send(ToGate.connected, requestID: 9, descriptor: FakeMaster().takeLinkEnd()) }
                 == .badValue)
+    }
+
+    @Test func `a worker that breaks the protocol is told of, heard no more, and loses its sessions`() throws {
+        func violation(_ body: (Scene) throws -> Void) throws -> WorkerViolation? {
+            let scene = try Scene(["a": "/a", "b": "/b"])
+            let pipes = try SessionPipes()
+            try scene.openFiles("a", 1, pipes.takeNumbers())
+            let master = try scene.connect()
+            _ = try master.message()
+            try body(scene)
+            guard case .violation(let what) = try scene.fromGate().message else { return nil }
+            #expect(throws: IPCError.closed) { try master.bytes(1) }
+            try scene.ask("b", 9)
+            scene.supervisor.shutDown()
+            #expect(try scene.end() == nil)
+            return what
+        }
         let garbage: [UInt8] = [9, 9, 9, 9, 9, 9, 9, 9]
+        #expect(try violation { _ = send($0.worker.rawValue, garbage, garbage.count, 0) } == .message)
+        // An answer is no request, and a request has as many descriptors as it says.
+        #expect(try violation { try $0.worker.send(GateAnswer.master(.alive(masterPID: 1))) } == .message)
         #expect(
-            try end { _ = send($0.worker.rawValue, garbage, garbage.count, 0) }
-                == .unknownVersion(9))
-        // An answer is no request.
-        #expect(try end { try $0.worker.send(GateAnswer.master(.alive(masterPID: 1))) } == .unknownTag(2))
+            try violation {
+                let packet = try GateRequest.sftp(host: "a").encoded(requestID: 2)
+                _ = send($0.worker.rawValue, packet, packet.count, 0)
+            } == .message)
+        #expect(
+            try violation {
+                let packet = try GateRequest.alive(host: "a").encoded(requestID: 2)
+                let pipes = try SessionPipes().takeNumbers()
+                _ = csd_send_message($0.worker.rawValue, packet, packet.count, pipes, 1)
+            } == .message)
+        #expect(try violation { try $0.openFiles("a", 1, SessionPipes().takeNumbers()) } == .number)
+        for place in 0..<3 {
+            for kind in 0..<4 {
+                var numbers = try SessionPipes().takeNumbers()
+                close(numbers[place])
+                var ends: [Int32] = [-1, -1]
+                switch kind {
+                case 0: #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+                case 1: ends[0] = open("/dev/null", O_RDWR)
+                case 2: ends[0] = open("/tmp", O_RDONLY | O_DIRECTORY)
+                default: ends[0] = open("/proc/self/exe", O_RDONLY)
+                }
+                numbers[place] = ends[0]
+                #expect(try violation { try $0.openFiles("a", 2, numbers) } == .descriptor, "\(place) \(kind)")
+                if ends[1] >= 0 { close(ends[1]) }
+            }
+        }
+    }
+
+    @Test func `a session's pipes reach the master, and its words the worker`() throws {
+        let scene = try Scene(["a": "/a"])
+        let pipes = try SessionPipes()
+        try scene.openFiles("a", 77, pipes.takeNumbers())
+        let master = try scene.connect()
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        let request = try master.message()
+        #expect(request.starts(with: [0x10, 0, 0, 2, 0, 0, 0, 1]) && request.suffix(4) == Array("sftp".utf8)[...])
+        do {
+            let input = try master.descriptor()
+            let output = try master.descriptor()
+            _ = try master.descriptor()
+            pipes.feed(7)
+            var byte: UInt8 = 0
+            #expect(read(input.rawValue, &byte, 1) == 1 && byte == 7)
+            byte = 8
+            #expect(write(output.rawValue, &byte, 1) == 1)
+            #expect(pipes.outputByte() == 8)
+        }
+        // Nobody else has them: the gate has closed its own.
+        #expect(pipes.outputByte() == 0 && pipes.isInputClosed)
+        try master.say(.sessionOpened(request: 1, session: 5))
+        #expect(try scene.fromGate().message == .opened(.sftp, host: 0, policy: 1))
+        #expect(try scene.answer().message == .opened)
+        try master.say(.exitMessage(session: 5, status: 3))
+        let exit = try scene.answer()
+        #expect(exit.message == .exited(status: 3) && exit.id == 77)
+        master.close()
+        let end = try scene.answer()
+        #expect(end.message == .ended && end.id == 77)
+    }
+
+    @Test func `closing a session closes its connection to the master`() throws {
+        let scene = try Scene(["a": "/a"])
+        let pipes = try SessionPipes()
+        try scene.openFiles("a", 1, pipes.takeNumbers())
+        let master = try scene.connect()
+        _ = try master.message()
+        try scene.worker.send(GateRequest.close, requestID: 1)
+        #expect(try scene.answer().message == .notOpened(.closed(wasAsked: false)))
+        #expect(throws: IPCError.closed) { try master.bytes(1) }
+        #expect(pipes.outputByte() == 0)
+        // One that waits for the supervisor keeps nothing either.
+        let others = try SessionPipes()
+        try scene.openFiles("a", 2, others.takeNumbers())
+        let (_, id) = try scene.fromGate()
+        try scene.worker.send(GateRequest.close, requestID: 2)
+        #expect(try scene.answer().message == .notOpened(.closed(wasAsked: false)))
+        #expect(others.outputByte() == 0)
+        let late = try FakeMaster()
+        try scene.supervisor.send(ToGate.connected, requestID: id, descriptor: late.takeLinkEnd())
+        #expect(throws: IPCError.closed) { try late.bytes(1) }
     }
 }

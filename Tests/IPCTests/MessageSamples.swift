@@ -127,7 +127,10 @@ extension FromGate: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [FromGate] {
-        [.ready(landlockABI: 7), .connect(host: 0, policy: 1), .connect(host: 0x0102_0304, policy: .max)]
+        [
+            .ready(landlockABI: 7), .connect(host: 0, policy: 1), .connect(host: 0x0102_0304, policy: .max),
+            .opened(.sftp, host: 0x0102_0304, policy: .max),
+        ] + WorkerViolation.allCases.map { .violation($0) }
     }
 }
 
@@ -136,9 +139,8 @@ extension GateRequest: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [GateRequest] {
-        ["", "a", "\0", "line\r\n\u{1E}", "é漢🧑‍🧑‍🧒", String(repeating: "x", count: maximumHostName)].map {
-            .alive(host: $0)
-        }
+        let names = ["", "a", "\0", "line\r\n\u{1E}", "é漢🧑‍🧑‍🧒", String(repeating: "x", count: maximumHostName)]
+        return names.map { .alive(host: $0) } + names.map { .sftp(host: $0) } + [.close]
     }
 }
 
@@ -146,7 +148,22 @@ extension GateAnswer: SampledMessage {
     static var identityLength: Int { 1 }
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
-    static var samples: [GateAnswer] { [.ready] + masterStates.map { .master($0) } }
+    static var samples: [GateAnswer] {
+        [.ready, .opened, .ended, .exited(status: 0), .exited(status: .max)] + masterStates.map { .master($0) }
+            + sessionFailures.map { .notOpened($0) }
+    }
+
+    private static var sessionFailures: [SessionFailure] {
+        let downs = masterStates.compactMap { state -> MasterDown? in
+            switch state {
+            case .alive: nil
+            case .down(let why): why
+            }
+        }
+        let reasons = ["", "a", "\0", "é漢", String(repeating: "x", count: SessionFailure.maximumReason)]
+        return GateRule.allCases.map { .refused($0) } + [.byHost, .closed(wasAsked: true), .closed(wasAsked: false)]
+            + reasons.map { .byMaster(reason: $0) } + downs.map { .down($0) } + downs.map { .unknown($0) }
+    }
 }
 
 extension ToWorker: SampledMessage {

@@ -161,7 +161,7 @@ struct MessagesTests {
             case .notConnected: #expect(message.descriptorCount == 0)
             }
         }
-        #expect(FromGate.maximumDescriptors == 0 && GateRequest.maximumDescriptors == 0)
+        #expect(FromGate.maximumDescriptors == 0 && GateRequest.maximumDescriptors == 3)
         #expect(GateAnswer.maximumDescriptors == 0)
         for message in FileAnswer.samples {
             #expect(message.descriptorCount == ([1, 2].contains(message.number) ? 1 : 0))

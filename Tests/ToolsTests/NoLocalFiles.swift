@@ -16,4 +16,11 @@ struct NoLocalFiles: LocalFileBroker, ForwardBroker {
 /// Every ControlMaster answers.
 struct LivingMasters: MasterGate {
     func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
+    func open(
+        _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
+    ) -> UInt32 {
+        heard(.notOpened(.down(.noGate)))
+        return 0
+    }
+    func close(_ session: UInt32) {}
 }

@@ -158,6 +158,7 @@ const void *csd_memrchr(const void *bytes, int byte, size_t count);
 
 // fcntl(2) command, which the headers define only with _GNU_SOURCE.
 #define CSD_F_GET_SEALS 1034
+#define CSD_F_GETPIPE_SZ 1032
 
 // prctl(2) operations that the syscall table names.
 #define CSD_PR_SET_NAME 15

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 public import IPC
 
@@ -15,17 +16,15 @@ public struct SessionDescriptors: ~Copyable, Sendable {
     private let numbers: [Int32]
     private var sent = 0
 
-    /// Takes ownership of three pipes, and checks by fstat(2) that they are pipes. A socket would be a way out of the
-    /// sandbox, and would live on in the master after the daemon has ended. A worker has no file or terminal to give.
+    /// Takes ownership of three pipes, and checks by fcntl(2) F_GETPIPE_SZ, which fails with anything else, that they are pipes.
+    /// A socket would be a way out of the sandbox, and would live on in the master after the daemon has ended. A worker has no
+    /// file or terminal to give.
     public init(
         input: consuming OwnedFD, output: consuming OwnedFD, error: consuming OwnedFD
     ) throws(NotAPipe) {
         numbers = [input.rawValue, output.rawValue, error.rawValue]
         for (number, descriptor) in numbers.enumerated() {
-            var information = stat()
-            guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFIFO else {
-                throw NotAPipe(number: number)
-            }
+            guard fcntl(descriptor, CSD_F_GETPIPE_SZ) >= 0 else { throw NotAPipe(number: number) }
         }
         self.input = consume input
         self.output = consume output

@@ -9,20 +9,43 @@ public final class GateService {
     private enum Source {
         static let supervisor: UInt64 = 0
         static let worker: UInt64 = 1
-        /// Of the connection of the first inquiry; the others follow.
+        /// Of the connection with the first id; the others follow.
         static let links: UInt64 = 2
+    }
+
+    /// A connection to a master.
+    private final class Link {
+        let link: MasterLink
+        /// How it is watched; nil before it is.
+        var watched: UInt32?
+
+        init(_ link: MasterLink) {
+            self.link = link
+        }
+    }
+
+    /// The pipes of a session whose connection is still to come.
+    private final class WaitingPipes {
+        private var descriptors: SessionDescriptors?
+
+        init(_ descriptors: consuming SessionDescriptors) {
+            self.descriptors = consume descriptors
+        }
+
+        func take() -> SessionDescriptors? { descriptors.take() }
     }
 
     private let supervisor: Channel
     private let worker: Channel
     private let epoll: OwnedFD
-    private var inquiries = Inquiries(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
-    private var links: [Inquiries.ID: MasterLink] = [:]
+    private var requests = MasterRequests(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
+    private var links: [MasterRequests.ID: Link] = [:]
+    private var pipes: [MasterRequests.ID: WaitingPipes] = [:]
     /// Answers for which the worker's channel had no room. It is not heard as long as there are any, so they are few.
     private var outbox: [(requestID: UInt32, message: GateAnswer)] = []
     /// How the worker's channel is watched.
     private var watched: UInt32?
-    /// The worker has gone: nobody asks, and nobody is answered. The supervisor ends this process then.
+    /// The worker has gone, or has done what no honest one does: it is neither heard nor answered, and the supervisor ends both.
     private var isWorkerGone = false
 
     /// - Parameters:
@@ -42,7 +65,7 @@ public final class GateService {
             let memory = first.descriptors.take()
         else { throw .badValue }
         let policy = try PolicySnapshot(sealed: memory)
-        inquiries.adopt(policy, number: number)
+        requests.adopt(policy, number: number)
         return policy
     }
 
@@ -57,16 +80,16 @@ public final class GateService {
             var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
             while true {
                 try watchWorker()
-                let timeout = inquiries.nextDeadline.map { Int32(clamping: max(0, $0 - Self.now())) } ?? -1
+                let timeout = requests.nextDeadline.map { Int32(clamping: max(0, $0 - Self.now())) } ?? -1
                 let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
                 for event in ready.prefix(Int(max(0, count))) {
                     switch event.token {
                     case Source.supervisor: try hearSupervisor()
                     case Source.worker: try attendWorker(event.what)
-                    case let token: try attendMaster(Inquiries.ID(truncatingIfNeeded: token - Source.links))
+                    case let token: try attendMaster(MasterRequests.ID(truncatingIfNeeded: token - Source.links))
                     }
                 }
-                try perform(inquiries.advance(now: Self.now()))
+                try perform(requests.advance(now: Self.now()))
             }
         } catch .closed {
             return
@@ -79,23 +102,67 @@ public final class GateService {
         do throws(IPCError) {
             if what & CSD_EPOLL_WRITABLE != 0 { try flush() }
             guard what & CSD_EPOLL_HANGUP == 0 else { throw .closed }
-            guard what & CSD_EPOLL_READABLE != 0, !inquiries.isFull, outbox.isEmpty,
-                let request = try worker.receive(GateRequest.self)
-            else { return }
-            switch request.message {
-            case .alive(let host): try perform(inquiries.take(host, request.requestID, now: Self.now()))
-            }
+            guard what & CSD_EPOLL_READABLE != 0, !requests.isFull, outbox.isEmpty else { return }
+            try hearWorker()
         } catch .closed {
             isWorkerGone = true
             outbox = []
         }
     }
 
+    private func hearWorker() throws(IPCError) {
+        let request: Incoming<GateRequest>
+        do throws(IPCError) {
+            guard let next = try worker.receive(GateRequest.self) else { return }
+            request = next
+        } catch {
+            switch error {
+            case .closed, .system: throw error
+            case .tooLong, .truncated, .trailingBytes, .unknownVersion, .unknownTag, .badValue, .missingDescriptor,
+                .surplusDescriptor, .controlTruncated:
+                return try expel(.message)
+            }
+        }
+        if let violation = try take(request) { try expel(violation) }
+    }
+
+    /// - Returns: why the worker is heard no more, where it did what no honest one does.
+    private func take(_ incoming: consuming Incoming<GateRequest>) throws(IPCError) -> WorkerViolation? {
+        var request = incoming
+        let requestID = request.requestID
+        switch request.message {
+        case .alive(let host): try perform(requests.askAlive(host, requestID, now: Self.now()))
+        case .close: try perform(requests.close(requestID))
+        case .sftp(let host):
+            guard let input = request.descriptors.take(), let output = request.descriptors.take(),
+                let error = request.descriptors.take()
+            else { return .message }
+            let descriptors: SessionDescriptors
+            do throws(SessionDescriptors.NotAPipe) {
+                descriptors = try SessionDescriptors(input: input, output: output, error: error)
+            } catch {
+                return .descriptor
+            }
+            guard let (id, actions) = requests.openFiles(host, requestID, now: Self.now()) else { return .number }
+            if let id { pipes[id] = WaitingPipes(descriptors) }
+            try perform(actions)
+        }
+        return nil
+    }
+
+    /// Hears the worker no more, and ends all that it has; the supervisor ends the worker.
+    private func expel(_ violation: WorkerViolation) throws(IPCError) {
+        isWorkerGone = true
+        outbox = []
+        try supervisor.send(FromGate.violation(violation))
+        try perform(requests.endAll())
+    }
+
     /// Hears the worker where its request can be taken, and waits for room where answers wait.
     private func watchWorker() throws(IPCError) {
         var wanted: UInt32?
         if !isWorkerGone {
-            wanted = outbox.isEmpty ? (inquiries.isFull ? 0 : CSD_EPOLL_READABLE) : CSD_EPOLL_WRITABLE
+            wanted = outbox.isEmpty ? (requests.isFull ? 0 : CSD_EPOLL_READABLE) : CSD_EPOLL_WRITABLE
         }
         guard wanted != watched else { return }
         if watched != nil { _ = csd_epoll_remove(epoll.rawValue, worker.rawValue) }
@@ -133,59 +200,75 @@ public final class GateService {
         case .setup: throw .badValue
         case .policy(let number):
             guard let memory = word.descriptors.take() else { throw .missingDescriptor }
-            inquiries.adopt(try PolicySnapshot(sealed: memory), number: number)
+            requests.adopt(try PolicySnapshot(sealed: memory), number: number)
         case .connected:
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
-            let (use, actions) = inquiries.connected(word.requestID)
+            let (use, actions) = requests.connected(word.requestID)
             switch use {
-            case .ask: try ask(word.requestID, socket)
+            case .ask(let request): try ask(word.requestID, request, socket)
             case .drop: break
             case .violation: throw .badValue
             }
             try perform(actions)
         case .notConnected(let failure):
-            guard let actions = inquiries.notConnected(word.requestID, failure) else { throw .badValue }
+            guard let actions = requests.notConnected(word.requestID, failure) else { throw .badValue }
             try perform(actions)
         }
     }
 
-    private func perform(_ actions: [Inquiries.Action]) throws(IPCError) {
+    private func perform(_ actions: [MasterRequests.Action]) throws(IPCError) {
         for action in actions {
             switch action {
             case .connect(let id, let host, let policy):
                 try supervisor.send(FromGate.connect(host: host, policy: policy), requestID: id)
-            case .close(let id): links.removeValue(forKey: id)?.close()
-            case .answer(let requestID, let state): try answer(requestID, .master(state))
+            case .close(let id):
+                links.removeValue(forKey: id)?.link.close()
+                pipes[id] = nil
+            case .answer(let requestID, let word): try answer(requestID, word)
+            case .tell(let kind, let host, let policy):
+                try supervisor.send(FromGate.opened(kind, host: host, policy: policy))
             }
         }
     }
 
     // MARK: Masters
 
-    private func ask(_ id: Inquiries.ID, _ socket: consuming OwnedFD) throws(IPCError) {
-        let link = try MasterLink(taking: socket, asking: .alive)
+    private func ask(
+        _ id: MasterRequests.ID, _ request: MasterRequest, _ socket: consuming OwnedFD
+    ) throws(IPCError) {
+        let link: Link
+        switch request {
+        case .control(let control): link = Link(try MasterLink(taking: socket, asking: control))
+        case .session(let session):
+            // They came with the request, and wait for as long as it does.
+            guard let descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
+            link = Link(try MasterLink(taking: socket, opening: session, with: descriptors))
+        }
         links[id] = link
-        try took(id, link, link.writable(), isNew: true)
+        try took(id, link, link.link.writable())
     }
 
-    private func attendMaster(_ id: Inquiries.ID) throws(IPCError) {
+    private func attendMaster(_ id: MasterRequests.ID) throws(IPCError) {
         // An event of before it was closed.
         guard let link = links[id] else { return }
-        try took(id, link, link.readable(), isNew: false)
+        try took(id, link, link.link.readable())
     }
 
-    /// What was seen of a master, or what to wait for.
-    private func took(_ id: Inquiries.ID, _ link: MasterLink, _ facts: [MasterFact], isNew: Bool) throws(IPCError) {
-        if let fact = facts.first { return try perform(inquiries.answered(id, MasterState(fact))) }
-        guard let descriptor = link.rawValue else { return }
+    /// What was seen of a master, and what to wait for.
+    private func took(_ id: MasterRequests.ID, _ link: Link, _ facts: [MasterFact]) throws(IPCError) {
+        for fact in facts { try perform(requests.seen(id, fact)) }
+        guard let descriptor = link.link.rawValue else { return }
+        if link.link.waiting == .forHost { requests.waitsForHost(id) }
         let wanted =
-            switch link.wants {
+            switch link.link.wants {
             case .nothing: UInt32(0)
             case .toRead: CSD_EPOLL_READABLE
             case .toReadAndWrite: CSD_EPOLL_READABLE | CSD_EPOLL_WRITABLE
             }
-        if !isNew { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
+        guard wanted != link.watched else { return }
+        if link.watched != nil { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
         try watch(descriptor, Source.links + UInt64(id), wanted)
+        link.watched = wanted
     }
 
     // MARK: The kernel
@@ -200,20 +283,5 @@ public final class GateService {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-    }
-}
-
-extension MasterState {
-    /// What a master's answer to the question means, or its lack.
-    fileprivate init(_ fact: MasterFact) {
-        switch fact {
-        case .alive(let masterPID): self = .alive(masterPID: masterPID)
-        case .failed(.lost, _): self = .down(.closed)
-        case .failed(.silent, _): self = .down(.hung)
-        case .failed(.otherVersion(let version), _): self = .down(.otherVersion(version))
-        case .failed(.violation, _), .refused, .sessionOpened, .sessionExited, .sessionEnded, .forwardOpened,
-            .forwardClosed:
-            self = .down(.noMaster)
-        }
     }
 }

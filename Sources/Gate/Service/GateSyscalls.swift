@@ -15,11 +15,13 @@ enum GateSyscalls {
     ]
 
     static let descriptors: [SyscallRule] = [
-        SyscallRule("sendmsg recvmsg", "messages of supervisor and worker, requests to a ControlMaster"),
+        SyscallRule("sendmsg recvmsg", "messages of supervisor and worker, requests to a ControlMaster and pipes"),
         SyscallRule("recvfrom", "replies of a ControlMaster"),
         SyscallRule("epoll_ctl epoll_wait epoll_pwait", "waits for all of them"),
         SyscallRule("close", "a connection that is over"),
-        SyscallRule("fcntl", "non-blocking mode, the sealed policy", when: .equals(1, descriptorCommands)),
+        SyscallRule(
+            "fcntl", "non-blocking mode, the sealed policy, whether it was given pipes",
+            when: .equals(1, descriptorCommands)),
         SyscallRule("pread64 lseek", "the sealed policy"),
         SyscallRule("write", "what went wrong, to standard error", when: .equals(0, [2])),
     ]
@@ -39,5 +41,6 @@ enum GateSyscalls {
         SyscallRule("prctl", "the allocator names its memory", when: .refused(errno: EINVAL))
     ]
 
-    private static let descriptorCommands = [F_GETFD, F_GETFL, F_SETFL, CSD_F_GET_SEALS].map { UInt64($0) }
+    private static let descriptorCommands = [F_GETFD, F_GETFL, F_SETFL, CSD_F_GET_SEALS, CSD_F_GETPIPE_SZ]
+        .map { UInt64($0) }
 }

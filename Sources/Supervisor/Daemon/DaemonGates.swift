@@ -13,6 +13,16 @@ extension Daemon: GateHost {
         watch(descriptor, kind.token(token))
     }
 
+    func violated(_ id: ConnectionTable.ID, _ what: WorkerViolation) {
+        let how =
+            switch what {
+            case .message: "it sent its gate what is no message"
+            case .descriptor: "it gave a session a descriptor that is no pipe"
+            case .number: "it gave a session the number of another one"
+            }
+        kill(id, how)
+    }
+
     /// The connection ends with its gate. Its worker sees that for itself, answers what is under way, and ends; one that does not
     /// is killed at the deadline of every client that has gone. One that is not ready ends with an exit status that says so.
     func gateEnded(_ id: ConnectionTable.ID, how: String) {

@@ -35,12 +35,11 @@ final class GateProcess {
             guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
             // No message of a gate carries one.
             csd_refuse_descriptors(own.rawValue)
-            // The gate does not wait for its worker.
+            // The gate does not wait for its worker, and gets the descriptors of sessions from it.
             var requests = try Channel.pair()
             guard let gateEnd = requests.supervisor.take(), let workerEnd = requests.worker.take() else {
                 throw .badValue
             }
-            csd_refuse_descriptors(gateEnd.rawValue)
             csd_refuse_descriptors(workerEnd.rawValue)
             var pipe = try Pipe()
             guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }

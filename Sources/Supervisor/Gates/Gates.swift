@@ -10,6 +10,8 @@ protocol GateHost: AnyObject {
     func log(
         _ connection: ConnectionTable.ID, _ level: LogLevel, _ message: String,
         _ fields: KeyValuePairs<String, LogValue>)
+    /// The worker of a connection did what no honest one does, as its gate saw.
+    func violated(_ connection: ConnectionTable.ID, _ what: WorkerViolation)
     /// The gate of a connection has ended, and its worker has not.
     func gateEnded(_ connection: ConnectionTable.ID, how: String)
 }
@@ -29,6 +31,9 @@ final class Gates {
         var isReleased = false
         /// Its channel is watched.
         var isHeard = true
+        /// Connections to ControlMasters that it was given, and those of them that became sessions.
+        var connections = 0
+        var sessions = 0
 
         init(connection: ConnectionTable.ID, process: GateProcess) {
             self.connection = connection
@@ -144,6 +149,14 @@ final class Gates {
                     return kill(token, gate, "it sent a message out of turn", host)
                 }
                 connect(token, gate, index, policy, incoming.requestID, now, host)
+            case .opened(_, _, let policy):
+                gate.sessions += 1
+                guard gate.sessions <= gate.connections, policy <= number else {
+                    return kill(token, gate, "it told of a session that there cannot be", host)
+                }
+            case .violation(let what):
+                guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
+                host.violated(gate.connection, what)
             }
         } catch .closed {
             // How it ended is told by its pidfd; one that only hears nothing any more is ended here.
@@ -175,7 +188,9 @@ final class Gates {
         let asker = ended.asker
         switch ended.take() {
         case .failed(let failure): tell(asker, failure, host)
-        case .connected(let socket): send(.connected, consume socket, to: asker, host)
+        case .connected(let socket):
+            running[asker.gate]?.connections += 1
+            send(.connected, consume socket, to: asker, host)
         }
     }
 

@@ -86,7 +86,7 @@ public final class SFTPChannel: Sendable {
             }
         }
         let packets: Opener = { client async throws(SFTPError) in
-            try await open(.subsystem("sftp"), { client.receive($0) }, { client.transportEnded($0) })
+            try await open(.files, { client.receive($0) }, { client.transportEnded($0) })
         }
         let shell: Opener = { client async throws(SFTPError) in
             // The first is for the requests, the others for content beside them.

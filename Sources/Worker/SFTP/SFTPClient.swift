@@ -1,3 +1,4 @@
+internal import IPC
 internal import SSH
 internal import Synchronization
 
@@ -352,15 +353,32 @@ final class SFTPClient: Sendable {
         fail(connecting ? Self.earlyEnd(end) : .lost(detail: end.text))
     }
 
-    /// The error for a connection that ended before VERSION. ssh's own words tell whether the host was reached; other
-    /// words, and none, are the host's answer: if it refuses the subsystem, only the ControlMaster is told why, and the
-    /// ssh that uses it says nothing.
+    /// The error for a connection that ended before VERSION.
     static func earlyEnd(_ end: SessionEnd) -> SFTPError {
+        switch end.how {
+        case .ssh(let process, let program): earlyEnd(process, program, end)
+        case .notOpened(let failure): notOpened(failure)
+        // The host refuses the subsystem, or something else answers in its place.
+        case .exited, .ended: .noSubsystem(detail: end.text)
+        }
+    }
+
+    private static func notOpened(_ failure: SessionFailure) -> SFTPError {
+        switch failure {
+        case .refused(let rule): .notAllowed(rule)
+        case .byHost: .noSession(nil)
+        case .byMaster(let reason): .unreachable(detail: "the ControlMaster refuses a session: \(reason)")
+        case .down(let why), .unknown(let why): .masterDown(why)
+        case .closed: .lost(detail: "closed")
+        }
+    }
+
+    /// ssh's own words tell whether the host was reached; other words, and none, are the host's answer.
+    private static func earlyEnd(_ process: ChildEnd, _ program: String, _ end: SessionEnd) -> SFTPError {
         let said = end.said
         if SSHInvocation.isUnusable(said) { return .spawn(detail: said) }
         // No host can do that to it.
-        if case .signalled = end.process { return .spawn(detail: "\(end.program) \(end.process)") }
-        if said.contains("ubsystem request failed") { return .noSubsystem(detail: end.text) }
+        if case .signalled = process { return .spawn(detail: "\(program) \(process)") }
         if said.contains("refused by peer") { return .noSession(nil) }
         let ours = [
             "Control socket", "mux_client", "ControlPath", "Broken pipe", "closed by remote host",

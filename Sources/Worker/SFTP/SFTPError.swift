@@ -9,6 +9,8 @@ public enum SFTPError: Error, Equatable, Sendable {
     case shellEnded(detail: String)
     /// The ControlMaster does not answer. Nothing was done.
     case masterDown(MasterDown)
+    /// The gate does not open it by this rule of the policy. Nothing was done.
+    case notAllowed(GateRule)
     /// No session could be opened, as `ssh` says. Nothing was done.
     case unreachable(detail: String)
     /// `ssh` cannot run on this machine. Nothing was done.

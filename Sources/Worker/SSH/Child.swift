@@ -3,61 +3,65 @@ internal import Glibc
 internal import IPC
 internal import Synchronization
 
+/// What runs at the other end of three pipes of this side.
+protocol PipedPeer: Sendable {
+    /// Queues bytes in pieces that nobody else's bytes come between, see `SessionPipes.write`.
+    func write(_ pieces: [ArraySlice<UInt8>], then: @escaping @Sendable (Int) -> Void)
+    /// Closes its standard input when all that is queued is written.
+    func finishInput()
+    /// Ends it, and lets go of its output.
+    func abandon()
+}
+
 /// A child process with pipes for its three streams, in the process group of this worker.
-final class Child: Sendable {
+final class Child: PipedPeer {
     private struct State {
-        /// The child's standard input; nil once it is closed.
-        var input: Reactor.Watch?
-        /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
-        var pending: [(rest: ArraySlice<UInt8>, then: @Sendable () -> Void)] = []
-        /// Who is to be told that the pipe has taken theirs.
-        var due: [@Sendable () -> Void] = []
-        /// Close it when they are written.
-        var finishing = false
         /// nil once it has been reaped.
         var process: Reactor.Watch?
         var end: ChildEnd?
         /// `ended` has been called.
         var told = false
-        /// Its standard output and error, as long as they are open on our side. Closed on the reactor's thread only, where
-        /// they are read.
-        var outputs: [Stream: Reactor.Watch] = [:]
     }
 
-    private enum Stream {
-        case output
-        case error
-    }
-
-    /// What a pipe holds, pipe(7).
-    private static let longestRead = 65_536
-
-    private let reactor: Reactor
+    private let pipes: SessionPipes
     private let ended: @Sendable (ChildEnd) -> Void
     private let state = Mutex(State())
 
     /// Starts `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the process
     /// have ended. All on the reactor's thread.
-    /// - Throws: where it cannot be started, or not be watched; then nothing of it is left, and nothing is called.
+    /// - Throws: where it cannot be started, or not be watched; then nothing of it is left, and `ended` is not called.
     static func start(
         path: String, arguments: [String], environment: [String: String], reactor: Reactor = .shared,
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (ChildEnd) -> Void
     ) throws(IPCError) -> Child {
-        var inputPipe = try Pipe()
-        var outputPipe = try Pipe()
-        var errorPipe = try Pipe()
-        guard let childInput = inputPipe.readEnd.take(), let childOutput = outputPipe.writeEnd.take(),
-            let childError = errorPipe.writeEnd.take(), let ownInput = inputPipe.writeEnd.take(),
-            let ownOutput = outputPipe.readEnd.take(), let ownError = errorPipe.readEnd.take()
-        else { throw .badValue }
-        try ownInput.setNonBlocking()
-        try ownOutput.setNonBlocking()
-        try ownError.setNonBlocking()
-        let first = try childInput.duplicateForChild()
-        let second = try childOutput.duplicateForChild()
-        let third = try childError.duplicateForChild()
+        let child = Child(pipes: SessionPipes(reactor: reactor), ended: ended)
+        var theirs = try child.pipes.open(stdout: stdout, stderr: stderr, closed: { child.settle { _ in } })
+        do throws(IPCError) {
+            try child.start(path, arguments, environment, &theirs, reactor)
+        } catch {
+            child.pipes.discard()
+            throw error
+        }
+        return child
+    }
+
+    private init(pipes: SessionPipes, ended: @escaping @Sendable (ChildEnd) -> Void) {
+        self.pipes = pipes
+        self.ended = ended
+    }
+
+    private func start(
+        _ path: String, _ arguments: [String], _ environment: [String: String], _ streams: inout PassedDescriptors,
+        _ reactor: Reactor
+    ) throws(IPCError) {
+        guard let input = streams.take(), let output = streams.take(), let error = streams.take() else {
+            throw .badValue
+        }
+        let first = try input.duplicateForChild()
+        let second = try output.duplicateForChild()
+        let third = try error.duplicateForChild()
         var pid: pid_t = 0
         let result = withCStrings([path] + arguments) { arguments in
             withCStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
@@ -68,12 +72,7 @@ final class Child: Sendable {
         do throws(IPCError) {
             let number = csd_pidfd_open(pid)
             guard number >= 0 else { throw .system(call: "pidfd_open", errno: errno) }
-            let process = OwnedFD(taking: number)
-            let child = Child(reactor: reactor, ended: ended)
-            try child.watch(
-                input: ownInput.release(), output: ownOutput.release(), error: ownError.release(),
-                process: process.release(), stdout: stdout, stderr: stderr)
-            return child
+            try watch(number, reactor)
         } catch {
             Glibc.kill(pid, SIGKILL)
             _ = uninterrupted { waitpid(pid, nil, 0) }
@@ -81,39 +80,11 @@ final class Child: Sendable {
         }
     }
 
-    private init(reactor: Reactor, ended: @escaping @Sendable (ChildEnd) -> Void) {
-        self.reactor = reactor
-        self.ended = ended
-    }
-
-    /// Takes ownership of the descriptors. No handler gets past the lock before all of them are watched; where one cannot
-    /// be, none is, so that nothing can fail later.
-    private func watch(
-        input: Int32, output: Int32, error: Int32, process: Int32,
-        stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-        stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void
-    ) throws(IPCError) {
+    /// Takes ownership of the pidfd. Its handler does not get past the lock before it is kept.
+    private func watch(_ pidfd: Int32, _ reactor: Reactor) throws(IPCError) {
         try state.withLock { state throws(IPCError) in
-            let input = OwnedFD(taking: input)
-            let output = OwnedFD(taking: output)
-            let error = OwnedFD(taking: error)
-            let process = OwnedFD(taking: process)
-            let pidfd = process.rawValue
-            do throws(IPCError) {
-                // Told at the edge only: most of the time the pipe has room, and nothing is to be written.
-                state.input = try reactor.watch(input, for: CSD_EPOLL_WRITABLE | CSD_EPOLL_EDGE) { self.feed() }
-                let (first, second) = (output.rawValue, error.rawValue)
-                state.outputs[.output] = try reactor.watch(output, for: CSD_EPOLL_READABLE) {
-                    self.read(.output, first, stdout)
-                }
-                state.outputs[.error] = try reactor.watch(error, for: CSD_EPOLL_READABLE) {
-                    self.read(.error, second, stderr)
-                }
-                state.process = try reactor.watch(process, for: CSD_EPOLL_READABLE) { self.reap(pidfd) }
-            } catch {
-                state = State()
-                throw error
-            }
+            let process = OwnedFD(taking: pidfd)
+            state.process = try reactor.watch(process, for: CSD_EPOLL_READABLE) { self.reap(pidfd) }
         }
     }
 
@@ -121,9 +92,7 @@ final class Child: Sendable {
     /// ends as well, for as long as the host keeps the session.
     func abandon() {
         kill()
-        reactor.perform {
-            self.settle { $0.outputs = [:] }
-        }
+        pipes.letGo()
     }
 
     /// Kills the child, if it still runs.
@@ -133,115 +102,40 @@ final class Child: Sendable {
         }
     }
 
-    private func read(
-        _ stream: Stream, _ descriptor: Int32, _ take: @Sendable (ArraySlice<UInt8>) -> Void
-    ) -> Reactor.Next {
-        // An event from before `abandon`.
-        guard state.withLock({ $0.outputs[stream] != nil }) else { return .finished }
-        var count = 0
-        let chunk = [UInt8](unsafeUninitializedCapacity: Self.longestRead) { buffer, filled in
-            count = uninterrupted { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
-            filled = max(0, count)
-        }
-        if count > 0 {
-            take(chunk[...])
-            return .more
-        }
-        if count < 0 && errno == EAGAIN { return .more }
-        settle { $0.outputs[stream] = nil }
-        return .finished
-    }
-
     private func reap(_ pidfd: Int32) -> Reactor.Next {
         var code: Int32 = 0
         var status: Int32 = 0
-        // Before all is watched the number may not be kept yet.
+        // Where it could not be watched the number is not kept.
         guard state.withLock({ $0.process != nil }) else { return .finished }
         let reaped = csd_pidfd_reap(pidfd, &code, &status)
         guard reaped != 0 else { return .more }
+        // Nobody reads it any more.
+        pipes.closeInput()
         settle { state in
             let end: ChildEnd = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
             // Where the parent was started with SIGCHLD ignored, the kernel reaps: waitid(2) fails.
             state.end = reaped == 1 ? end : .unseen
             state.process = nil
-            // Nobody reads it any more.
-            state.input = nil
         }
-        tell { _ in }
         return .finished
     }
 
-    /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
-    /// The caller bounds what it queues; `then` is called once the pipe has taken these, or takes none any more.
+    /// Queues bytes for the child's standard input. The caller bounds what it queues; `then` is called once the pipe has taken
+    /// these, or takes none any more.
     func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
         write([bytes[...]]) { _ in then?() }
     }
 
-    /// Queues bytes in pieces that nobody else's bytes come between, see `write`; `then` is called for each piece, with its
-    /// length.
     func write(_ pieces: [ArraySlice<UInt8>], then: @escaping @Sendable (Int) -> Void) {
-        tell { state in
-            for piece in pieces {
-                let told: @Sendable () -> Void = { then(piece.count) }
-                if state.finishing { state.due.append(told) } else { state.pending.append((piece, told)) }
-            }
-            Self.pump(&state)
-        }
+        pipes.write(pieces, then: then)
     }
 
-    /// Closes the child's standard input when all that is queued is written.
-    func finishInput() {
-        tell { state in
-            state.finishing = true
-            Self.pump(&state)
-        }
-    }
-
-    /// Changes the state and tells those whose bytes are gone by then.
-    private func tell(_ update: (inout State) -> Void) {
-        let due = state.withLock { state in
-            update(&state)
-            if state.input == nil {
-                state.due += state.pending.map(\.then)
-                state.pending = []
-            }
-            defer { state.due = [] }
-            return state.due
-        }
-        for then in due { then() }
-    }
-
-    /// The pipe takes more, or nobody reads it any more.
-    private func feed() -> Reactor.Next {
-        tell { Self.pump(&$0) }
-        return state.withLock { $0.input == nil } ? .finished : .more
-    }
-
-    /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
-    private static func pump(_ state: inout State) {
-        guard let input = state.input else { return }
-        while let next = state.pending.first {
-            guard !next.rest.isEmpty else {
-                state.due.append(state.pending.removeFirst().then)
-                continue
-            }
-            let count = next.rest.withUnsafeBytes { rest in
-                uninterrupted { Glibc.write(input.number, rest.baseAddress, rest.count) }
-            }
-            if count < 0 && errno == EAGAIN { return }
-            guard count > 0 else {
-                state.input = nil
-                return
-            }
-            state.pending[0].rest = next.rest.dropFirst(count)
-        }
-        if state.finishing { state.input = nil }
-    }
+    func finishInput() { pipes.finishInput() }
 
     private func settle(_ update: (inout State) -> Void) {
         let end = state.withLock { state -> ChildEnd? in
             update(&state)
-            guard state.outputs.isEmpty, !state.told, let end = state.end else { return nil }
+            guard pipes.isClosed, !state.told, let end = state.end else { return nil }
             state.told = true
             return end
         }

@@ -20,23 +20,3 @@ extension ChildEnd: CustomStringConvertible {
         }
     }
 }
-
-/// How a session that stayed open ended.
-public struct SessionEnd: Equatable, Sendable {
-    /// How its `ssh` ended.
-    public let process: ChildEnd
-    /// What came on standard error, of `ssh` and of the host, as one line.
-    public let said: String
-    /// The path of that `ssh`.
-    public let program: String
-
-    /// An end.
-    public init(_ process: ChildEnd, said: String = "", program: String = "ssh") {
-        self.program = program
-        self.process = process
-        self.said = said.split(whereSeparator: \.isNewline).joined(separator: "; ")
-    }
-
-    /// What was seen, for a person.
-    public var text: String { said.isEmpty ? "its session \(process)" : said }
-}

@@ -1,9 +1,30 @@
 public import IPC
 
-/// The gate, as far as it tells of ControlMasters.
+/// What a gate says of a session, in this order, and nothing after `notOpened` or `ended`.
+public enum SessionWord: Equatable, Sendable {
+    /// See `GateAnswer.opened`.
+    case opened
+    /// See `GateAnswer.notOpened`.
+    case notOpened(SessionFailure)
+    /// See `GateAnswer.exited`.
+    case exited(UInt32)
+    /// See `GateAnswer.ended`.
+    case ended
+}
+
+/// The gate: it alone speaks to ControlMasters.
 public protocol MasterGate: Sendable {
     /// Whether the ControlMaster of the host of this name lives, as seen now. Takes `MasterDown.patience` at most.
     func state(of host: String) async -> MasterState
+
+    /// Asks for a session over these pipes, see `GateRequest`. `heard` gets each word of it, one after the other, until the last.
+    /// - Returns: its number.
+    func open(
+        _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
+    ) -> UInt32
+
+    /// Ends the session of this number, which may be over already.
+    func close(_ session: UInt32)
 }
 
 extension HostSessions {

@@ -3,23 +3,23 @@ internal import Synchronization
 
 /// A session that stays open with a subsystem, ssh(1) `-s`, or a command at its other end: bytes in, bytes out.
 public final class SSHChannel: Sendable {
-    /// Bytes that may wait for `ssh` to take them. Callers have less under way; a host that answers what it has not read
+    /// Bytes that may wait for the session's pipe to take them. Callers have less under way; a host that answers what it has not read
     /// yet would let them queue without end.
     static let mostQueued = 64 << 20
 
-    private let child: Child
+    private let peer: any PipedPeer
     private let errors: StreamBox<OutputWindow>
     private let queued = Atomic<Int>(0)
 
-    fileprivate init(child: Child, errors: StreamBox<OutputWindow>) {
-        self.child = child
+    fileprivate init(peer: any PipedPeer, errors: StreamBox<OutputWindow>) {
+        self.peer = peer
         self.errors = errors
     }
 
     /// What came on standard error so far: of `ssh` itself and of the other end, at most 4096 bytes.
     public var said: String { errors.value.output().text }
 
-    /// Queues bytes for the other end; `then` is called when `ssh` has taken these, or takes none any more. The caller
+    /// Queues bytes for the other end; `then` is called when the session's pipe has taken these, or takes none any more. The caller
     /// bounds what is under way; above `mostQueued` the session is given up.
     public func send(_ bytes: [UInt8], then: @escaping @Sendable () -> Void = {}) {
         send(bytes, piece: bytes.count) { _ in then() }
@@ -30,29 +30,29 @@ public final class SSHChannel: Sendable {
         let count = bytes.count
         guard queued.add(count, ordering: .relaxed).newValue <= Self.mostQueued else {
             errors.with { $0.append("the host does not read what it is sent".utf8) }
-            child.abandon()
+            peer.abandon()
             then(count)
             return
         }
         let starts = stride(from: 0, to: max(1, count), by: max(1, piece))
-        child.write(starts.map { bytes[$0..<min($0 + piece, count)] }) { count in
+        peer.write(starts.map { bytes[$0..<min($0 + piece, count)] }) { count in
             self.queued.subtract(count, ordering: .relaxed)
             then(count)
         }
     }
 
     /// Nothing more will be sent: the other end reads its end of file.
-    public func finishInput() { child.finishInput() }
+    public func finishInput() { peer.finishInput() }
 
     /// Ends the session; `ended` is called as for every end.
-    public func close() { child.abandon() }
+    public func close() { peer.abandon() }
 }
 
 extension HostSessions {
     /// What a session that stays open runs.
     public enum Peer: Sendable {
-        /// A subsystem of the host's sshd. That it does not exist shows as an early end.
-        case subsystem(String)
+        /// The subsystem `sftp` of the host's sshd. That it does not exist shows as an early end.
+        case files
         /// A line for the login shell.
         case command(String)
     }
@@ -73,11 +73,6 @@ extension HostSessions {
         receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (SessionEnd) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
-        let arguments =
-            switch peer {
-            case .subsystem(let name): SSHInvocation.subsystem(host, name: name)
-            case .command(let line): SSHInvocation.session(host, line: line)
-            }
         try await meetMaster()
         let kind: SessionBudget.Kind = besideOwn ? .content : .channel
         let place: SessionBudget.Place
@@ -91,27 +86,42 @@ extension HostSessions {
         }
         let said = StreamBox(OutputWindow(limit: 4096))
         let isOpen = StreamBox(false)
+        let took: @Sendable () -> Void = {
+            let isFirst = isOpen.with { isOpen in
+                defer { isOpen = true }
+                return !isOpen
+            }
+            if isFirst { Task { await self.budget.opened(place) } }
+        }
+        let over: @Sendable (SessionEnd.How) -> Void = { how in
+            Task { await self.budget.release(place) }
+            ended(SessionEnd(how, said: said.value.output().text))
+        }
         do throws(IPCError) {
-            let child = try Child.start(
-                path: sshPath, arguments: arguments,
-                environment: SSHInvocation.environment,
-                stdout: { chunk in
-                    let isFirst = isOpen.with { isOpen in
-                        defer { isOpen = true }
-                        return !isOpen
-                    }
-                    if isFirst { Task { await self.budget.opened(place) } }
-                    receive(chunk)
-                },
-                stderr: { chunk in said.with { $0.append(chunk) } },
-                ended: { end in
-                    Task { await self.budget.release(place) }
-                    ended(SessionEnd(end, said: said.value.output().text, program: self.sshPath))
-                })
-            return SSHChannel(child: child, errors: said)
+            let session: any PipedPeer =
+                switch peer {
+                case .files:
+                    try GateSession.open(
+                        .sftp(host: host.name), by: gate, stdout: receive,
+                        stderr: { chunk in said.with { $0.append(chunk) } }, opened: took, ended: over)
+                case .command(let line):
+                    try Child.start(
+                        path: sshPath, arguments: SSHInvocation.session(host, line: line),
+                        environment: SSHInvocation.environment,
+                        stdout: { chunk in
+                            took()
+                            receive(chunk)
+                        },
+                        stderr: { chunk in said.with { $0.append(chunk) } },
+                        ended: { [sshPath] in over(.ssh($0, program: sshPath)) })
+                }
+            return SSHChannel(peer: session, errors: said)
         } catch {
             await budget.release(place)
-            throw .spawn(detail: SSHProcess.SpawnFailure(detail: "\(sshPath): \(error)").detail)
+            switch peer {
+            case .files: throw .masterDown(.unavailable(errno: error.systemErrno))
+            case .command: throw .spawn(detail: SSHProcess.SpawnFailure(detail: "\(sshPath): \(error)").detail)
+            }
         }
     }
 

@@ -1,0 +1,377 @@
+internal import Glibc
+internal import IPC
+internal import Mux
+
+/// The requests of a worker that need a connection to a ControlMaster: of which kind each is, and how far. Each gets a connection
+/// of its own; only questions whether one master lives that come while it is being asked share one. Pure: events come in with
+/// their time, in milliseconds of a steady clock, and the actions that they lead to are returned.
+struct MasterRequests {
+    /// The number of a connection, which its request to the supervisor has as well.
+    typealias ID = UInt32
+
+    enum Action: Equatable {
+        /// Ask the supervisor for a connection to the host of this index in the policy of this number.
+        case connect(ID, host: UInt32, policy: UInt32)
+        /// Close the connection to the master and what was to be passed over it, as far as there are any.
+        case close(ID)
+        /// Answer the worker's request of this id.
+        case answer(requestID: UInt32, GateAnswer)
+        /// Tell the supervisor of a session that a host has opened.
+        case tell(SessionKind, host: UInt32, policy: UInt32)
+    }
+
+    /// What the supervisor's connection is for.
+    enum Use: Equatable {
+        /// Ask the master this over it.
+        case ask(MasterRequest)
+        /// Nobody wants it any more.
+        case drop
+        /// Nobody has asked for it.
+        case violation
+    }
+
+    /// What a worker's request asks for.
+    private enum Wish: Equatable {
+        /// Whether the master lives.
+        case alive
+        /// A session.
+        case session(SessionKind, MuxSession)
+
+        var request: MasterRequest {
+            switch self {
+            case .alive: .control(.alive)
+            case .session(_, let session): .session(session)
+            }
+        }
+    }
+
+    private struct Asker {
+        let requestID: UInt32
+        let host: String
+        /// Until when the master must have answered, or asked the host; nil once it has asked the host, which has no time limit
+        /// here: the worker closes what lasts too long.
+        var deadline: Int?
+    }
+
+    private enum Stage {
+        /// Others that are connecting must be done first.
+        case queued
+        /// The supervisor connects.
+        case connecting
+        /// The master is asked.
+        case asking
+        /// The host has opened the session.
+        case open
+    }
+
+    private struct Entry {
+        let socket: String
+        let host: UInt32
+        let policy: UInt32
+        let wish: Wish
+        var stage = Stage.queued
+        /// Who is to be answered: one, or those who share a question. Empty where it has come too late for all.
+        var askers: [Asker]
+
+        var kind: SessionKind? {
+            switch wish {
+            case .alive: nil
+            case .session(let kind, _): kind
+            }
+        }
+    }
+
+    /// Requests that wait for a supervisor or a master at most. Further ones are not read before one of these is answered.
+    static let maximum = 64
+
+    private var policy: PolicySnapshot
+    private var number: UInt32
+    private var entries: [ID: Entry] = [:]
+    /// Sessions that the worker may still hear of, by the ids of its requests.
+    private var sessions: [UInt32: ID] = [:]
+    private var nextID: ID = 1
+
+    init(_ policy: PolicySnapshot, number: UInt32) {
+        self.policy = policy
+        self.number = number
+    }
+
+    /// Whether no further request may be taken now.
+    var isFull: Bool {
+        entries.values.reduce(0) { $0 + $1.askers.count { $0.deadline != nil } } >= Self.maximum
+    }
+
+    /// When `advance` must be called next, if nothing happens before.
+    var nextDeadline: Int? { entries.values.flatMap { $0.askers.compactMap(\.deadline) }.min() }
+
+    private var connecting: Int { entries.values.count { $0.stage == .connecting } }
+
+    // MARK: Requests
+
+    /// The worker asks about the master of this host.
+    mutating func askAlive(_ host: String, _ requestID: UInt32, now: Int) -> [Action] {
+        take(.alive, Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience)).actions
+    }
+
+    /// The worker asks for a session with the files of this host.
+    /// - Returns: the connection that the session's descriptors belong to, nil where there will be none; nil where the id is that of
+    ///   another session.
+    mutating func openFiles(_ host: String, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
+        guard let session = MuxSession(command: "sftp", isSubsystem: true) else { return nil }
+        return open(.sftp, session, host, requestID, now: now)
+    }
+
+    private mutating func open(
+        _ kind: SessionKind, _ session: MuxSession, _ host: String, _ requestID: UInt32, now: Int
+    ) -> (id: ID?, actions: [Action])? {
+        guard sessions[requestID] == nil else { return nil }
+        guard sessions.count < GateRequest.maximumSessions else {
+            let failure = SessionFailure.down(.unavailable(errno: UInt32(EMFILE)))
+            return (nil, [.answer(requestID: requestID, .notOpened(failure))])
+        }
+        return take(
+            .session(kind, session), Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience))
+    }
+
+    /// The worker closes a session, which may be over already.
+    mutating func close(_ requestID: UInt32) -> [Action] {
+        guard let id = sessions.removeValue(forKey: requestID), let entry = entries[id] else { return [] }
+        switch entry.stage {
+        case .queued:
+            entries[id] = nil
+            return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: false)))]
+        case .connecting:
+            // The supervisor still has the request, and answers it.
+            entries[id]?.askers = []
+            return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: false)))]
+        case .asking:
+            entries[id] = nil
+            let wasAsked = entry.askers.contains { $0.deadline == nil }
+            return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: wasAsked)))]
+        case .open:
+            entries[id] = nil
+            return [.close(id), answer(requestID, .ended)]
+        }
+    }
+
+    /// Judges a request by the policy in force, and begins it.
+    /// - Parameter known: the id that it has already.
+    private mutating func take(_ wish: Wish, _ asker: Asker, as known: ID? = nil) -> (id: ID?, actions: [Action]) {
+        guard let index = policy.hosts.firstIndex(where: { $0.name.utf8.elementsEqual(asker.host.utf8) }) else {
+            return (nil, [failed(wish, asker, .noHost)])
+        }
+        if let rule = refusal(wish, policy.hosts[index]) {
+            return (nil, [answer(asker.requestID, .notOpened(.refused(rule)))])
+        }
+        let socket = policy.hosts[index].master.socket
+        switch wish {
+        case .alive:
+            let same = entries.first {
+                $0.value.wish == .alive && $0.value.policy == number && $0.value.socket == socket
+            }
+            if let id = same?.key {
+                entries[id]?.askers.append(asker)
+                return (id, [])
+            }
+        case .session: break
+        }
+        let id = known ?? nextID
+        if known == nil { nextID &+= 1 }
+        entries[id] = Entry(socket: socket, host: UInt32(index), policy: number, wish: wish, askers: [asker])
+        if case .session = wish { sessions[asker.requestID] = id }
+        return (id, startQueued())
+    }
+
+    /// What the policy of a host says to it.
+    private func refusal(_ wish: Wish, _ host: PolicySnapshot.Host) -> GateRule? {
+        switch wish {
+        case .alive: nil
+        case .session(.sftp, _): host.capabilities.fileRead || host.capabilities.fileWrite ? nil : .fileAccess
+        }
+    }
+
+    /// Has the supervisor connect for those that wait, as many as it takes at once.
+    private mutating func startQueued() -> [Action] {
+        var actions: [Action] = []
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.stage == .queued {
+            guard connecting < FromGate.maximumConnects else { break }
+            entries[id]?.stage = .connecting
+            actions.append(.connect(id, host: entry.host, policy: entry.policy))
+        }
+        return actions
+    }
+
+    // MARK: The supervisor
+
+    /// The supervisor has connected.
+    mutating func connected(_ id: ID) -> (use: Use, actions: [Action]) {
+        guard let entry = entries[id], entry.stage == .connecting else { return (.violation, []) }
+        guard !entry.askers.isEmpty else {
+            entries[id] = nil
+            return (.drop, startQueued())
+        }
+        entries[id]?.stage = .asking
+        return (.ask(entry.wish.request), startQueued())
+    }
+
+    /// The supervisor has not connected; nil where nobody has asked it to.
+    mutating func notConnected(_ id: ID, _ failure: ConnectFailure) -> [Action]? {
+        guard let entry = entries[id], entry.stage == .connecting else { return nil }
+        let down: MasterDown
+        switch failure {
+        case .dead(let errno): down = .dead(errno: errno)
+        case .hung: down = .hung
+        case .foreign(let userID): down = .foreign(userID: userID)
+        case .unavailable(let errno): down = .unavailable(errno: errno)
+        case .otherPolicy: return judgeAgain(id, entry)
+        }
+        forget(id, entry)
+        return [.close(id)] + entry.askers.map { failed(entry.wish, $0, down) } + startQueued()
+    }
+
+    /// The new policy came before this word: what it says of these hosts counts. A session keeps its id, because its descriptors
+    /// wait under it.
+    private mutating func judgeAgain(_ id: ID, _ entry: Entry) -> [Action] {
+        switch entry.wish {
+        case .alive:
+            entries[id] = nil
+            return entry.askers.flatMap { take(entry.wish, $0).actions } + startQueued()
+        case .session:
+            forget(id, entry)
+            guard let asker = entry.askers.first else { return startQueued() }
+            let (again, actions) = take(entry.wish, asker, as: id)
+            return (again == nil ? [.close(id)] : []) + actions + startQueued()
+        }
+    }
+
+    /// What is asked from now on is judged by this policy.
+    mutating func adopt(_ policy: PolicySnapshot, number: UInt32) {
+        self.policy = policy
+        self.number = number
+    }
+
+    // MARK: Masters
+
+    /// The master has the whole request, and waits for the host.
+    mutating func waitsForHost(_ id: ID) {
+        for index in entries[id]?.askers.indices ?? 0..<0 { entries[id]?.askers[index].deadline = nil }
+    }
+
+    /// What was seen of the master.
+    mutating func seen(_ id: ID, _ fact: MasterFact) -> [Action] {
+        guard let entry = entries[id] else { return [] }
+        switch (entry.wish, entry.stage) {
+        case (_, .queued), (_, .connecting): return []
+        case (.alive, _):
+            entries[id] = nil
+            return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
+        case (.session(let kind, _), .asking):
+            guard fact != .sessionOpened else {
+                entries[id]?.stage = .open
+                waitsForHost(id)
+                return [.tell(kind, host: entry.host, policy: entry.policy)] + answers(entry, .opened)
+            }
+            forget(id, entry)
+            return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
+        case (.session, .open):
+            if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
+            forget(id, entry)
+            return [.close(id)] + answers(entry, .ended)
+        }
+    }
+
+    /// Answers those who have waited long enough.
+    mutating func advance(now: Int) -> [Action] {
+        var actions: [Action] = []
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
+            func isLate(_ asker: Asker) -> Bool { asker.deadline.map { $0 <= now } ?? false }
+            let late = entry.askers.filter(isLate)
+            guard !late.isEmpty else { continue }
+            actions += late.map { failed(entry.wish, $0, .hung) }
+            for asker in late where entry.kind != nil { sessions[asker.requestID] = nil }
+            entries[id]?.askers.removeAll(where: isLate)
+            guard entries[id]?.askers.isEmpty == true else { continue }
+            switch entry.stage {
+            // The supervisor still has the request, and answers it.
+            case .connecting: if entry.kind != nil { actions.append(.close(id)) }
+            case .queued:
+                entries[id] = nil
+                if entry.kind != nil { actions.append(.close(id)) }
+            case .asking, .open:
+                entries[id] = nil
+                actions.append(.close(id))
+            }
+        }
+        return actions
+    }
+
+    /// The worker is heard no more: all that it has ends.
+    mutating func endAll() -> [Action] {
+        defer { sessions = [:] }
+        var actions: [Action] = []
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
+            actions.append(.close(id))
+            // The supervisor still has these requests, and answers them.
+            entries[id] = entry.stage == .connecting ? entry : nil
+            entries[id]?.askers = []
+        }
+        return actions
+    }
+
+    // MARK: Answers
+
+    private mutating func forget(_ id: ID, _ entry: Entry) {
+        entries[id] = nil
+        for asker in entry.askers where entry.kind != nil { sessions[asker.requestID] = nil }
+    }
+
+    private func answer(_ requestID: UInt32, _ word: GateAnswer) -> Action { .answer(requestID: requestID, word) }
+
+    private func answers(_ entry: Entry, _ word: GateAnswer) -> [Action] {
+        entry.askers.map { answer($0.requestID, word) }
+    }
+
+    /// Nothing was asked of the master, or nothing has come of it.
+    private func failed(_ wish: Wish, _ asker: Asker, _ down: MasterDown) -> Action {
+        switch wish {
+        case .alive: answer(asker.requestID, .master(.down(down)))
+        case .session: answer(asker.requestID, .notOpened(.down(down)))
+        }
+    }
+}
+
+extension MasterState {
+    /// What a master's answer to the question means, or its lack.
+    fileprivate init(_ fact: MasterFact) {
+        switch fact {
+        case .alive(let masterPID): self = .alive(masterPID: masterPID)
+        case .failed(let failure, _): self = .down(MasterDown(failure))
+        case .refused, .sessionOpened, .sessionExited, .sessionEnded, .forwardOpened, .forwardClosed:
+            self = .down(.noMaster)
+        }
+    }
+}
+
+extension MasterDown {
+    fileprivate init(_ failure: MasterFailure) {
+        switch failure {
+        case .lost: self = .closed
+        case .silent: self = .hung
+        case .otherVersion(let version): self = .otherVersion(version)
+        case .violation: self = .noMaster
+        }
+    }
+}
+
+extension SessionFailure {
+    /// What a master's answer other than that the session is open means, or its lack.
+    fileprivate init(_ fact: MasterFact) {
+        switch fact {
+        case .refused(let refusal): self = refusal.isByHost ? .byHost : .byMaster(reason: refusal.reason)
+        case .failed(let failure, .nothingAsked): self = .down(MasterDown(failure))
+        case .failed(let failure, .unknown): self = .unknown(MasterDown(failure))
+        case .alive, .sessionOpened, .sessionExited, .sessionEnded, .forwardOpened, .forwardClosed:
+            self = .unknown(.noMaster)
+        }
+    }
+}

@@ -1,0 +1,313 @@
+import IPC
+import TestSupport
+import Testing
+
+@testable import Gate
+@testable import Mux
+
+@Suite("Requests that need a ControlMaster")
+struct MasterRequestsTests {
+    private static func policy(_ sockets: [String: String]) -> PolicySnapshot {
+        PolicySnapshot(
+            hosts: sockets.map { PolicySnapshot.Host(name: $0.key, socket: $0.value, user: "u", host: "h") },
+            defaultHost: "a")
+    }
+
+    private func newRequests() -> MasterRequests {
+        MasterRequests(Self.policy(["a": "/a", "b": "/b", "c": "/a"]), number: 3)
+    }
+
+    private func answer(_ id: UInt32, _ state: MasterState) -> MasterRequests.Action {
+        .answer(requestID: id, .master(state))
+    }
+
+    @Test func `a host is named by its index in the policy, and its answer goes to who asked`() {
+        var requests = newRequests()
+        #expect(requests.askAlive("b", 40, now: 0) == [.connect(1, host: 1, policy: 3)])
+        #expect(requests.nextDeadline == MasterDown.patience)
+        let (use, actions) = requests.connected(1)
+        #expect(use == .ask(.control(.alive)) && actions.isEmpty)
+        let answered = requests.seen(1, .alive(masterPID: 9))
+        #expect(answered == [.close(1), answer(40, .alive(masterPID: 9))])
+        #expect(requests.nextDeadline == nil)
+        #expect(requests.askAlive("B", 41, now: 0) == [answer(41, .down(.noHost))])
+        #expect(requests.askAlive("", 42, now: 0) == [answer(42, .down(.noHost))])
+    }
+
+    @Test func `those who ask of one master meanwhile share the answer, also under its other names`() {
+        var requests = newRequests()
+        #expect(requests.askAlive("a", 1, now: 0) == [.connect(1, host: 0, policy: 3)])
+        #expect(requests.askAlive("c", 2, now: 5).isEmpty && requests.askAlive("a", 3, now: 9).isEmpty)
+        #expect(requests.connected(1).use == .ask(.control(.alive)))
+        #expect(requests.askAlive("c", 4, now: 10).isEmpty)
+        let answers = requests.seen(1, .failed(.lost(errno: 0), .unknown))
+        #expect(answers == [.close(1)] + [1, 2, 3, 4].map { answer($0, .down(.closed)) })
+        // Afterwards it is asked anew.
+        #expect(requests.askAlive("a", 5, now: 11) == [.connect(2, host: 0, policy: 3)])
+    }
+
+    @Test(arguments: [
+        (ConnectFailure.dead(errno: 111), MasterDown.dead(errno: 111)), (.hung, .hung),
+        (.foreign(userID: 5), .foreign(userID: 5)), (.unavailable(errno: 24), .unavailable(errno: 24)),
+    ])
+    func `what keeps the supervisor from connecting is the answer`(failure: ConnectFailure, down: MasterDown) {
+        var requests = newRequests()
+        _ = requests.askAlive("a", 1, now: 0)
+        #expect(requests.notConnected(1, failure) == [.close(1), answer(1, .down(down))])
+        #expect(requests.notConnected(1, failure) == nil, "nobody asks for it any more")
+        #expect(requests.connected(1).use == .violation)
+    }
+
+    @Test func `under a new policy the same question is judged anew`() {
+        var requests = newRequests()
+        _ = requests.askAlive("a", 1, now: 0)
+        _ = requests.askAlive("b", 2, now: 0)
+        requests.adopt(Self.policy(["b": "/new"]), number: 4)
+        // One of the same name that is asked of now is another one.
+        #expect(requests.askAlive("b", 3, now: 1) == [.connect(3, host: 0, policy: 4)])
+        #expect(requests.notConnected(1, .otherPolicy) == [answer(1, .down(.noHost))])
+        #expect(requests.notConnected(2, .otherPolicy) == [], "it joins the other")
+        _ = requests.connected(3)
+        #expect(
+            requests.seen(3, .alive(masterPID: 1))
+                == [.close(3), answer(3, .alive(masterPID: 1)), answer(2, .alive(masterPID: 1))])
+    }
+
+    @Test func `who has waited two seconds is told, whatever the stage, and a later answer is nobody's`() {
+        var requests = newRequests()
+        _ = requests.askAlive("a", 1, now: 0)
+        _ = requests.askAlive("b", 2, now: 1)
+        _ = requests.connected(2)
+        #expect(requests.advance(now: MasterDown.patience - 1).isEmpty)
+        #expect(requests.advance(now: MasterDown.patience) == [answer(1, .down(.hung))])
+        #expect(requests.advance(now: MasterDown.patience + 1) == [answer(2, .down(.hung)), .close(2)])
+        #expect(requests.nextDeadline == nil)
+        #expect(requests.seen(2, .alive(masterPID: 1)).isEmpty)
+        let (use, actions) = requests.connected(1)
+        #expect(use == .drop && actions.isEmpty)
+    }
+
+    @Test func `as many connect at once as the supervisor takes, the others in their order`() {
+        let names = (0..<40).map { $0 < 10 ? "h0\($0)" : "h\($0)" }
+        var requests = MasterRequests(
+            Self.policy(Dictionary(uniqueKeysWithValues: names.map { ($0, "/\($0)") })), number: 1)
+        var connects = 0
+        for (index, name) in names.enumerated() { connects += requests.askAlive(name, UInt32(index), now: 0).count }
+        #expect(connects == FromGate.maximumConnects)
+        #expect(requests.connected(1).actions == [.connect(17, host: 16, policy: 1)])
+        #expect(
+            requests.notConnected(2, .hung) == [.close(2), answer(1, .down(.hung)), .connect(18, host: 17, policy: 1)])
+    }
+
+    // MARK: Sessions
+
+    private static func files(_ read: Bool, _ write: Bool, on socket: String = "/a") -> PolicySnapshot {
+        var host = PolicySnapshot.Host(name: "a", socket: socket, user: "u", host: "h")
+        host.capabilities.fileRead = read
+        host.capabilities.fileWrite = write
+        return PolicySnapshot(hosts: [host], defaultHost: "a")
+    }
+
+    private static let sftp = MuxSession(command: "sftp", isSubsystem: true)
+
+    /// Asks for a session, which must not have the number of another one.
+    private func open(
+        _ requests: inout MasterRequests, _ host: String, _ id: UInt32
+    ) throws -> (id: MasterRequests.ID?, actions: [MasterRequests.Action]) {
+        let taken = requests.openFiles(host, id, now: 0)
+        return try #require(taken)
+    }
+
+    private func word(_ id: UInt32, _ word: GateAnswer) -> MasterRequests.Action { .answer(requestID: id, word) }
+
+    @Test func `a session gets a connection of its own, and every word of the master reaches the worker`() throws {
+        var requests = MasterRequests(Self.files(true, false), number: 3)
+        let session = try #require(Self.sftp)
+        for (id, request) in [(1, 70), (2, 71)] as [(UInt32, UInt32)] {
+            let taken = try open(&requests, "a", request)
+            #expect(taken.id == id && taken.actions == [.connect(id, host: 0, policy: 3)])
+            #expect(requests.connected(id).use == .ask(.session(session)))
+            requests.waitsForHost(id)
+        }
+        // The host has no time limit here.
+        #expect(requests.nextDeadline == nil && requests.advance(now: .max).isEmpty)
+        #expect(requests.seen(1, .sessionOpened) == [.tell(.sftp, host: 0, policy: 3), word(70, .opened)])
+        #expect(requests.seen(1, .sessionExited(status: 9)) == [word(70, .exited(status: 9))])
+        #expect(requests.seen(1, .sessionEnded(status: 9)) == [.close(1), word(70, .ended)])
+        #expect(requests.close(70).isEmpty, "it is over already")
+        #expect(requests.seen(2, .sessionOpened).count == 2)
+        #expect(requests.seen(2, .failed(.violation(.badText), .unknown)) == [.close(2), word(71, .ended)])
+    }
+
+    @Test(arguments: [
+        (
+            MasterFact.refused(MuxRefusal(isDenied: false, reason: "Session open refused by peer")), SessionFailure.byHost
+        ),
+        (.refused(MuxRefusal(isDenied: true, reason: "Permission denied")), .byMaster(reason: "Permission denied")),
+        (.failed(.lost(errno: 0), .nothingAsked), .down(.closed)),
+        (.failed(.lost(errno: 104), .unknown), .unknown(.closed)),
+        (.failed(.otherVersion(5), .nothingAsked), .down(.otherVersion(5))),
+        (.failed(.violation(.badText), .nothingAsked), .down(.noMaster)), (.forwardOpened, .unknown(.noMaster)),
+    ])
+    func `what keeps a session from being opened is told apart`(fact: MasterFact, failure: SessionFailure) throws {
+        var requests = MasterRequests(Self.files(false, true), number: 1)
+        _ = try open(&requests, "a", 5)
+        _ = requests.connected(1)
+        #expect(requests.seen(1, fact) == [.close(1), word(5, .notOpened(failure))])
+        #expect(requests.seen(1, .sessionOpened).isEmpty)
+    }
+
+    @Test func `a host without file access gets no session, also where a new policy takes it away meanwhile`() throws {
+        var requests = MasterRequests(Self.files(false, false), number: 1)
+        let refused = try open(&requests, "a", 1)
+        #expect(refused.id == nil && refused.actions == [word(1, .notOpened(.refused(.fileAccess)))])
+        requests.adopt(Self.files(true, true), number: 2)
+        for id in [2, 3] as [UInt32] {
+            let taken = try open(&requests, "a", id)
+            #expect(taken.id != nil)
+        }
+        requests.adopt(Self.files(true, true, on: "/b"), number: 3)
+        // The pipes wait under the same number.
+        #expect(requests.notConnected(1, .otherPolicy) == [.connect(1, host: 0, policy: 3)])
+        requests.adopt(Self.files(false, false), number: 4)
+        #expect(requests.notConnected(2, .otherPolicy) == [.close(2), word(3, .notOpened(.refused(.fileAccess)))])
+        #expect(requests.notConnected(1, .otherPolicy) == [.close(1), word(2, .notOpened(.refused(.fileAccess)))])
+        let gone = try open(&requests, "b", 9)
+        #expect(gone.actions == [word(9, .notOpened(.down(.noHost)))])
+    }
+
+    @Test func `a closed session says a last word at every stage, and what it had goes`() throws {
+        var requests = MasterRequests(Self.files(true, true), number: 1)
+        for id in 0..<17 as Range<UInt32> { _ = try open(&requests, "a", 100 + id) }
+        #expect(requests.close(116) == [.close(17), word(116, .notOpened(.closed(wasAsked: false)))], "queued")
+        #expect(requests.close(100) == [.close(1), word(100, .notOpened(.closed(wasAsked: false)))], "connecting")
+        #expect(requests.connected(1).use == .drop)
+        #expect(requests.connected(2).use != .drop)
+        #expect(requests.close(101) == [.close(2), word(101, .notOpened(.closed(wasAsked: false)))], "asking")
+        _ = requests.connected(3)
+        requests.waitsForHost(3)
+        #expect(requests.close(102) == [.close(3), word(102, .notOpened(.closed(wasAsked: true)))], "at the host")
+        _ = requests.connected(4)
+        _ = requests.seen(4, .sessionOpened)
+        #expect(requests.close(103) == [.close(4), word(103, .ended)])
+        #expect(requests.seen(4, .sessionEnded(status: 0)).isEmpty && requests.close(999).isEmpty)
+    }
+
+    @Test func `a session whose master is silent is told so after two seconds, and its number is free again`() throws {
+        var requests = MasterRequests(Self.files(true, true), number: 1)
+        for id in [1, 2] as [UInt32] { _ = try open(&requests, "a", id) }
+        _ = requests.connected(1)
+        #expect(
+            requests.advance(now: MasterDown.patience) == [
+                word(1, .notOpened(.down(.hung))), .close(1), word(2, .notOpened(.down(.hung))), .close(2),
+            ])
+        #expect(requests.connected(2).use == .drop)
+        let again = try open(&requests, "a", 1)
+        #expect(again.id == 3)
+    }
+
+    @Test func `sessions are bounded, a number is given once, and slow hosts hold up nobody's questions`() throws {
+        var requests = MasterRequests(Self.files(true, true), number: 1)
+        for index in 0..<UInt32(GateRequest.maximumSessions) {
+            let taken = try open(&requests, "a", index)
+            _ = requests.connected(try #require(taken.id))
+            requests.waitsForHost(index + 1)
+        }
+        #expect(!requests.isFull)
+        let further = try open(&requests, "a", 1000)
+        #expect(further.id == nil)
+        #expect(further.actions == [word(1000, .notOpened(.down(.unavailable(errno: 24))))])
+        let twice = requests.openFiles("a", 7, now: 0)
+        #expect(twice == nil, "the number of another one")
+        #expect(requests.askAlive("a", 2000, now: 0).count == 1)
+        // Of a worker that is heard no more all goes.
+        #expect(requests.endAll().count == GateRequest.maximumSessions + 1)
+        #expect(requests.nextDeadline == nil)
+        _ = try open(&requests, "a", 7)
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
+    func `in any order of events each request is answered once, and the bounds hold`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let names = ["a", "b", "c", "d", "x"]
+        func policy(_ sockets: [String: String]) -> PolicySnapshot {
+            var policy = Self.policy(sockets)
+            for index in policy.hosts.indices { policy.hosts[index].capabilities.fileRead = index != 1 }
+            return policy
+        }
+        var requests = MasterRequests(policy(["a": "/1", "b": "/2", "c": "/1", "d": "/3"]), number: 1)
+        var number: UInt32 = 1
+        var (now, next): (Int, UInt32) = (0, 0)
+        // By request: whether it is a session, and whether that is open.
+        var waiting: [UInt32: (isSession: Bool, isOpen: Bool)] = [:]
+        var connecting: [UInt32] = []
+        var asking: Set<UInt32> = []
+        func perform(_ actions: [MasterRequests.Action]) {
+            for action in actions {
+                switch action {
+                case .connect(let id, _, _): connecting.append(id)
+                case .close(let id): asking.remove(id)
+                case .tell: break
+                case .answer(let id, .opened):
+                    #expect(waiting[id]?.isSession == true && waiting[id]?.isOpen == false)
+                    waiting[id]?.isOpen = true
+                case .answer(let id, .exited): #expect(waiting[id]?.isOpen == true)
+                case .answer(let id, .ended): #expect(waiting.removeValue(forKey: id)?.isOpen == true)
+                case .answer(let id, .notOpened):
+                    let had = waiting.removeValue(forKey: id)
+                    #expect(had?.isSession == true && had?.isOpen == false)
+                case .answer(let id, _): #expect(waiting.removeValue(forKey: id)?.isSession == false, "answered once")
+                }
+            }
+            #expect(connecting.count <= FromGate.maximumConnects)
+        }
+        for _ in 0..<4000 {
+            let noise = generator.next()
+            switch noise % 10 {
+            case 0, 1:
+                guard !requests.isFull else { continue }
+                waiting[next] = (false, false)
+                perform(requests.askAlive(names[Int(noise >> 8) % names.count], next, now: now))
+                next += 1
+            case 2:
+                guard !requests.isFull else { continue }
+                waiting[next] = (true, false)
+                let taken = requests.openFiles(names[Int(noise >> 8) % names.count], next, now: now)
+                #expect(taken != nil)
+                perform(taken?.actions ?? [])
+                next += 1
+            case 3 where !connecting.isEmpty:
+                let id = connecting.remove(at: Int(noise >> 8) % connecting.count)
+                let (use, actions) = requests.connected(id)
+                if case .ask = use { asking.insert(id) }
+                #expect(use != .violation)
+                perform(actions)
+            case 4 where !connecting.isEmpty:
+                let id = connecting.remove(at: Int(noise >> 8) % connecting.count)
+                perform(requests.notConnected(id, noise >> 20 & 1 == 0 ? .hung : .otherPolicy) ?? [])
+            case 5, 6:
+                guard let id = asking.sorted().randomElement(using: &generator) else { continue }
+                let facts: [MasterFact] = [
+                    .alive(masterPID: 1), .sessionOpened, .sessionOpened, .sessionExited(status: 1),
+                    .sessionEnded(status: nil), .failed(.lost(errno: 0), .unknown),
+                ]
+                if noise >> 9 & 1 == 0 { requests.waitsForHost(id) }
+                perform(requests.seen(id, facts[Int(noise >> 10) % facts.count]))
+            case 7:
+                now += Int(noise >> 8 & 1023)
+                perform(requests.advance(now: now))
+            case 8:
+                guard let id = waiting.keys.sorted().randomElement(using: &generator) else { continue }
+                if waiting[id]?.isSession == true { perform(requests.close(id)) }
+            case 9 where noise >> 8 & 7 == 0:
+                number += 1
+                requests.adopt(policy(["a": "/\(number % 3)", "b": "/2", "d": "/4"]), number: number)
+            default: break
+            }
+            #expect(waiting.count <= MasterRequests.maximum + GateRequest.maximumSessions)
+        }
+        for (id, kind) in waiting.sorted(by: { $0.key < $1.key }) where kind.isSession { perform(requests.close(id)) }
+        perform(requests.advance(now: .max))
+        #expect(waiting.isEmpty && requests.nextDeadline == nil)
+    }
+}
