@@ -79,7 +79,7 @@ let package = Package(
 
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
         .target(
-            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Sandbox"], path: "Sources/Gate/Service",
+            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Policy", "Sandbox"], path: "Sources/Gate/Service",
             swiftSettings: settings),
         .executableTarget(
             name: "GateMain", dependencies: ["CLinux", "Gate", "IPC", "Sandbox"], path: "Sources/Gate/Main",
@@ -99,7 +99,7 @@ let package = Package(
         moduleTests("SFTPTests", ["IPC", "SFTP", "SSH"]),
         moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
-        moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Sandbox", "SFTPFilter"]),
+        moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),

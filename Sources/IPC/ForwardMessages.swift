@@ -1,34 +1,27 @@
 extension ToWorker {
-    /// Answers to what is said of forwards, and orders to a worker that only cancels forwards.
+    /// Answers to what is asked of forwards.
     public enum Forwards: MessageSubject {
-        /// Have the master listen on this port for the forward of this number.
-        case assigned(forward: UInt32, localPort: UInt16)
         /// The forward is there, since so many seconds after 1970.
         case running(forward: UInt32, localPort: UInt16, since: UInt64)
         /// The request is refused or has failed, for this reason.
         case refused(ForwardRefusal)
         /// The forwards that there are.
         case list([ForwardEntry])
-        /// Have the master cancel this forward, and say so: an answer to a worker that serves, an order to one that only cancels.
-        case close(forward: UInt32, route: ForwardRoute)
         /// The forward has been cancelled: its listener is gone.
         case closed(ForwardEntry)
 
         /// See `MessageChoice`.
         public static let kinds: [Forwards] = [
-            .assigned(forward: 0, localPort: 0), .running(forward: 0, localPort: 0, since: 0), .refused(.stopping),
-            .list([]), .close(forward: 0, route: .blank), .closed(.blank),
+            .running(forward: 0, localPort: 0, since: 0), .refused(.stopping), .list([]), .closed(.blank),
         ]
 
         /// See `MessageChoice`.
         public var number: UInt8 {
             switch self {
-            case .assigned: 1
-            case .running: 2
-            case .refused: 3
-            case .list: 4
-            case .close: 5
-            case .closed: 6
+            case .running: 1
+            case .refused: 2
+            case .list: 3
+            case .closed: 4
             }
         }
 
@@ -38,10 +31,6 @@ extension ToWorker {
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
             switch self {
-            case .assigned(var forward, var localPort):
-                try fields.field(&forward)
-                try fields.field(&localPort)
-                self = .assigned(forward: forward, localPort: localPort)
             case .running(var forward, var localPort, var since):
                 try fields.field(&forward)
                 try fields.field(&localPort)
@@ -55,10 +44,6 @@ extension ToWorker {
                     (entry, fields) throws(IPCError) in try entry.walk(&fields)
                 }
                 self = .list(entries)
-            case .close(var forward, var route):
-                try fields.field(&forward)
-                try route.walk(&fields)
-                self = .close(forward: forward, route: route)
             case .closed(var entry):
                 try entry.walk(&fields)
                 self = .closed(entry)
@@ -68,37 +53,28 @@ extension ToWorker {
 }
 
 extension ToSupervisor {
-    /// What workers do and want to know of forwards.
+    /// What workers want of forwards. What becomes of one is not theirs to say: a gate sees the master's answer, and the supervisor
+    /// who listens.
     public enum Forwards: MessageSubject {
         /// A forward by way of this host of the config; `localPort` 0 leaves the choice.
         case request(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16)
-        /// The master has said that it listens for this forward. `masterPID` is 0 where it is not known.
-        case established(forward: UInt32, masterPID: UInt32)
-        /// The master does not listen for this forward.
-        case failed(forward: UInt32, ForwardFailure)
         /// Asks which forwards there are.
         case list
         /// End a forward: by its number, or where that is 0 by its local port; of this host where one is named.
         case cancel(forward: UInt32, localPort: UInt16, host: String)
-        /// The master has been asked to cancel this forward, with what `ssh` said; whether it is gone is not known here.
-        case cancelled(forward: UInt32, said: String)
 
         /// See `MessageChoice`.
         public static let kinds: [Forwards] = [
-            .request(host: "", remoteHost: "", remotePort: 0, localPort: 0), .established(forward: 0, masterPID: 0),
-            .failed(forward: 0, .refused), .list, .cancel(forward: 0, localPort: 0, host: ""),
-            .cancelled(forward: 0, said: ""),
+            .request(host: "", remoteHost: "", remotePort: 0, localPort: 0), .list,
+            .cancel(forward: 0, localPort: 0, host: ""),
         ]
 
         /// See `MessageChoice`.
         public var number: UInt8 {
             switch self {
             case .request: 1
-            case .established: 2
-            case .failed: 3
-            case .list: 4
-            case .cancel: 5
-            case .cancelled: 6
+            case .list: 2
+            case .cancel: 3
             }
         }
 
@@ -114,24 +90,12 @@ extension ToSupervisor {
                 try fields.field(&remotePort)
                 try fields.field(&localPort)
                 self = .request(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: localPort)
-            case .established(var forward, var masterPID):
-                try fields.field(&forward)
-                try fields.field(&masterPID)
-                self = .established(forward: forward, masterPID: masterPID)
-            case .failed(var forward, var failure):
-                try fields.field(&forward)
-                try fields.field(&failure)
-                self = .failed(forward: forward, failure)
             case .list: break
             case .cancel(var forward, var localPort, var host):
                 try fields.field(&forward)
                 try fields.field(&localPort)
                 try fields.field(&host)
                 self = .cancel(forward: forward, localPort: localPort, host: host)
-            case .cancelled(var forward, var said):
-                try fields.field(&forward)
-                try fields.field(&said)
-                self = .cancelled(forward: forward, said: said)
             }
         }
     }

@@ -26,18 +26,16 @@ public enum ForwardRefusal: MessageChoice {
     case notListening(host: String, localPort: UInt16)
     /// The master could not listen on this port, which the request had named or not.
     case notOpened(host: String, localPort: UInt16, wasNamed: Bool)
-    /// The master is not up.
-    case masterDead(host: String)
+    /// No master has heard of it.
+    case masterDown(host: String, MasterDown)
     /// The master did not answer in time; what it opens yet is closed again.
     case masterSilent(host: String)
     /// There is no such forward: by its number, or where that is 0 by its local port; of this host where one is named.
     case noSuchForward(forward: UInt32, localPort: UInt16, host: String)
     /// The forward is just being made or closed.
     case busy(forward: UInt32)
-    /// The master has not cancelled it, with what `ssh` said.
-    case stillOpen(forward: UInt32, said: String, route: ForwardRoute)
-    /// Another worker works on this forward, or this message is out of turn.
-    case notYours
+    /// The master has not cancelled it: this came of it.
+    case stillOpen(forward: UInt32, ForwardOutcome, route: ForwardRoute)
 
     /// See `MessageChoice`.
     public static let kinds: [ForwardRefusal] = [
@@ -45,8 +43,8 @@ public enum ForwardRefusal: MessageChoice {
         .portTaken(localPort: 0), .noPort, .namesTooLong(host: ""), .notWritten(path: "", errno: 0),
         .notWrittenAmongOthers(directory: ""), .allowedNoMore(host: ""),
         .notListening(host: "", localPort: 0), .notOpened(host: "", localPort: 0, wasNamed: false),
-        .masterDead(host: ""), .masterSilent(host: ""), .noSuchForward(forward: 0, localPort: 0, host: ""),
-        .busy(forward: 0), .stillOpen(forward: 0, said: "", route: .blank), .notYours,
+        .masterDown(host: "", .hung), .masterSilent(host: ""), .noSuchForward(forward: 0, localPort: 0, host: ""),
+        .busy(forward: 0), .stillOpen(forward: 0, .closed, route: .blank),
     ]
 
     /// See `MessageChoice`.
@@ -64,20 +62,19 @@ public enum ForwardRefusal: MessageChoice {
         case .allowedNoMore: 10
         case .notListening: 11
         case .notOpened: 12
-        case .masterDead: 13
+        case .masterDown: 13
         case .masterSilent: 14
         case .noSuchForward: 15
         case .busy: 16
         case .stillOpen: 17
-        case .notYours: 18
-        case .notWrittenAmongOthers: 19
+        case .notWrittenAmongOthers: 18
         }
     }
 
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .stopping, .noTarget, .tooMany, .noPort, .notYours: break
+        case .stopping, .noTarget, .tooMany, .noPort: break
         case .notAllowed(var host):
             try fields.field(&host)
             self = .notAllowed(host: host)
@@ -110,9 +107,10 @@ public enum ForwardRefusal: MessageChoice {
             try fields.field(&localPort)
             try fields.field(&wasNamed)
             self = .notOpened(host: host, localPort: localPort, wasNamed: wasNamed)
-        case .masterDead(var host):
+        case .masterDown(var host, var why):
             try fields.field(&host)
-            self = .masterDead(host: host)
+            try fields.field(&why)
+            self = .masterDown(host: host, why)
         case .masterSilent(var host):
             try fields.field(&host)
             self = .masterSilent(host: host)
@@ -124,14 +122,11 @@ public enum ForwardRefusal: MessageChoice {
         case .busy(var forward):
             try fields.field(&forward)
             self = .busy(forward: forward)
-        case .stillOpen(var forward, var said, var route):
+        case .stillOpen(var forward, var outcome, var route):
             try fields.field(&forward)
-            try fields.field(&said, limit: Self.maximumSaid)
+            try fields.field(&outcome)
             try route.walk(&fields)
-            self = .stillOpen(forward: forward, said: said, route: route)
+            self = .stillOpen(forward: forward, outcome, route: route)
         }
     }
-
-    /// Bytes kept of what `ssh` said.
-    static let maximumSaid = 200
 }

@@ -8,17 +8,21 @@ public enum ToGate: IPCMessage {
     case connected
     /// There is none.
     case notConnected(ConnectFailure)
+    /// Have a ControlMaster open or close a forward, over this connection to it. The answer repeats the number of this message.
+    case forward(ForwardOrder)
 
     /// See `MessageSubject`.
     public var descriptorCount: Int {
         switch self {
-        case .setup, .policy, .connected: 1
+        case .setup, .policy, .connected, .forward: 1
         case .notConnected: 0
         }
     }
 
     /// See `MessageChoice`.
-    public static let kinds: [ToGate] = [.setup(policy: 0), .policy(0), .connected, .notConnected(.hung)]
+    public static let kinds: [ToGate] = [
+        .setup(policy: 0), .policy(0), .connected, .notConnected(.hung), .forward(.close(.blank)),
+    ]
 
     /// See `MessageChoice`.
     public var number: UInt8 {
@@ -27,6 +31,7 @@ public enum ToGate: IPCMessage {
         case .policy: 2
         case .connected: 3
         case .notConnected: 4
+        case .forward: 5
         }
     }
 
@@ -42,6 +47,9 @@ public enum ToGate: IPCMessage {
         case .notConnected(var failure):
             try fields.field(&failure)
             self = .notConnected(failure)
+        case .forward(var order):
+            try fields.field(&order)
+            self = .forward(order)
         case .connected: break
         }
     }
@@ -91,6 +99,17 @@ public enum ConnectFailure: MessageChoice {
         case .hung, .otherPolicy: break
         }
     }
+
+    /// What it says of the master; nil where it says nothing.
+    public var down: MasterDown? {
+        switch self {
+        case .dead(let errno): .dead(errno: errno)
+        case .hung: .hung
+        case .foreign(let userID): .foreign(userID: userID)
+        case .unavailable(let errno): .unavailable(errno: errno)
+        case .otherPolicy: nil
+        }
+    }
 }
 
 /// Gate → supervisor: numbers only, no text, and never a descriptor.
@@ -106,6 +125,8 @@ public enum FromGate: IPCMessage {
     case opened(SessionKind, host: UInt32, policy: UInt32)
     /// The worker did what no honest one does. The gate hears no more of it and has ended its sessions.
     case violation(WorkerViolation)
+    /// What came of the order with the number of this message.
+    case forward(ForwardOutcome)
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -116,7 +137,7 @@ public enum FromGate: IPCMessage {
     /// See `MessageChoice`.
     public static let kinds: [FromGate] = [
         .ready(landlockABI: 0), .connect(host: 0, policy: 0), .opened(.sftp, host: 0, policy: 0),
-        .violation(.message),
+        .violation(.message), .forward(.closed),
     ]
 
     /// See `MessageChoice`.
@@ -126,6 +147,7 @@ public enum FromGate: IPCMessage {
         case .connect: 2
         case .opened: 3
         case .violation: 4
+        case .forward: 5
         }
     }
 
@@ -147,6 +169,9 @@ public enum FromGate: IPCMessage {
         case .violation(var what):
             try fields.field(&what)
             self = .violation(what)
+        case .forward(var outcome):
+            try fields.field(&outcome)
+            self = .forward(outcome)
         }
     }
 }

@@ -20,7 +20,6 @@ enum Service {
             guard let gate else { fail("a worker that serves has no gate") }
             await serve(policy, client, supervisor, gate)
         case .refuse(let refusal): await refuse(refusal.sentence, policy, client, supervisor)
-        case .cancelForwards: await cancelForwards(policy, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
     }
@@ -41,8 +40,6 @@ enum Service {
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
             case .place(let refusal): turn.answered(refusal: refusal?.sentence)
-            // Comes as an answer only.
-            case .closeForward: break
             case .drain(let milliseconds):
                 Task {
                     // The bound on stopping remote commands; the supervisor kills what is left a little later.
@@ -131,29 +128,5 @@ enum Service {
             _exit(0)
         }
         return true
-    }
-
-    /// Cancels the forwards that the supervisor names, several at once, until it says that there are no more. Whether a
-    /// forward is gone is the supervisor's to see.
-    private static func cancelForwards(_ policy: PolicySnapshot, _ supervisor: SupervisorLink) async -> Never {
-        let orders = AsyncStream.makeStream(of: (UInt32, ForwardRoute).self)
-        supervisor.follow { word in
-            switch word {
-            case .closeForward(let forward, let route): orders.continuation.yield((forward, route))
-            case .policy, .place: break
-            case .drain: _exit(0)
-            }
-        }
-        await withTaskGroup(of: Void.self) { group in
-            var running = 0
-            for await (forward, route) in orders.stream {
-                if running == 16 { await group.next() } else { running += 1 }
-                group.addTask {
-                    let said = await PortForward.close(route, sshPath: policy.sshPath, within: .milliseconds(1500))
-                    supervisor.send(.forwards(.cancelled(forward: forward, said: said)))
-                }
-            }
-        }
-        _exit(0)
     }
 }

@@ -12,8 +12,6 @@ final class SupervisorLink: Sendable {
         case policy(PolicySnapshot)
         /// To a worker whose client spoke late: whether it has the place, or why not.
         case place(refusal: ClientRefusal?)
-        /// To a worker that only cancels forwards.
-        case closeForward(forward: UInt32, ForwardRoute)
     }
 
     /// The channels of file brokers, which only the thread that listens uses.
@@ -78,8 +76,6 @@ final class SupervisorLink: Sendable {
                     case .audit(.begun):
                         let id = incoming.requestID
                         self.requests.withLock { $0.beginning.removeValue(forKey: id) }?.resume(returning: id)
-                    case .forwards(.close(let forward, let route)) where incoming.requestID == 0:
-                        act(.closeForward(forward: forward, route))
                     case .forwards(let answer):
                         let id = incoming.requestID
                         let waiting = self.requests.withLock { $0.forwarding.removeValue(forKey: id) }

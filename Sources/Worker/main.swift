@@ -59,7 +59,7 @@ case .serve:
         fail("the gate did not get ready (\(error))", status: 4)
     }
     gate = link
-case .refuse, .cancelForwards, .check: gate = nil
+case .refuse, .check: gate = nil
 }
 
 // 6. Confined: say so, and begin.

@@ -282,7 +282,7 @@ private final class Listener {
     private let descriptor: Int32
 
     init(_ path: String, backlog: Int32) throws {
-        let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let number = unixSocket()
         descriptor = number
         try withSocketAddress(path) { address, length in
             guard bind(number, address, length) == 0, listen(number, backlog) == 0 else {

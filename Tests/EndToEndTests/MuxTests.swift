@@ -199,7 +199,7 @@ import Testing
         let remote = try Remote.shared()
         let directory = try TemporaryDirectory(readableByAll: true)
         let path = directory.file("s")
-        let listener = OwnedFD(taking: socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+        let listener = OwnedFD(taking: unixSocket())
         try withSocketAddress(path) { address, length in
             try #require(bind(listener.rawValue, address, length) == 0 && listen(listener.rawValue, 4) == 0)
         }

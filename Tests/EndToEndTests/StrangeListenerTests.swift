@@ -135,7 +135,7 @@ private final class StrangeListener: @unchecked Sendable {
     var connections: Int { lock.withLock { taken } }
 
     init(_ path: String, _ conduct: StrangeListenerTests.Conduct) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        descriptor = unixSocket()
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }

@@ -8,7 +8,7 @@ enum Conduct: String {
     case mute
     /// Asks for the list of forwards, as fast as it is heard.
     case listForwards
-    /// Asks for forwards and says that they failed, as fast as it is heard.
+    /// Asks for forwards and cancels them, as fast as it is heard.
     case pairForwards
     /// Begins as many calls as it may, and lists forwards then.
     case openCalls
@@ -68,7 +68,7 @@ struct Hostile: ~Copyable {
             var id: UInt32 = 1
             while true {
                 send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0)))
-                send(.forwards(.failed(forward: id, .masterDead)))
+                send(.forwards(.cancel(forward: id, localPort: 0, host: "")))
                 id = id % 64 + 1
             }
         case .openCalls:

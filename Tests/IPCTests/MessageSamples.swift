@@ -104,11 +104,22 @@ extension FileAnswer: SampledMessage {
     }
 }
 
-private let masterStates: [MasterState] =
-    [.alive(masterPID: 0), .alive(masterPID: .max)]
-    + (MasterDown.kinds + [
+private let masterDowns: [MasterDown] =
+    MasterDown.kinds + [
         .dead(errno: 111), .dead(errno: .max), .foreign(userID: 0x0102_0304), .otherVersion(5), .unavailable(errno: 24),
-    ]).map { .down($0) }
+    ]
+
+private let masterStates: [MasterState] =
+    [.alive(masterPID: 0), .alive(masterPID: .max)] + masterDowns.map { .down($0) }
+
+private let forwardOutcomes: [ForwardOutcome] =
+    ForwardOutcome.kinds + [.opened(masterPID: .max)] + masterDowns.map { .down($0) }
+
+private let forwardOrders: [ForwardOrder] = [
+    ForwardRoute(
+        master: Master(socket: "/s", user: "u", address: "h"), localPort: 0x0102, remoteHost: "db.internal",
+        remotePort: 0x0304)
+].flatMap { [.open(host: "é", $0), .open(host: "", $0), .close($0)] }
 
 extension ToGate: SampledMessage {
     static var identityLength: Int { 1 }
@@ -118,7 +129,7 @@ extension ToGate: SampledMessage {
         [.setup(policy: 1), .policy(.max), .connected]
             + (ConnectFailure.kinds + [.dead(errno: 111), .foreign(userID: .max), .unavailable(errno: 24)]).map {
                 .notConnected($0)
-            }
+            } + forwardOrders.map { .forward($0) }
     }
 }
 
@@ -131,6 +142,7 @@ extension FromGate: SampledMessage {
             .ready(landlockABI: 7), .connect(host: 0, policy: 1), .connect(host: 0x0102_0304, policy: .max),
             .opened(.sftp, host: 0x0102_0304, policy: .max),
         ] + WorkerViolation.allCases.map { .violation($0) }
+            + forwardOutcomes.map { .forward($0) }
     }
 }
 
@@ -178,7 +190,7 @@ extension ToWorker: SampledMessage {
     }
 
     private static var lifeSamples: [Life] {
-        [.setup(.serve), .setup(.check), .setup(.cancelForwards), .policy, .proceed]
+        [.setup(.serve), .setup(.check), .policy, .proceed]
             + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
             + clientRefusals.flatMap { [.setup(.refuse($0)), .refuseClient($0)] as [Life] }
     }
@@ -192,19 +204,16 @@ extension ToWorker: SampledMessage {
         let entry = ForwardEntry(
             forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max,
             trouble: .notCancelled)
-        let route = ForwardRoute(
-            master: Master(socket: "/s", user: "u", address: "h"), localPort: 0x0102, remoteHost: "db.internal",
-            remotePort: 0x0304)
         let troubled =
             ForwardTrouble.allCases.map {
                 ForwardEntry(
                     forward: 1, host: "h", localPort: 2, remoteHost: "r", remotePort: 3, since: 4, trouble: $0)
             } + [ForwardEntry(forward: 1, host: "h", localPort: 2, remoteHost: "r", remotePort: 3, since: 4)]
         return [
-            .assigned(forward: 1, localPort: .max), .list([]), .list([entry, entry]),
+            .list([]), .list([entry, entry]),
             .list(Array(repeating: entry, count: 64)), .list(troubled),
             .running(forward: 0x0102_0304, localPort: 5, since: .max),
-            .closed(entry), .close(forward: 7, route: route),
+            .closed(entry),
         ] + extremeTexts.map { .refused(.notWrittenAmongOthers(directory: $0)) } + refusalSamples.map { .refused($0) }
     }
 
@@ -215,14 +224,17 @@ extension ToWorker: SampledMessage {
             .portOfForward(localPort: 0x0102, forward: 0x0304_0506),
             .portTaken(localPort: .max), .namesTooLong(host: "a"), .allowedNoMore(host: "a"),
             .notListening(host: "a", localPort: 1), .notOpened(host: "a", localPort: 2, wasNamed: true),
-            .masterDead(host: "a"), .masterSilent(host: "a"),
+            .masterSilent(host: "a"),
             .noSuchForward(forward: 1, localPort: 2, host: "a"), .busy(forward: .max),
-            .stillOpen(
-                forward: 7, said: "no",
-                route: ForwardRoute(
-                    master: Master(socket: "/s", user: "u", address: "h"), localPort: 1, remoteHost: "d", remotePort: 2)
-            ),
         ]
+            + forwardOutcomes.map {
+                .stillOpen(
+                    forward: 7, $0,
+                    route: ForwardRoute(
+                        master: Master(socket: "/s", user: "u", address: "h"), localPort: 1, remoteHost: "d",
+                        remotePort: 2))
+            }
+            + masterDowns.map { .masterDown(host: "a", $0) }
     }
 }
 
@@ -259,9 +271,7 @@ extension ToSupervisor: SampledMessage {
     private static var forwardSamples: [Forwards] {
         [
             .request(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .list,
-            .established(forward: 0x0102_0304, masterPID: .max), .cancel(forward: 0, localPort: 0x0102, host: ""),
-            .cancel(forward: .max, localPort: 0, host: "é"),
-        ] + ForwardFailure.allCases.map { .failed(forward: 1, $0) }
-            + extremeTexts.map { .cancelled(forward: 9, said: $0) }
+            .cancel(forward: 0, localPort: 0x0102, host: ""), .cancel(forward: .max, localPort: 0, host: "é"),
+        ]
     }
 }

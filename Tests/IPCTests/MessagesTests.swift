@@ -85,7 +85,8 @@ struct MessagesTests {
         check(MasterDown.self)
         check(LocalFailure.self)
         check(WorkerRole.self)
-        check(ForwardFailure.self)
+        check(ForwardOrder.self)
+        check(ForwardOutcome.self)
         check(ForwardRefusal.self)
         check(ForwardTrouble.self)
         check(ClientRefusal.self)
@@ -157,7 +158,7 @@ struct MessagesTests {
         }
         for message in ToGate.samples {
             switch message {
-            case .setup, .policy, .connected: #expect(message.descriptorCount == 1)
+            case .setup, .policy, .connected, .forward: #expect(message.descriptorCount == 1)
             case .notConnected: #expect(message.descriptorCount == 0)
             }
         }

@@ -15,28 +15,10 @@ struct SSHInvocationTests {
         #expect(session.prefix(2) == ["-S", "/tmp/s"])
     }
 
-    static let route = ForwardRoute(
-        master: Master(socket: "/tmp/s", user: "u", address: "h"), localPort: 8080, remoteHost: "::1", remotePort: 80)
-
-    @Test func `a forward is asked of the master alone, with its address written out`() {
-        for (arguments, command) in [
-            (SSHInvocation.forward(Self.route), "forward"), (SSHInvocation.cancel(Self.route), "cancel"),
-        ] {
-            #expect(
-                arguments.prefix(6) == ["-S", "/tmp/s", "-O", command, "-L", "127.0.0.1:8080:[::1]:80"])
-            #expect(arguments.suffix(2) == ["--", "u@h"])
-            #expect(!arguments.contains("ClearAllForwardings=yes") && !arguments.contains("-g"))
-        }
-        #expect(SSHInvocation.session(Self.host(), line: "x").contains("ClearAllForwardings=yes"))
-    }
-
     @Test func `the path of the socket is complete: ssh must not expand a percent sign in it`() {
         let host = Self.host(socket: "/s/100%h")
-        var route = Self.route
-        route.master.socket = host.master.socket
         for arguments in [
             SSHInvocation.session(host, line: "x"), SSHInvocation.subsystem(host, name: "sftp"),
-            SSHInvocation.forward(route), SSHInvocation.cancel(route),
         ] { #expect(arguments.prefix(2) == ["-S", "/s/100%%h"]) }
         #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")
         var other = host
@@ -46,12 +28,11 @@ struct SSHInvocationTests {
 
     @Test func `no invocation can connect by itself`() {
         for arguments in [
-            SSHInvocation.session(Self.host(), line: "x"),
-            SSHInvocation.forward(Self.route), SSHInvocation.cancel(Self.route),
+            SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.subsystem(Self.host(), name: "sftp"),
         ] {
             let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)
             #expect(options.contains("ProxyCommand=/nonexistent"))
-            #expect(options.contains("ControlMaster=no"))
+            #expect(options.contains("ControlMaster=no") && options.contains("ClearAllForwardings=yes"))
             #expect(options.contains("BatchMode=yes"))
             #expect(options.contains("IdentityFile=none") && options.contains("IdentityAgent=none"))
             #expect(zip(arguments, arguments.dropFirst()).contains { $0 == ("-F", "none") })

@@ -53,9 +53,9 @@ private struct Loop {
         let refusals = started.values.count {
             switch $0.phase {
             case .refusing, .starting(.refuse), .starting(.check): true
-            case .silent, .waiting, .toRefuse, .starting(.serve), .starting(.cancelForwards), .serving, .unheard,
+            case .silent, .waiting, .toRefuse, .starting(.serve), .serving, .unheard,
                 .waitingReady,
-                .departing, .releasing, .cancelling:
+                .departing, .releasing:
                 false
             }
         }

@@ -398,7 +398,8 @@ struct ConnectionTableTests {
         #expect(late.received(.life(.clientUnheard), from: id, now: 2) == [.kill(id, reason: outOfTurn)])
         for message: ToSupervisor in [
             .life(.clientUnheard), .forwards(.list), .files(.open(path: "/a")), .life(.ready(landlockABI: 1)),
-            .audit(.begin(AuditCall(tool: "t", host: "h", fields: []))), .forwards(.cancelled(forward: 1, said: "")),
+            .audit(.begin(AuditCall(tool: "t", host: "h", fields: []))),
+            .forwards(.cancel(forward: 1, localPort: 0, host: "")),
         ] {
             var (table, first) = unheard()
             #expect(table.received(message, from: first, now: 3) == [.kill(first, reason: outOfTurn)], "\(message)")
@@ -462,6 +463,28 @@ struct ConnectionTableTests {
         #expect(table.drain(now: 5) == [.drain(first)])
         #expect(table.received(.life(.clientSpeaks), from: first, now: 6) == [])
         #expect(table.advance(now: 5 + ConnectionTable.Bound.drain).count == 1)
+    }
+
+    @Test func `forwards are spoken of by who serves, or has served, and by nobody who starts or refuses`() {
+        let forwarding: [ToSupervisor.Forwards] = [
+            .request(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .list,
+            .cancel(forward: 1, localPort: 0, host: ""),
+        ]
+        for word in forwarding {
+            let message = ToSupervisor.forwards(word)
+            var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
+            let first = table.arrived(pid: 1, now: 0).id
+            let early = table.received(message, from: first, now: 1)
+            #expect(early == [.kill(first, reason: "it sent a message out of turn")])
+            _ = table.received(.life(.ready(landlockABI: 6)), from: first, now: 2)
+            #expect(table.received(message, 3, from: first, now: 3) == [.forwards(first, word, requestID: 3)])
+            let second = table.arrived(pid: 2, now: 4).id
+            _ = table.received(.life(.ready(landlockABI: 6)), from: second, now: 5)
+            let refusing = table.received(message, from: second, now: 6)
+            #expect(refusing == [.kill(second, reason: "it sent a message out of turn")])
+            _ = table.received(.life(.clientGone), from: first, now: 7)
+            #expect(table.received(message, 4, from: first, now: 8) == [.forwards(first, word, requestID: 4)])
+        }
     }
 }
 

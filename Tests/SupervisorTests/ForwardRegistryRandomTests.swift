@@ -4,7 +4,7 @@ import Testing
 
 @testable import Supervisor
 
-/// ControlMasters, workers, a canceller and a disk around a registry, driven as the event loop does it. Anybody may end at any
+/// ControlMasters, workers with their gates, a canceller and a disk around a registry, driven as the event loop does it. Anybody may end at any
 /// moment, masters and cancels may fail, and the disk may be full; nobody lies.
 private struct World {
     static let masters = [
@@ -12,7 +12,7 @@ private struct World {
         "b": Master(socket: "/run/b", user: "u", address: "h"),
     ]
 
-    /// What a worker or canceller has been told and has not yet done.
+    /// What a gate has been told and has not yet done.
     private enum Task {
         case open(ForwardRegistry.ID, UInt16)
         case close(ForwardRegistry.ID, ForwardRoute)
@@ -36,7 +36,7 @@ private struct World {
 
     init(seed: UInt64) {
         generator = SeededGenerator(seed: seed)
-        perform(registry.configure(Self.masters, listeners), nil)
+        perform(registry.configure(Self.masters, listeners))
     }
 
     var listeners: Listeners {
@@ -45,34 +45,32 @@ private struct World {
 
     private mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &generator) == 0 }
 
-    mutating func perform(_ actions: [ForwardRegistry.Action], _ connection: ConnectionTable.ID?) {
-        var answers: [ToWorker.Forwards] = []
+    mutating func perform(_ actions: [ForwardRegistry.Action]) {
+        var orders: [(id: ForwardRegistry.ID, order: ForwardOrder, connection: ConnectionTable.ID)] = []
         actions: for action in actions {
             switch action {
             case .record where diskIsFull:
-                if let refusal = registry.unrecorded(.notWritten(path: "/run", errno: 28)) {
-                    answers = [refusal]
-                    break actions
-                }
+                if registry.unrecorded(.notWritten(path: "/run", errno: 28)) != nil { break actions }
             case .record:
                 disk = registry.forwards
                 registry.recorded()
-            case .answer(let message): answers.append(message)
+            case .answer: break
+            case .order(let id, let order, let connection): orders.append((id, order, connection))
             case .cancel: seen["cancel", default: 0] += 1
             case .note(_, let text, _, _): seen[text, default: 0] += 1
             }
         }
-        guard let connection else { return }
-        for answer in answers {
-            switch answer {
-            case .assigned(let id, let port):
+        for (id, order, connection) in orders {
+            guard tasks[connection] != nil else { continue }
+            switch order {
+            case .open(_, let route):
+                let port = route.localPort
                 if disk[id]?.route.localPort != port {
                     mistakes.append("port \(port) was given away before it was written down")
                 }
                 if listening[port] != nil { mistakes.append("port \(port), which is taken, was given away") }
                 tasks[connection, default: []].append(.open(id, port))
-            case .close(let id, let route): tasks[connection, default: []].append(.close(id, route))
-            default: break
+            case .close(let route): tasks[connection, default: []].append(.close(id, route))
             }
         }
     }
@@ -81,10 +79,20 @@ private struct World {
         var generator = generator
         let seen = listeners
         let actions = registry.received(
-            message, from: connection, seen, now: 1, holds: { _, _ in nil },
+            message, 1, from: connection, seen, now: 1,
             choose: { UInt16.random(in: 20_000...20_029, using: &generator) })
         self.generator = generator
-        perform(actions, connection)
+        perform(actions)
+    }
+
+    private mutating func saw(_ outcome: ForwardOutcome, _ id: ForwardRegistry.ID, _ connection: ConnectionTable.ID) {
+        var generator = generator
+        let seen = listeners
+        let actions = registry.performed(
+            id, outcome, by: connection, seen, holds: { _, _ in nil },
+            choose: { UInt16.random(in: 20_000...20_029, using: &generator) })
+        self.generator = generator
+        perform(actions)
     }
 
     mutating func step() {
@@ -112,10 +120,10 @@ private struct World {
             let port = UInt16.random(in: 20_000...20_029, using: &generator)
             if listening[port] == nil { listening[port] = (nil, inode()) }
         case 30: listening = listening.filter { $0.value.master != nil }
-        case 31...32: perform(registry.observe(listeners), nil)
+        case 31...32: perform(registry.observe(listeners))
         case 33: diskIsFull = chance(4)
         case 34 where chance(3):
-            perform(registry.configure(Self.masters.filter { _ in !chance(4) }, listeners), nil)
+            perform(registry.configure(Self.masters.filter { _ in !chance(4) }, listeners))
         case 35 where chance(6): crash()
         case 36: say(.list, workers.first ?? 0)
         case 37:
@@ -143,19 +151,19 @@ private struct World {
         // Its last order may have reached the master.
         if case .open(let id, let port)? = left.first, chance(2) { open(id, port) }
         if connection == canceller { canceller = nil }
-        perform(registry.ended(connection), nil)
+        perform(registry.ended(connection))
     }
 
     mutating func tendCanceller() {
         guard !registry.toCancel.isEmpty else { return }
         if canceller == nil {
-            if !obliging, chance(10) { return perform(registry.noCanceller(), nil) }
+            if !obliging, chance(10) { return perform(registry.noCanceller()) }
             canceller = nextConnection
             tasks[nextConnection] = []
             nextConnection += 1
         }
         guard let canceller else { return }
-        for order in registry.handOver(to: canceller) { perform([.answer(order)], canceller) }
+        perform(registry.handOver(to: canceller))
     }
 
     private mutating func open(_ id: ForwardRegistry.ID, _ port: UInt16) {
@@ -163,7 +171,7 @@ private struct World {
         listening[port] = (socket, inode())
     }
 
-    /// A worker does what it was told, and says so.
+    /// A gate does what it was told, and says so.
     mutating func work() {
         let busy = tasks.filter { !$0.value.isEmpty }.keys.sorted()
         guard let connection = busy.randomElement(using: &generator), let task = tasks[connection]?.removeFirst() else {
@@ -171,23 +179,24 @@ private struct World {
         }
         switch task {
         case .open(let id, let port):
-            if chance(12) { return say(.failed(forward: id, .masterDead), connection) }
+            if chance(12) { return saw(.down(.dead(errno: 2)), id, connection) }
             if chance(12) {
-                say(.failed(forward: id, .unknown), connection)
+                saw(.unknown, id, connection)
                 if chance(2) { late[port] = registry.forwards[id]?.route.master.socket }
                 return
             }
-            if listening[port] != nil || chance(8) { return say(.failed(forward: id, .refused), connection) }
+            if listening[port] != nil || chance(8) { return saw(.refused, id, connection) }
             open(id, port)
             if chance(12) { return end(connection) }
-            say(.established(forward: id, masterPID: 0), connection)
+            saw(.opened(masterPID: 0), id, connection)
         case .close(let id, let route):
+            if !obliging, chance(12) { return saw(.unknown, id, connection) }
             // A master takes one request after the other.
             if late[route.localPort] == route.master.socket { late[route.localPort] = nil }
             if obliging || !chance(4), listening[route.localPort]?.master == route.master.socket {
                 listening[route.localPort] = nil
             }
-            say(.cancelled(forward: id, said: ""), connection)
+            saw(.closed, id, connection)
         }
     }
 
@@ -199,7 +208,7 @@ private struct World {
         tasks = [:]
         canceller = nil
         registry = ForwardRegistry(uid: 1000)
-        perform(registry.adopt(disk, masters: Self.masters, listeners), nil)
+        perform(registry.adopt(disk, masters: Self.masters, listeners))
         seen["crash", default: 0] += 1
     }
 
@@ -259,7 +268,7 @@ struct ForwardRegistryRandomTests {
 extension World {
     /// SIGTERM: every worker ends, and a canceller does its work to the end.
     fileprivate mutating func stop() {
-        perform(registry.drain(listeners), nil)
+        perform(registry.drain(listeners))
         endWorkers()
         for _ in 0..<1_000 where !registry.toCancel.isEmpty {
             tendCanceller()

@@ -27,6 +27,13 @@ extension [ForwardRegistry.Action] {
         return refusal
     }
 
+    /// The ports that gates are to have masters open, by the forwards' numbers.
+    var opened: [ForwardRegistry.ID: UInt16] {
+        reduce(into: [:]) { opened, action in
+            if case .order(let id, .open(_, let route), _) = action { opened[id] = route.localPort }
+        }
+    }
+
     var notes: [String] { compactMap { if case .note(_, let text, _, _) = $0 { text } else { nil } } }
 }
 
@@ -50,8 +57,8 @@ struct ForwardRegistryTests {
     ) -> [ForwardRegistry.Action] {
         var next = 0
         return registry.received(
-            .request(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: local), from: worker,
-            listeners, now: 100, holds: { _, _ in nil },
+            .request(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: local), 77, from: worker,
+            listeners, now: 100,
             choose: {
                 defer { next += 1 }
                 return ports[min(next, ports.count - 1)]
@@ -60,10 +67,18 @@ struct ForwardRegistryTests {
 
     private func say(
         _ message: ToSupervisor.Forwards, _ registry: inout ForwardRegistry, _ listeners: Listeners = .none,
-        from connection: ConnectionTable.ID? = nil, holds: Bool? = nil
+        from connection: ConnectionTable.ID? = nil
     ) -> [ForwardRegistry.Action] {
-        registry.received(
-            message, from: connection ?? worker, listeners, now: 200, holds: { _, _ in holds }, choose: { 30_000 })
+        registry.received(message, 78, from: connection ?? worker, listeners, now: 200, choose: { 30_000 })
+    }
+
+    /// What the gate of a connection saw.
+    private func saw(
+        _ outcome: ForwardOutcome, _ registry: inout ForwardRegistry, _ listeners: Listeners = .none, of id: UInt32 = 1,
+        by connection: ConnectionTable.ID? = nil, holds: Bool? = nil
+    ) -> [ForwardRegistry.Action] {
+        registry.performed(
+            id, outcome, by: connection ?? worker, listeners, holds: { _, _ in holds }, choose: { 30_000 })
     }
 
     /// With forward 1 running on this port.
@@ -71,15 +86,19 @@ struct ForwardRegistryTests {
         var registry = registry()
         _ = request(&registry, ports: [port])
         registry.recorded()
-        let actions = say(.established(forward: 1, masterPID: 0), &registry, .on([port: ours]))
+        let actions = saw(.opened(masterPID: 0), &registry, .on([port: ours]))
         #expect(actions.answers == [.running(forward: 1, localPort: port, since: 100)])
         return registry
     }
 
-    @Test func `a port is written down before the worker hears of it`() {
+    @Test func `a port is written down before a master hears of it`() {
         var registry = registry()
-        #expect(request(&registry) == [.record, .answer(.assigned(forward: 1, localPort: 20_000))])
+        let actions = request(&registry)
+        let route = ForwardRoute(master: Self.master, localPort: 20_000, remoteHost: "db", remotePort: 5432)
+        #expect(actions == [.record, .order(1, .open(host: "box", route), by: worker)])
         #expect(registry.forwards[1]?.phase == .requested)
+        let asker = registry.asker(of: 1)
+        #expect(asker?.connection == worker && asker?.requestID == 77)
         registry.recorded()
         #expect(registry.forwards[1]?.phase == .establishing)
         #expect(registry.forwards[1]?.route.specification == "127.0.0.1:20000:db:5432")
@@ -115,7 +134,7 @@ struct ForwardRegistryTests {
             var registry = registry()
             _ = request(&registry)
             registry.recorded()
-            let actions = say(.established(forward: 1, masterPID: 9), &registry, listeners, holds: holds)
+            let actions = saw(.opened(masterPID: 9), &registry, listeners, holds: holds)
             #expect(actions.contains(.cancel(1)) && actions.refusal == .notListening(host: "box", localPort: 20_000))
             #expect(registry.toCancel == [1])
         }
@@ -126,19 +145,18 @@ struct ForwardRegistryTests {
         _ = request(&registry)
         for attempt in 1..<5 {
             registry.recorded()
-            let actions = registry.received(
-                .failed(forward: 1, .refused), from: worker, .none, now: 1, choose: { 20_000 + UInt16(attempt) })
-            #expect(actions == [.record, .answer(.assigned(forward: 1, localPort: 20_000 + UInt16(attempt)))])
+            let actions = registry.performed(1, .refused, by: worker, .none, choose: { 20_000 + UInt16(attempt) })
+            #expect(actions.first == .record && actions.opened == [1: 20_000 + UInt16(attempt)] && actions.count == 2)
         }
         registry.recorded()
         #expect(
-            say(.failed(forward: 1, .refused), &registry).refusal
+            saw(.refused, &registry).refusal
                 == .notOpened(host: "box", localPort: 20_004, wasNamed: false))
         #expect(registry.isEmpty)
 
         _ = request(&registry, local: 80)
         registry.recorded()
-        let refusal = say(.failed(forward: 2, .refused), &registry).refusal
+        let refusal = saw(.refused, &registry, of: 2).refusal
         #expect(refusal == .notOpened(host: "box", localPort: 80, wasNamed: true))
         #expect(registry.isEmpty)
     }
@@ -147,7 +165,7 @@ struct ForwardRegistryTests {
         var registry = running(20_000)
         let taken = Listeners.of([Listeners.line("00000000:4E21"), Listeners.line("0100007F:4E20", inode: 7)])
         let actions = request(&registry, taken, ports: [20_000, 20_001, 20_002])
-        #expect(actions.answers == [.assigned(forward: 2, localPort: 20_002)])
+        #expect(actions.opened == [2: 20_002])
         #expect(
             request(&registry, taken, ports: [20_000, 20_001]).refusal
                 == .noPort)
@@ -158,7 +176,7 @@ struct ForwardRegistryTests {
         let listeners = Listeners.on([20_000: ours, 22: (0, 1)])
         #expect(request(&registry, listeners, local: 20_000).refusal == .portOfForward(localPort: 20_000, forward: 1))
         #expect(request(&registry, listeners, local: 22).refusal == .portTaken(localPort: 22))
-        #expect(request(&registry, listeners, local: 8080).answers == [.assigned(forward: 2, localPort: 8080)])
+        #expect(request(&registry, listeners, local: 8080).opened == [2: 8080])
     }
 
     @Test(arguments: [
@@ -186,14 +204,14 @@ struct ForwardRegistryTests {
             _ = request(&registry, .on(sockets), to: "db\(index)", ports: [port])
             registry.recorded()
             sockets[port] = (1000, UInt64(port))
-            _ = say(.established(forward: UInt32(index) + 1, masterPID: 0), &registry, .on(sockets))
+            _ = saw(.opened(masterPID: 0), &registry, .on(sockets), of: UInt32(index) + 1)
         }
         #expect(request(&registry, .on(sockets), ports: [30_000]).refusal == .tooMany)
         sockets[20_063] = nil
         #expect(registry.observe(.on(sockets)).notes == ["forward dead"])
         #expect(request(&registry, .on(sockets), ports: [30_000]).refusal == .tooMany)
         let again = request(&registry, .on(sockets), to: "db63", ports: [30_000])
-        #expect(again.answers == [.assigned(forward: 64, localPort: 20_063)])
+        #expect(again.opened == [64: 20_063])
     }
 
     @Test func `a forward whose listener goes is dead, says so once, and is offered at its number and port`() {
@@ -204,18 +222,18 @@ struct ForwardRegistryTests {
         #expect(registry.forwards[1]?.trouble == .notListening)
         #expect(registry.observe(.none) == [])
         #expect(
-            request(&registry, ports: [25_000]) == [.record, .answer(.assigned(forward: 1, localPort: 20_000))])
+            request(&registry, ports: [25_000]).opened == [1: 20_000])
     }
 
     @Test func `where making it anew fails the forward is dead as before`() {
-        for failure in [ForwardFailure.refused, .masterDead] {
+        for failure in [ForwardOutcome.refused, .down(.hung), .notAllowed] {
             var registry = running()
             _ = registry.observe(.none)
             _ = request(&registry, local: 20_000)
             registry.recorded()
-            #expect(say(.failed(forward: 1, failure), &registry).refusal != nil)
+            #expect(saw(failure, &registry).refusal != nil)
             #expect(registry.forwards[1]?.phase == .dead && registry.forwards[1]?.inode == 7)
-            #expect(request(&registry).answers == [.assigned(forward: 1, localPort: 20_000)])
+            #expect(request(&registry).opened == [1: 20_000])
         }
     }
 
@@ -234,37 +252,40 @@ struct ForwardRegistryTests {
         _ = request(&registry)
         registry.recorded()
         #expect(
-            say(.failed(forward: 1, .unknown), &registry).refusal == .masterSilent(host: "box"))
+            saw(.unknown, &registry).refusal == .masterSilent(host: "box"))
         #expect(registry.observe(.none) == [])
         var late = registry
         #expect(late.observe(.on([20_000: ours])) == [.cancel(1)])
         // Until then the master is asked in any case: it takes one request after the other.
         var cancelled = registry
         let order = close(registry)
-        #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &cancelled).answers == [order])
+        #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &cancelled) == [order])
         #expect(registry.drain(.none) == [.cancel(1)])
     }
 
     // MARK: Closing
 
-    private func close(_ registry: ForwardRegistry) -> ToWorker.Forwards {
-        .close(forward: 1, route: registry.forwards[1]?.route ?? ForwardStateFileTests.forward().route)
+    private func close(
+        _ registry: ForwardRegistry, by connection: ConnectionTable.ID? = nil
+    ) -> ForwardRegistry.Action {
+        .order(
+            1, .close(registry.forwards[1]?.route ?? ForwardStateFileTests.forward().route), by: connection ?? worker)
     }
 
-    @Test func `a cancel is proved by the listener's end, not by what ssh says`() {
+    @Test func `a cancel is proved by the listener's end, not by what the master says`() {
         var registry = running()
         let open = Listeners.on([20_000: ours])
         let order = close(registry)
-        #expect(say(.cancel(forward: 0, localPort: 20_000, host: "box"), &registry, open) == [.answer(order)])
+        #expect(say(.cancel(forward: 0, localPort: 20_000, host: "box"), &registry, open) == [order])
         #expect(
-            say(.cancelled(forward: 1, said: ""), &registry, open) == [.answer(order)], "retried once")
-        let refused = say(.cancelled(forward: 1, said: "no"), &registry, open)
-        #expect(refused.refusal == registry.forwards[1].map { .stillOpen(forward: 1, said: "no", route: $0.route) })
+            saw(.closed, &registry, open) == [order], "retried once")
+        let refused = saw(.refused, &registry, open)
+        #expect(refused.refusal == registry.forwards[1].map { .stillOpen(forward: 1, .refused, route: $0.route) })
         #expect(
             registry.forwards[1]?.route.cancelCommand == "ssh -O cancel -S /run/box -L 127.0.0.1:20000:db:5432 u@h")
         #expect(registry.forwards[1]?.phase == .running)
-        #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &registry, open) == [.answer(order)])
-        let closed = say(.cancelled(forward: 1, said: ""), &registry)
+        #expect(say(.cancel(forward: 1, localPort: 0, host: ""), &registry, open) == [order])
+        let closed = saw(.closed, &registry)
         #expect(closed.notes == ["forward closed"] && closed.contains(.record))
         #expect(registry.isEmpty)
     }
@@ -294,22 +315,72 @@ struct ForwardRegistryTests {
         #expect(registry.isEmpty)
     }
 
-    @Test func `a worker may speak of its own forwards only, and only in their turn`() {
+    @Test func `what a gate saw counts for its own forwards only, and only in its turn`() {
         var registry = registry()
         _ = request(&registry)
         registry.recorded()
         let open = Listeners.on([20_000: ours])
-        for message in [
-            ToSupervisor.Forwards.established(forward: 1, masterPID: 0), .failed(forward: 1, .refused),
-            .cancelled(forward: 1, said: ""),
-        ] {
-            #expect(say(message, &registry, open, from: 9).refusal == .notYours)
+        for outcome in [ForwardOutcome.opened(masterPID: 0), .refused, .closed] {
+            #expect(saw(outcome, &registry, open, by: 9) == [])
+            #expect(saw(outcome, &registry, open, of: 2) == [])
         }
-        #expect(say(.cancelled(forward: 1, said: ""), &registry, open).refusal != nil)
         #expect(registry.forwards[1]?.phase == .establishing)
-        _ = say(.established(forward: 1, masterPID: 0), &registry, open)
-        #expect(say(.failed(forward: 1, .masterDead), &registry, open).refusal != nil)
+        _ = saw(.opened(masterPID: 0), &registry, open)
+        #expect(saw(.down(.hung), &registry, open) == [])
         #expect(registry.forwards[1]?.phase == .running)
+    }
+
+    @Test func `a gate that says closed where it was to open knows nothing: the port may be opened yet`() {
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        #expect(saw(.closed, &registry).refusal == .masterSilent(host: "box"))
+        #expect(registry.observe(.on([20_000: ours])) == [.cancel(1)])
+    }
+
+    @Test func `what the gate's policy does not allow is refused as such, and forgotten`() {
+        var registry = registry()
+        _ = request(&registry)
+        registry.recorded()
+        #expect(saw(.notAllowed, &registry).refusal == .notAllowed(host: "box"))
+        #expect(registry.isEmpty)
+    }
+
+    @Test func `a port that a master may open yet is not forgotten before the master has answered`() {
+        for (outcome, isForgotten) in [
+            (ForwardOutcome.unknown, false), (.down(.hung), false), (.down(.noGate), false), (.closed, true),
+            (.refused, true), (.down(.dead(errno: 2)), true),
+        ] {
+            var registry = registry()
+            _ = request(&registry)
+            registry.recorded()
+            #expect(registry.ended(worker) == [.cancel(1)])
+            _ = registry.handOver(to: canceller)
+            let actions = saw(outcome, &registry, by: canceller)
+            #expect(registry.isEmpty == isForgotten, "\(outcome)")
+            #expect(registry.toCancel == [] && actions.contains(.record))
+            guard !isForgotten else { continue }
+            #expect(registry.forwards[1]?.trouble == .masterSilent)
+            #expect(registry.observe(.on([20_000: ours])) == [.cancel(1)], "it was opened late")
+        }
+    }
+
+    @Test func `a canceller has some orders at a time`() {
+        var registry = registry()
+        var sockets: [UInt16: (uid: UInt32, inode: UInt64)] = [:]
+        for index in 0..<UInt16(20) {
+            let port = 20_000 + index
+            _ = request(&registry, .on(sockets), to: "db\(index)", ports: [port])
+            registry.recorded()
+            sockets[port] = (1000, UInt64(port))
+            _ = saw(.opened(masterPID: 0), &registry, .on(sockets), of: UInt32(index) + 1)
+        }
+        #expect(registry.drain(.on(sockets)).count == 20)
+        #expect(registry.handOver(to: canceller).count == 8)
+        #expect(registry.handOver(to: canceller).isEmpty)
+        sockets[20_000] = nil
+        _ = saw(.closed, &registry, .on(sockets), by: canceller)
+        #expect(registry.handOver(to: canceller).count == 1)
     }
 
     @Test func `what a worker was at when it ended is cancelled`() {
@@ -318,10 +389,10 @@ struct ForwardRegistryTests {
         registry.recorded()
         #expect(registry.ended(9) == [])
         #expect(registry.ended(worker) == [.cancel(1)])
-        #expect(registry.handOver(to: canceller) == [close(registry)])
+        #expect(registry.handOver(to: canceller) == [close(registry, by: canceller)])
         #expect(registry.handOver(to: canceller) == [], "once")
         // It had not come to it.
-        #expect(say(.cancelled(forward: 1, said: ""), &registry, from: canceller).notes == ["forward closed"])
+        #expect(saw(.refused, &registry, by: canceller).notes == ["forward closed"])
         #expect(registry.isEmpty)
     }
 
@@ -329,11 +400,11 @@ struct ForwardRegistryTests {
         var registry = running()
         let open = Listeners.on([20_000: ours])
         #expect(registry.drain(open) == [.cancel(1)])
-        let order = close(registry)
+        let order = close(registry, by: canceller)
         #expect(registry.handOver(to: canceller) == [order])
-        #expect(say(.cancelled(forward: 1, said: ""), &registry, open, from: canceller) == [.cancel(1)])
+        #expect(saw(.closed, &registry, open, by: canceller) == [.cancel(1)])
         #expect(registry.handOver(to: canceller) == [order])
-        let actions = say(.cancelled(forward: 1, said: ""), &registry, open, from: canceller)
+        let actions = saw(.closed, &registry, open, by: canceller)
         #expect(actions.notes == ["forward not released"])
         #expect(registry.toCancel == [])
         #expect(registry.forwards[1]?.reason.contains("ssh -O cancel -S /run/box") == true)
@@ -368,7 +439,7 @@ struct ForwardRegistryTests {
         _ = request(&registry)
         registry.recorded()
         #expect(registry.configure([:], open) == [])
-        let actions = say(.established(forward: 1, masterPID: 0), &registry, open)
+        let actions = saw(.opened(masterPID: 0), &registry, open)
         #expect(actions.contains(.cancel(1)) && actions.refusal != nil)
     }
 
@@ -378,7 +449,7 @@ struct ForwardRegistryTests {
         registry.recorded()
         #expect(registry.drain(.none) == [])
         #expect(request(&registry).refusal == .stopping)
-        let actions = say(.established(forward: 1, masterPID: 0), &registry, .on([20_000: ours]))
+        let actions = saw(.opened(masterPID: 0), &registry, .on([20_000: ours]))
         #expect(actions.contains(.cancel(1)))
     }
 
@@ -419,6 +490,6 @@ struct ForwardRegistryTests {
         var registry = ForwardRegistry(uid: 1000)
         let forward = ForwardStateFileTests.forward()
         _ = registry.adopt([UInt32.max: forward], masters: ["box": Self.master], .on([20_000: (1000, 77)]))
-        #expect(request(&registry, ports: [20_001]).answers == [.assigned(forward: 1, localPort: 20_001)])
+        #expect(request(&registry, ports: [20_001]).opened == [1: 20_001])
     }
 }

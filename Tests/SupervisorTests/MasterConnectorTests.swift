@@ -11,7 +11,7 @@ private let stranger: UInt32 = 65_534
 /// In processes of their own: the user of one is changed, and children are counted.
 @Suite("Connecting to ControlMasters", .timeLimit(.minutes(1)))
 struct MasterConnectorTests {
-    private static let asker = MasterConnector.Asker(gate: 1, requestID: 7)
+    private static let asker = MasterConnector.Asker(gate: 1, purpose: .request(7))
 
     /// What became of a request, without the descriptor.
     private enum Seen: Equatable {
@@ -165,7 +165,7 @@ struct MasterConnectorTests {
             let connector = MasterConnector()
             var started: [MasterConnector.Started] = []
             for index in 0..<MasterConnector.maximum {
-                let asker = MasterConnector.Asker(gate: UInt64(index % 2), requestID: UInt32(index))
+                let asker = MasterConnector.Asker(gate: UInt64(index % 2), purpose: .request(UInt32(index)))
                 guard case .started(let one) = connector.connect(to: directory.file("m"), for: asker, now: 0) else {
                     Issue.record("\(index) was not started")
                     return

@@ -10,9 +10,9 @@ struct PermissionTests {
 
     /// The phases in which a worker is heard, by their names in the table.
     private static let phases: [(name: String, phases: [Phase])] = [
-        ("starting", [.starting(.serve), .starting(.refuse(.noPlace)), .starting(.cancelForwards), .departing]),
+        ("starting", [.starting(.serve), .starting(.refuse(.noPlace)), .departing]),
         ("serving", [.serving]), ("unheard", [.unheard]), ("waitingReady", [.waitingReady]), ("refusing", [.refusing]),
-        ("releasing", [.releasing]), ("cancelling", [.cancelling]),
+        ("releasing", [.releasing]),
     ]
 
     private static let messages: [ToSupervisor] =

@@ -115,21 +115,22 @@ struct ForwardToolTests {
             (.masterSilent(host: "box"), "did not answer in time"),
             (.noSuchForward(forward: 0, localPort: 9, host: ""), "There is no forward with local_port 9. "),
             (.noSuchForward(forward: 3, localPort: 0, host: "a"), "There is no forward with forward_id 3 on \"a\". "),
-            (.stillOpen(forward: 1, said: "", route: route), "did not cancel it. "),
-            (.stillOpen(forward: 1, said: "no", route: route), "did not cancel it (no). "),
+            (.stillOpen(forward: 1, .closed, route: route), "the ControlMaster says that it closed it, and something"),
+            (.stillOpen(forward: 1, .refused, route: route), "the ControlMaster says that it has no such forward. "),
+            (.stillOpen(forward: 1, .unknown, route: route), "the ControlMaster does not answer. "),
             (
-                .stillOpen(forward: 1, said: "", route: route),
+                .stillOpen(forward: 1, .closed, route: route),
                 "ssh -O cancel -S '/run/a b' -L 127.0.0.1:20000:db:5432 u@h"
             ),
         ]
         for (refusal, part) in sentences { #expect(refusal.sentence.contains(part)) }
     }
 
-    @Test func `an ssh that cannot run is told as that, and the supervisor hears that there is no forward`() async {
-        let broker = ScriptedBroker([.assigned(forward: 3, localPort: 20_000)])
+    @Test func `a master that has heard nothing is told as every tool tells it, with what was done`() async {
+        let broker = ScriptedBroker([.refused(.masterDown(host: "box", .hung))])
         let said = failure(await call("ssh_forward_port", Self.good, broker: broker))
-        #expect(said?.contains("/nonexistent/ssh") == true, "\(said ?? "-")")
-        #expect(broker.asked.last == .failed(forward: 3, .masterDead))
+        #expect(said?.contains("is not up (no answer within 2 s). No forward was opened.") == true, "\(said ?? "-")")
+        #expect(broker.asked.count == 1)
     }
 
     @Test func `a cancel names one forward, by number or by port`() async {

@@ -11,6 +11,8 @@ public final class GateService {
         static let worker: UInt64 = 1
         /// Of the connection with the first id; the others follow.
         static let links: UInt64 = 2
+        /// Of the order about a forward with the number 0; the others follow.
+        static let forwards: UInt64 = 1 << 62
     }
 
     /// A connection to a master.
@@ -41,6 +43,9 @@ public final class GateService {
     private var requests = MasterRequests(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
     private var links: [MasterRequests.ID: Link] = [:]
     private var pipes: [MasterRequests.ID: WaitingPipes] = [:]
+    private var policy = PolicySnapshot(hosts: [], defaultHost: "")
+    /// Orders of the supervisor that are under way, by their numbers.
+    private var forwards: [UInt32: ForwardWork] = [:]
     /// Answers for which the worker's channel had no room. It is not heard as long as there are any, so they are few.
     private var outbox: [(requestID: UInt32, message: GateAnswer)] = []
     /// How the worker's channel is watched.
@@ -66,6 +71,7 @@ public final class GateService {
         else { throw .badValue }
         let policy = try PolicySnapshot(sealed: memory)
         requests.adopt(policy, number: number)
+        self.policy = policy
         return policy
     }
 
@@ -80,16 +86,20 @@ public final class GateService {
             var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
             while true {
                 try watchWorker()
-                let timeout = requests.nextDeadline.map { Int32(clamping: max(0, $0 - Self.now())) } ?? -1
+                let deadline = (forwards.values.map(\.deadline) + [requests.nextDeadline].compactMap { $0 }).min()
+                let timeout = deadline.map { Int32(clamping: max(0, $0 - Self.now())) } ?? -1
                 let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
                 for event in ready.prefix(Int(max(0, count))) {
                     switch event.token {
                     case Source.supervisor: try hearSupervisor()
                     case Source.worker: try attendWorker(event.what)
+                    case let token where token >= Source.forwards:
+                        try attendForward(UInt32(truncatingIfNeeded: token - Source.forwards))
                     case let token: try attendMaster(MasterRequests.ID(truncatingIfNeeded: token - Source.links))
                     }
                 }
                 try perform(requests.advance(now: Self.now()))
+                try endLateForwards(now: Self.now())
             }
         } catch .closed {
             return
@@ -200,7 +210,8 @@ public final class GateService {
         case .setup: throw .badValue
         case .policy(let number):
             guard let memory = word.descriptors.take() else { throw .missingDescriptor }
-            requests.adopt(try PolicySnapshot(sealed: memory), number: number)
+            policy = try PolicySnapshot(sealed: memory)
+            requests.adopt(policy, number: number)
         case .connected:
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             let (use, actions) = requests.connected(word.requestID)
@@ -213,7 +224,44 @@ public final class GateService {
         case .notConnected(let failure):
             guard let actions = requests.notConnected(word.requestID, failure) else { throw .badValue }
             try perform(actions)
+        case .forward(let order):
+            guard let socket = word.descriptors.take() else { throw .missingDescriptor }
+            try begin(order, word.requestID, socket)
         }
+    }
+
+    // MARK: Forwards
+
+    private func begin(_ order: ForwardOrder, _ number: UInt32, _ socket: consuming OwnedFD) throws(IPCError) {
+        guard forwards[number] == nil else { throw .badValue }
+        guard ForwardWork.isAllowed(order, by: policy),
+            let work = try ForwardWork(order, over: socket, now: Self.now())
+        else { return try supervisor.send(FromGate.forward(.notAllowed), requestID: number) }
+        forwards[number] = work
+        try took(number, work, work.begin(), isNew: true)
+    }
+
+    private func attendForward(_ number: UInt32) throws(IPCError) {
+        // An event of before it was over.
+        guard let work = forwards[number] else { return }
+        try took(number, work, work.attend(), isNew: false)
+    }
+
+    private func endLateForwards(now: Int) throws(IPCError) {
+        for (number, work) in forwards where work.deadline <= now {
+            try took(number, work, work.timedOut(), isNew: false)
+        }
+    }
+
+    /// What came of an order, or what to wait for.
+    private func took(_ number: UInt32, _ work: ForwardWork, _ outcome: ForwardOutcome?, isNew: Bool) throws(IPCError) {
+        if let outcome {
+            forwards[number] = nil
+            return try supervisor.send(FromGate.forward(outcome), requestID: number)
+        }
+        guard let descriptor = work.rawValue else { return }
+        if !isNew { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
+        try watch(descriptor, Source.forwards + UInt64(number), Self.events(work.wants))
     }
 
     private func perform(_ actions: [MasterRequests.Action]) throws(IPCError) {
@@ -259,12 +307,7 @@ public final class GateService {
         for fact in facts { try perform(requests.seen(id, fact)) }
         guard let descriptor = link.link.rawValue else { return }
         if link.link.waiting == .forHost { requests.waitsForHost(id) }
-        let wanted =
-            switch link.link.wants {
-            case .nothing: UInt32(0)
-            case .toRead: CSD_EPOLL_READABLE
-            case .toReadAndWrite: CSD_EPOLL_READABLE | CSD_EPOLL_WRITABLE
-            }
+        let wanted = Self.events(link.link.wants)
         guard wanted != link.watched else { return }
         if link.watched != nil { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
         try watch(descriptor, Source.links + UInt64(id), wanted)
@@ -272,6 +315,14 @@ public final class GateService {
     }
 
     // MARK: The kernel
+
+    private static func events(_ wants: MasterLink.Wants) -> UInt32 {
+        switch wants {
+        case .nothing: 0
+        case .toRead: CSD_EPOLL_READABLE
+        case .toReadAndWrite: CSD_EPOLL_READABLE | CSD_EPOLL_WRITABLE
+        }
+    }
 
     private func watch(_ descriptor: Int32, _ token: UInt64, _ wanted: UInt32) throws(IPCError) {
         guard csd_epoll_add(epoll.rawValue, descriptor, token, wanted) == 0 else {

@@ -342,7 +342,7 @@ struct MasterRequests {
 
 extension MasterState {
     /// What a master's answer to the question means, or its lack.
-    fileprivate init(_ fact: MasterFact) {
+    init(_ fact: MasterFact) {
         switch fact {
         case .alive(let masterPID): self = .alive(masterPID: masterPID)
         case .failed(let failure, _): self = .down(MasterDown(failure))
@@ -365,7 +365,7 @@ extension MasterDown {
 
 extension SessionFailure {
     /// What a master's answer other than that the session is open means, or its lack.
-    fileprivate init(_ fact: MasterFact) {
+    init(_ fact: MasterFact) {
         switch fact {
         case .refused(let refusal): self = refusal.isByHost ? .byHost : .byMaster(reason: refusal.reason)
         case .failed(let failure, .nothingAsked): self = .down(MasterDown(failure))

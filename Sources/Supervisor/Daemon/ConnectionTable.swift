@@ -52,8 +52,6 @@ struct ConnectionTable {
         case refusing
         /// The client has gone; the worker stops what runs remotely.
         case releasing
-        /// Without a client: cancels forwards.
-        case cancelling
     }
 
     /// What is known of one connection. `Connection` has its descriptors.
@@ -78,9 +76,9 @@ struct ConnectionTable {
         var isToServe: Bool {
             switch phase {
             case .serving, .starting(.serve), .unheard, .waitingReady: true
-            case .starting(.refuse), .starting(.cancelForwards), .starting(.check), .silent, .waiting, .toRefuse,
+            case .starting(.refuse), .starting(.check), .silent, .waiting, .toRefuse,
                 .departing,
-                .refusing, .releasing, .cancelling:
+                .refusing, .releasing:
                 false
             }
         }
@@ -99,7 +97,6 @@ struct ConnectionTable {
         static let drain = 5_000
         /// A daemon that stops waits no longer, whoever cannot be killed: README promises five seconds.
         static let stop = 5_100
-        static let cancelling = 30_000
     }
 
     /// Connections that the table holds at once; the kernel's backlog holds the others.
@@ -149,31 +146,6 @@ struct ConnectionTable {
         return (id, actions + advance(now: now))
     }
 
-    /// The worker that cancels forwards, and whether it can take some.
-    var canceller: (id: ID, ready: Bool)? {
-        entries.first { $0.value.phase == .cancelling || $0.value.phase == .starting(.cancelForwards) }
-            .map { ($0.key, $0.value.phase == .cancelling) }
-    }
-
-    /// A worker without a client; nil where a drain leaves it no time.
-    mutating func startCanceller(now: Int) -> (id: ID, actions: [Action])? {
-        guard end.map({ $0 > now }) != false else { return nil }
-        let id = nextID
-        nextID += 1
-        entries[id] = Entry(pid: 0, since: now, phase: .waiting)
-        let action = start(id, .cancelForwards, now: now)
-        if let end { entries[id]?.deadline = end }
-        return (id, [action])
-    }
-
-    /// Nothing is left to cancel.
-    mutating func nothingToCancel(now: Int) -> [Action] {
-        guard let canceller, canceller.ready else { return [] }
-        entries[canceller.id]?.phase = .releasing
-        if !draining { entries[canceller.id]?.deadline = now + Bound.drain }
-        return [.drain(canceller.id)]
-    }
-
     /// A client has closed its connection. Its worker may know that later, or never say so.
     mutating func hungUp(_ id: ID, now: Int) -> [Action] {
         switch entries[id]?.phase {
@@ -194,8 +166,7 @@ struct ConnectionTable {
             if !draining { entries[id]?.deadline = now + Bound.drain }
             return [.drain(id)]
         // These end by a deadline of their own.
-        case .starting(.refuse), .starting(.cancelForwards), .starting(.check), .departing, .refusing, .releasing,
-            .cancelling,
+        case .starting(.refuse), .starting(.check), .departing, .refusing, .releasing,
             .none:
             return []
         }
@@ -279,17 +250,13 @@ struct ConnectionTable {
             entries[id]?.mayBeUnheard = true
             entries[id]?.deadline = now + Bound.refusal
             return []
-        case .starting(.cancelForwards):
-            entries[id]?.phase = .cancelling
-            if !draining { entries[id]?.deadline = now + Bound.cancelling }
-            return []
         case .departing:
             release(id, now: now)
             entries[id]?.mayStillSayGone = true
             return draining ? [.drain(id)] : []
         // `Permission` does not grant it in these phases.
         case .starting(.check), .silent, .waiting, .toRefuse, .serving, .unheard, .waitingReady, .refusing, .releasing,
-            .cancelling, .none:
+            .none:
             return []
         }
     }
@@ -301,7 +268,6 @@ struct ConnectionTable {
         // The worker sent it before it knew that its client had gone, or while the daemon stops. `Permission` grants it in no
         // other phase.
         case .serving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard, .waitingReady, .departing,
-            .cancelling,
             .none:
             return []
         }
@@ -349,7 +315,6 @@ struct ConnectionTable {
             case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .refusing: actions.append(.kill(id, reason: "the waiting client sent no request"))
             case .releasing: actions.append(.kill(id, reason: "it did not stop its remote commands in time"))
-            case .cancelling: actions.append(.kill(id, reason: "it did not cancel the forwards in time"))
             }
         }
         guard !draining else { return actions }
@@ -373,9 +338,9 @@ struct ConnectionTable {
             switch entry.phase {
             case .starting(.refuse): true
             case .refusing: !entry.isRefusedUnheard
-            case .starting(.serve), .starting(.cancelForwards), .starting(.check), .silent, .waiting, .toRefuse,
+            case .starting(.serve), .starting(.check), .silent, .waiting, .toRefuse,
                 .serving,
-                .unheard, .waitingReady, .departing, .releasing, .cancelling:
+                .unheard, .waitingReady, .departing, .releasing:
                 false
             }
         }
@@ -417,7 +382,7 @@ struct ConnectionTable {
                 actions.append(.drain(id))
                 entries[id]?.phase = entry.phase == .waitingReady ? .unheard : entry.phase
                 entries[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .starting(.cancelForwards), .departing, .releasing, .cancelling:
+            case .starting(.serve), .departing, .releasing:
                 entries[id]?.deadline = now + Bound.drain
             }
         }

@@ -33,6 +33,8 @@ final class Daemon {
     let forwards: Forwards
     let files: FileBrokers
     let gates: Gates
+    /// Of the gates that cancel forwards, which have no connection.
+    let cancellerLog = LogShare(connection: Forwards.canceller, now: Clock.milliseconds())
     let programs: [String]
     var connections: [ConnectionTable.ID: Connection] = [:]
     /// The worker that was heard last; the next turn begins behind it.
@@ -93,7 +95,7 @@ final class Daemon {
         var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
         while true {
             tendForwards()
-            if table.draining && table.isEmpty { break }
+            if table.draining && table.isEmpty && !forwards.hasWork { break }
             if let giveUp, giveUp <= now() {
                 Log.write(
                     .error, "stopping without workers that do not end", ["connections": .number(table.entries.count)])
@@ -257,7 +259,7 @@ extension Daemon: FileBrokerHost {
         _ id: ConnectionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
     ) {
         // A broker that speaks after its worker's end has no allowance left, so its line is dropped.
-        guard let connection = connections[id] else { return }
-        connection.log.write(level, message, fields, now: now())
+        guard let log = id == Forwards.canceller ? cancellerLog : connections[id]?.log else { return }
+        log.write(level, message, fields, now: now())
     }
 }

@@ -40,7 +40,7 @@ extension Daemon {
         switch table.entries[id]?.phase {
         case .serving, .starting(.serve): connection.noteGone("the client closed")
         case .unheard, .waitingReady: connection.noteGone("the client closed before it was served")
-        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .cancelling, .none: break
+        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .none: break
         }
         perform(table.hungUp(id, now: now()))
     }

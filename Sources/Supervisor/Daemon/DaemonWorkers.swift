@@ -21,28 +21,12 @@ extension Daemon {
         }
     }
 
-    /// Looks at the forwards when it is time, and keeps a worker to cancel forwards as long as there are some to cancel.
-    func tendForwards() {
-        forwards.tick(now: now())
-        guard let canceller = table.canceller else {
-            guard forwards.hasWork else { return }
-            guard let (id, actions) = table.startCanceller(now: now()) else { return forwards.noCanceller() }
-            let peer = MCPSocket.Peer(pid: getpid(), uid: geteuid())
-            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
-            connections[id] = Connection(id, peer: peer, client: consume null, now: now())
-            return perform(actions)
-        }
-        guard canceller.ready, connections[canceller.id] != nil else { return }
-        for message in forwards.handOver(to: canceller.id) { send(.forwards(message), to: canceller.id) }
-        if !forwards.hasWork { perform(table.nothingToCancel(now: now())) }
-    }
-
     func start(_ id: ConnectionTable.ID, _ role: WorkerRole) {
         guard let connection = connections[id] else { return }
         let isRefusing =
             switch role {
             case .refuse: true
-            case .serve, .cancelForwards, .check: false
+            case .serve, .check: false
             }
         let gate: OwnedFD?
         do throws(StartError) {
@@ -62,7 +46,6 @@ extension Daemon {
             connection.noteGone(error.sentence, .error)
             gates.close(id, self)
             connections[id] = nil
-            if role == .cancelForwards { forwards.noCanceller() }
             perform(table.ended(id, now: now()))
         }
     }
@@ -156,8 +139,6 @@ extension Daemon {
         forwards.ended(id, log: connection.log)
         files.close(id, now: now(), self)
         gates.close(id, self)
-        // The next canceller would end in the same way, so none is started.
-        if phase == .starting(.cancelForwards) { forwards.noCanceller() }
         if phase == .starting(.serve), !table.draining {
             startFailed(id, connection, end)
         } else {

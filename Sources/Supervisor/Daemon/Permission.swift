@@ -15,7 +15,7 @@ enum Permission: Equatable {
         // There is no worker yet.
         case .silent, .waiting, .toRefuse: .outOfTurn
 
-        case .starting(.serve), .starting(.refuse), .starting(.cancelForwards), .departing:
+        case .starting(.serve), .starting(.refuse), .departing:
             switch message {
             case .life(.ready): .granted
             case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files, .audit,
@@ -66,15 +66,6 @@ enum Permission: Equatable {
             case .files(.abandon), .audit, .forwards: .granted
             case .files(.open), .files(.create), .files(.commit): .tooLate
             case .life(.ready), .patterns: .outOfTurn
-            }
-
-        // It has no client: it does what it is told, and reports.
-        case .cancelling:
-            switch message {
-            case .forwards(.cancelled): .granted
-            case .forwards(.request), .forwards(.established), .forwards(.failed), .forwards(.list),
-                .forwards(.cancel), .life, .files, .audit, .patterns:
-                .outOfTurn
             }
         }
     }

@@ -2,7 +2,7 @@ internal import IPC
 
 /// The policies that workers are started with, each sealed, and made anew from every config.
 final class WorkerPolicies {
-    /// For a worker that serves, cancels forwards or checks patterns.
+    /// For a worker that serves or checks patterns.
     let serving: OwnedFD
     /// For a worker that only refuses: no hosts, and no `ssh` that must be there.
     let refusing: OwnedFD

@@ -4,15 +4,15 @@ extension ForwardRegistry {
     enum Phase: String, Codable, Equatable {
         /// A port is chosen and not yet written down.
         case requested
-        /// A worker has the port and asks the master.
+        /// A gate has the port and asks the master.
         case establishing
         /// The listener has been seen.
         case running
         /// The listener has gone, or it is not known whether there will be one.
         case dead
-        /// A worker that serves asks the master to cancel.
+        /// The gate of a worker asks the master to cancel.
         case cancelling
-        /// A worker that only cancels forwards is to ask, or has asked. State files call it "reaping".
+        /// A gate without a worker is to ask, or has asked. State files call it "reaping".
         case toCancel = "reaping"
     }
 
@@ -25,10 +25,11 @@ extension ForwardRegistry {
         var phase: Phase
         /// The listening socket as it was when it was first seen: another one on the port is not this forward.
         var inode: UInt64?
-        // These are not written down: what is wrong with it, the worker that works on it, how often that was tried, whether the
-        // caller named the port, and the socket that it had before it was made anew.
+        // These are not written down: what is wrong with it, whose gate works on it, the request of its worker that waits for
+        // that, how often it was tried, whether the caller named the port, and the socket that it had before it was made anew.
         var trouble: ForwardTrouble?
         var owner: ConnectionTable.ID?
+        var requestID: UInt32 = 0
         var attempts = 0
         var wantsPort = false
         var formerInode: UInt64?
@@ -77,9 +78,11 @@ extension ForwardRegistry {
     enum Action: Equatable {
         /// Write the forwards down and call `recorded`, or where that fails `unrecorded`, whose answer replaces the others.
         case record
-        /// Answer the worker.
+        /// Answer the worker whose request this is about.
         case answer(ToWorker.Forwards)
-        /// Have a worker without a client cancel this one.
+        /// Have the gate of this connection ask the master; `performed` tells what came of it.
+        case order(ID, ForwardOrder, by: ConnectionTable.ID)
+        /// Have a gate without a worker cancel this one.
         case cancel(ID)
         case note(LogLevel, String, ID, Forward)
     }

@@ -12,6 +12,8 @@ struct ForwardRegistry {
     /// Ports tried for one request, and cancels for one forward.
     private static let maximumTries = 5
     private static let maximumCancels = 2
+    /// Orders that a canceller has at a time. Each takes a process that connects, of which there are few.
+    private static let maximumOrders = 8
     /// Below the range that outgoing connections take, ip_local_port_range in ip(7).
     private static let ports: ClosedRange<UInt16> = 20_000...32_767
 
@@ -28,47 +30,40 @@ struct ForwardRegistry {
 
     var isEmpty: Bool { forwards.isEmpty }
 
-    /// Those that a worker without a client has to cancel.
+    /// Those that a gate without a worker has to cancel.
     var toCancel: [ID] { forwards.filter { $0.value.phase == .toCancel }.keys.sorted() }
 
     /// The ports on which the forwards that run should listen.
     var runningPorts: [UInt16] { forwards.values.filter { $0.phase == .running }.map(\.route.localPort) }
 
-    // MARK: What workers say
+    // MARK: What workers want
 
-    /// A message of a worker that serves, or of a canceller, which only cancels forwards. `choose` gives ports to try. What
-    /// listens is looked at only for a message whose answer depends on it.
+    /// A message of a worker that serves. `choose` gives ports to try. What listens is looked at only for a message whose answer
+    /// depends on it.
     mutating func received(
-        _ message: ToSupervisor.Forwards, from connection: ConnectionTable.ID,
-        _ listeners: @autoclosure () -> Listeners, now: UInt64,
-        holds: (UInt32, UInt64) -> Bool? = Listeners.process,
-        choose: () -> UInt16 = { UInt16.random(in: ports) }
+        _ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID,
+        _ listeners: @autoclosure () -> Listeners, now: UInt64, choose: () -> UInt16 = { UInt16.random(in: ports) }
     ) -> [Action] {
         switch message {
         case .request(let host, let remoteHost, let remotePort, let localPort):
-            return request(host, remoteHost, remotePort, localPort, connection, listeners, now, choose)
-        case .established(let id, let masterPID):
-            guard let forward = mine(id, connection, .establishing) else { return Self.refusal(.notYours) }
-            return established(id, forward, listeners()) { masterPID == 0 ? nil : holds(masterPID, $0) }
-        case .failed(let id, let failure):
-            guard let forward = mine(id, connection, .establishing) else { return Self.refusal(.notYours) }
-            return failed(id, forward, failure, listeners, choose)
+            return request(
+                host, remoteHost, remotePort, localPort, (connection, requestID), listeners, now, choose)
         case .list: return (isEmpty ? [] : observe(listeners())) + [.answer(.list(entries))]
-        case .cancel(let id, let port, let host): return cancel(id, port, host, connection, listeners)
-        case .cancelled(let id, let said):
-            guard let forward = forwards[id], forward.owner == connection else { return Self.refusal(.notYours) }
-            return cancelled(id, forward, said, listeners())
+        case .cancel(let id, let port, let host): return cancel(id, port, host, (connection, requestID), listeners)
         }
+    }
+
+    /// Who waits for what comes of this forward: a worker, by its request.
+    func asker(of id: ID) -> (connection: ConnectionTable.ID, requestID: UInt32)? {
+        guard let forward = forwards[id], let owner = forward.owner else { return nil }
+        return (owner, forward.requestID)
     }
 
     private static func refusal(_ why: ForwardRefusal) -> [Action] { [.answer(.refused(why))] }
 
-    private func mine(_ id: ID, _ connection: ConnectionTable.ID, _ phase: Phase) -> Forward? {
-        forwards[id].flatMap { $0.owner == connection && $0.phase == phase ? $0 : nil }
-    }
-
     private mutating func request(
-        _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16, _ connection: ConnectionTable.ID,
+        _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16,
+        _ asker: (connection: ConnectionTable.ID, requestID: UInt32),
         _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
         guard !stopping else { return Self.refusal(.stopping) }
@@ -97,7 +92,7 @@ struct ForwardRegistry {
             master: master, localPort: port, remoteHost: remoteHost, remotePort: remotePort)
         var forward = Forward(host: host, route: route, since: now, phase: .requested)
         guard forward.isPlausible else { return Self.refusal(.namesTooLong(host: host)) }
-        forward.owner = connection
+        (forward.owner, forward.requestID) = asker
         forward.wantsPort = explicit != nil
         forward.formerInode = old?.value.inode
         let id = old?.key ?? newID()
@@ -105,11 +100,11 @@ struct ForwardRegistry {
         return propose(id)
     }
 
-    /// The forward is written down before the worker hears of its port.
+    /// The forward is written down before a master hears of it.
     private mutating func propose(_ id: ID) -> [Action] {
         forwards[id]?.attempts += 1
-        guard let forward = forwards[id] else { return [] }
-        return [.record, .answer(.assigned(forward: id, localPort: forward.route.localPort))]
+        guard let forward = forwards[id], let owner = forward.owner else { return [] }
+        return [.record, .order(id, .open(host: forward.host, forward.route), by: owner)]
     }
 
     /// The forwards are written down: a port that was requested may be used.
@@ -140,6 +135,24 @@ struct ForwardRegistry {
         return nil
     }
 
+    // MARK: What gates saw
+
+    /// What came of an order that the gate of this connection had. Nothing follows where the forward is not its any more.
+    mutating func performed(
+        _ id: ID, _ outcome: ForwardOutcome, by connection: ConnectionTable.ID,
+        _ listeners: @autoclosure () -> Listeners,
+        holds: (UInt32, UInt64) -> Bool? = Listeners.process, choose: () -> UInt16 = { UInt16.random(in: ports) }
+    ) -> [Action] {
+        guard let forward = forwards[id], forward.owner == connection else { return [] }
+        switch forward.phase {
+        case .establishing:
+            guard case .opened(let masterPID) = outcome else { return failed(id, forward, outcome, listeners, choose) }
+            return established(id, forward, listeners()) { masterPID == 0 ? nil : holds(masterPID, $0) }
+        case .cancelling, .toCancel: return cancelled(id, forward, outcome, listeners())
+        case .requested, .running, .dead: return []
+        }
+    }
+
     private mutating func established(
         _ id: ID, _ forward: Forward, _ listeners: Listeners, _ masterHolds: (UInt64) -> Bool?
     ) -> [Action] {
@@ -148,7 +161,7 @@ struct ForwardRegistry {
         }
         let listener = listeners.loopback[forward.route.localPort]
         guard let listener, listener.canBe(of: uid), masterHolds(listener.inode) != false else {
-            // Master and worker say that it listens, and it is not seen to. It is cancelled, so that nothing stays behind.
+            // The master says that it listens, and is not seen to. It is cancelled, so that nothing stays behind.
             return leaveToCanceller([id])
                 + Self.refusal(.notListening(host: forward.host, localPort: forward.route.localPort))
         }
@@ -161,10 +174,10 @@ struct ForwardRegistry {
     }
 
     private mutating func failed(
-        _ id: ID, _ forward: Forward, _ failure: ForwardFailure, _ listeners: () -> Listeners, _ choose: () -> UInt16
+        _ id: ID, _ forward: Forward, _ outcome: ForwardOutcome, _ listeners: () -> Listeners, _ choose: () -> UInt16
     ) -> [Action] {
         let port = forward.route.localPort
-        switch failure {
+        switch outcome {
         case .refused:
             if !forward.wantsPort, forward.attempts < Self.maximumTries, let other = free(listeners(), choose) {
                 forwards[id]?.route.localPort = other
@@ -174,10 +187,14 @@ struct ForwardRegistry {
             giveUp(id, .notOpened)
             return [.record]
                 + Self.refusal(.notOpened(host: forward.host, localPort: port, wasNamed: forward.wantsPort))
-        case .masterDead:
+        case .down(let why):
             giveUp(id, .masterDead)
-            return [.record] + Self.refusal(.masterDead(host: forward.host))
-        case .unknown:
+            return [.record] + Self.refusal(.masterDown(host: forward.host, why))
+        case .notAllowed:
+            giveUp(id, .notOpened)
+            return [.record] + Self.refusal(.notAllowed(host: forward.host))
+        // An order to open is not answered by `closed`: a gate that says so knows nothing.
+        case .unknown, .opened, .closed:
             settle(id, .dead, .masterSilent)
             return [.record] + Self.refusal(.masterSilent(host: forward.host))
         }
@@ -238,7 +255,8 @@ struct ForwardRegistry {
     // MARK: Closing
 
     private mutating func cancel(
-        _ id: ID, _ port: UInt16, _ host: String, _ connection: ConnectionTable.ID, _ listeners: () -> Listeners
+        _ id: ID, _ port: UInt16, _ host: String, _ asker: (connection: ConnectionTable.ID, requestID: UInt32),
+        _ listeners: () -> Listeners
     ) -> [Action] {
         let found = forwards.first { key, forward in
             (id == 0 ? port != 0 && forward.route.localPort == port : key == id)
@@ -252,31 +270,36 @@ struct ForwardRegistry {
             return remove(id) + [.answer(.closed(forward.entry(id)))]
         case .running, .dead:
             forwards[id]?.phase = .cancelling
-            forwards[id]?.owner = connection
+            forwards[id]?.owner = asker.connection
+            forwards[id]?.requestID = asker.requestID
             forwards[id]?.attempts = 1
-            return [.answer(.close(forward: id, route: forward.route))]
+            return [.order(id, .close(forward.route), by: asker.connection)]
         case .requested, .establishing, .cancelling, .toCancel:
             return Self.refusal(.busy(forward: id))
         }
     }
 
-    /// The master has been asked to cancel. Its answer proves nothing: it says yes also where nothing was cancelled.
+    /// The master has been asked to cancel. Its answer proves nothing: the listener's end does.
     private mutating func cancelled(
-        _ id: ID, _ forward: Forward, _ said: String, _ listeners: Listeners
+        _ id: ID, _ forward: Forward, _ outcome: ForwardOutcome, _ listeners: Listeners
     ) -> [Action] {
         let open = forward.isOpen(in: listeners, of: uid)
         switch forward.phase {
         case .cancelling where !open: return remove(id) + [.answer(.closed(forward.entry(id)))]
         case .cancelling where forward.attempts < Self.maximumCancels:
             forwards[id]?.attempts += 1
-            return [.answer(.close(forward: id, route: forward.route))]
+            return forward.owner.map { [.order(id, .close(forward.route), by: $0)] } ?? []
         case .cancelling:
             settle(id, .running)
             forwards[id]?.inode = listeners.loopback[forward.route.localPort]?.inode
-            return [.record] + Self.refusal(.stillOpen(forward: id, said: said, route: forward.route))
+            return [.record] + Self.refusal(.stillOpen(forward: id, outcome, route: forward.route))
+        // A master that has not answered may still have an order to open it, and open it later.
+        case .toCancel where !open && forward.inode == nil && !outcome.isOfMaster:
+            settle(id, .dead, .masterSilent)
+            return [.record]
         case .toCancel where !open: return remove(id)
         case .toCancel: return tryAgain(id, forward)
-        case .requested, .establishing, .running, .dead: return Self.refusal(.notYours)
+        case .requested, .establishing, .running, .dead: return []
         }
     }
 
@@ -294,19 +317,21 @@ struct ForwardRegistry {
         return [note(.error, "forward not released", id), .record].compactMap { $0 }
     }
 
-    /// What a canceller that is ready is to cancel now.
-    mutating func handOver(to canceller: ConnectionTable.ID) -> [ToWorker.Forwards] {
-        var messages: [ToWorker.Forwards] = []
+    /// What a canceller that is ready is to cancel now: some at a time.
+    mutating func handOver(to canceller: ConnectionTable.ID) -> [Action] {
+        var orders: [Action] = []
+        var room = Self.maximumOrders - forwards.values.count { $0.phase == .toCancel && $0.owner == canceller }
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key })
-        where forward.phase == .toCancel && forward.owner == nil {
+        where forward.phase == .toCancel && forward.owner == nil && room > 0 {
+            room -= 1
             forwards[id]?.owner = canceller
             forwards[id]?.attempts += 1
-            messages.append(.close(forward: id, route: forward.route))
+            orders.append(.order(id, .close(forward.route), by: canceller))
         }
-        return messages
+        return orders
     }
 
-    /// A worker has ended, or could not be started: a canceller takes over the forwards that it worked on.
+    /// A gate has ended, or its worker has, or neither could be started: a canceller takes over the forwards that it worked on.
     mutating func ended(_ connection: ConnectionTable.ID) -> [Action] {
         var actions: [Action] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.owner == connection {

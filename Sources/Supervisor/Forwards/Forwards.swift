@@ -12,10 +12,27 @@ final class Forwards {
     private static let pause = 3
     /// Messages of one worker that may wait for a look.
     static let maximumWaiting = 64
+    /// Whose gate has no worker, and only cancels forwards. No connection has this number.
+    static let canceller: ConnectionTable.ID = 0
+
+    /// What waits for a look.
+    private enum Subject {
+        /// A worker's request of this id.
+        case request(ToSupervisor.Forwards, UInt32)
+        /// What came of an order to a gate.
+        case outcome(ForwardOutcome, forward: UInt32)
+    }
 
     private struct Waiting {
-        let message: ToSupervisor.Forwards
-        let requestID: UInt32
+        let subject: Subject
+        let connection: ConnectionTable.ID
+    }
+
+    /// What a gate is to do.
+    struct Order {
+        let forward: UInt32
+        let order: ForwardOrder
+        /// Whose gate it is.
         let connection: ConnectionTable.ID
     }
 
@@ -23,6 +40,7 @@ final class Forwards {
     private let file: ForwardStateFile
     private(set) var nextLook: Int?
     private var waiting: [Waiting] = []
+    private var orders: [Order] = []
     /// When the listeners may be looked at again, in microseconds.
     private var lookAgain = 0
 
@@ -48,16 +66,34 @@ final class Forwards {
     /// Forwards wait for a canceller, one that is at work or a new one.
     var hasWork: Bool { !registry.toCancel.isEmpty }
 
-    // MARK: What workers say
+    // MARK: What workers want, and what gates saw
 
     /// Takes a worker's message. It is answered with the others that wait, after one look: the look must be newer than the
     /// message, and one look does for many.
     func take(_ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID) {
-        waiting.append(Waiting(message: message, requestID: requestID, connection: connection))
+        waiting.append(Waiting(subject: .request(message, requestID), connection: connection))
+    }
+
+    /// Takes what came of an order, as the gate of this connection saw it. It waits for a look as well.
+    func take(_ outcome: ForwardOutcome, of forward: UInt32, from connection: ConnectionTable.ID) {
+        waiting.append(Waiting(subject: .outcome(outcome, forward: forward), connection: connection))
     }
 
     /// How many messages of a worker wait.
-    func waiting(of connection: ConnectionTable.ID) -> Int { waiting.count { $0.connection == connection } }
+    func waiting(of connection: ConnectionTable.ID) -> Int {
+        waiting.count { item in
+            switch item.subject {
+            case .request: item.connection == connection
+            case .outcome: false
+            }
+        }
+    }
+
+    /// The orders that have come up since the last call.
+    func takeOrders() -> [Order] {
+        defer { orders = [] }
+        return orders
+    }
 
     /// When messages that wait can be answered, in milliseconds; nil where none waits.
     var due: Int? { waiting.isEmpty ? nil : (lookAgain + 999) / 1000 }
@@ -69,41 +105,58 @@ final class Forwards {
     ) {
         guard !waiting.isEmpty, Clock.microseconds() >= lookAgain else { return }
         var seen: Listeners?
-        var answered: [(Waiting, ToWorker.Forwards)] = []
+        var answered: [(ConnectionTable.ID, UInt32, ToWorker.Forwards)] = []
         var done = 0
         for item in waiting {
-            answered += perform(received(item, &seen), log(item.connection)).map { (item, $0) }
+            let asker = asker(item)
+            for reply in perform(judged(item, &seen), log(item.connection)) {
+                if let asker { answered.append((asker.connection, asker.requestID, reply)) }
+            }
             done += 1
             if turn.isOver { break }
         }
         waiting.removeFirst(done)
         // Answers are sent last, because a worker that does not take its answer is killed, and `ended` is called then.
-        for (item, reply) in answered { send(reply, item.requestID, item.connection) }
+        for (connection, requestID, reply) in answered { send(reply, requestID, connection) }
     }
 
-    private func received(_ item: Waiting, _ seen: inout Listeners?) -> [ForwardRegistry.Action] {
-        var clock = timespec()
-        clock_gettime(CLOCK_REALTIME, &clock)
+    /// Who hears what comes of it; nil where nobody waits.
+    private func asker(_ item: Waiting) -> (connection: ConnectionTable.ID, requestID: UInt32)? {
+        switch item.subject {
+        case .request(_, let requestID): (item.connection, requestID)
+        case .outcome(_, let forward): registry.asker(of: forward)
+        }
+    }
+
+    private func judged(_ item: Waiting, _ seen: inout Listeners?) -> [ForwardRegistry.Action] {
         let expected = registry.runningPorts
         func listeners() -> Listeners {
             let listeners = seen ?? look(expecting: expected)
             seen = listeners
             return listeners
         }
-        return registry.received(
-            item.message, from: item.connection, listeners(), now: UInt64(max(0, clock.tv_sec)))
+        switch item.subject {
+        case .request(let message, let requestID):
+            var clock = timespec()
+            clock_gettime(CLOCK_REALTIME, &clock)
+            return registry.received(
+                message, requestID, from: item.connection, listeners(), now: UInt64(max(0, clock.tv_sec)))
+        case .outcome(let outcome, let forward):
+            return registry.performed(forward, outcome, by: item.connection, listeners())
+        }
     }
 
-    /// A worker has ended. Its reports on forwards still count; its requests need no answer any more.
+    /// A connection or its gate has ended. What its gate has seen still counts; its worker's requests need no answer any more.
     func ended(_ connection: ConnectionTable.ID, log: LogShare?) {
         var seen: Listeners?
         for item in waiting where item.connection == connection {
-            switch item.message {
-            case .established, .failed, .cancelled: perform(received(item, &seen), log)
-            case .request, .list, .cancel: break
+            switch item.subject {
+            case .outcome: perform(judged(item, &seen), log)
+            case .request: break
             }
         }
         waiting.removeAll { $0.connection == connection }
+        orders.removeAll { $0.connection == connection }
         perform(registry.ended(connection))
     }
 
@@ -120,7 +173,8 @@ final class Forwards {
     func configure(_ policy: PolicySnapshot) { perform(registry.configure(Self.masters(policy), look())) }
     func drain() { perform(registry.drain(look())) }
     func noCanceller() { perform(registry.noCanceller()) }
-    func handOver(to canceller: ConnectionTable.ID) -> [ToWorker.Forwards] { registry.handOver(to: canceller) }
+    /// Orders for a canceller that is ready.
+    func handOver() { perform(registry.handOver(to: Self.canceller)) }
 
     private func look() -> Listeners { look(expecting: registry.runningPorts) }
 
@@ -144,6 +198,8 @@ final class Forwards {
         for action in actions {
             switch action {
             case .answer(let message): answers.append(message)
+            case .order(let id, let order, let connection):
+                orders.append(Order(forward: id, order: order, connection: connection))
             // The loop learns of it by `hasWork`.
             case .cancel: break
             case .record where recorded: break

@@ -13,7 +13,9 @@ protocol GateHost: AnyObject {
     /// The worker of a connection did what no honest one does, as its gate saw.
     func violated(_ connection: ConnectionTable.ID, _ what: WorkerViolation)
     /// The gate of a connection has ended, and its worker has not.
-    func gateEnded(_ connection: ConnectionTable.ID, how: String)
+    func gateEnded(_ connection: ConnectionTable.ID, how: String, wasReady: Bool)
+    /// What came of an order about this forward.
+    func performed(_ outcome: ForwardOutcome, of forward: UInt32, by connection: ConnectionTable.ID)
 }
 
 /// The gates of all workers, one beside each that serves. They are started, given connections to ControlMasters and reaped here.
@@ -25,6 +27,8 @@ final class Gates {
         let connection: ConnectionTable.ID
         let process: GateProcess
         var isReady = false
+        /// When it must be ready, in milliseconds; nil where its worker waits for it.
+        var startDeadline: Int?
         /// Why it was ended, where that was not with its worker.
         var killedBecause: String?
         /// Its worker has ended, or is ending: nobody needs to hear of its end.
@@ -41,8 +45,22 @@ final class Gates {
         }
     }
 
+    private struct Order {
+        let gate: UInt64
+        let forward: UInt32
+        let order: ForwardOrder
+        let deadline: Int
+    }
+
+    /// How long an order may take, in milliseconds: more than a gate gives a ControlMaster.
+    static let patience = 10_000
+    /// How long a gate without a worker may take to get ready, in milliseconds.
+    private static let start = 10_000
+
     private let program: String
     private let connector = MasterConnector()
+    private var orders: [UInt32: Order] = [:]
+    private var nextOrder: UInt32 = 1
     private var running: [UInt64: Running] = [:]
     private var nextToken: UInt64 = 1
     /// The sockets of the hosts of the policy in force, in its order, and its number.
@@ -55,7 +73,10 @@ final class Gates {
     }
 
     /// When `advance` must be called next, if nothing happens before.
-    var nextDeadline: Int? { connector.nextDeadline }
+    var nextDeadline: Int? {
+        (orders.values.map(\.deadline) + running.values.compactMap(\.startDeadline)
+            + [connector.nextDeadline].compactMap { $0 }).min()
+    }
 
     /// What is started from now on works by this policy, and so do those that run.
     /// - Parameter sealed: the same.
@@ -104,9 +125,59 @@ final class Gates {
         for gate in running.values { gate.process.kill() }
     }
 
-    /// Gives up connections that last too long.
+    /// Gives up connections that last too long, and ends gates that do not get ready or do not answer.
     func advance(now: Int, _ host: some GateHost) {
         for asker in connector.advance(now: now) { tell(asker, .hung, host) }
+        let late = Set(orders.values.filter { $0.deadline <= now }.map(\.gate))
+        for (token, gate) in running {
+            if let deadline = gate.startDeadline, deadline <= now {
+                gate.startDeadline = nil
+                kill(token, gate, "it was not ready in time", host)
+            }
+            if late.contains(token) {
+                orders = orders.filter { $0.value.gate != token }
+                kill(token, gate, "it did not answer in time", host)
+            }
+        }
+    }
+
+    // MARK: Forwards
+
+    /// Whether there is a gate that only cancels forwards, and it is ready.
+    var isCancellerReady: Bool? { gate(of: Forwards.canceller)?.gate.isReady }
+
+    /// Starts a gate without a worker, which cancels forwards.
+    func startCanceller(policy: borrowing OwnedFD, now: Int, _ host: some GateHost) throws(StartError) {
+        // It has nobody to answer but the supervisor.
+        _ = try start(Forwards.canceller, policy: policy, host)
+        gate(of: Forwards.canceller)?.gate.startDeadline = now + Self.start
+    }
+
+    private func gate(of connection: ConnectionTable.ID) -> (token: UInt64, gate: Running)? {
+        running.first { $0.value.connection == connection && !$0.value.isReleased && $0.value.killedBecause == nil }
+            .map { ($0.key, $0.value) }
+    }
+
+    /// Connects to the ControlMaster of a forward, and has the gate of a connection do this with it.
+    func order(
+        _ order: ForwardOrder, of forward: UInt32, by connection: ConnectionTable.ID, now: Int, _ host: some GateHost
+    ) {
+        guard let (token, _) = gate(of: connection) else {
+            return host.performed(.down(.noGate), of: forward, by: connection)
+        }
+        let number = nextOrder
+        nextOrder &+= 1
+        orders[number] = Order(gate: token, forward: forward, order: order, deadline: now + Self.patience)
+        let asker = MasterConnector.Asker(gate: token, purpose: .order(number))
+        switch connector.connect(to: order.route.master.socket, for: asker, now: now) {
+        case .started(let started): host.watch(started.pidfd, .connect, started.token)
+        case .failed(let failure): tell(asker, failure, host)
+        }
+    }
+
+    private func settle(_ number: UInt32, _ outcome: ForwardOutcome, _ host: some GateHost) {
+        guard let order = orders.removeValue(forKey: number), let gate = running[order.gate] else { return }
+        host.performed(outcome, of: order.forward, by: gate.connection)
     }
 
     // MARK: What happens
@@ -127,6 +198,7 @@ final class Gates {
             if gate.process.isLogOpen { host.unwatch(gate.process.logDescriptor) }
             running[token] = nil
             connector.forget(token)
+            orders = orders.filter { $0.value.gate != token }
             ended(gate, end, host)
         }
     }
@@ -138,6 +210,7 @@ final class Gates {
             case .ready(let abi):
                 guard !gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
                 gate.isReady = true
+                gate.startDeadline = nil
                 host.log(
                     gate.connection, .info, "gate ready",
                     [
@@ -157,6 +230,11 @@ final class Gates {
             case .violation(let what):
                 guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
                 host.violated(gate.connection, what)
+            case .forward(let outcome):
+                guard orders[incoming.requestID]?.gate == token else {
+                    return kill(token, gate, "it sent a message out of turn", host)
+                }
+                settle(incoming.requestID, outcome, host)
             }
         } catch .closed {
             // How it ended is told by its pidfd; one that only hears nothing any more is ended here.
@@ -170,7 +248,7 @@ final class Gates {
         _ token: UInt64, _ gate: Running, _ index: UInt32, _ policy: UInt32, _ requestID: UInt32, _ now: Int,
         _ host: some GateHost
     ) {
-        let asker = MasterConnector.Asker(gate: token, requestID: requestID)
+        let asker = MasterConnector.Asker(gate: token, purpose: .request(requestID))
         guard policy == number else {
             // It has the new policy by the time that it reads this.
             guard policy < number else { return kill(token, gate, "it named a policy that there is not", host) }
@@ -189,25 +267,35 @@ final class Gates {
         switch ended.take() {
         case .failed(let failure): tell(asker, failure, host)
         case .connected(let socket):
-            running[asker.gate]?.connections += 1
-            send(.connected, consume socket, to: asker, host)
+            switch asker.purpose {
+            case .request(let id):
+                running[asker.gate]?.connections += 1
+                send(.connected, id, consume socket, to: asker.gate, host)
+            case .order(let number):
+                guard let order = orders[number] else { return }
+                send(.forward(order.order), number, consume socket, to: asker.gate, host)
+            }
         }
     }
 
     private func tell(_ asker: MasterConnector.Asker, _ failure: ConnectFailure, _ host: some GateHost) {
-        send(.notConnected(failure), nil, to: asker, host)
+        switch asker.purpose {
+        case .request(let id): send(.notConnected(failure), id, nil, to: asker.gate, host)
+        case .order(let number): settle(number, .down(failure.down ?? .hung), host)
+        }
     }
 
     private func send(
-        _ message: ToGate, _ descriptor: consuming OwnedFD?, to asker: MasterConnector.Asker, _ host: some GateHost
+        _ message: ToGate, _ requestID: UInt32, _ descriptor: consuming OwnedFD?, to token: UInt64,
+        _ host: some GateHost
     ) {
-        guard let gate = running[asker.gate], gate.killedBecause == nil, !gate.isReleased else { return }
+        guard let gate = running[token], gate.killedBecause == nil, !gate.isReleased else { return }
         do throws(IPCError) {
-            try gate.process.channel.send(message, requestID: asker.requestID, descriptor: descriptor)
+            try gate.process.channel.send(message, requestID: requestID, descriptor: descriptor)
         } catch .closed {
             // It is ending; the pidfd tells how.
         } catch {
-            kill(asker.gate, gate, "it does not take messages (\(error))", host)
+            kill(token, gate, "it does not take messages (\(error))", host)
         }
     }
 
@@ -247,6 +335,6 @@ final class Gates {
         host.log(
             gate.connection, level, "gate ended",
             ["how": .text(how), "connection": .number(Int(gate.connection)), "pid": .number(Int(gate.process.pid))])
-        host.gateEnded(gate.connection, how: how)
+        host.gateEnded(gate.connection, how: how, wasReady: gate.isReady)
     }
 }

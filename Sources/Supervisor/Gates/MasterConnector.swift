@@ -7,12 +7,26 @@ internal import IPC
 /// connect(2) of AF_UNIX takes no time by itself, but it looks its path up, and that may wait for a file system, for ever. So it
 /// happens in a child process, which costs some 0.1 ms: this process waits for nothing, and gives one up that lasts too long.
 final class MasterConnector {
-    /// Who wants a connection, and for which request.
+    /// What a connection is for.
+    enum Purpose: Equatable {
+        /// The gate's request of this id.
+        case request(UInt32)
+        /// The order to the gate of this number.
+        case order(UInt32)
+
+        var isRequest: Bool {
+            switch self {
+            case .request: true
+            case .order: false
+            }
+        }
+    }
+
+    /// Who wants a connection, and for what.
     struct Asker: Equatable {
         /// The gate's number.
         let gate: UInt64
-        /// The gate's request.
-        let requestID: UInt32
+        let purpose: Purpose
     }
 
     /// What became of it.
@@ -99,8 +113,10 @@ final class MasterConnector {
     /// When `advance` must be called next, if nothing happens before.
     var nextDeadline: Int? { attempts.values.filter { $0.asker != nil }.map(\.deadline).min() }
 
-    /// How many of this gate's are under way.
-    func count(of gate: UInt64) -> Int { attempts.values.count { $0.asker?.gate == gate } }
+    /// How many of this gate's requests are under way.
+    func count(of gate: UInt64) -> Int {
+        attempts.values.count { $0.asker?.gate == gate && $0.asker?.purpose.isRequest == true }
+    }
 
     /// Begins to connect to what listens at this path. What does not fail at once is over when `ended` says so.
     func connect(to path: String, for asker: Asker, now: Int) -> Beginning {

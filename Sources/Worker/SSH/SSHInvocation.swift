@@ -5,10 +5,7 @@ public import IPC
 /// do nothing else: no configuration file, no key, no agent, no network and no program to make a connection with.
 public enum SSHInvocation {
     /// What keeps `ssh` from doing anything but talking to the master.
-    static let options = controlOptions + ["-o", "ClearAllForwardings=yes"]
-
-    /// The same for what is asked of the master itself: there a forward on the command line is the request.
-    static let controlOptions: [String] = [
+    static let options: [String] = [
         "-F", "none", "-T", "-a", "-x", "-e", "none",
         "-o", "BatchMode=yes",
         "-o", "ControlMaster=no",
@@ -23,6 +20,7 @@ public enum SSHInvocation {
         "-o", "UserKnownHostsFile=none",
         "-o", "GlobalKnownHostsFile=none",
         "-o", "StrictHostKeyChecking=yes",
+        "-o", "ClearAllForwardings=yes",
     ]
 
     /// Runs `line` in the login shell of the host.

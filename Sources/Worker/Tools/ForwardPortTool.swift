@@ -63,39 +63,15 @@ enum ForwardPortTool: Tool {
     private static func establish(
         _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext
     ) async throws(FileFailure) -> JSONObject {
-        guard let sessions = context.access[host.name]?.sessions else {
-            throw FileFailure(sentence: Failures.masterDown(host, .noHost, outcome: "No forward was opened."))
-        }
-        if case .down(let why) = await sessions.masterState() {
-            throw FileFailure(sentence: Failures.masterDown(host, why, outcome: "No forward was opened."))
-        }
-        var answer = try await Forwarding.ask(
+        let answer = try await Forwarding.ask(
             .request(host: host.name, remoteHost: target, remotePort: remote, localPort: local), context)
-        var because: String?
-        while case .assigned(let forward, let port) = answer {
-            let route = ForwardRoute(
-                master: host.master, localPort: port, remoteHost: target, remotePort: remote)
-            let report: ToSupervisor.Forwards
-            switch await PortForward.open(route, by: sessions) {
-            case .listening(let master): report = .established(forward: forward, masterPID: master)
-            case .refused: report = .failed(forward: forward, .refused)
-            case .unknown: report = .failed(forward: forward, .unknown)
-            case .masterDown(let why):
-                report = .failed(forward: forward, .masterDead)
-                because = Failures.masterDown(host, why)
-            case .unusable(let detail):
-                report = .failed(forward: forward, .masterDead)
-                because = Failures.spawn(detail: detail)
-            }
-            answer = try await Forwarding.ask(report, context)
-        }
         guard case .running(let forward, let port, let since) = answer else {
-            throw because.map { FileFailure(sentence: $0) } ?? Forwarding.failure(answer)
+            throw Forwarding.failure(answer, context)
         }
         let entry = ForwardEntry(
             forward: forward, host: host.name, localPort: port, remoteHost: target, remotePort: remote, since: since)
         var result = Forwarding.shown(entry)
-        let reach = await sessions.reach()
+        let reach = await context.access[host.name]?.sessions.reach()
         for member in Forwarding.status(entry, reach, context).members { result[member.name] = member.value }
         if result["status"] != "dead" {
             result["note"] = .string(

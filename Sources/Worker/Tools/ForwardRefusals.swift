@@ -31,7 +31,7 @@ extension ForwardRefusal {
             "The ControlMaster of \"\(host)\" could not listen on 127.0.0.1:\(localPort): "
                 + "the port is taken, or one that only root may have. "
                 + (wasNamed ? "Leave local_port out, or name another one." : "Try again.")
-        case .masterDead(let host): "The ControlMaster of \"\(host)\" is not up."
+        case .masterDown(let host, _): "The ControlMaster of \"\(host)\" is not up. Nothing was forwarded."
         case .masterSilent(let host):
             "The ControlMaster of \"\(host)\" did not answer in time. What it opens yet is closed again. "
                 + "Ask ssh_connection_status whether it lives."
@@ -39,10 +39,22 @@ extension ForwardRefusal {
             "There is no forward with \(forward == 0 ? "local_port \(localPort)" : "forward_id \(forward)")"
                 + "\(host.isEmpty ? "" : " on \"\(host)\""). ssh_list_forwards shows those that there are."
         case .busy(let forward): "Forward \(forward) is just being made or closed. Look again with ssh_list_forwards."
-        case .stillOpen(let forward, let said, let route):
-            "Forward \(forward) is still open: the ControlMaster did not cancel it\(said.isEmpty ? "" : " (\(said))"). "
-                + "The user can try by hand: \(route.cancelCommand)"
-        case .notYours: "This forward is not being worked on by you."
+        case .stillOpen(let forward, let outcome, let route):
+            "Forward \(forward) is still open: \(outcome.clause). The user can try by hand: \(route.cancelCommand)"
+        }
+    }
+}
+
+extension ForwardOutcome {
+    /// Why a port that a master was to close is open.
+    fileprivate var clause: String {
+        switch self {
+        case .opened, .closed: "the ControlMaster says that it closed it, and something listens there"
+        case .refused: "the ControlMaster says that it has no such forward"
+        case .down(.hung), .unknown: "the ControlMaster does not answer"
+        case .down(.noGate): "claude-ssh-gate does not answer"
+        case .down: "the ControlMaster cannot be reached"
+        case .notAllowed: "the gate refused to close it"
         }
     }
 }

@@ -52,16 +52,12 @@ enum Forwarding {
         Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(.iso8601)
     }
 
-    /// Has the master cancel a forward, as often as the supervisor says that it is still there.
+    /// Has a forward closed.
     static func close(
         _ request: ToSupervisor.Forwards, _ context: ToolContext
     ) async throws(FileFailure) -> ForwardEntry {
-        var answer = try await ask(request, context)
-        while case .close(let forward, let route) = answer {
-            let said = await PortForward.close(route, sshPath: context.policy.sshPath, within: .seconds(5))
-            answer = try await ask(.cancelled(forward: forward, said: said), context)
-        }
-        guard case .closed(let entry) = answer else { throw failure(answer) }
+        let answer = try await ask(request, context)
+        guard case .closed(let entry) = answer else { throw failure(answer, context) }
         return entry
     }
 
@@ -76,8 +72,16 @@ enum Forwarding {
         }
     }
 
-    static func failure(_ answer: ToWorker.Forwards) -> FileFailure {
-        if case .refused(let refusal) = answer { return FileFailure(sentence: refusal.sentence) }
-        return FileFailure(sentence: "The supervisor gave no proper answer.")
+    static func failure(_ answer: ToWorker.Forwards, _ context: ToolContext) -> FileFailure {
+        guard case .refused(let refusal) = answer else {
+            return FileFailure(sentence: "The supervisor gave no proper answer.")
+        }
+        // What there is to do about a master is said in one place.
+        if case .masterDown(let name, let why) = refusal,
+            let host = context.policy.hosts.first(where: { $0.name == name })
+        {
+            return FileFailure(sentence: Failures.masterDown(host, why, outcome: "No forward was opened."))
+        }
+        return FileFailure(sentence: refusal.sentence)
     }
 }

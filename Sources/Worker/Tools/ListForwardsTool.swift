@@ -36,7 +36,7 @@ enum ListForwardsTool: Tool {
             let arguments = try Arguments(values, tool: name, known: ["host"])
             let only = try arguments.string("host").map { try context.host($0).name }
             let answer = try await Forwarding.ask(.list, context)
-            guard case .list(let all) = answer else { throw Forwarding.failure(answer) }
+            guard case .list(let all) = answer else { throw Forwarding.failure(answer, context) }
             let entries = all.filter { only == nil || $0.host == only }
             let reached = await reached(Set(entries.map(\.host)), context)
             return [

@@ -197,7 +197,7 @@ private func connectUnix(_ path: String) throws -> Int32 {
         throw HarnessError("too long for a socket path: \(path)")
     }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let fd = unixSocket()
     guard fd >= 0 else { throw HarnessError("socket: \(errnoText())") }
     var limit = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

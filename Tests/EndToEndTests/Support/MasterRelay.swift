@@ -21,7 +21,7 @@ final class MasterRelay: @unchecked Sendable {
         directory = try TemporaryDirectory(readableByAll: true)
         path = directory.file("relay.sock")
         master = remote.master.socketPath
-        let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let number = unixSocket()
         listener = number
         try withSocketAddress(path) { address, length in
             guard bind(number, address, length) == 0, listen(number, 64) == 0 else {

@@ -4,9 +4,12 @@ import IPC
 import Mux
 import Testing
 
+/// A new stream socket, unix(7).
+func unixSocket() -> Int32 { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0) }
+
 /// A Unix socket connected to a master, or to what a test listens with, unix(7).
 func connectedSocket(_ path: String) throws -> OwnedFD {
-    let end = OwnedFD(taking: socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+    let end = OwnedFD(taking: unixSocket())
     try withSocketAddress(path) { address, length in
         guard connect(end.rawValue, address, length) == 0 else { throw HarnessError("connect \(path): \(errnoText())") }
     }
