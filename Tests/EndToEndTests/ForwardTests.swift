@@ -223,7 +223,8 @@ extension RunningDaemon {
                 let master = try #require(remote.master.pid)
                 remote.sshd.pause(true)
                 defer { remote.sshd.pause(false) }
-                var descriptors: [Int] = []
+                let descriptors = { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(master)/fd").count }
+                var first: Int?
                 for _ in 0..<2 {
                     let asked = ContinuousClock.now
                     let entry = try #require(try client.forwards().first)
@@ -231,10 +232,13 @@ extension RunningDaemon {
                     #expect(entry["status"] == "unknown")
                     #expect(entry["reason"]?.string?.contains("did not answer within 3 s") == true, "\(entry)")
                     #expect(entry["hint"]?.string?.contains("ssh -O exit -S") == true, "\(entry)")
-                    descriptors.append(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(master)/fd").count)
+                    let most = try first ?? descriptors()
+                    first = most
+                    // One may be just being closed.
+                    try waitUntil("no more descriptors of the master than after the first question") {
+                        try descriptors() <= most
+                    }
                 }
-                // The first count may still have one that is just being closed.
-                #expect(descriptors[1] <= descriptors[0], "\(descriptors)")
                 let more = try client.forward(to: server.port)
                 #expect(more["status"] == "unknown", "\(more)")
                 #expect(more["reason"] != nil && more["hint"] != nil, "\(more)")
@@ -336,6 +340,27 @@ extension RunningDaemon {
         }
     }
 
+    @Test("a master that comes to a request for a forward when nobody waits any more: its port is closed again")
+    func lateMaster() throws {
+        try withRemote(PrivateSSHD.Options()) { remote in
+            let relay = try MasterRelay(remote, isForgetful: false)
+            defer { relay.stop() }
+            try withDaemon(relay.config, on: remote) { daemon, client in
+                relay.hold()
+                let port = try freePort()
+                let refused = try client.callTool(
+                    "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
+                #expect(refused.text.contains("did not answer in time"), "\(refused)")
+                relay.release()
+                let record = try daemon.waitForLog("forward closed")
+                #expect(record["forward"]?.string?.contains(":\(port):") == true, "\(record)")
+                #expect(try listeners(on: port) == [])
+                #expect(daemon.stateFiles == [])
+                #expect(try client.forwards() == [])
+            }
+        }
+    }
+
     @Test("a port that its own master has given up elsewhere, and another process has taken, is not called ours")
     func foreignListener() throws {
         let server = try WebServer()
@@ -412,12 +437,10 @@ extension RunningDaemon {
                 _ = try client.beginTool(
                     "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
                 let worker = try daemon.waitForWorker()
-                try waitUntil("ssh asking the master") {
-                    ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
-                }
+                try relay.waitForRequest()
                 #expect(daemon.state.contains("\"localPort\":\(port)"), "written down before the master hears of it")
-                // The worker can report nothing any more; its ssh and the master go on.
-                kill(worker.pid, SIGSTOP)
+                // Its gate can report nothing any more; the master goes on.
+                kill(try #require(daemon.gates().first).pid, SIGSTOP)
                 relay.release()
                 try waitUntil("the port open") { try !listeners(on: port).isEmpty }
                 kill(worker.pid, SIGKILL)
@@ -440,11 +463,8 @@ extension RunningDaemon {
             let port = try freePort()
             _ = try client.beginTool(
                 "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
-            let worker = try first.waitForWorker()
-            try waitUntil("ssh asking the master") {
-                ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
-            }
-            kill(worker.pid, SIGSTOP)
+            try relay.waitForRequest()
+            kill(try #require(first.gates().first).pid, SIGSTOP)
             relay.release()
             try waitUntil("the port open") { try !listeners(on: port).isEmpty }
             try first.kill9()
@@ -482,7 +502,7 @@ extension RunningDaemon {
     }
 
     @Test(
-        "workers that cannot start are not started for ever: what they were to cancel is logged, and the daemon serves on"
+        "gates that cannot start are not started for ever: what they were to cancel is logged, and the daemon serves on"
     )
     func noCanceller() throws {
         let remote = try Remote.shared()
@@ -508,7 +528,7 @@ extension RunningDaemon {
         #expect(
             record["reason"]?.string?.contains("ssh -O cancel -S \(remote.master.socketPath) ") == true, "\(record)")
         #expect(try next.terminate() == .exited(0))
-        #expect(next.logRecords().filter { $0["msg"] == "worker ended" }.count <= 2)
+        #expect(next.logRecords().filter { $0["msg"] == "gate ended" }.count <= 2)
         let specification = "127.0.0.1:\(port):127.0.0.1:80"
         #expect(try remote.master.control("cancel", ["-L", specification]).succeeded)
     }
@@ -523,10 +543,7 @@ extension RunningDaemon {
                 let port = try freePort()
                 let call = try client.beginTool(
                     "ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80, "local_port": .int(port)])
-                let worker = try daemon.waitForWorker()
-                try waitUntil("ssh asking the master") {
-                    ProcessTable().children(of: worker.pid).contains { $0.arguments.contains("forward") }
-                }
+                try relay.waitForRequest()
                 try client.cancel(call)
                 relay.release()
                 _ = try daemon.waitForLog("forward closed")

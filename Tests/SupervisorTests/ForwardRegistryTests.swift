@@ -368,15 +368,15 @@ struct ForwardRegistryTests {
     @Test func `a canceller has some orders at a time`() {
         var registry = registry()
         var sockets: [UInt16: (uid: UInt32, inode: UInt64)] = [:]
-        for index in 0..<UInt16(20) {
+        for index in 0..<UInt16(40) {
             let port = 20_000 + index
             _ = request(&registry, .on(sockets), to: "db\(index)", ports: [port])
             registry.recorded()
             sockets[port] = (1000, UInt64(port))
             _ = saw(.opened(masterPID: 0), &registry, .on(sockets), of: UInt32(index) + 1)
         }
-        #expect(registry.drain(.on(sockets)).count == 20)
-        #expect(registry.handOver(to: canceller).count == 8)
+        #expect(registry.drain(.on(sockets)).count == 40)
+        #expect(registry.handOver(to: canceller).count == 32)
         #expect(registry.handOver(to: canceller).isEmpty)
         sockets[20_000] = nil
         _ = saw(.closed, &registry, .on(sockets), by: canceller)

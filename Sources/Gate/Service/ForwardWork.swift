@@ -40,7 +40,7 @@ final class ForwardWork {
             guard let host = policy.hosts.first(where: { $0.name == name }), host.master == route.master,
                 host.capabilities.portForward
             else { return false }
-            do throws(Refusal) {
+            do throws(GateRefusal) {
                 try ForwardPolicy(host.forwardAllowlist, host: name)
                     .judge(target: route.remoteHost, port: route.remotePort)
                 return true

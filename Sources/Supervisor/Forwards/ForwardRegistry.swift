@@ -13,7 +13,7 @@ struct ForwardRegistry {
     private static let maximumTries = 5
     private static let maximumCancels = 2
     /// Orders that a canceller has at a time. Each takes a process that connects, of which there are few.
-    private static let maximumOrders = 8
+    private static let maximumOrders = 32
     /// Below the range that outgoing connections take, ip_local_port_range in ip(7).
     private static let ports: ClosedRange<UInt16> = 20_000...32_767
 

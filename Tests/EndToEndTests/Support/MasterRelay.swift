@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import IPC
+import Testing
 
 /// A socket before a ControlMaster's: what comes is passed on, with descriptors, and requests for forwards can be held back. A
 /// master that is stopped would not say that it lives either.
@@ -13,11 +14,16 @@ final class MasterRelay: @unchecked Sendable {
     private let listener: Int32
     private let condition = NSCondition()
     private var isHolding = false
+    private var held = 0
+    private let isForgetful: Bool
     private var isStopped = false
     private var open: [Int32] = []
 
     /// Before the master of this host.
-    init(_ remote: Remote) throws {
+    /// - Parameter isForgetful: what was held back is not passed on where nobody waits for the answer any more. A master that
+    ///   was only stopped carries it out.
+    init(_ remote: Remote, isForgetful: Bool = true) throws {
+        self.isForgetful = isForgetful
         directory = try TemporaryDirectory(readableByAll: true)
         path = directory.file("relay.sock")
         master = remote.master.socketPath
@@ -37,7 +43,12 @@ final class MasterRelay: @unchecked Sendable {
     /// Requests for forwards do not reach the master until `release`.
     func hold() { condition.withLock { isHolding = true } }
 
-    /// Passes on what is held back, where somebody still waits for the answer.
+    /// Waits until a request is held back.
+    func waitForRequest() throws {
+        try waitUntil("a request for a forward") { condition.withLock { held > 0 } }
+    }
+
+    /// Passes on what is held back.
     func release() {
         condition.withLock {
             isHolding = false
@@ -86,7 +97,7 @@ final class MasterRelay: @unchecked Sendable {
     private func pass(_ from: Int32, _ to: Int32, _ isHalfDone: Once, requests: Bool) {
         var head: [UInt8] = []
         while let message = SocketMessage(from: from) {
-            if requests, head.count < 64 {
+            if requests, head.count < 256 {
                 head += message.bytes
                 if Self.isForward(head), !waitForRelease(of: from) { break }
             }
@@ -105,18 +116,22 @@ final class MasterRelay: @unchecked Sendable {
     private func waitForRelease(of client: Int32) -> Bool {
         condition.withLock {
             guard isHolding else { return true }
+            held += 1
             while isHolding { condition.wait() }
+            guard isForgetful else { return true }
             var state = pollfd(fd: client, events: 0, revents: 0)
             return poll(&state, 1, 0) == 0
         }
     }
 
-    /// Whether the request behind HELLO is MUX_C_OPEN_FWD, PROTOCOL.mux of OpenSSH.
+    /// Whether one of these messages is MUX_C_OPEN_FWD, PROTOCOL.mux of OpenSSH.
     private static func isForward(_ head: [UInt8]) -> Bool {
-        guard head.count >= 4 else { return false }
-        let request = 4 + head[..<4].reduce(0) { $0 << 8 | Int($1) }
-        guard head.count >= request + 8 else { return false }
-        return Array(head[(request + 4)..<(request + 8)]) == [0x10, 0, 0, 6]
+        var place = 0
+        while head.count >= place + 8 {
+            if Array(head[(place + 4)..<(place + 8)]) == [0x10, 0, 0, 6] { return true }
+            place += 4 + head[place..<(place + 4)].reduce(0) { $0 << 8 | Int($1) }
+        }
+        return false
     }
 }
 
