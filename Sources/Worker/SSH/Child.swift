@@ -8,19 +8,19 @@ final class Child: Sendable {
     private struct State {
         /// The child's standard input; nil once it is closed.
         var input: Reactor.Watch?
-        /// What the pipe has not taken yet, as it was queued: joining it would hold it several times over.
+        /// The pieces that the pipe has not taken yet. They are not joined, because a joined copy would take the memory again.
         var pending: [(rest: ArraySlice<UInt8>, then: @Sendable () -> Void)] = []
-        /// Who is to be told that the pipe has taken theirs.
+        /// The callers whose bytes the pipe has taken, and who have not been told so yet.
         var due: [@Sendable () -> Void] = []
-        /// Close it when they are written.
+        /// Whether the input is to be closed when all pieces are written.
         var finishing = false
-        /// nil once it has been reaped.
+        /// The child's pidfd; nil once the child has been reaped.
         var process: Reactor.Watch?
         var end: ChildEnd?
-        /// `ended` has been called.
+        /// Whether `ended` has been called.
         var told = false
-        /// Its standard output and error, as long as they are open on our side. Closed on the reactor's thread only, where
-        /// they are read.
+        /// The child's standard output and error, as long as they are open on our side. Only the reactor's thread closes them,
+        /// because that thread reads them.
         var outputs: [Stream: Reactor.Watch] = [:]
     }
 
@@ -29,16 +29,17 @@ final class Child: Sendable {
         case error
     }
 
-    /// What a pipe holds, pipe(7).
+    /// The bytes that a pipe holds, pipe(7).
     private static let longestRead = 65_536
 
     private let reactor: Reactor
     private let ended: @Sendable (ChildEnd) -> Void
     private let state = Mutex(State())
 
-    /// Starts `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the process
-    /// have ended. All on the reactor's thread.
-    /// - Throws: where it cannot be started, or not be watched; then nothing of it is left, and nothing is called.
+    /// Starts the program at `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the
+    /// process have ended. All three are called on the reactor's thread.
+    /// - Throws: if the program cannot be started or its descriptors cannot be watched. Then no process is left, and none of
+    ///   the three is called.
     static func start(
         path: String, arguments: [String], environment: [String: String], reactor: Reactor = .shared,
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
@@ -86,8 +87,8 @@ final class Child: Sendable {
         self.ended = ended
     }
 
-    /// Takes ownership of the descriptors. No handler gets past the lock before all of them are watched; where one cannot
-    /// be, none is, so that nothing can fail later.
+    /// Takes ownership of the descriptors. The lock keeps every handler waiting until all of them are watched. If one cannot be
+    /// watched, none is, so that nothing can fail later.
     private func watch(
         input: Int32, output: Int32, error: Int32, process: Int32,
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
@@ -100,7 +101,7 @@ final class Child: Sendable {
             let process = OwnedFD(taking: process)
             let pidfd = process.rawValue
             do throws(IPCError) {
-                // Told at the edge only: most of the time the pipe has room, and nothing is to be written.
+                // Edge-triggered, because the pipe has room most of the time while there is nothing to write.
                 state.input = try reactor.watch(input, for: CSD_EPOLL_WRITABLE | CSD_EPOLL_EDGE) { self.feed() }
                 let (first, second) = (output.rawValue, error.rawValue)
                 state.outputs[.output] = try reactor.watch(output, for: CSD_EPOLL_READABLE) {
@@ -117,8 +118,8 @@ final class Child: Sendable {
         }
     }
 
-    /// Kills the child and lets go of its output. The streams need not end by that: the ControlMaster holds their other
-    /// ends as well, for as long as the host keeps the session.
+    /// Kills the child and closes its output on our side. The streams would not end by the kill alone: the ControlMaster holds
+    /// their other ends as well, for as long as the host keeps the session.
     func abandon() {
         kill()
         reactor.perform {
@@ -136,7 +137,7 @@ final class Child: Sendable {
     private func read(
         _ stream: Stream, _ descriptor: Int32, _ take: @Sendable (ArraySlice<UInt8>) -> Void
     ) -> Reactor.Next {
-        // An event from before `abandon`.
+        // The event may be older than a call of `abandon`.
         guard state.withLock({ $0.outputs[stream] != nil }) else { return .finished }
         var count = 0
         let chunk = [UInt8](unsafeUninitializedCapacity: Self.longestRead) { buffer, filled in
@@ -155,30 +156,30 @@ final class Child: Sendable {
     private func reap(_ pidfd: Int32) -> Reactor.Next {
         var code: Int32 = 0
         var status: Int32 = 0
-        // Before all is watched the number may not be kept yet.
+        // `watch` may have failed, and then the pidfd is closed.
         guard state.withLock({ $0.process != nil }) else { return .finished }
         let reaped = csd_pidfd_reap(pidfd, &code, &status)
         guard reaped != 0 else { return .more }
         settle { state in
             let end: ChildEnd = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
-            // Where the parent was started with SIGCHLD ignored, the kernel reaps: waitid(2) fails.
+            // waitid(2) fails if this worker was started with SIGCHLD ignored: then the kernel reaps the child.
             state.end = reaped == 1 ? end : .unseen
             state.process = nil
-            // Nobody reads it any more.
+            // Nobody reads the input any more.
             state.input = nil
         }
         tell { _ in }
         return .finished
     }
 
-    /// Queues bytes for the child's standard input. A child may end, or close it, without reading them.
-    /// The caller bounds what it queues; `then` is called once the pipe has taken these, or takes none any more.
+    /// Queues bytes for the child's standard input. The child may end or close its input without reading them.
+    /// The caller bounds what it queues. `then` is called when the pipe has taken these bytes, or when it takes none any more.
     func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
         write([bytes[...]]) { _ in then?() }
     }
 
-    /// Queues bytes in pieces that nobody else's bytes come between, see `write`; `then` is called for each piece, with its
-    /// length.
+    /// Queues pieces of bytes, see `write`. No other caller's bytes come between them. `then` is called for each piece, with
+    /// its length.
     func write(_ pieces: [ArraySlice<UInt8>], then: @escaping @Sendable (Int) -> Void) {
         tell { state in
             for piece in pieces {
@@ -189,7 +190,7 @@ final class Child: Sendable {
         }
     }
 
-    /// Closes the child's standard input when all that is queued is written.
+    /// Closes the child's standard input when all queued bytes are written.
     func finishInput() {
         tell { state in
             state.finishing = true
@@ -197,7 +198,7 @@ final class Child: Sendable {
         }
     }
 
-    /// Changes the state and tells those whose bytes are gone by then.
+    /// Changes the state, and tells the callers whose bytes the pipe has taken or will never take.
     private func tell(_ update: (inout State) -> Void) {
         let due = state.withLock { state in
             update(&state)
@@ -211,13 +212,13 @@ final class Child: Sendable {
         for then in due { then() }
     }
 
-    /// The pipe takes more, or nobody reads it any more.
+    /// Writes more, because the pipe has room again or has lost its reader.
     private func feed() -> Reactor.Next {
         tell { Self.pump(&$0) }
         return state.withLock { $0.input == nil } ? .finished : .more
     }
 
-    /// Writes what the pipe takes; where that is not all, the reactor goes on when it takes more.
+    /// Writes as much as the pipe takes. The reactor calls `feed` when the pipe takes more.
     private static func pump(_ state: inout State) {
         guard let input = state.input else { return }
         while let next = state.pending.first {
@@ -238,6 +239,7 @@ final class Child: Sendable {
         if state.finishing { state.input = nil }
     }
 
+    /// Changes the state, and calls `ended` if the process and both streams have ended.
     private func settle(_ update: (inout State) -> Void) {
         let end = state.withLock { state -> ChildEnd? in
             update(&state)
@@ -249,7 +251,7 @@ final class Child: Sendable {
     }
 }
 
-/// Null-terminated C strings for the time of a call.
+/// Calls `body` with null-terminated copies of the strings and a null pointer at the end, as posix_spawn(3) takes them.
 private func withCStrings<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {

@@ -1,4 +1,4 @@
-/// What nobody can have put into the output of a host before: it tells our own marks from the text of others.
+/// Makes words that no host can guess, so that our own marks in its output can be told from its text.
 public enum Nonce {
     /// 128 random bits, in letters and digits.
     public static func make() -> String {

@@ -1,64 +1,74 @@
 internal import IPC
 
-/// The script around every command: a POSIX `sh` that starts the command in the user's login shell, as
-/// `ssh host command` would, and tells on the same two streams when it started, as which process, and how it ended.
+/// The script around every command, called the observer. It is a POSIX `sh` script that starts the command in the user's login
+/// shell, as `ssh host command` would. It writes marks to both output streams that tell when the command started, as which
+/// process, and how it ended.
 ///
-/// Each mark is a record separator (036 octal), the nonce of this call, and:
-/// `+` start (with the process id of the observer, which leads the session and process group of the command
-/// unless something of the host's starts it without an `exec`),
-/// `-` end (on stderr with the shell's exit status, `1` where the shell saw a signal, else `0`, and, where the watchdog ended
-/// the command, `0` if it saw that nothing of it is left, `1` if something is, another number if it was itself stopped), `?` the directory cannot be
-/// entered, `/` the directory is outside the tree that it must lie in. No mark of the start means that nothing of the command has run, unless the connection was
-/// lost with it, or something on the host takes both streams away. Where the mark cannot be written any more, the command does not begin: a start-up
-/// file may hold it up for longer than anybody waits for it.
+/// Each mark is a record separator (036 octal), the nonce of this call, one of these characters and a newline:
+/// - `+`: the command starts. The process id of the observer follows. The observer leads the session and the process group of
+///   the command, unless a program of the host starts the observer without an `exec`.
+/// - `-`: the command has ended. On standard error three numbers follow: the shell's exit status; `1` if the shell saw a signal,
+///   else `0`; and, if the watchdog ended the command, `0` if it saw that nothing of the command is left, `1` if something is
+///   left, and another number if the watchdog itself was stopped.
+/// - `?`: the directory cannot be entered.
+/// - `/`: the directory is outside the tree in which it must lie.
+///
+/// If no start mark comes, nothing of the command has run, unless the mark was lost with the connection, or something on the
+/// host takes both streams away. The command does not start if its start mark cannot be written: a start-up file may have held
+/// it up until nobody waits for it.
 enum Observer {
+    /// The first byte of each mark.
     static let separator: UInt8 = 0o36
 
-    /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less room for sshd's own words.
+    /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less 1 KiB for what sshd adds.
     static let maximumLine = 128 * 1024 - 1024
 
-    /// Arguments: nonce, command, directory, the tree around it, the shell to run it if not the user's, the seconds that it
-    /// may run, `TreeStop`'s script, then `NAME=value` for each variable; command, directory, tree and variables `encoded`.
+    /// Arguments: the nonce, the command, the directory, the tree around it, the shell for the command (empty for the user's),
+    /// the seconds that the command may run, `TreeStop.script`, then `NAME=value` for each variable. The command, the directory,
+    /// the tree and the variables are `ShellWord.encoded`.
     ///
-    /// The variables go through env(1), so that none of them can be one of the script's own.
+    /// The variables go through env(1), so that none of them becomes a variable of this script.
     ///
-    /// The watchdog `w` ends the command when its time is up and nobody else has done so: the daemon may be gone, the
-    /// connection lost, or sshd without a session to stop it over. It starts before the traps, which a child keeps until it
-    /// has set its own, so that TERM ends it whenever it comes; and its `sleep`, which may not have dropped them, gets KILL.
-    /// By USR1 it says that it stops the command; then the end waits for what comes of that.
+    /// The watchdog, whose process id is in `w`, ends the command when its time is up. It is there for the case that nobody else
+    /// does so: the daemon may have ended, the connection may be lost, or sshd may have no session left for the stop. It is
+    /// started before the traps are set, because a child keeps traps until it sets its own: so TERM ends the watchdog at any
+    /// moment. Its `sleep` may have kept a trap, and gets KILL. By USR1 the watchdog tells the observer that it stops the
+    /// command; the observer then waits for what comes of that.
     ///
-    /// The observer outlives TERM by an empty trap, which unlike an ignored signal the command does not inherit. The
-    /// shell's remark on a signal ("Killed") is caught in `m`, or goes nowhere, apart from the command's own output on 3 and 4.
+    /// An empty trap lets the observer survive TERM. The command does not inherit it, as it would inherit an ignored signal.
+    /// What the shell remarks about a signal ("Killed") is caught in `m` or goes to /dev/null, because the command's own output
+    /// is on descriptors 3 and 4.
     private static let script = [
         #"n=$1 c=$2 d=$3 b=$4 h=${5:-${SHELL:-/bin/sh}} l=$6 k=$7; shift 7"#,
         #"u() { v=; [ -z "$1" ] || { v=$(printf %bx "$1"); v=${v%x}; }; }"#,
         #"u "$d"; [ -z "$v" ] || CDPATH= cd -- "$v" || { printf "\036%s?\n" "$n" >&2; exit 1; }"#,
-        // Both as they are without symlinks; a tree that cannot be entered, or is the root directory, holds nothing.
+        // Both paths are compared without symlinks. No directory is inside a tree that cannot be entered or is `/`.
         #"u "$b"; [ -z "$v" ] || { p=$(pwd -P; printf x); b=$(CDPATH= cd -- "$v" && pwd -P; printf x); b=${b%??};"#
             + #" case "$b:${p%??}/" in /:*|x:*) false;; "$b:$b/"*) ;; *) false;; esac || { printf "\036%s/\n" "$n" >&2; exit 1; }; }"#,
         #"u "$c"; c=$v f="#,
         #"(trap "kill -9 \$! ; exit 9" TERM; sleep "$l" & wait $! && kill -USR1 $$ && exec /bin/sh -c "$k" sh w "$$:$n")"#
             + #" </dev/null >/dev/null 2>&1 & w=$! "#,
         #"trap : HUP INT TERM; trap f=1 USR1"#,
-        // Nobody listens any more where both are gone.
+        // If neither stream takes the start mark, nobody listens any more, and the command does not start.
         #"trap "kill $w 2>/dev/null; exit 1" PIPE; r=; printf "\036%s+%s\n" "$n" "$$" || r=1;"#
             + #" printf "\036%s+%s\n" "$n" "$$" >&2 || [ -z "$r" ] || { kill "$w"; exit 1; }; trap - PIPE"#,
         #"for e do shift; u "$e"; set -- "$@" "$v"; done; [ $# -eq 0 ] || set -- env "$@"; set -- "$@" "$h" -c "$c""#,
         #"exec 3>&1 4>&2"#,
-        // ksh93 mixes up a signal to itself with the end of a subshell, but not of a program. It counts 256 + n after signal n.
+        // ksh93 takes a signal to itself for the end of a subshell, but not for the end of a program. After signal n its status
+        // is 256 + n.
         #"case "${KSH_VERSION-}" in"#
             + #" Version*) exec 2>/dev/null; /bin/sh -c "exec \"\$@\" >&3 2>&4 3>&- 4>&-" sh "$@" 3>&3 4>&4; s=$? m=0;"#
             + #" [ "$s" -le 256 ] || { s=$((s-128)); m=1; };;"#
             + #" *) m=$(trap : HUP INT TERM; exec 2>&1; (exec "$@" >&3 2>&4 3>&- 4>&-); printf =%s "$?");"#
             + #" s=${m##*=}; m=${m%=*}; m=${m:+1};; esac"#,
-        // What a shell remarks on the end of the watchdog goes nowhere.
+        // What a shell remarks about the end of the watchdog goes to /dev/null.
         #"exec 2>/dev/null; if [ -n "$f" ]; then wait "$w"; w=$?; else kill "$w"; w=; fi"#,
         #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s %s\n" "$n" "$s" "${m:-0}" "$w" >&4"#,
         #"exit "${s:-255}""#,
     ].joined(separator: "; ")
 
-    /// The line for the login shell: nothing in it but plain words and single quotes. The watchdog waits the second that
-    /// begins after `limit`, so that whoever waits for that limit is first.
+    /// The line for the login shell. It consists of plain words and single quotes, which every shell reads alike. The watchdog
+    /// waits up to a second longer than `limit`, so that the daemon is first to stop the command.
     static func line(
         nonce: String, command: String, directory: String, tree: String = "", inPOSIXShell: Bool = false,
         environment: [String: String], within limit: Duration = .seconds(3600)

@@ -1,38 +1,25 @@
 public import IPC
 
-extension SSHInvocation {
-    /// Has the master listen and forward, `-O forward -L`.
-    static func forward(_ route: ForwardRoute) -> [String] { control("forward", route) }
-
-    /// Has the master stop listening, `-O cancel -L`.
-    static func cancel(_ route: ForwardRoute) -> [String] { control("cancel", route) }
-
-    private static func control(_ command: String, _ route: ForwardRoute) -> [String] {
-        ["-S", route.master.controlPath, "-O", command, "-L", route.specification] + controlOptions
-            + ["--", route.master.destination]
-    }
-}
-
-/// Port forwards by way of a ControlMaster, which keeps them when the `ssh` that asked for them has ended.
+/// Opens and closes port forwards of a ControlMaster. The master keeps a forward when the `ssh` that asked for it has ended.
 public enum PortForward {
-    /// What a master made of a request for one.
+    /// What came of the request for a forward.
     public enum Outcome: Equatable, Sendable {
-        /// It says that it listens. Its process id, 0 where it does not tell.
+        /// The master says that it listens. `masterPID` is 0 if the master does not tell its process id.
         case listening(masterPID: UInt32)
-        /// It answers, and does not listen.
+        /// The master answers, and does not listen.
         case refused
-        /// It does not answer, with what ssh says.
+        /// The master does not answer. `detail` is what `ssh` said.
         case masterDead(detail: String)
-        /// There was no answer in time: it may listen yet.
+        /// There was no answer in time, so the master may listen or still begin to.
         case unknown
-        /// `ssh` cannot run here.
+        /// `ssh` cannot run here. `detail` says why.
         case unusable(detail: String)
     }
 
-    /// A master answers in milliseconds, unless it is stopped.
+    /// How long the master may take. It answers in milliseconds, unless it is stopped.
     private static let limit = Duration.seconds(5)
 
-    /// Asks the master to listen on 127.0.0.1.
+    /// Asks the master to listen on 127.0.0.1. This takes at most 10 s.
     public static func open(_ route: ForwardRoute, sshPath: String) async -> Outcome {
         let answer: (end: ChildEnd, stdout: String, stderr: String, isLate: Bool)
         do throws(SSHProcess.SpawnFailure) {
@@ -54,7 +41,8 @@ public enum PortForward {
     }
 
     /// Asks the master to stop listening.
-    /// - Returns: what ssh said. Whether the listener is gone it does not tell: `ssh` succeeds also where there was none.
+    /// - Returns: what `ssh` said, at most 500 characters. This does not tell whether the listener is gone: `ssh` also succeeds
+    ///   if there was none.
     public static func close(_ route: ForwardRoute, sshPath: String, within limit: Duration) async -> String {
         do throws(SSHProcess.SpawnFailure) {
             let answer = try await SSHProcess.collect(

@@ -1,12 +1,13 @@
 public import IPC
 
-/// Builds the argument vectors of `ssh`, ssh(1), ssh_config(5). Every one goes through the user's ControlMaster and can
-/// do nothing else: no configuration file, no key, no agent, no network and no program to make a connection with.
+/// Builds the argument vectors of `ssh`, ssh(1), ssh_config(5). Each `ssh` talks to the user's ControlMaster and can do nothing
+/// else: it has no configuration file, no key, no agent, no network and no program to make a connection with.
 public enum SSHInvocation {
-    /// What keeps `ssh` from doing anything but talking to the master.
+    /// The options of a session.
     static let options = controlOptions + ["-o", "ClearAllForwardings=yes"]
 
-    /// The same for what is asked of the master itself: there a forward on the command line is the request.
+    /// The options of a request to the master itself. `ClearAllForwardings` is not among them, because a forward on the command
+    /// line is the request here.
     static let controlOptions: [String] = [
         "-F", "none", "-T", "-a", "-x", "-e", "none",
         "-o", "BatchMode=yes",
@@ -14,7 +15,7 @@ public enum SSHInvocation {
         "-o", "ControlPersist=no",
         "-o", "PermitLocalCommand=no",
         "-o", "LogLevel=ERROR",
-        // Without a master ssh would connect by itself. The proxy that it must then start does not exist.
+        // Without a master ssh would connect by itself. This proxy, which it would start for that, does not exist.
         "-o", "ProxyCommand=/nonexistent",
         "-o", "IdentityFile=none",
         "-o", "IdentityAgent=none",
@@ -24,12 +25,12 @@ public enum SSHInvocation {
         "-o", "StrictHostKeyChecking=yes",
     ]
 
-    /// Runs `line` in the login shell of the host.
+    /// Has the host's login shell run `line`.
     static func session(_ host: PolicySnapshot.Host, line: String) -> [String] {
         ["-S", host.master.controlPath] + options + ["--", host.master.destination, line]
     }
 
-    /// Starts a subsystem of the host's sshd.
+    /// Starts the subsystem `name` of the host's sshd.
     static func subsystem(_ host: PolicySnapshot.Host, name: String) -> [String] {
         ["-S", host.master.controlPath] + options + ["-s", "--", host.master.destination, name]
     }
@@ -39,27 +40,39 @@ public enum SSHInvocation {
         ["-S", host.master.controlPath, "-O", "check"] + options + ["--", host.master.destination]
     }
 
-    /// The command with which the user brings the master up.
+    /// Asks the master to listen and to forward, `-O forward -L`.
+    static func forward(_ route: ForwardRoute) -> [String] { control("forward", route) }
+
+    /// Asks the master to stop listening, `-O cancel -L`.
+    static func cancel(_ route: ForwardRoute) -> [String] { control("cancel", route) }
+
+    private static func control(_ command: String, _ route: ForwardRoute) -> [String] {
+        ["-S", route.master.controlPath, "-O", command, "-L", route.specification] + controlOptions
+            + ["--", route.master.destination]
+    }
+
+    /// The command line with which the user starts the master.
     public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
         let port = host.port.map { "-p \($0) " } ?? ""
         return "ssh -M -S \(ShellWord.quoted(host.master.controlPath)) -fN \(port)"
             + ShellWord.quoted(host.master.destination)
     }
 
-    /// The command with which the user makes the directory of its socket, which `ssh -M` does not, for nobody else's eyes.
+    /// The command line with which the user makes the directory of the master's socket, closed to other users. `ssh -M` does not
+    /// make it.
     public static func directoryCommand(_ directory: String) -> String {
         "mkdir -p -m 700 \(ShellWord.quoted(directory))"
     }
 
-    /// The command with which the user ends the master.
+    /// The command line with which the user ends the master.
     public static func exitCommand(_ host: PolicySnapshot.Host) -> String {
         "ssh -O exit -S \(ShellWord.quoted(host.master.controlPath)) " + ShellWord.quoted(host.master.destination)
     }
 
-    /// The environment of every `ssh`: nothing of the user's.
+    /// The environment of every `ssh`. It has nothing of the user's environment.
     static let environment = ["LANG": "C.UTF-8", "PATH": "/nonexistent"]
 
-    /// Whether ssh says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when
-    /// this worker started; a user added since has put another file in its place.
+    /// Whether `ssh` says that it does not know its own user. Landlock lets it read the /etc/passwd that was there when this
+    /// worker started. When a user is added to the system, another file takes that place, which `ssh` cannot read.
     public static func isUnusable(_ said: String) -> Bool { said.hasPrefix("No user exists for uid") }
 }
