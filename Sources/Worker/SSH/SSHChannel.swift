@@ -11,7 +11,7 @@ public final class SSHChannel: Sendable {
     private let errors: StreamBox<OutputWindow>
     private let queued = Atomic<Int>(0)
 
-    fileprivate init(child: Child, errors: StreamBox<OutputWindow>) {
+    init(child: Child, errors: StreamBox<OutputWindow>) {
         self.child = child
         self.errors = errors
     }
