@@ -61,7 +61,7 @@ let package = Package(
         .target(name: "CRE2", path: "Sources/Worker/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Threads", ["CLinux"]),
-        workerModule("MCP", ["JSON"]),
+        workerModule("MCP", ["IPC", "JSON"]),
         workerModule("SSH", ["CLinux", "IPC"]),
         workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
         workerModule("Policy", ["CRE2", "IPC"]),

@@ -1,10 +1,12 @@
-/// What a client sends is compared and cut by bytes. `==` on strings is that of Unicode: it holds different texts for equal,
-/// and takes time in the square of the length where many marks stand on one letter. `prefix` counts such a heap as one.
+/// Texts of a client are compared and cut by their bytes and scalars. `==` on strings compares by Unicode's rules: it takes
+/// different bytes for equal, and its time grows with the square of the number of marks on one letter. `prefix` counts a letter
+/// with all its marks as one.
 extension String {
-    /// Whether both are the same bytes.
+    /// Whether both strings have the same bytes.
     public func hasBytes(of other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 
-    /// The text, or its beginning where it is longer than any name that is known here; to be compared with those, or shown.
+    /// The text if it has at most 200 bytes, else its beginning. That is enough to compare it with every name that is known here,
+    /// and to show it.
     public var bounded: String {
         utf8.count <= 200 ? self : String(String.UnicodeScalarView(unicodeScalars.prefix(100))) + "…"
     }

@@ -2,7 +2,7 @@ public import JSON
 
 /// A tool as `tools/list` shows it.
 public struct ToolDescription: Equatable, Sendable {
-    /// Its name.
+    /// The name that calls use.
     public let name: String
     /// A title for people.
     public let title: String
@@ -15,7 +15,11 @@ public struct ToolDescription: Equatable, Sendable {
     /// The hints of MCP's `ToolAnnotations`.
     public let annotations: JSONObject
 
-    /// A tool with its hints: it changes nothing, it may destroy, the same call twice is like once.
+    /// A tool.
+    /// - Parameters:
+    ///   - readOnly: whether it changes nothing.
+    ///   - destructive: whether it may destroy something.
+    ///   - idempotent: whether the same call twice has the effect of one.
     public init(
         name: String, title: String, description: String, inputSchema: JSONObject, outputSchema: JSONObject,
         readOnly: Bool, destructive: Bool, idempotent: Bool
@@ -30,25 +34,4 @@ public struct ToolDescription: Equatable, Sendable {
             "idempotentHint": .bool(idempotent), "openWorldHint": true,
         ]
     }
-}
-
-/// What a call of a tool came to.
-public enum ToolResult: Sendable {
-    /// The structured result; it matches the tool's output schema.
-    case success(JSONObject)
-    /// A sentence that tells the model what went wrong and how to mend the call.
-    case failure(String)
-}
-
-/// The tools behind the protocol.
-public protocol ToolSet: Sendable {
-    /// A short text for the model about what there is to work with.
-    var instructions: String { get }
-    /// The tools that are on, in a stable order.
-    var tools: [ToolDescription] { get }
-    /// Runs a tool to its end. Cancelling the task stops the work; `progress` takes reports on it meanwhile.
-    /// - Returns: nil where no such tool is on.
-    func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult?
-    /// Why a tool is off, as a clause that follows its name; nil where there is no such tool at all.
-    func whyOff(_ name: String) -> String?
 }

@@ -1,0 +1,9 @@
+public import JSON
+
+/// What came of a call of a tool.
+public enum ToolResult: Sendable {
+    /// The structured result, which matches the tool's output schema.
+    case success(JSONObject)
+    /// A text that tells the model what went wrong and what to do next.
+    case failure(String)
+}
