@@ -129,7 +129,7 @@ struct ConnectionTable {
 
     var isEmpty: Bool { entries.isEmpty }
 
-    /// When `advance` must be called next, if nothing happens before.
+    /// When `advance` must be called next if nothing happens before, in milliseconds; nil if never.
     var nextDeadline: Int? { entries.values.compactMap(\.deadline).min() }
 
     /// The entry that has the one place.

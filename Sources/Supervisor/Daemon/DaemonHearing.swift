@@ -80,7 +80,7 @@ extension Daemon {
 
     func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: ConnectionTable.ID) {
         files.take(
-            FileRequests.Ask(request), requestID, of: id,
+            request, requestID, of: id,
             isOpen: config.policy.hosts.contains(where: \.capabilities.fileWrite), now: now(), self)
     }
 
