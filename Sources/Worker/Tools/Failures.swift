@@ -1,14 +1,15 @@
 internal import IPC
 internal import SSH
 
-/// Sentences for what went wrong on a host, each with what to do next.
+/// Sentences about failures on a host. Each says what to do next.
 enum Failures {
-    /// - Parameter outcome: what is sure of the work that was asked for, a sentence.
+    /// The ControlMaster does not answer.
+    /// - Parameter outcome: a sentence that says what is known about the work that was asked for.
     static func masterDead(_ host: PolicySnapshot.Host, detail: String, outcome: String = "") -> String {
         let said = detail.isEmpty ? "" : " (\(detail))"
         let down =
             "The SSH session to \"\(host.name)\" is not up\(said). " + (outcome.isEmpty ? "" : outcome + " ")
-        // ssh -M does not replace what lies at the path. Only what a dead master has left there may go.
+        // ssh -M does not replace a file at the path. The user may remove only what a dead master has left there.
         switch MasterSocket.at(host.master.socket) {
         case .absent: return down + bringUp(host)
         case .noDirectory(let directory):
@@ -43,7 +44,7 @@ enum Failures {
         "The user can bring it up with: \(first)\(SSHInvocation.masterCommand(host))"
     }
 
-    /// The master is alive, and the host behind it did not answer.
+    /// The master is alive, and its host did not answer.
     static func hostSilent(_ host: PolicySnapshot.Host) -> String {
         "The ControlMaster of \"\(host.name)\" is up, but the host behind it does not answer: the network may be down or slow, or "
             + "the host stopped. Ask again in a while. If it stays so, the user can end the session with: "
@@ -51,7 +52,7 @@ enum Failures {
             + SSHInvocation.masterCommand(host)
     }
 
-    /// Which limit left no session, and who holds those that there are.
+    /// There was no free session: which limit was met, and what holds the sessions.
     static func noSession(_ host: PolicySnapshot.Host, _ shortage: SessionShortage?) -> String {
         guard let shortage else { return "\"\(host.name)\" had no free session in time" }
         func counted(_ count: Int, _ one: String) -> String? {
@@ -81,7 +82,7 @@ enum Failures {
         }
     }
 
-    /// What to do where there was no session.
+    /// What to do if there was no free session.
     static func wayOut(_ shortage: SessionShortage?) -> String {
         let wait = "Try again when other work there has ended"
         switch shortage?.limit {
@@ -91,13 +92,14 @@ enum Failures {
         }
     }
 
-    /// The confinement names files as they were when the connection began: ssh or the user database may be new since.
+    /// `ssh` cannot run here. The confinement is tied to the files that were there when the connection began, and `ssh` or the
+    /// user database may have been replaced since.
     static func spawn(detail: String) -> String {
         "ssh cannot run here: \(detail). Nothing was run. If ssh or /etc/passwd of this machine has changed since the "
             + "connection to this server began, reconnecting mends it; otherwise ask the user to check ssh_path in the config."
     }
 
-    /// What a login shell runs before anything else.
+    /// Names the start-up files of the login shell, which runs these before anything else.
     static func startupFile(_ host: PolicySnapshot.Host) -> String {
         "a start-up file of the login shell of \(host.master.user) there (~/.bashrc, ~/.zshenv, ~/.tcshrc, config.fish)"
     }
