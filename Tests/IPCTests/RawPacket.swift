@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TestSupport
 import Testing
 
 @testable import IPC
@@ -104,10 +105,16 @@ final class TestPipe {
         try taken(&writer)
     }
 
-    /// Whether every copy of the writing end is closed.
+    /// Whether a copy of the writing end is open.
+    var isOpen: Bool {
+        var byte: UInt8 = 0
+        return read(reader.rawValue, &byte, 1) == -1 && errno == EAGAIN
+    }
+
+    /// Whether every copy of the writing end is closed. Waits for that.
     var isAtEnd: Bool {
         var byte: UInt8 = 0
-        return read(reader.rawValue, &byte, 1) == 0
+        return losesOtherEnd(reader.rawValue) && read(reader.rawValue, &byte, 1) == 0
     }
 }
 

@@ -32,9 +32,9 @@ struct PolicyCorpusTests {
             try files.createDirectory(atPath: path, withIntermediateDirectories: false)
             try files.createDirectory(atPath: path + "/bin", withIntermediateDirectories: false)
             let stub = "#!/bin/sh\nprintf '%s\\n' \"${0##*/}\" >>\(path)/ran\n[ \"$1\" != fetch ]\n"
-            for file in programs.map({ "bin/" + $0 }) + ["run.sh"] {
-                try stub.write(toFile: "\(path)/\(file)", atomically: false, encoding: .utf8)
-                try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(path)/\(file)")
+            let program = try writeProgram("\(path)/run.sh", stub)
+            for name in programs {
+                try files.linkItem(atPath: program, toPath: "\(path)/bin/\(name)")
             }
             for file in ["patch", "a b", "x", "in"] { _ = files.createFile(atPath: "\(path)/\(file)", contents: nil) }
         }

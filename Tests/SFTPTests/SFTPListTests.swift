@@ -13,7 +13,7 @@ struct SFTPListTests {
             ["new\nline", " space ", "a -> b", "-rf", "ünï", "total 0"].map { Array($0.utf8) } + [[0xFF, 0xFE], [1]]
         for name in names {
             let path = scene.path("") + name + [0]
-            close(open(path.map { CChar(bitPattern: $0) }, O_CREAT | O_WRONLY, 0o640))
+            close(open(path.map { CChar(bitPattern: $0) }, O_CREAT | O_WRONLY | O_CLOEXEC, 0o640))
         }
         symlink("to\nsomewhere -> else", "\(scene.directory)/link")
         mkdir("\(scene.directory)/sub", 0o750)

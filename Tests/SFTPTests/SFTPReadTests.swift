@@ -101,7 +101,7 @@ struct SFTPReadTests {
         let scene = SFTPScene()
         let path = "\(scene.directory)/log"
         let lines = (0..<1000).map { "line \($0) " + String(repeating: "y", count: 90) + "\n" }
-        let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         let text = "\n" + lines.joined()
         pwrite(descriptor, text, text.utf8.count, off_t(5_000_000_000))
         close(descriptor)

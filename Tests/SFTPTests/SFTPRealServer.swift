@@ -94,7 +94,7 @@ final class SFTPScene: Sendable {
 
     func make(_ name: String, _ content: String = "", mode: mode_t = 0o644, owner: uid_t? = nil) {
         let path = "\(directory)/\(name)"
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         precondition(descriptor >= 0 && write(descriptor, content, content.utf8.count) == content.utf8.count)
         fchmod(descriptor, mode)
         close(descriptor)
@@ -102,7 +102,7 @@ final class SFTPScene: Sendable {
     }
 
     func content(_ name: String) -> String {
-        let descriptor = open("\(directory)/\(name)", O_RDONLY)
+        let descriptor = open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
         let count = read(descriptor, &bytes, bytes.count)

@@ -14,11 +14,7 @@ struct SSHChannelTests {
         signal(SIGPIPE, SIG_IGN)
         let place = try TemporaryDirectory()
         // In the place of ssh: it lives and reads nothing.
-        let program = "\(place.path)/ssh"
-        let script = "#!/bin/sh\nexec /bin/sleep 100\n"
-        let descriptor = open(program, O_WRONLY | O_CREAT | O_CLOEXEC, 0o700)
-        #expect(write(descriptor, script, script.utf8.count) == script.utf8.count)
-        close(descriptor)
+        let program = try writeProgram(place.file("ssh"), "#!/bin/sh\nexec /bin/sleep 100\n")
         defer { unlink(program) }
         let host = PolicySnapshot.Host(name: "box", socket: "/run/box", user: "u", host: "h")
         let sessions = HostSessions(host: host, sshPath: program, master: MasterSessions(sessions: 2))

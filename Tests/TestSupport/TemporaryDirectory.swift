@@ -39,6 +39,28 @@ package struct TemporaryDirectory: ~Copyable {
         }
         return self.file(name)
     }
+
+}
+
+/// Writes a program, and returns its path. A process of its own writes it: as long as anybody has a file open for writing
+/// it cannot be executed, and what this process has open, a child that another test is starting has as well.
+package func writeProgram(_ path: String, _ text: String) throws -> String {
+    guard succeeds("/bin/sh", "-c", #"printf %s "$1" >"$2" && chmod 755 "$2""#, "sh", text, path) else {
+        throw IPCError.system(call: "sh", errno: 0)
+    }
+    return path
+}
+
+/// Runs a program to its end. Returns whether its exit status is 0.
+@discardableResult
+package func succeeds(_ words: String...) -> Bool {
+    let copies = words.map { strdup($0) } + [nil]
+    defer { for copy in copies { free(copy) } }
+    var pid: pid_t = 0
+    guard posix_spawn(&pid, words[0], nil, nil, copies, nil) == 0 else { return false }
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    return status == 0
 }
 
 /// Whether this process may give files away.
