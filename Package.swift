@@ -97,13 +97,14 @@ let package = Package(
             name: "FakeFileBroker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeFileBroker",
             swiftSettings: settings),
         .testTarget(
-            name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
+            name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox", "TestSupport"],
             swiftSettings: settings),
         .executableTarget(
             name: "GuardBench", dependencies: ["Policy"], path: "Benchmarks/GuardBench", swiftSettings: settings),
         .executableTarget(
             name: "HostileSFTPServer", path: "Tests/HostileSFTPServer", swiftSettings: settings),
-        .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux", "TestSupport"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

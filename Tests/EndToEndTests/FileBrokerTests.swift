@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// The program that opens local files: its life, its place, and what its worker is told of it.

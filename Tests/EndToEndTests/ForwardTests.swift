@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 extension MCPClient {
     /// `ssh_forward_port` to a port of the remote host's own loopback; throws where it fails.
@@ -498,10 +499,9 @@ extension RunningDaemon {
         try first.kill9()
         let programs = try TemporaryDirectory(readableByAll: true)
         defer { programs.remove() }
-        let daemon = programs.file(BuiltBinaries.daemonName)
-        try FileManager.default.copyItem(
-            atPath: "\(BuiltBinaries.folder())/\(BuiltBinaries.daemonName)", toPath: daemon)
-        try programs.write("claude-ssh-worker", Data("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
+        let name = BuiltBinaries.daemonName
+        let daemon = try programs.copyProgram("\(BuiltBinaries.folder())/\(name)", as: name)
+        try programs.writeProgram(BuiltBinaries.workerName, "#!/bin/sh\nexit 1\n")
         var options = RunningDaemon.Options()
         options.binary = daemon
         options.environment["XDG_RUNTIME_DIR"] = first.runtimeDirectory

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// Local files on a file system that does not answer: whoever asks for one is told so, and nobody else waits.

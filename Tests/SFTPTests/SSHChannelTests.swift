@@ -14,8 +14,7 @@ struct SSHChannelTests {
         signal(SIGPIPE, SIG_IGN)
         let place = try TemporaryDirectory()
         // In the place of ssh: it lives and reads nothing.
-        let program = try writeProgram(place.file("ssh"), "#!/bin/sh\nexec /bin/sleep 100\n")
-        defer { unlink(program) }
+        let program = try place.writeProgram("ssh", "#!/bin/sh\nexec /bin/sleep 100\n")
         let host = PolicySnapshot.Host(name: "box", socket: "/run/box", user: "u", host: "h")
         let sessions = HostSessions(host: host, sshPath: program, master: MasterSessions(sessions: 2))
         let ended = Slot<SessionEnd>()

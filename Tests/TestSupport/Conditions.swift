@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 
 // What one test closes, another test may still hold: all of them are one process, and a child that is being started has
 // a copy of every descriptor until it executes its program. Whatever follows from a close therefore comes a moment later,
