@@ -1,12 +1,12 @@
-/// File broker → worker, over their own channel. Each repeats the id of the worker's request.
+/// File broker → worker, over their own channel. Each answer repeats the id of the worker's request.
 public enum FileAnswer: IPCMessage {
     /// A local file, open for reading, and its size in bytes.
     case opened(size: UInt64)
-    /// A new local file, open for writing and without a name until it is committed under this handle.
+    /// A new local file, open for writing. It gets its name when it is committed by this handle.
     case created(handle: UInt32)
     /// The new file has its name.
     case committed
-    /// The request is refused by this rule, or has failed where that is empty, for this reason.
+    /// This rule refused the request or, if `rule` is empty, it failed. The reason is a sentence for the model.
     case refused(rule: String, reason: String)
 
     /// See `MessageSubject`.
@@ -19,7 +19,7 @@ public enum FileAnswer: IPCMessage {
 
     /// Bytes of a rule's name, so that both texts fit a packet.
     private static let maximumRule = 256
-    /// Bytes of a reason: a path, what is wrong, and what to do about it. An error of a tool has at most 8 KiB.
+    /// Bytes of a reason: a path, what is wrong, and what to do next. The whole error of a tool has at most 8 KiB.
     public static let maximumReason = 7168
     /// The size of a file is a number of bytes that off_t can hold.
     private static let maximumSize = UInt64(Int64.max)

@@ -1,15 +1,16 @@
 extension ToWorker {
-    /// Answers to what is said of forwards, and orders to a worker that only cancels forwards.
+    /// Answers to messages about forwards, and orders to a worker that only cancels forwards.
     public enum Forwards: MessageSubject {
-        /// Have the master listen on this port for the forward of this number.
+        /// Ask the master to listen on this port, for the forward of this number.
         case assigned(forward: UInt32, localPort: UInt16)
-        /// The forward is there, since so many seconds after 1970.
+        /// The forward is there, since this time in seconds after 1970.
         case running(forward: UInt32, localPort: UInt16, since: UInt64)
         /// The request is refused or has failed, for this reason.
         case refused(ForwardRefusal)
         /// The forwards that there are.
         case list([ForwardEntry])
-        /// Have the master cancel this forward, and say so: an answer to a worker that serves, an order to one that only cancels.
+        /// Ask the master to cancel this forward, and report. This is an answer to a worker that serves, and an order to one that
+        /// only cancels.
         case close(forward: UInt32, route: ForwardRoute)
         /// The forward has been cancelled: its listener is gone.
         case closed(ForwardEntry)
@@ -68,19 +69,19 @@ extension ToWorker {
 }
 
 extension ToSupervisor {
-    /// What workers do and want to know of forwards.
+    /// Requests and reports about forwards.
     public enum Forwards: MessageSubject {
-        /// A forward by way of this host of the config; `localPort` 0 leaves the choice.
+        /// Asks for a forward through this host of the config. With `localPort` 0 the supervisor chooses the port.
         case request(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16)
-        /// The master has said that it listens for this forward. `masterPID` is 0 where it is not known.
+        /// The master has said that it listens for this forward. `masterPID` is 0 if it is not known.
         case established(forward: UInt32, masterPID: UInt32)
         /// The master does not listen for this forward.
         case failed(forward: UInt32, ForwardFailure)
         /// Asks which forwards there are.
         case list
-        /// End a forward: by its number, or where that is 0 by its local port; of this host where one is named.
+        /// Ends a forward, by its number or, if that is 0, by its local port. If a host is named, it must be that of the forward.
         case cancel(forward: UInt32, localPort: UInt16, host: String)
-        /// The master has been asked to cancel this forward, with what `ssh` said; whether it is gone is not known here.
+        /// The master was asked to cancel this forward, and `ssh` said this. The worker does not know whether the forward is gone.
         case cancelled(forward: UInt32, said: String)
 
         /// See `MessageChoice`.

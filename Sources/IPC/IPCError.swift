@@ -23,7 +23,7 @@ public enum IPCError: Error, Equatable, Sendable {
     /// A system call failed: its name and errno.
     case system(call: StaticString, errno: Int32)
 
-    /// Errors are equal where case and values are. This is written out because `StaticString` is not equatable.
+    /// Compares the cases and their values. This is written out because `StaticString` is not equatable.
     public static func == (left: IPCError, right: IPCError) -> Bool {
         "\(left)" == "\(right)"
     }
