@@ -1,9 +1,9 @@
-/// What one worker can make this process write into the daemon's log: lines about its calls and forwards, and what it says
-/// on its standard error. All of it comes out of one allowance. A line that finds none is left out, and counted in the
-/// next one that does.
+/// The lines in the daemon's log that one worker causes: those about its calls and forwards, and those of its standard error.
+/// They share one allowance. A line for which nothing is left is dropped, and the number of dropped lines is logged later.
 final class LogShare {
-    /// Bytes of the log: at once, and in each second after that.
+    /// How many bytes the worker may cause at once.
     static let burst = 256 << 10
+    /// How many more bytes it may cause in each second.
     static let perSecond = 16 << 10
 
     private let connection: ConnectionTable.ID
@@ -27,7 +27,7 @@ final class LogShare {
         put(now: now) { Log.line(level, message, members: members) }
     }
 
-    /// The worker has ended: logs how many lines were left out since the last count.
+    /// Logs how many lines were dropped since the last count, because the worker has ended.
     func close() {
         guard lost > 0 else { return }
         sink(told)
@@ -40,7 +40,7 @@ final class LogShare {
             ["connection": .number(Int(connection)), "count": .number(lost)])
     }
 
-    /// A line is not even made where there is no room for it.
+    /// Writes a line. If nothing is left for it, the line is not even made.
     private func put(now: Int, _ line: () -> String) {
         guard allowance.hasLeft(now: now) else { return lost += 1 }
         if lost > 0 {
