@@ -4,8 +4,9 @@ public enum FileAnswer: IPCMessage {
     case opened(size: UInt64)
     /// A new local file, open for writing. It gets its name when it is committed by this handle.
     case created(handle: UInt32)
-    /// The new file has its name.
-    case committed
+    /// The new file has its name. This path leads to it: the one that was asked for or, where its directory has moved
+    /// meanwhile, the one that it has now. It is empty where neither was seen to lead there.
+    case committed(path: String)
     /// This rule refused the request or, if `rule` is empty, it failed. The reason is a sentence for the model.
     case refused(rule: String, reason: String)
 
@@ -26,7 +27,7 @@ public enum FileAnswer: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [FileAnswer] = [
-        .opened(size: 0), .created(handle: 0), .committed, .refused(rule: "", reason: ""),
+        .opened(size: 0), .created(handle: 0), .committed(path: ""), .refused(rule: "", reason: ""),
     ]
 
     /// See `MessageChoice`.
@@ -53,7 +54,9 @@ public enum FileAnswer: IPCMessage {
             try fields.field(&rule, limit: Self.maximumRule)
             try fields.field(&reason, limit: Self.maximumReason)
             self = .refused(rule: rule, reason: reason)
-        case .committed: break
+        case .committed(var path):
+            try fields.field(&path, limit: Frame.maximumPath)
+            self = .committed(path: path)
         }
     }
 }

@@ -32,6 +32,8 @@ final class Daemon {
     let files: FileBrokers
     let programs: [String]
     var connections: [ConnectionTable.ID: Connection] = [:]
+    /// For file brokers whose workers have ended.
+    let leftBrokersLog = LogShare(connection: nil, now: Clock.milliseconds())
     /// The worker whose message was taken last. The next turn begins with the one after it.
     var lastHeard: ConnectionTable.ID = 0
     var listening = true
@@ -242,8 +244,7 @@ extension Daemon: FileBrokerHost {
     func log(
         _ id: ConnectionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
     ) {
-        // A broker that speaks after its worker's end has no allowance left, so its line is dropped.
-        guard let connection = connections[id] else { return }
-        connection.log.write(level, message, fields, now: now())
+        // A broker may outlive its worker: at a file system that does not answer, which the log must name.
+        (connections[id]?.log ?? leftBrokersLog).write(level, message, fields, now: now())
     }
 }

@@ -1,17 +1,19 @@
-/// The lines in the daemon's log that one worker causes: those about its calls and forwards, and those of its standard error.
-/// They share one allowance. A line for which nothing is left is dropped, and the number of dropped lines is logged later.
+/// The lines in the daemon's log that one worker causes: those about its calls and forwards, and those that it and its file brokers
+/// write to their standard error; or the lines of all file brokers whose workers have ended. They share one allowance. A line for
+/// which nothing is left is dropped, and the number of dropped lines is logged later.
 final class LogShare {
     /// How many bytes the worker may cause at once.
     static let burst = 256 << 10
     /// How many more bytes it may cause in each second.
     static let perSecond = 16 << 10
 
-    private let connection: ConnectionTable.ID
+    private let connection: ConnectionTable.ID?
     private let sink: (String) -> Void
     private var allowance: Allowance
     private var lost = 0
 
-    init(connection: ConnectionTable.ID, now: Int, sink: @escaping (String) -> Void = LogSink.write) {
+    /// - Parameter connection: the worker's; nil for file brokers whose workers have ended.
+    init(connection: ConnectionTable.ID?, now: Int, sink: @escaping (String) -> Void = LogSink.write) {
         self.connection = connection
         self.sink = sink
         allowance = Allowance(burst: Self.burst, perSecond: Self.perSecond, now: now)
@@ -35,7 +37,12 @@ final class LogShare {
     }
 
     private var told: String {
-        Log.line(
+        guard let connection else {
+            return Log.line(
+                .warning, "log lines lost: file brokers whose workers have ended say too much",
+                ["count": .number(lost)])
+        }
+        return Log.line(
             .warning, "log lines lost: this worker says too much",
             ["connection": .number(Int(connection)), "count": .number(lost)])
     }

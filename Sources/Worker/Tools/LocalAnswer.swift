@@ -6,8 +6,8 @@ public enum LocalAnswer: Sendable {
     case opened(DiskFD, size: UInt64)
     /// A new file to write. It gets its name when its handle is committed.
     case created(DiskFD, handle: UInt32)
-    /// The new file has its name.
-    case committed
+    /// The new file has its name, and this path leads to it. It is empty where no path was seen to lead there.
+    case committed(path: String)
     /// The request was refused by this rule or, if `rule` is empty, failed. The sentence says why, and what to do.
     case refused(String, rule: String)
 
