@@ -8,7 +8,7 @@ swift_release = $(swift_build) -c release --static-swift-stdlib -Xlinker -s
 release       = $(SCRATCH)/release
 venv          = $(SCRATCH)/interop
 python        = scripts/bench $(wildcard scripts/*.py Tests/Interop/*.py)
-shell_scripts = scripts/prepare scripts/demo .ci/run
+shell_scripts = scripts/prepare scripts/end-to-end scripts/demo .ci/run
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-interop lint demo bench install uninstall clean
@@ -28,7 +28,7 @@ test: ## install what is missing, build, run every test: unit, sandbox, end to e
 	$(swift_build) --build-tests
 	# Apart: the end-to-end tests wait on the threads that the others' tasks need.
 	swift test --scratch-path $(SCRATCH) --skip-build --experimental-maximum-parallelization-width 6 --skip EndToEndTests
-	swift test --scratch-path $(SCRATCH) --skip-build --filter EndToEndTests
+	scripts/end-to-end $(SCRATCH)
 
 test-interop: ## install what is missing, build, drive the daemon with the released Python MCP clients, validate all it sends
 	scripts/prepare interop

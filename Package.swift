@@ -62,7 +62,7 @@ let package = Package(
         .target(name: "CRE2", path: "Sources/Worker/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Threads", ["CLinux"]),
-        workerModule("MCP", ["JSON"]),
+        workerModule("MCP", ["IPC", "JSON"]),
         workerModule("SSH", ["CLinux", "Exec", "IPC"]),
         workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
         workerModule("Guard", ["CRE2"]),
@@ -109,13 +109,14 @@ let package = Package(
         .executableTarget(
             name: "FakeGate", dependencies: ["CLinux", "IPC"], path: "Tests/FakeGate", swiftSettings: settings),
         .testTarget(
-            name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
+            name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox", "TestSupport"],
             swiftSettings: settings),
         .executableTarget(
             name: "GuardBench", dependencies: ["Guard"], path: "Benchmarks/GuardBench", swiftSettings: settings),
         .executableTarget(
             name: "HostileSFTPServer", path: "Tests/HostileSFTPServer", swiftSettings: settings),
-        .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux", "TestSupport"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

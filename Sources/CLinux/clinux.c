@@ -139,11 +139,8 @@ int csd_pidfd_send_signal(int pidfd, int signal) {
 int csd_pidfd_reap(int pidfd, int *code, int *status) {
     siginfo_t info;
     memset(&info, 0, sizeof(info));
-    int result;
-    do {
-        result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
-    } while (result < 0 && errno == EINTR);
-    if (result < 0) return -1;
+    // With WNOHANG no signal interrupts it, waitid(2) EINTR.
+    if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) return -1;
     if (info.si_pid == 0) return 0;
     *code = info.si_code;
     *status = info.si_status;

@@ -82,8 +82,7 @@ public struct FileService: ~Copyable {
                 guard let file = service.pending.take(handle) else {
                     throw LocalRefusal(sentence: "There is no such download.")
                 }
-                try local.commit(file)
-                return Answer(message: .committed, descriptor: nil)
+                return Answer(message: .committed(path: try local.commit(file)), descriptor: nil)
             }
         case .abandon(let handle):
             _ = pending.take(handle)

@@ -86,7 +86,9 @@ public struct LocalFiles {
 
     /// Gives the file its name; an existing file is replaced only where that was allowed when it was made, and then in one
     /// step. A file that has become one of the daemon's own since is not replaced.
-    func commit(_ pending: consuming Pending) throws(LocalRefusal) {
+    /// - Returns: a path that leads to the file now: the one that was asked for or, where the directory has moved since, its real
+    ///   one. Empty where neither was seen to lead there.
+    func commit(_ pending: consuming Pending) throws(LocalRefusal) -> String {
         let real = try realPath(pending.directory, pending.path, name: pending.name)
         try rules.judgeOwn(real: real, asked: pending.path)
         try checkTarget(pending.directory, pending.name, pending.path, mayReplace: pending.mayReplace)
@@ -95,7 +97,7 @@ public struct LocalFiles {
             guard link(pending, as: pending.name) else {
                 throw errno == EEXIST ? Self.exists(pending.path) : refusal(pending.path, errno)
             }
-            return
+            return place(of: pending)
         }
         if pending.temporaryName == nil {
             let temporary = Self.temporaryName
@@ -106,6 +108,16 @@ public struct LocalFiles {
             throw refusal(pending.path, errno)
         }
         pending.temporaryName = nil
+        return place(of: pending)
+    }
+
+    private func place(of pending: borrowing Pending) -> String {
+        guard let file = FileIdentity(descriptor: pending.file.rawValue) else { return "" }
+        if FileIdentity(path: pending.path) == file { return pending.path }
+        guard let real = try? realPath(pending.directory, pending.path, name: pending.name),
+            real.utf8.count <= Frame.maximumPath, FileIdentity(path: real) == file
+        else { return "" }
+        return real
     }
 
     private static var temporaryName: String { ".claude-ssh-\(UInt64.random(in: .min ... .max)).part" }

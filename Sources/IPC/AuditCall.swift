@@ -1,13 +1,13 @@
-/// What a call is about. A worker says it before it does anything of the call.
+/// What a call asks for. A worker sends this before it does anything for the call.
 public struct AuditCall: Equatable, Sendable {
-    /// One argument.
+    /// One argument of the call.
     public struct Field: Equatable, Sendable {
-        /// Which one.
+        /// Which argument it is.
         public private(set) var key: AuditKey
         /// Its text, at most `limit(key)` bytes.
         public private(set) var text: String
 
-        /// An argument; a longer text is cut, and says so.
+        /// An argument. A longer text is cut, with a mark that says so.
         public init(_ key: AuditKey, _ text: String) {
             self.key = key
             self.text = AuditCall.cut(text, to: Self.limit(key))
@@ -23,21 +23,21 @@ public struct AuditCall: Equatable, Sendable {
         }
     }
 
-    /// Bytes of one argument's text.
+    /// How many bytes the text of an argument may have.
     public static let maximumText = 4096
-    /// Bytes of the names of tool, host and variables.
+    /// How many bytes the names of the tool, the host and variables may have.
     public static let maximumName = 100
-    /// Arguments of one call.
+    /// How many arguments a call may have.
     public static let maximumFields: UInt8 = 40
 
     /// The tool's name.
     public private(set) var tool: String
     /// The host's name in the config, as the call resolves it; empty for a tool without one.
     public private(set) var host: String
-    /// What the call names. Only variables may come more than once.
+    /// The arguments. Only variables may come more than once.
     public private(set) var fields: [Field]
 
-    /// A call; what is longer than its bound is cut.
+    /// A call. Texts that are too long are cut.
     public init(tool: String, host: String, fields: [Field]) {
         self.tool = Self.cut(tool, to: Self.maximumName)
         self.host = Self.cut(host, to: Self.maximumName)

@@ -13,7 +13,7 @@ public enum AuditKey: String, CaseIterable, MessageChoice {
 
     /// See `MessageChoice`.
     public static var kinds: [AuditKey] { allCases }
-    /// Its place among all keys.
+    /// The place of this key among all keys.
     public var number: UInt8 { UInt8(clamping: Self.allCases.firstIndex(of: self) ?? 0) }
     /// It has no fields.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {}

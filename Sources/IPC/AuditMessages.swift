@@ -1,7 +1,7 @@
 extension ToWorker {
-    /// Answers to what is said of calls.
+    /// Answers to messages about calls.
     public enum Audit: MessageSubject {
-        /// The supervisor knows that the call of this id begins.
+        /// The supervisor has noted that the call of this id begins.
         case begun
 
         /// See `MessageChoice`.
@@ -27,11 +27,11 @@ extension ToWorker {
 }
 
 extension ToSupervisor {
-    /// What calls there are, for the audit log.
+    /// Messages about calls, for the audit log.
     public enum Audit: MessageSubject {
-        /// A call begins, under this request id; nothing of it is done before the answer.
+        /// A call with this request id begins. Nothing is done for it before the answer.
         case begin(AuditCall)
-        /// The call that began under this request id has ended.
+        /// The call with this request id has ended.
         case end(AuditOutcome)
 
         /// See `MessageChoice`.

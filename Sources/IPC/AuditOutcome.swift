@@ -1,19 +1,19 @@
-/// How a call went.
+/// How a call ended.
 public struct AuditOutcome: Equatable, Sendable {
-    /// What its end was.
+    /// The kinds of ends.
     public enum Ending: UInt8, CaseIterable, MessageChoice {
         case ok, error, timeout, cancelled
     }
 
     /// The rule that refused the call; empty for one that was allowed. At most `AuditCall.maximumName` bytes.
     public private(set) var rule: String
-    /// What its end was.
+    /// The kind of its end.
     public private(set) var ending: Ending
-    /// The exit status of its command.
+    /// The exit status of its command; nil if there is none.
     public private(set) var exitCode: Int32?
-    /// Bytes of content that went to the host.
+    /// How many bytes of content were sent to the host.
     public private(set) var bytesIn: UInt64
-    /// Bytes of content that came from the host.
+    /// How many bytes of content came from the host.
     public private(set) var bytesOut: UInt64
 
     /// An outcome.

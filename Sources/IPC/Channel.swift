@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// One end of a SOCK_SEQPACKET pair between two of the processes, unix(7). One message a packet.
+/// One end of a SOCK_SEQPACKET pair between two of the processes, unix(7). Each packet is one message.
 public struct Channel: ~Copyable, Sendable {
     private let socket: OwnedFD
 
@@ -31,29 +31,29 @@ public struct Channel: ~Copyable, Sendable {
         return ends
     }
 
-    /// From here on this end does not block, fcntl(2).
+    /// Makes this end non-blocking, fcntl(2).
     public func setNonBlocking() throws(IPCError) { try socket.setNonBlocking() }
 
-    /// Takes no descriptor from the other side, whatever it sends: to close one may mean to wait for its file system. Where
-    /// the kernel knows how (`SO_PASSRIGHTS`, Linux 6.16) the other side's sending fails; elsewhere `receive` drops it.
+    /// Refuses descriptors that the other side sends, because closing one may mean waiting for its file system. From Linux 6.16
+    /// on (`SO_PASSRIGHTS`) the sending fails. On older kernels `receive` drops the descriptor.
     public func refuseDescriptors() {
         csd_refuse_descriptors(socket.rawValue)
     }
 
-    /// Takes no message any more, shutdown(2).
+    /// Receives no more messages, shutdown(2).
     public func refuseMessages() {
         shutdown(socket.rawValue, Int32(SHUT_RD))
     }
 
-    /// Ends the conversation: what the other side has sent is still received, and then comes the end, also where its
-    /// descriptor lives on in another process that goes on writing. shutdown(2).
+    /// Ends the conversation, shutdown(2). Messages that were sent before can still be received. Then comes the end, even if
+    /// another process still has the other end.
     public func shutDown() {
         shutdown(socket.rawValue, Int32(SHUT_RDWR))
     }
 
-    /// Sends one message. A full buffer on a non-blocking end is an error: the other side has stopped reading.
-    /// - Throws: `.missingDescriptor`/`.surplusDescriptor` where `descriptor` does not fit the message,
-    ///   `.closed` where the other side has gone.
+    /// Sends one message. On a non-blocking end a full buffer is an error.
+    /// - Throws: `.missingDescriptor` or `.surplusDescriptor` if `descriptor` does not fit the message, `.closed` if the other
+    ///   side has gone, `.system` with EAGAIN if the buffer is full.
     public func send(
         _ message: some IPCMessage, requestID: UInt32 = 0, descriptor: borrowing OwnedFD? = nil
     ) throws(IPCError) {
@@ -63,7 +63,7 @@ public struct Channel: ~Copyable, Sendable {
         }
     }
 
-    /// Sends one message with these descriptors, which stay the caller's; else as `send` with one.
+    /// Sends one message with these descriptors, which the caller keeps. It throws like `send` with one descriptor.
     public func send(
         _ message: some IPCMessage, requestID: UInt32, descriptors: borrowing PassedDescriptors
     ) throws(IPCError) {
@@ -81,10 +81,10 @@ public struct Channel: ~Copyable, Sendable {
         throw .system(call: "sendmsg", errno: errno)
     }
 
-    /// Receives one message; nil where none is waiting on a non-blocking end.
-    /// - Throws: `.closed` at the end, anything else for a packet that this side would not have sent.
+    /// Receives one message; nil if none is waiting on a non-blocking end.
+    /// - Throws: `.closed` at the end of the conversation, and another error for a packet that an honest process does not send.
     public func receive<Message: IPCMessage>(_: Message.Type) throws(IPCError) -> Incoming<Message>? {
-        // There is room for one byte more than allowed, so that a packet which is too long is seen and not cut.
+        // There is room for one byte too many, so that a packet which is too long is noticed and not cut.
         var packet = [UInt8](repeating: 0, count: Frame.maximumSize + 1)
         var numbers = [Int32](repeating: -1, count: Int(CSD_RECEIVED_DESCRIPTORS))
         var received = 0

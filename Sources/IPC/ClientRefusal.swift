@@ -1,11 +1,11 @@
-/// Why a client is not served. The worker puts it into words.
+/// Why a client is not served. The worker makes the sentence.
 public enum ClientRefusal: MessageChoice {
-    /// Another client, the process of this number, has had the place of this socket for so many seconds, and this one has waited
-    /// as long as it may.
+    /// Another client, the process `pid`, has had the place of this socket for `seconds`. This client has waited for `waited`
+    /// seconds, which is as long as it may.
     case occupied(socket: String, pid: UInt32, seconds: UInt32, waited: UInt32)
-    /// There was no place in time, although nobody has it now.
+    /// The client got no place in time, although nobody has the place now.
     case noPlace
-    /// Its worker failed before it was ready.
+    /// The client's worker failed before it was ready.
     case noWorker(ProgramFailure)
 
     /// Bytes of a socket's path.

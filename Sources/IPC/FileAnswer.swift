@@ -1,12 +1,13 @@
-/// File broker → worker, over their own channel. Each repeats the id of the worker's request.
+/// File broker → worker, over their own channel. Each answer repeats the id of the worker's request.
 public enum FileAnswer: IPCMessage {
     /// A local file, open for reading, and its size in bytes.
     case opened(size: UInt64)
-    /// A new local file, open for writing and without a name until it is committed under this handle.
+    /// A new local file, open for writing. It gets its name when it is committed by this handle.
     case created(handle: UInt32)
-    /// The new file has its name.
-    case committed
-    /// The request is refused by this rule, or has failed where that is empty, for this reason.
+    /// The new file has its name. This path leads to it: the one that was asked for or, where its directory has moved
+    /// meanwhile, the one that it has now. It is empty where neither was seen to lead there.
+    case committed(path: String)
+    /// This rule refused the request or, if `rule` is empty, it failed. The reason is a sentence for the model.
     case refused(rule: String, reason: String)
 
     /// See `MessageSubject`.
@@ -19,14 +20,14 @@ public enum FileAnswer: IPCMessage {
 
     /// Bytes of a rule's name, so that both texts fit a packet.
     private static let maximumRule = 256
-    /// Bytes of a reason: a path, what is wrong, and what to do about it. An error of a tool has at most 8 KiB.
+    /// Bytes of a reason: a path, what is wrong, and what to do next. The whole error of a tool has at most 8 KiB.
     public static let maximumReason = 7168
     /// The size of a file is a number of bytes that off_t can hold.
     private static let maximumSize = UInt64(Int64.max)
 
     /// See `MessageChoice`.
     public static let kinds: [FileAnswer] = [
-        .opened(size: 0), .created(handle: 0), .committed, .refused(rule: "", reason: ""),
+        .opened(size: 0), .created(handle: 0), .committed(path: ""), .refused(rule: "", reason: ""),
     ]
 
     /// See `MessageChoice`.
@@ -53,7 +54,9 @@ public enum FileAnswer: IPCMessage {
             try fields.field(&rule, limit: Self.maximumRule)
             try fields.field(&reason, limit: Self.maximumReason)
             self = .refused(rule: rule, reason: reason)
-        case .committed: break
+        case .committed(var path):
+            try fields.field(&path, limit: Frame.maximumPath)
+            self = .committed(path: path)
         }
     }
 }

@@ -1,23 +1,23 @@
-/// Which local files transfers may touch, taken from the config by the supervisor, for a file broker. Paths are as they are
-/// written: the supervisor looks at none of them.
+/// Which local files transfers may touch. The supervisor makes it from the config, for a file broker. The paths are as the config
+/// has them, because the supervisor does not look at files.
 public struct FilePolicy: Codable, Equatable, Sendable {
     /// A file that the daemon itself needs. No transfer may touch it.
     public struct Own: Codable, Equatable, Sendable {
-        /// What lies beside it and belongs to it.
+        /// Which files in the same directory belong to the file.
         public enum Beside: String, Codable, Sendable {
-            /// What has a dot and more behind the name: a lock, a temporary file, a copy that was set aside.
+            /// Those whose names go on with a dot: a lock, a temporary file, a copy that was set aside.
             case dotted
-            /// What has anything behind the name: what a rotation leaves.
+            /// Those whose names go on in any way, such as the files that a log rotation leaves.
             case any
         }
 
-        /// Absolute path.
+        /// The absolute path.
         public var path: String
-        /// What it is, for a sentence: "the daemon's config".
+        /// The words for it in a sentence, such as "the daemon's config".
         public var what: String
-        /// What belongs to it.
+        /// Which files in the same directory belong to it.
         public var beside: Beside
-        /// A socket, which is no local file under any name.
+        /// Whether it is a socket, which is never opened as a local file.
         public var isSocket: Bool
 
         /// A file or socket of the daemon.
@@ -29,20 +29,20 @@ public struct FilePolicy: Codable, Equatable, Sendable {
         }
     }
 
-    /// Absolute directories or files, `local_roots`. Where it is nil, all is open that is not hidden, protected or the
-    /// system's, and nothing to root.
+    /// The absolute directories or files of `local_roots`. If it is nil, all files are open that are not hidden, not protected and
+    /// not the system's; to a daemon of root, none are.
     public var roots: [String]?
     /// The user's home directory.
     public var home: String?
-    /// Of the user: PATH and the XDG directories.
+    /// The environment variables of the user that matter: PATH and the XDG directories.
     public var environment: [String: String]
-    /// What the daemon lives on.
+    /// The daemon's own files and sockets.
     public var own: [Own]
-    /// Files that exist may be replaced.
+    /// Whether downloads may replace files.
     public var allowOverwrite: Bool
-    /// Refuse to serve where the kernel has no Landlock.
+    /// Whether the broker refuses to work if the kernel has no Landlock.
     public var requireLandlock: Bool
-    /// Indexes of roots that did not answer when they were last looked at, and are left out.
+    /// The indexes of roots that are left out, because they did not answer when a broker last looked at them.
     public var leftOut: [Int] = []
 
     /// A policy with nothing left out.
@@ -58,13 +58,14 @@ public struct FilePolicy: Codable, Equatable, Sendable {
         self.requireLandlock = requireLandlock
     }
 
-    /// The variables of the environment that say where programs and settings lie.
+    /// The environment variables that say where programs and settings are.
     public static let variables = [
         "PATH", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
         "XDG_STATE_HOME", "XDG_CACHE_HOME",
     ]
 
-    /// What a broker looks at before it is ready, in this order: each root, each path of the daemon's own, the home directory.
+    /// The path that a broker looks at before it is ready, by its number. First come the roots, then the daemon's own files, then
+    /// the home directory.
     public func place(_ index: UInt32) -> String? {
         let index = Int(index)
         let roots = roots ?? []
@@ -73,7 +74,7 @@ public struct FilePolicy: Codable, Equatable, Sendable {
         return index == homePlace ? home ?? "/" : nil
     }
 
-    /// The place of the home directory.
+    /// The number of the home directory.
     public var homePlace: Int { (roots?.count ?? 0) + own.count }
 
     /// Largest policy that a broker reads, in bytes.
@@ -84,7 +85,7 @@ public struct FilePolicy: Codable, Equatable, Sendable {
         try SealedJSON.memory(of: self, name: "file-policy", limit: Self.maximumSize)
     }
 
-    /// Reads a policy that `sealed()` wrote; an unsealed descriptor is refused.
+    /// Reads a policy that `sealed()` wrote. A descriptor that is not sealed is refused.
     public init(sealed memory: borrowing OwnedFD) throws(IPCError) {
         self = try SealedJSON.value(Self.self, in: memory, limit: Self.maximumSize)
     }

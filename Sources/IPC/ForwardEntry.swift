@@ -1,16 +1,16 @@
-/// A forward as the supervisor lists it.
+/// A forward in the supervisor's list.
 public struct ForwardEntry: Equatable, Sendable {
-    /// Its number, `forward_id`.
+    /// The number, `forward_id`.
     public var forward: UInt32
     /// The host's name in the config.
     public var host: String
     /// The port on 127.0.0.1.
     public var localPort: UInt16
-    /// Host name or address on the remote side.
+    /// The target's name or address, seen from the host.
     public var remoteHost: String
-    /// The port there.
+    /// The target's port.
     public var remotePort: UInt16
-    /// When it was made, seconds since 1970.
+    /// When it was made, in seconds since 1970.
     public var since: UInt64
     /// What is wrong with it; nil while its listener is there.
     public var trouble: ForwardTrouble?
@@ -29,7 +29,7 @@ public struct ForwardEntry: Equatable, Sendable {
         self.trouble = trouble
     }
 
-    /// Entries in one message: all of them fit into one packet.
+    /// How many entries one message may have. They fit into one packet.
     public static let maximumCount: UInt8 = 64
 
     mutating func walk(_ fields: inout MessageFields) throws(IPCError) {

@@ -1,7 +1,7 @@
 extension ToWorker {
     /// Answers to what is asked of forwards.
     public enum Forwards: MessageSubject {
-        /// The forward is there, since so many seconds after 1970.
+        /// The forward is there, since this time in seconds after 1970.
         case running(forward: UInt32, localPort: UInt16, since: UInt64)
         /// The request is refused or has failed, for this reason.
         case refused(ForwardRefusal)
@@ -56,11 +56,11 @@ extension ToSupervisor {
     /// What workers want of forwards. What becomes of one is not theirs to say: a gate sees the master's answer, and the supervisor
     /// who listens.
     public enum Forwards: MessageSubject {
-        /// A forward by way of this host of the config; `localPort` 0 leaves the choice.
+        /// Asks for a forward through this host of the config. With `localPort` 0 the supervisor chooses the port.
         case request(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16)
         /// Asks which forwards there are.
         case list
-        /// End a forward: by its number, or where that is 0 by its local port; of this host where one is named.
+        /// Ends a forward, by its number or, if that is 0, by its local port. If a host is named, it must be that of the forward.
         case cancel(forward: UInt32, localPort: UInt16, host: String)
 
         /// See `MessageChoice`.

@@ -1,16 +1,16 @@
-/// Why a request about a forward is refused, or has failed. The worker puts it into words.
+/// Why a request about a forward is refused or has failed. The worker makes the sentence.
 public enum ForwardRefusal: MessageChoice {
     /// The daemon stops.
     case stopping
-    /// The host is none of the config's, or may not carry forwards.
+    /// The config does not have the host, or does not allow forwards through it.
     case notAllowed(host: String)
-    /// Where the forward is to lead is no host and port.
+    /// The target is no host and port.
     case noTarget
     /// There are `ForwardEntry.maximumCount` already.
     case tooMany
-    /// The port is that of another forward.
+    /// Another forward has the port.
     case portOfForward(localPort: UInt16, forward: UInt32)
-    /// The port is another program's.
+    /// Another program has the port.
     case portTaken(localPort: UInt16)
     /// No port could be found.
     case noPort
@@ -20,19 +20,20 @@ public enum ForwardRefusal: MessageChoice {
     case notWritten(path: String, errno: UInt32)
     /// The forward could not be written down, because others may write into this directory.
     case notWrittenAmongOthers(directory: String)
-    /// The host may carry forwards no more; this one is closed again.
+    /// The host may no longer carry forwards. This forward is closed again.
     case allowedNoMore(host: String)
-    /// The master was said to listen, and does not.
+    /// The worker reported that the master listens, but it does not.
     case notListening(host: String, localPort: UInt16)
-    /// The master could not listen on this port, which the request had named or not.
+    /// The master could not listen on this port. The request may have named it, or the supervisor chosen it.
     case notOpened(host: String, localPort: UInt16, wasNamed: Bool)
     /// No master has heard of it.
     case masterDown(host: String, MasterDown)
-    /// The master did not answer in time; what it opens yet is closed again.
+    /// The master did not answer in time. If it still opens the port, that is closed again.
     case masterSilent(host: String)
-    /// There is no such forward: by its number, or where that is 0 by its local port; of this host where one is named.
+    /// There is no forward with this number or, if that is 0, with this local port, or it belongs to another host than the one
+    /// that is named.
     case noSuchForward(forward: UInt32, localPort: UInt16, host: String)
-    /// The forward is just being made or closed.
+    /// The forward is being made or closed now.
     case busy(forward: UInt32)
     /// The master has not cancelled it: this came of it.
     case stillOpen(forward: UInt32, ForwardOutcome, route: ForwardRoute)

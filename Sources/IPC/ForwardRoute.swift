@@ -1,12 +1,12 @@
-/// One local forward of a ControlMaster: whose it is, where it listens and where it leads.
+/// Where one local forward of a ControlMaster listens, and where it leads.
 public struct ForwardRoute: Codable, Equatable, Sendable {
-    /// Who listens.
+    /// The master that listens.
     public var master: Master
     /// The port on 127.0.0.1.
     public var localPort: UInt16
-    /// Host name or address, resolved on the remote host; IPv6 without brackets.
+    /// The target's name or address, which the remote host resolves; IPv6 without brackets.
     public var remoteHost: String
-    /// The port there.
+    /// The target's port.
     public var remotePort: UInt16
 
     /// A route.
@@ -17,13 +17,13 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
         self.remotePort = remotePort
     }
 
-    /// The argument of `-L`, ssh(1). With its address written out it binds 127.0.0.1 whatever `GatewayPorts` says.
+    /// The argument of `-L`, ssh(1). It names 127.0.0.1, so that the master listens there whatever `GatewayPorts` says.
     public var specification: String {
         let host = remoteHost.contains(":") ? "[\(remoteHost)]" : remoteHost
         return "127.0.0.1:\(localPort):\(host):\(remotePort)"
     }
 
-    /// What a person types to have the master release it.
+    /// The command line with which a person has the master cancel the forward.
     public var cancelCommand: String {
         "ssh -O cancel -S \(ShellWord.quoted(master.controlPath)) -L \(ShellWord.quoted(specification)) "
             + ShellWord.quoted(master.destination)
@@ -42,7 +42,7 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
         case localPort, remoteHost, remotePort
     }
 
-    /// The members of the master stand beside the others.
+    /// Reads the members of the master from the same object as the others.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         master = try Master(from: decoder)
@@ -51,7 +51,7 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
         remotePort = try values.decode(UInt16.self, forKey: .remotePort)
     }
 
-    /// As `init(from:)` has it.
+    /// Writes what `init(from:)` reads.
     public func encode(to encoder: any Encoder) throws {
         try master.encode(to: encoder)
         var values = encoder.container(keyedBy: CodingKeys.self)

@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Names of hosts behind a forward, and the entries of `forward_allowlist`.
+/// An entry of `forward_allowlist`.
 public struct ForwardRule: Equatable, Sendable {
-    /// Lower-cased, without brackets; `*` for any.
+    /// The host in lower case, without brackets; `*` for any.
     public let host: String
-    /// nil for any.
+    /// The port; nil for any.
     public let port: UInt16?
 
-    /// Reads `db.internal:5432`, `*:443`, `db.internal:*` or `[::1]:80`; nil for anything else.
+    /// Reads an entry such as `db.internal:5432`, `*:443`, `db.internal:*` or `[::1]:80`; nil for anything else.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let name = String(text[..<colon])
@@ -20,8 +20,8 @@ public struct ForwardRule: Equatable, Sendable {
         port = UInt16(number)
     }
 
-    /// Whether a text can be a host name or an address, IPv6 without brackets: what reaches a command line of `ssh`.
-    /// Bounded, and without spaces, slashes, brackets, `@` and a leading `-`. RFC 1123 section 2.1, and underscores.
+    /// Whether a text is a host name or an address, IPv6 without brackets, that may stand in a command line of `ssh`. It must be
+    /// short, and have no spaces, slashes, brackets, `@` and no leading `-`. RFC 1123 section 2.1, and underscores.
     public static func isHost(_ text: String) -> Bool {
         let bytes = text.utf8
         guard (1...253).contains(bytes.count), bytes.first != UInt8(ascii: "-"), !bytes.contains(0) else {

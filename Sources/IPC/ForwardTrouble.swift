@@ -1,4 +1,4 @@
-/// What is wrong with a forward. The worker puts it into words.
+/// What is wrong with a forward.
 public enum ForwardTrouble: UInt8, CaseIterable, MessageChoice {
     /// A worker without a client has its master cancel it.
     case closing = 1
@@ -6,18 +6,18 @@ public enum ForwardTrouble: UInt8, CaseIterable, MessageChoice {
     case notListening
     /// Another process listens on its port.
     case otherListener
-    /// The master did not answer in time: the port may be opened yet, and is closed then.
+    /// The master did not answer in time. If it still opens the port, that is closed again.
     case masterSilent
     /// The master could not listen on its port.
     case notOpened
     /// The master is not up.
     case masterDead
-    /// It could not be written down.
+    /// The forward could not be written down.
     case notWritten
-    /// Its master was asked to cancel it, and did not.
+    /// The master was asked to cancel the forward, and did not.
     case notCancelled
 
-    /// What is wrong with the forward of this host and port, as a clause: one wording for the log and for clients.
+    /// What is wrong with the forward of this host and port, as a clause for the log and for clients.
     public func clause(host: String, localPort: UInt16) -> String {
         switch self {
         case .closing: "it is being closed"

@@ -1,18 +1,18 @@
-/// File broker → supervisor: numbers only, no text, and never a descriptor.
+/// File broker → supervisor. The messages have numbers only: no text, and never a descriptor.
 public enum FromFileBroker: IPCMessage {
-    /// Sent before it is ready: it looks now at this place of its policy, see `FilePolicy.place(_:)`. The file system there may
-    /// not answer.
+    /// The broker is not ready yet, and looks now at this place of its policy, see `FilePolicy.place(_:)`. The file system there
+    /// may not answer.
     case looking(place: UInt32)
-    /// The broker is confined and about to read its first request. `landlockABI` is 0 where the kernel has none.
+    /// The broker is confined, and will read its first request. `landlockABI` is 0 if the kernel has no Landlock.
     case ready(landlockABI: UInt8)
-    /// The worker has the answer to the request of this id: it was done.
+    /// The request of this id was done, and the worker has the answer.
     case done
-    /// The worker has the answer to the request of this id: it was refused, or failed.
+    /// The request of this id was refused or has failed, and the worker has the answer.
     case refused
-    /// Nothing was done for the request of this id: this root is not what it was when the broker was confined. Another broker can
-    /// see to it.
+    /// Nothing was done for the request of this id, because this root has changed since the broker was confined. A new broker can
+    /// do the request.
     case rootChanged(root: UInt32)
-    /// The answer to the request of this id could not be given to the worker, for this reason. A new file is dropped.
+    /// The answer to the request of this id could not be sent to the worker, with this errno. A new file is dropped.
     case undelivered(errno: UInt32)
 
     /// See `MessageSubject`.

@@ -35,7 +35,7 @@ public enum IPCError: Error, Equatable, Sendable {
         }
     }
 
-    /// Errors are equal where case and values are. This is written out because `StaticString` is not equatable.
+    /// Compares the cases and their values. This is written out because `StaticString` is not equatable.
     public static func == (left: IPCError, right: IPCError) -> Bool {
         "\(left)" == "\(right)"
     }

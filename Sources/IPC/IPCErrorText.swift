@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// In words: these errors end up in the daemon's log and in answers to clients.
+/// The words for errors, which are for the daemon's log and for clients.
 extension IPCError: CustomStringConvertible {
-    /// What happened, without a full stop. Values of its case are in it, so that errors differ where their texts do.
+    /// What happened, without a full stop. It has all values of the case, so that two different errors have different texts.
     public var description: String {
         switch self {
         case .closed: "the other side closed the channel"

@@ -1,11 +1,11 @@
 /// The messages of one direction, by subject.
 public protocol IPCMessage: MessageSubject {
-    /// The most descriptors that a message of this direction carries. Where that is 0, none is taken from the other side.
+    /// The most descriptors that a message of this direction carries. If it is 0, none is taken from the other side.
     static var maximumDescriptors: Int { get }
 }
 
 extension IPCMessage {
-    /// In most directions some message carries one.
+    /// 1, because in most directions some message carries one.
     public static var maximumDescriptors: Int { 1 }
 
     /// The packet for this message.
@@ -16,7 +16,7 @@ extension IPCMessage {
         return fields.bytes
     }
 
-    /// Reads a packet, all of it. Throws on anything that `encoded` would not have written.
+    /// Reads a whole packet. It throws if `encoded` would not have written the same.
     public static func decode(_ packet: ArraySlice<UInt8>) throws(IPCError) -> (message: Self, requestID: UInt32) {
         var fields = try MessageFields(reading: packet)
         var requestID: UInt32 = 0

@@ -2,8 +2,8 @@
 public struct Incoming<Message: IPCMessage>: ~Copyable {
     /// The message.
     public let message: Message
-    /// The sender's number for it; an answer repeats it.
+    /// The sender's number for the message, which the answer repeats.
     public let requestID: UInt32
-    /// Exactly as many as `message.descriptorCount` says.
+    /// The descriptors, exactly as many as `message.descriptorCount` says.
     public var descriptors: PassedDescriptors
 }

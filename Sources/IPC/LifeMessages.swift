@@ -7,9 +7,9 @@ extension ToWorker {
         case drain(milliseconds: UInt32)
         /// A new policy snapshot, for every call that starts from now on.
         case policy
-        /// To a worker whose client has spoken late: it has the place, serve it.
+        /// To a worker whose client spoke late: the client has the place now. Serve it.
         case proceed
-        /// To the same worker: its client got no place in time. Answer its first request with this error, then end.
+        /// To such a worker: the client got no place in time. Answer its first request with this error, then end.
         case refuseClient(ClientRefusal)
 
         /// See `MessageChoice`.
@@ -55,18 +55,18 @@ extension ToWorker {
 }
 
 extension ToSupervisor {
-    /// How a worker and its client are.
+    /// Reports on a worker and its client.
     public enum Life: MessageSubject {
-        /// The worker is confined and about to read its first client byte. `landlockABI` is 0 where the kernel has none.
+        /// The worker is confined, and will read the client's first byte. `landlockABI` is 0 if the kernel has no Landlock.
         case ready(landlockABI: UInt8)
-        /// What the client has sent so far holds no whole request: it gives its place to one that waits. Only the first word
-        /// after `ready` may be this.
+        /// The client has sent bytes, but no whole request, and gives its place to another one that waits. This can only be the
+        /// first message after `ready`.
         case clientUnheard
-        /// The client of a worker that has said `clientUnheard` has sent a request; nothing of it is done before the answer.
+        /// After `clientUnheard`: the client has sent a request now. Nothing is done for it before the answer.
         case clientSpeaks
-        /// The client has gone; the worker only stops what still runs remotely, and needs its place no more.
+        /// The client has gone and its place is free. The worker only stops what still runs on hosts.
         case clientGone
-        /// The worker ended the conversation itself, for this reason; what still runs remotely is being stopped.
+        /// The worker ended the conversation itself, for this reason, and stops what still runs on hosts.
         case clientDropped(reason: String)
 
         /// See `MessageChoice`.

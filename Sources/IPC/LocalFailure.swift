@@ -1,41 +1,41 @@
-/// Why the supervisor itself says no to a worker's request for a local file. What a broker says goes to the worker directly.
+/// Why the supervisor itself refuses a worker's request for a local file. A broker sends its answers to the worker directly.
 public enum LocalFailure: MessageChoice {
     /// `capabilities.file_write` is off for every host.
     case closed
     /// The client has gone.
     case clientGone
-    /// So many requests wait that no more is taken.
+    /// Too many requests are waiting.
     case tooMany
-    /// So many downloads of this connection are under way.
+    /// This many downloads of this connection are under way, and no more are allowed.
     case downloads(UInt32)
     /// No download has this handle.
     case noSuchDownload
-    /// The file system of this path did not answer in time; nothing was done.
+    /// The file system of this path did not answer in time. Nothing was done.
     case silent(path: String)
-    /// The request stood behind others that got no answer, and its time is over; nothing was done.
+    /// The request waited too long behind others that got no answer. Nothing was done.
     case waited
-    /// The file was to get its name at this path when its file system did not answer: whether it has it is not known.
+    /// The file system did not answer when the file was to get its name at this path. It is not known whether it has the name.
     case commitUnknown(path: String)
-    /// The same, where the broker failed in this way.
+    /// The same, because the broker failed in this way.
     case commitUnknownAfter(ProgramFailure, path: String)
-    /// The file for this path is lost, because the broker that held it was killed at another path.
+    /// The file for this path is lost, because its broker was killed when it hung at the path `silent`.
     case lost(path: String, silent: String)
-    /// The file for this path is lost, because the broker that held it failed in this way.
+    /// The file for this path is lost, because its broker failed in this way.
     case lostAfter(ProgramFailure, path: String)
-    /// The broker failed in this way while it was at the request; nothing was opened or kept.
+    /// The broker failed in this way during the request. Nothing was opened or kept.
     case ended(ProgramFailure)
     /// No broker can be started.
     case unavailable(ProgramFailure)
-    /// So many brokers that were killed still wait for their file systems that no other one is started.
+    /// This many killed brokers of this connection still hang at file systems, so that no other one is started.
     case stuck(UInt32)
     /// The root of this path changes all the time.
     case unsteady(path: String)
-    /// A broker could not hand its answer over, for this reason; nothing was opened or kept.
+    /// A broker could not send its answer, with this errno. Nothing was opened or kept.
     case undelivered(errno: UInt32)
-    /// So many workers and brokers of before have not ended that no broker is started.
+    /// This many workers and brokers of earlier connections have not ended, so that no broker is started.
     case leaving(UInt32)
 
-    /// Bytes of a path: of a request, or of the policy.
+    /// How many bytes a path may have. It comes from a request or from the policy.
     private static let maximumPath = 8192
 
     /// See `MessageChoice`.

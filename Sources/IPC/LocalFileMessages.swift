@@ -1,14 +1,15 @@
 extension ToWorker {
-    /// What becomes of requests for local files.
+    /// Answers to requests for local files, and messages about file brokers.
     public enum Files: MessageSubject {
-        /// A file broker of this number works for this worker from now on; its answers come out of this channel.
+        /// A file broker with this number works for this worker from now on. Its answers come over the channel that this message
+        /// carries.
         case broker(UInt32)
-        /// The answer to the request of this id is in the channel of this broker. `handle` is that of a new file, else 0: whoever
-        /// does not get the file, or does not want it any more, abandons it by that.
+        /// The answer to the request of this id is in the channel of this broker. `handle` is that of a new file, else 0. If the
+        /// worker does not get the file, or no longer wants it, it abandons the handle.
         case answered(broker: UInt32, handle: UInt32)
-        /// The request of this id is refused, or has failed.
+        /// The request of this id is refused or has failed.
         case failed(LocalFailure)
-        /// The broker of this number answers no more.
+        /// The broker with this number sends no more answers.
         case brokerEnded(UInt32)
 
         /// See `MessageSubject`.
@@ -58,9 +59,9 @@ extension ToWorker {
 extension ToSupervisor {
     /// Requests for local files.
     public enum Files: MessageSubject {
-        /// Open this local file for reading: the source of an upload. An absolute path.
+        /// Open the local file at this absolute path for reading, as the source of an upload.
         case open(path: String)
-        /// Make a new local file: the target of a download. An absolute path.
+        /// Make a new local file for this absolute path, as the target of a download.
         case create(path: String)
         /// Give the new file of this handle its name.
         case commit(handle: UInt32)

@@ -1,10 +1,10 @@
-/// A ControlMaster, as the config names it: where its socket is, and who logs in where through it.
+/// A ControlMaster, as the config names it: its socket, and the user and host of its connection.
 public struct Master: Codable, Hashable, Sendable {
-    /// Absolute path of its socket.
+    /// The absolute path of its socket.
     public var socket: String
-    /// Login name.
+    /// The login name.
     public var user: String
-    /// Host name or address, as the user's `ssh` names it.
+    /// The host's name or address, as the user's `ssh` knows it.
     public var address: String
 
     /// A master.
@@ -14,11 +14,11 @@ public struct Master: Codable, Hashable, Sendable {
         self.address = address
     }
 
-    /// What `ssh` takes for the destination.
+    /// The destination for `ssh`, `user@host`.
     public var destination: String { "\(user)@\(address)" }
 
-    /// The argument of `-S`, ssh(1): `ssh` expands the tokens of ssh_config(5) in it once more, so a percent sign is doubled.
-    /// `${NAME}` cannot be escaped; the config refuses it.
+    /// The argument of `-S`, ssh(1). `ssh` expands the tokens of ssh_config(5) in it, so each percent sign is doubled. `${NAME}`
+    /// cannot be escaped, and the config refuses it.
     public var controlPath: String {
         var escaped = ""
         for scalar in socket.unicodeScalars {

@@ -1,14 +1,14 @@
-/// One of a closed set that travels between processes: its number, then its fields.
+/// One of a closed set of values that travel between processes. A packet has its number and then its fields.
 public protocol MessageChoice: Equatable, Sendable {
-    /// One of each kind. What its fields hold means nothing: a packet is read into it.
+    /// One value of each kind, with any fields. A packet is read by choosing one of these and overwriting its fields.
     static var kinds: [Self] { get }
-    /// What stands for its kind in a packet.
+    /// The number that stands for the kind of this value in a packet.
     var number: UInt8 { get }
-    /// Walks over its fields, in the order of the packet. The same walk writes a packet and reads one.
+    /// Visits all fields, in the order of the packet. The same function writes a packet and reads one.
     mutating func walk(_ fields: inout MessageFields) throws(IPCError)
 }
 
-/// A set without fields needs no more than its raw values.
+/// Sets whose values have no fields. Their raw values are their numbers.
 extension MessageChoice where Self: CaseIterable & RawRepresentable<UInt8>, AllCases == [Self] {
     /// All cases.
     public static var kinds: [Self] { allCases }

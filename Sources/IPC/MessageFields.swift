@@ -1,15 +1,15 @@
-/// The fields of one packet. A message walks over its fields once, in their order. Where the packet is written, the walk puts
-/// each value into it; where it is read, the walk takes each value from it. So no message can be written in one way and read in
-/// another. Every length is checked before anything is copied.
+/// The fields of one packet, either to be written or to be read. `MessageChoice.walk` visits the fields in order: to write a
+/// packet it puts each value into it, and to read one it takes each value from it. So a message is written and read in the same
+/// way. Each length is checked before anything is copied.
 public struct MessageFields {
     private let isReading: Bool
-    /// The packet that is written.
+    /// The packet that is being written.
     private(set) var bytes: [UInt8] = []
-    /// The packet that is read, and how far.
+    /// The packet that is being read, and the index of its next byte.
     private let packet: ArraySlice<UInt8>
     private var position: Int
 
-    /// Fields that go into a new packet.
+    /// The fields of a new packet.
     init(requestID: UInt32) {
         isReading = false
         packet = []
@@ -19,7 +19,7 @@ public struct MessageFields {
         put(requestID)
     }
 
-    /// Fields that come from a packet.
+    /// The fields of a packet that was received.
     init(reading packet: ArraySlice<UInt8>) throws(IPCError) {
         isReading = true
         self.packet = packet
@@ -31,12 +31,12 @@ public struct MessageFields {
         for _ in 0..<3 { guard try take(UInt8.self) == 0 else { throw .badValue } }
     }
 
-    /// A number.
+    /// Writes or reads a number.
     public mutating func field<Value: FixedWidthInteger & UnsignedInteger>(_ value: inout Value) throws(IPCError) {
         if isReading { value = try take(Value.self) } else { put(value) }
     }
 
-    /// A truth: 1 or 0.
+    /// Writes or reads a truth value, 1 or 0.
     public mutating func field(_ value: inout Bool) throws(IPCError) {
         var number: UInt8 = value ? 1 : 0
         try field(&number)
@@ -44,13 +44,13 @@ public struct MessageFields {
         value = number == 1
     }
 
-    /// A text of at most `limit` bytes. A longer one that is written is cut at a scalar, so that a long reason is never a reason
-    /// to fail; a longer one that is read is refused.
+    /// Writes or reads a text of at most `limit` bytes. A longer one is cut when it is written, so that a long text never makes
+    /// sending fail. It is refused when it is read.
     public mutating func field(_ text: inout String, limit: Int = Frame.maximumText) throws(IPCError) {
         if isReading { text = try takeText(limit) } else { put(text, limit) }
     }
 
-    /// One of a closed set: its number, then its fields.
+    /// Writes or reads one of a closed set: its number, then its fields.
     public mutating func field<Choice: MessageChoice>(_ choice: inout Choice) throws(IPCError) {
         var number = choice.number
         try field(&number)
@@ -61,7 +61,7 @@ public struct MessageFields {
         try choice.walk(&self)
     }
 
-    /// A value that may be missing: whether it is there, then its fields. `blank` is what it is read into.
+    /// Writes or reads a value that may be missing: whether it is there, then its fields. It is read by overwriting `blank`.
     public mutating func field<Value>(
         _ value: inout Value?, blank: Value, _ walk: (inout Value, inout MessageFields) throws(IPCError) -> Void
     ) throws(IPCError) {
@@ -70,8 +70,8 @@ public struct MessageFields {
         value = list.first
     }
 
-    /// A list of at most `limit` elements, which is less than 256: how many, then the fields of each. What is more is not
-    /// written; a longer list that is read is refused. `blank` is what an element is read into.
+    /// Writes or reads a list of at most `limit` elements, which is less than 256: how many there are, then the fields of each. A
+    /// longer list is cut when it is written, and refused when it is read. Elements are read by overwriting `blank`.
     public mutating func field<Element>(
         _ list: inout [Element], limit: UInt8, blank: Element,
         _ walk: (inout Element, inout MessageFields) throws(IPCError) -> Void

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A file descriptor with one owner: closed when its owner goes away, handed on only by a consuming call.
+/// A file descriptor with one owner. It is closed when its owner goes, and it can be given away only by a consuming call.
 public struct OwnedFD: ~Copyable, Sendable {
     /// The descriptor's number, for calls that borrow it.
     public let rawValue: Int32
@@ -10,7 +10,7 @@ public struct OwnedFD: ~Copyable, Sendable {
         rawValue = descriptor
     }
 
-    /// Gives the descriptor up without closing it; the caller owns it from here on.
+    /// Gives the descriptor away without closing it. The caller owns it from here on.
     public consuming func release() -> Int32 {
         let descriptor = rawValue
         discard self
@@ -29,7 +29,7 @@ public struct OwnedFD: ~Copyable, Sendable {
         }
     }
 
-    /// A duplicate above the numbers that a child's descriptors become, so that no dup2 there runs over another.
+    /// A duplicate whose number is above those that a child's descriptors get, so that dup2(2) in the child closes none of them.
     public func duplicateForChild() throws(IPCError) -> OwnedFD {
         let number = fcntl(rawValue, F_DUPFD_CLOEXEC, 16)
         guard number >= 0 else { throw .system(call: "fcntl", errno: errno) }

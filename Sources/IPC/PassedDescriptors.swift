@@ -1,26 +1,25 @@
 internal import CLinux
 
-/// The descriptors of one message, in their order: at most three, which are those of a session, standard input, output and
-/// error.
+/// The descriptors of one message, in order. There are at most three: standard input, output and error of a session.
 public struct PassedDescriptors: ~Copyable, Sendable {
-    /// So many travel with a message at most.
+    /// How many a message may carry.
     public static let maximum = Int(CSD_MAXIMUM_DESCRIPTORS)
 
     private var first: OwnedFD?
     private var second: OwnedFD?
     private var third: OwnedFD?
 
-    /// None.
+    /// No descriptors.
     public init() {}
 
-    /// Those of a session.
+    /// The descriptors of a session.
     public init(_ first: consuming OwnedFD, _ second: consuming OwnedFD, _ third: consuming OwnedFD) {
         self.first = consume first
         self.second = consume second
         self.third = consume third
     }
 
-    /// Takes ownership of all of these, and closes what is more than `maximum`.
+    /// Takes ownership of these descriptors, and closes those that are too many.
     init(taking numbers: ArraySlice<Int32>) {
         for number in numbers {
             let descriptor = OwnedFD(taking: number)
@@ -39,7 +38,7 @@ public struct PassedDescriptors: ~Copyable, Sendable {
     /// Their numbers, for calls that borrow them.
     var numbers: [Int32] { Self.number(first) + Self.number(second) + Self.number(third) }
 
-    /// The next one, which belongs to the caller from here on; nil where none is left.
+    /// Gives the next descriptor away; nil if none is left.
     public mutating func take() -> OwnedFD? {
         if let next = first.take() { return next }
         if let next = second.take() { return next }

@@ -1,4 +1,4 @@
-/// Paths by their components, which are bytes.
+/// Works on the components of paths, which are bytes.
 package enum PathComponents {
     package static let slash = UInt8(ascii: "/")
     private static let here: [UInt8] = [UInt8(ascii: ".")]
@@ -8,7 +8,7 @@ package enum PathComponents {
         path.utf8.split(separator: slash).map(Array.init).filter { $0 != here }
     }
 
-    /// Whether `path` is `directory` or lies in it, by the text. `..` is judged by the kernel.
+    /// Whether `path` is `directory` or is inside it, by the text alone. `..` is not resolved.
     package static func isInside(_ path: String, _ directory: String) -> Bool {
         var (path, directory) = (path, directory)
         return path.withUTF8 { path in
@@ -22,7 +22,7 @@ package enum PathComponents {
         }
     }
 
-    /// Takes the next component away from the front; nil at the end.
+    /// Takes the first component; nil if there is none.
     private static func next(_ rest: inout Slice<UnsafeBufferPointer<UInt8>>) -> Slice<UnsafeBufferPointer<UInt8>>? {
         while true {
             while rest.first == slash { rest.removeFirst() }
@@ -34,7 +34,7 @@ package enum PathComponents {
         }
     }
 
-    /// Whether two absolute paths name entries of one directory, by the text.
+    /// Whether two absolute paths name entries of the same directory, by the text alone.
     package static func areNeighbours(_ path: String, _ other: String) -> Bool {
         var (path, other) = (path, other)
         return path.withUTF8 { path in
@@ -51,7 +51,7 @@ package enum PathComponents {
         }
     }
 
-    /// The components with each `..` taken together with the one before it, by the text.
+    /// The components of a path, in which each `..` has removed the component before it, by the text alone.
     package static func withoutParents(_ path: String) -> [[UInt8]] {
         var plain: [[UInt8]] = []
         for component in of(path) {
@@ -60,14 +60,14 @@ package enum PathComponents {
         return plain
     }
 
-    /// The directory and the name of an absolute path; the name is empty where it ends in a slash.
+    /// The directory and the name of an absolute path. The name is empty if the path ends in a slash.
     package static func split(_ path: String) -> (directory: String, name: String) {
         let end = path.utf8.lastIndex(of: slash) ?? path.utf8.startIndex
         let directory = String(decoding: path.utf8[..<end], as: UTF8.self)
         return (directory.isEmpty ? "/" : directory, String(decoding: path.utf8[end...].dropFirst(), as: UTF8.self))
     }
 
-    /// An absolute path and all above it, without the root.
+    /// An absolute path and all directories above it, without the root.
     package static func prefixes(_ path: String) -> [String] {
         var text = ""
         return of(path).map { component in

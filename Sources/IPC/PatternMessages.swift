@@ -1,9 +1,9 @@
 extension ToSupervisor {
-    /// What is wrong with the patterns of a policy.
+    /// Reports on the patterns of a policy.
     public enum Patterns: MessageSubject {
-        /// This pattern of the policy cannot be used, for this reason.
+        /// The pattern with this index cannot be used, for this reason.
         case invalid(index: UInt32, reason: String)
-        /// Every pattern has been tried, and so many cannot be used, those included that were not told one by one.
+        /// Every pattern was tried, and this many cannot be used. Those that were reported one by one are included.
         case checked(mistakes: UInt32)
 
         /// See `MessageChoice`.

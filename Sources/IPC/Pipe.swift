@@ -3,9 +3,9 @@ internal import Glibc
 
 /// Both ends of a new pipe, close-on-exec. Each is taken once, by `take()`.
 public struct Pipe: ~Copyable {
-    /// Where bytes come out.
+    /// The end to read from.
     public var readEnd: OwnedFD?
-    /// Where bytes go in.
+    /// The end to write to.
     public var writeEnd: OwnedFD?
 
     /// Makes a pipe, pipe2(2).

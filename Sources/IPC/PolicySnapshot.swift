@@ -1,7 +1,7 @@
-/// What the worker may do, taken from the config by the supervisor. It travels as JSON in a sealed memfd,
-/// because thousands of hosts do not fit a packet.
+/// What a worker may do. The supervisor makes it from the config. It travels as JSON in a sealed memfd, because thousands of hosts
+/// do not fit into a packet.
 public struct PolicySnapshot: Codable, Equatable, Sendable {
-    /// Which families of tools are on.
+    /// Which groups of tools are on.
     public struct Capabilities: Codable, Equatable, Sendable {
         /// `ssh_exec`.
         public var exec = false
@@ -11,23 +11,23 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var fileWrite = false
         /// Port forwards.
         public var portForward = false
-        /// All off.
+        /// Nothing is on.
         public init() {}
     }
 
     /// One host behind a ControlMaster that the user keeps.
     public struct Host: Codable, Equatable, Sendable {
-        /// Its name in the config.
+        /// The name in the config.
         public var name: String
-        /// How it is reached.
+        /// The ControlMaster through which it is reached.
         public var master: Master
-        /// TCP port of its sshd where the config names one; for the command in a hint.
+        /// The TCP port of its sshd, if the config names one. It is only for the command line in a hint.
         public var port: Int?
-        /// Absolute directory that file operations and `cwd` are confined to.
+        /// The absolute directory in which files and `cwd` must be; nil for any.
         public var baseDir: String?
-        /// Command prefixes; nil allows every command, an empty list none.
+        /// The beginnings of commands that are allowed; nil allows every command, an empty list none.
         public var execAllowlist: [String]?
-        /// Where port forwards may lead, `host:port` with `*` for any; nil for anywhere.
+        /// The targets of forwards that are allowed, as `host:port` with `*` for any; nil allows every target.
         public var forwardAllowlist: [String]?
         /// What is on for this host.
         public var capabilities: Capabilities
@@ -52,42 +52,42 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         }
     }
 
-    /// Bounds on one call and one connection.
+    /// The limits of one call and one connection.
     public struct Limits: Codable, Equatable, Sendable {
-        /// Bytes kept of each of stdout and stderr.
+        /// How many bytes of each output stream are kept.
         public var maxOutputBytes = 1 << 20
-        /// Bytes that one call reads of a file.
+        /// How many bytes of a file one call may read.
         public var maxReadBytes = 1 << 20
-        /// Bytes of one MCP line.
+        /// How many bytes a line of MCP may have.
         public var maxRequestBytes = 16 << 20
-        /// Mux sessions that one host may have open at once, all kinds together.
+        /// How many sessions of all kinds one ControlMaster may have open at once.
         public var sessionsPerHost = 8
         /// The longest timeout that a call may ask for, in seconds.
         public var maxTimeoutSeconds = 600
-        /// The documented defaults.
+        /// The defaults.
         public init() {}
     }
 
-    /// The hosts, in name order.
+    /// The hosts, sorted by name.
     public var hosts: [Host]
-    /// The host of a call that names none.
+    /// The name of the host for calls that name none.
     public var defaultHost: String
-    /// Absolute path of the `ssh` program.
+    /// The absolute path of the program `ssh`.
     public var sshPath: String
-    /// Bounds.
+    /// The limits.
     public var limits: Limits
-    /// Commands that delete are allowed.
+    /// Whether commands that delete are allowed.
     public var allowDelete: Bool
-    /// Files that exist may be replaced.
+    /// Whether files on hosts may be replaced.
     public var allowOverwrite = false
-    /// Remote text is not searched for injected instructions.
+    /// Whether the text of hosts is not searched for injected instructions.
     public var guardDisabled = false
-    /// Further patterns to search for, RE2 syntax.
+    /// More patterns to search for, in the syntax of RE2.
     public var patterns: [String] = []
-    /// Refuse to serve where the kernel has no Landlock.
+    /// Whether workers refuse to serve if the kernel has no Landlock.
     public var requireLandlock: Bool
 
-    /// A snapshot of a loaded config.
+    /// A policy. The safeguards that are not named here are as they are by default.
     public init(
         hosts: [Host], defaultHost: String, sshPath: String = "/usr/bin/ssh", limits: Limits = Limits(),
         allowDelete: Bool = false, requireLandlock: Bool = true
@@ -100,7 +100,7 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         self.requireLandlock = requireLandlock
     }
 
-    /// Largest snapshot that a worker reads, in bytes.
+    /// Bytes of the largest snapshot that a worker reads.
     public static let maximumSize = 64 << 20
 
     /// The snapshot in a new sealed memfd.
@@ -108,7 +108,7 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         try SealedJSON.memory(of: self, name: "policy", limit: Self.maximumSize)
     }
 
-    /// Reads a snapshot that `sealed()` wrote; an unsealed descriptor is refused.
+    /// Reads a snapshot that `sealed()` wrote. A descriptor that is not sealed is refused.
     public init(sealed memory: borrowing OwnedFD) throws(IPCError) {
         self = try SealedJSON.value(Self.self, in: memory, limit: Self.maximumSize)
     }

@@ -1,10 +1,10 @@
 /// How a process ended, waitid(2).
 public enum ProcessEnd: MessageChoice, CustomStringConvertible {
-    /// Exit status 0.
+    /// It exited with status 0.
     case clean
-    /// Another exit status.
+    /// It exited with another status.
     case exited(status: UInt8)
-    /// seccomp killed it: a system call outside its table.
+    /// SIGSYS killed it, because it made a system call that is not in its table.
     case violation
     /// Another signal killed it.
     case signalled(UInt8)

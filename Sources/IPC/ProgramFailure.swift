@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// How one of the daemon's programs failed. The supervisor says it to a worker, which tells its client.
+/// How one of the daemon's programs failed. The supervisor tells a worker, which tells its client.
 public enum ProgramFailure: MessageChoice, Error {
     /// The programs that the supervisor starts.
     public enum Program: Sendable {
         case worker, fileBroker
 
-        /// As a process.
+        /// The words for its process.
         fileprivate var process: String {
             switch self {
             case .worker: "the worker"
@@ -14,7 +14,7 @@ public enum ProgramFailure: MessageChoice, Error {
             }
         }
 
-        /// As a file.
+        /// The words for its file.
         fileprivate var file: String {
             switch self {
             case .worker: "the program claude-ssh-worker"
@@ -23,32 +23,32 @@ public enum ProgramFailure: MessageChoice, Error {
         }
     }
 
-    /// Its program is not where it belongs.
+    /// The program is not where it belongs.
     case missing
-    /// Its program could not be executed, posix_spawn(3).
+    /// The program could not be executed, posix_spawn(3).
     case notExecuted(errno: UInt32)
-    /// The supervisor lacked what it needs to start it.
+    /// The supervisor could not make what the program needs, such as a pipe.
     case notStarted(errno: UInt32)
-    /// The loader did not find what the program needs, ld.so(8); the log has its words.
+    /// The loader did not find a library that the program needs, ld.so(8). The log has the loader's words.
     case library
-    /// The machine refused the confinement; the log has the reason.
+    /// The program could not confine itself on this machine. The log has the reason.
     case confinement
     /// The `ssh` of the config, at this path, cannot be executed.
     case ssh(path: String, SSHProgramProblem)
-    /// It was not ready in time.
+    /// The program was not ready in time.
     case notReady
-    /// It sent a message that it may not send then.
+    /// The program sent a message that it may not send at that time.
     case outOfTurn
-    /// It sent what is no message.
+    /// The program sent bytes that are no message.
     case brokeProtocol
-    /// It said that it had answered, and the answer did not come.
+    /// The program said that it had answered, and the answer did not come.
     case noAnswer
-    /// It ended in another way.
+    /// The program ended in another way.
     case ended(ProcessEnd)
     /// Its gate was not there, or ended before it was ready; the log has the reason.
     case gate
 
-    /// Bytes of a path.
+    /// How many bytes a path may have.
     private static let maximumPath = 4096
 
     /// See `MessageChoice`.
@@ -95,7 +95,7 @@ public enum ProgramFailure: MessageChoice, Error {
         }
     }
 
-    /// What happened to this program, as a clause: one wording for the log and for clients.
+    /// What happened to this program, as a clause for the log and for clients.
     public func clause(_ program: Program) -> String {
         switch self {
         case .missing: return "\(program.file) is missing"

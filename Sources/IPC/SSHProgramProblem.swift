@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// What is wrong with the program at `ssh_path`, as far as its file tells.
+/// What is wrong with the program at `ssh_path`, as far as its file shows.
 public enum SSHProgramProblem: MessageChoice {
-    /// It cannot be looked at, stat(2) or open(2).
+    /// The file cannot be looked at, stat(2) or open(2).
     case unreachable(errno: UInt32)
     /// This user may not execute it, access(2).
     case notExecutable(errno: UInt32)
     case isDirectory
     case isNoRegularFile
-    /// A script, for one: workers may execute no interpreter.
+    /// The file is no program of this machine. It may be a script, but workers may execute no interpreter.
     case isNoELF
     case isForAnotherMachine
-    /// The file is shorter than what its header promises, elf(5).
+    /// The file is shorter than its header says, elf(5).
     case isTruncated
 
     /// See `MessageChoice`.
@@ -47,7 +47,7 @@ public enum SSHProgramProblem: MessageChoice {
         }
     }
 
-    /// The rest of a sentence that begins with the path, and what to do.
+    /// The rest of a sentence that begins with the path: what is wrong and what to do.
     public var clause: String {
         switch self {
         case .unreachable(let errno): "cannot be executed: \(String(cString: strerror(Int32(clamping: errno))))"

@@ -2,8 +2,9 @@ internal import CLinux
 internal import FoundationEssentials
 internal import Glibc
 
-/// A value as JSON in a sealed memfd, for what does not fit a packet, memfd_create(2).
+/// Passes a value that does not fit into a packet, as JSON in a sealed memfd, memfd_create(2).
 enum SealedJSON {
+    /// Writes a value into a new memfd.
     static func memory(of value: some Encodable, name: String, limit: Int) throws(IPCError) -> OwnedFD {
         guard let json = try? JSONEncoder().encode(value) else { throw .badValue }
         guard json.count <= limit else { throw .tooLong(json.count) }
@@ -22,7 +23,7 @@ enum SealedJSON {
         return memory
     }
 
-    /// An unsealed descriptor is refused.
+    /// Reads a value that `memory` wrote. A descriptor that is not sealed is refused.
     static func value<Value: Decodable>(
         _: Value.Type, in memory: borrowing OwnedFD, limit: Int
     ) throws(IPCError) -> Value {

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A descriptor with several owners: closed when the last one goes away.
+/// A descriptor with several owners. It is closed when the last one goes.
 public final class SharedFD: Sendable {
     private let descriptor: OwnedFD
 

@@ -1,17 +1,17 @@
 /// Supervisor → file broker.
 ///
-/// The broker opens local files for one worker, one request at a time. What it opens it gives to that worker itself, over a
-/// channel of the two: the supervisor never holds a descriptor of such a file, because closing one may wait for a file system
-/// that does not answer.
+/// The broker opens local files for one worker, one request at a time. It passes the descriptors to the worker over a channel
+/// between these two. So the supervisor never holds such a descriptor: closing it could wait for a file system that does not
+/// answer.
 public enum ToFileBroker: IPCMessage {
     /// The first message, with the sealed `FilePolicy`.
     case setup
-    /// The policy has changed: files that were made keep what they were made with, but none takes the place of what the
-    /// daemon lives on by the new one.
+    /// The policy has changed. Files that were made before keep their rules, but none may replace a file that is the daemon's own
+    /// by the new policy.
     case policy
-    /// Open this local file for reading. An absolute path.
+    /// Open the local file at this absolute path for reading.
     case open(path: String)
-    /// Make a new local file, to be named by this handle. An absolute path.
+    /// Make a new local file for this absolute path. It is known by this handle until it has its name.
     case create(handle: UInt32, path: String)
     /// Give the new file of this handle its name.
     case commit(handle: UInt32)

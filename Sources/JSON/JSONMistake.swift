@@ -1,17 +1,17 @@
-/// Why a text is not one JSON value that this server takes.
+/// Why `JSONReader` refuses a text.
 public struct JSONMistake: Error, Equatable, Sendable {
-    /// Where, in bytes from the start of the text.
+    /// Where the mistake is, in bytes from the start of the text.
     public let offset: Int
-    /// What is wrong there.
+    /// What is wrong there, as a clause.
     public let what: String
 
-    /// A mistake at a place.
+    /// A mistake at this place.
     public init(offset: Int, what: String) {
         self.offset = offset
         self.what = what
     }
 
-    /// Where, for a person: the line, and the byte within it, both from 1.
+    /// Where the mistake is, for a person: the line and the byte in that line, both counted from 1.
     public func position(in text: [UInt8]) -> (line: Int, column: Int) {
         let before = text[..<min(offset, text.count)]
         let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0

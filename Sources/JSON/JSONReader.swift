@@ -1,11 +1,12 @@
-/// Reads one JSON text, RFC 8259, strictly and in linear time: no comma too many, no name twice in an object, no lone
-/// surrogate, UTF-8 only. FoundationEssentials' decoder takes all of these, and tens of seconds for 16 MiB of small values.
+/// Reads one JSON text, RFC 8259, strictly and in linear time. It refuses surplus commas, repeated names in an object, lone
+/// surrogates, and bytes that are not UTF-8. FoundationEssentials' decoder accepts all of these, and takes tens of seconds for
+/// 16 MiB of small values.
 public struct JSONReader {
-    /// Arrays and objects within each other.
+    /// How deep arrays and objects may be nested.
     public static let maximumDepth = 512
-    /// Values in one text: each takes some dozens of bytes in memory, however short it is written.
+    /// How many values a text may have. Each takes dozens of bytes in memory, however short it is written.
     public static let maximumValues = 1 << 18
-    /// Bytes of a number.
+    /// How many bytes a number may have.
     public static let maximumNumber = 1024
 
     /// A step from the text to a value in it.
@@ -17,11 +18,11 @@ public struct JSONReader {
     private let bytes: [UInt8]
     private var index = 0
     private var values = 0
-    /// Whether a name that comes twice is noted, and is no mistake.
+    /// Whether a repeated name is noted in `repeats` instead of being a mistake.
     private let notesRepeats: Bool
-    /// The paths of members that came once more.
+    /// The paths of the members whose names were repeated.
     private var repeats: [String] = []
-    /// The way to the value that is being read, where repeats are noted.
+    /// The way from the text to the value that is being read. It is kept only if repeats are noted.
     private var way: [Step] = []
 
     /// Reads a whole text.
@@ -30,8 +31,9 @@ public struct JSONReader {
         return try reader.read()
     }
 
-    /// Reads a whole text for a person who is to hear of all mistakes at once: a member that comes twice in its object keeps its
-    /// first value, and its path is told.
+    /// Reads a whole text, and notes repeated names, so that a person can be told all mistakes at once. A repeated member keeps
+    /// its first value.
+    /// - Returns: the value, and the paths of the repeated members.
     public static func readNotingRepeats(
         _ bytes: [UInt8]
     ) throws(JSONMistake) -> (value: JSONValue, repeats: [String]) {
@@ -57,12 +59,12 @@ public struct JSONReader {
 
     private func mistake(_ what: String) -> JSONMistake { JSONMistake(offset: index, what: what) }
 
-    /// Something else stands here, which may be a comment.
+    /// The mistake for bytes that are not expected here. They may be a comment.
     private func unexpected(_ what: String) -> JSONMistake {
         mistake(next == UInt8(ascii: "/") || next == UInt8(ascii: "#") ? "JSON has no comments" : what)
     }
 
-    /// What stands in the place of a value: a word without quotes is named.
+    /// The mistake for bytes in the place of a value. A word without quotes is named.
     private func noValue() -> JSONMistake {
         let word = bytes[index...].prefix { $0 >= 0x80 || Self.wordBytes.contains($0) }.prefix(160)
         guard !word.isEmpty else { return unexpected("a value is expected") }
@@ -72,7 +74,7 @@ public struct JSONReader {
 
     private static let wordBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._".utf8)
 
-    /// What should be behind an element, at its comma where one stands before the closing bracket.
+    /// The mistake for bytes after an element that are neither a comma nor the closing bracket.
     private func noEnd(_ bracket: String) -> JSONMistake {
         index == bytes.count ? mistake("\"\(bracket)\" is missing") : unexpected("\",\" or \"\(bracket)\" is expected")
     }
@@ -88,7 +90,7 @@ public struct JSONReader {
         skip { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
     }
 
-    /// Goes to the next byte that is not such a one. Long stretches are walked here, and quickly.
+    /// Goes to the next byte that is not `isSuch`. The unsafe buffer makes this fast on long strings.
     private mutating func skip(while isSuch: (UInt8) -> Bool) {
         index = bytes.withUnsafeBufferPointer { buffer in
             var end = index
@@ -157,7 +159,7 @@ public struct JSONReader {
             guard next == UInt8(ascii: "\"") else { throw unexpected("a name in double quotes is expected") }
             let start = index
             let name = try string()
-            // Which of the two counts would differ between us and whoever looked at the text before us.
+            // Another program that has judged the same text may take the other one of the two members.
             let isNew = names.insert(Array(name.utf8)).inserted
             guard isNew || notesRepeats else {
                 throw JSONMistake(offset: start, what: "a second member \"\(name.bounded)\"")
@@ -182,7 +184,7 @@ public struct JSONReader {
         }
     }
 
-    /// The way as a person writes it: `hosts.a.exec_allowlist[1]`.
+    /// `way` as a person writes it, such as `hosts.a.exec_allowlist[1]`.
     private var path: String {
         way.reduce(into: "") { path, step in
             switch step {
@@ -192,12 +194,12 @@ public struct JSONReader {
         }
     }
 
-    /// A string, from its first quotation mark to behind its last.
+    /// Reads a string with its quotation marks.
     private mutating func string() throws(JSONMistake) -> String {
         let opening = index
         index += 1
         var start = index
-        // What came before an escape; empty where there is none, which is nearly always.
+        // The text up to the last escape. It is empty if there is no escape, which is nearly always so.
         var unescaped: [UInt8] = []
         while true {
             skip { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
@@ -240,7 +242,7 @@ public struct JSONReader {
         index += 1
     }
 
-    /// `\uXXXX`, with the other half where it is one half of a pair; `index` is at the `u`.
+    /// Reads `\uXXXX` from its `u` on. If it is the first half of a surrogate pair, this reads the second half as well.
     private mutating func unicodeEscape(into text: inout [UInt8]) throws(JSONMistake) {
         let start = index
         var code = try hexadecimal()
@@ -286,12 +288,12 @@ public struct JSONReader {
         guard let number = Double(text), number.isFinite else {
             throw JSONMistake(offset: start, what: "a number beyond what a double holds")
         }
-        // 1.0 and 1e3 are integers, JSON Schema 2020-12 section 6.1.1; beyond 2^53 a double does not say which.
+        // 1.0 and 1e3 are integers, JSON Schema 2020-12 section 6.1.1. Beyond 2^53 a double does not tell which integer.
         if !isInteger, number.magnitude < 0x1p53, let integer = Int64(exactly: number) { return .integer(integer) }
         return .number(number)
     }
 
-    /// Goes behind a number.
+    /// Reads a number.
     /// - Returns: whether it has neither fraction nor exponent.
     private mutating func numberText() throws(JSONMistake) -> Bool {
         _ = take(UInt8(ascii: "-"))
@@ -309,7 +311,7 @@ public struct JSONReader {
         return isInteger
     }
 
-    /// The text of a number that was read from `start` on, where `JSONWriter` would write another one.
+    /// The text of the number that was read from `start` on; nil if `JSONWriter` would write the same.
     private func spelling(of value: JSONValue, from start: Int) -> String? {
         let text = bytes[start..<index]
         switch value {
@@ -320,7 +322,7 @@ public struct JSONReader {
         }
     }
 
-    /// Whether a text is a number of JSON's, of whatever size.
+    /// Whether a text is a number as JSON writes it, of any size.
     public static func isNumber(_ text: [UInt8]) -> Bool {
         var reader = JSONReader(bytes: text, notesRepeats: false)
         return (try? reader.numberText()) != nil && reader.index == text.count

@@ -1,18 +1,26 @@
 /// A JSON value, RFC 8259. Objects keep the order in which their members were given.
 public enum JSONValue: Equatable, Sendable {
+    /// `null`.
     case null
+    /// `true` or `false`.
     case bool(Bool)
+    /// A number that is an integer of 64 bits.
     case integer(Int64)
+    /// Any other number.
     case number(Double)
+    /// A string.
     case string(String)
+    /// An array.
     case array([JSONValue])
+    /// An object.
     case object(JSONObject)
-    /// A string that holds the JSON of an object; it is written in one go and never stands in memory by itself.
+    /// A string whose text is the JSON of an object. `JSONWriter` writes it without making that string first. No reader returns
+    /// it.
     case encoded(JSONObject)
-    /// A number as somebody else spelled it, to be written; no reader returns it, see `JSONObject.spelling`.
+    /// A number that is written as this text. No reader returns it; see `JSONObject.spelling`.
     case spelled(String)
 
-    /// Texts are equal where their bytes are.
+    /// Two strings are equal if their bytes are.
     public static func == (left: JSONValue, right: JSONValue) -> Bool {
         switch (left, right) {
         case (.null, .null): true
@@ -28,17 +36,17 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// The text of a string, else nil.
+    /// The text, if this is a string; else nil.
     public var string: String? {
         if case .string(let text) = self { text } else { nil }
     }
 
-    /// The members of an object, else nil.
+    /// The members, if this is an object; else nil.
     public var object: JSONObject? {
         if case .object(let members) = self { members } else { nil }
     }
 
-    /// The word for this value's type in a message to a person or a model.
+    /// The type of this value, in words for a person or a model.
     public var typeName: String {
         switch self {
         case .null: "null"
@@ -52,8 +60,8 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// Whether more than so many bytes stand in its texts and names' values, a value being one at least. It looks no further
-    /// than that.
+    /// Whether this value has more than so many bytes. A value counts as one byte and the bytes of its text; names do not
+    /// count. The work is bounded by `bytes`.
     public func isLarger(than bytes: Int) -> Bool {
         var room = bytes
         takeRoom(&room)
@@ -72,59 +80,8 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// Parses one text; see `JSONReader` for what it takes.
-    /// - Returns: nil for anything that is not one JSON value in UTF-8.
+    /// Reads one text by `JSONReader`; nil if the reader refuses it.
     public static func parse(_ bytes: [UInt8]) -> JSONValue? { try? JSONReader.read(bytes) }
-}
-
-/// The members of a JSON object, in order. Lookup is linear: the objects of this protocol are small.
-public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
-    /// One member.
-    public struct Member: Equatable, Sendable {
-        /// Its name.
-        public let name: String
-        /// Its value.
-        public var value: JSONValue
-        /// How the text spelled a number that `JSONWriter` would spell otherwise; nil for all else.
-        var spelling: String?
-
-        /// Names are equal where their bytes are.
-        public static func == (left: Member, right: Member) -> Bool {
-            left.name.hasBytes(of: right.name) && left.value == right.value
-        }
-    }
-
-    /// All members, in the order of writing.
-    public private(set) var members: [Member] = []
-
-    /// No members.
-    public init() {}
-
-    /// Members in the order of the literal.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
-        members = elements.map { Member(name: $0.0, value: $0.1) }
-    }
-
-    init(members: [Member]) {
-        self.members = members
-    }
-
-    /// How a member's number was spelled, where a writer would spell it otherwise: `1e2`, `1.0`, integers beyond 64 bits.
-    public func spelling(of name: String) -> String? { members.first { $0.name.hasBytes(of: name) }?.spelling }
-
-    /// The member of that name; assigning appends, replaces or (nil) removes.
-    public subscript(name: String) -> JSONValue? {
-        get { members.first { $0.name.hasBytes(of: name) }?.value }
-        set {
-            let index = members.firstIndex { $0.name.hasBytes(of: name) }
-            switch (index, newValue) {
-            case (.some(let index), .some(let value)): members[index] = Member(name: name, value: value)
-            case (.some(let index), .none): members.remove(at: index)
-            case (.none, .some(let value)): members.append(Member(name: name, value: value))
-            case (.none, .none): break
-            }
-        }
-    }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,

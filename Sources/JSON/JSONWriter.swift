@@ -15,7 +15,7 @@ public struct JSONWriter {
         case .null: append(raw: "null")
         case .bool(let truth): append(raw: truth ? "true" : "false")
         case .integer(let integer): append(raw: String(integer))
-        // JSON has no infinities; none can come from a parsed text either.
+        // JSON has no infinities, and a text that was read has none either.
         case .number(let number): append(raw: number.isFinite ? String(number) : "null")
         case .spelled(let text): append(raw: text)
         case .string(let text): append(text)
@@ -42,7 +42,7 @@ public struct JSONWriter {
     /// The JSON of an object as the content of a string.
     private mutating func append(encoded object: JSONObject) {
         let inner = JSONWriter.bytes(of: .object(object))
-        // A control character, which is six bytes there, is seven here; the buffer must not double beyond that.
+        // The escapes of control characters have a backslash too, which is counted here. So the buffer need not double.
         bytes.reserveCapacity(bytes.count + inner.count + inner.count { $0 == 0x22 || $0 == 0x5C } + 1024)
         bytes.append(UInt8(ascii: "\""))
         inner.withUnsafeBufferPointer { append(escaping: $0) }
@@ -68,7 +68,7 @@ public struct JSONWriter {
             guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
             bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[start..<index]))
             start = index + 1
-            // One by one: a text of two bytes is slow to append.
+            // Single bytes are faster to append than a text of two bytes.
             bytes.append(UInt8(ascii: "\\"))
             switch byte {
             case 0x22, 0x5C: bytes.append(byte)

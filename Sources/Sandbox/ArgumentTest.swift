@@ -1,20 +1,20 @@
-/// What a filter compares of one argument: the bits of `mask` are those of `value`.
+/// A test of one argument of a system call: the bits of `mask` must be those of `value`.
 public struct ArgumentTest: Sendable {
     let index: UInt32
     let mask: UInt64
     let value: UInt64
 
-    /// Equal.
+    /// The argument equals this value.
     public static func equals(_ index: UInt32, _ value: UInt64) -> ArgumentTest {
         ArgumentTest(index: index, mask: .max, value: value)
     }
 
-    /// This bit, whatever the others are.
+    /// The argument has this bit.
     public static func has(_ index: UInt32, bit: UInt64) -> ArgumentTest {
         ArgumentTest(index: index, mask: bit, value: bit)
     }
 
-    /// None of the bits.
+    /// The argument has none of these bits.
     public static func lacks(_ index: UInt32, _ bits: UInt64) -> ArgumentTest {
         ArgumentTest(index: index, mask: bits, value: 0)
     }

@@ -1,10 +1,10 @@
 internal import CLinux
 internal import Glibc
 
-/// What a process of root has beyond an ordinary user, capabilities(7).
+/// The rights of a process of root that an ordinary user does not have, capabilities(7).
 public enum Capabilities {
-    /// Empties every set of this thread. With `no_new_privs`, which `Limits.apply()` sets first, no execve gives one back, also not to
-    /// root. What root owns it can still open, and what others own only as their modes allow.
+    /// Empties all capability sets of this thread. `Limits.apply()` sets `no_new_privs` before, so that no execve(2) gives a
+    /// capability back, not even to root. Root can still open its own files, but those of others only as their modes allow.
     public static func drop() throws(SandboxError) {
         guard csd_drop_capabilities() == 0 else { throw .failed(call: "capset", errno: errno) }
     }

@@ -1,17 +1,17 @@
-/// When a syscall in the table is allowed.
+/// When a system call of the table is allowed.
 public enum Condition: Sendable {
-    /// With any arguments.
+    /// It is allowed with any arguments.
     case always
-    /// Where all tests of one of the alternatives hold. Each test of an alternative is of another argument.
+    /// It is allowed if all tests of one of the alternatives hold. The tests of an alternative are of different arguments.
     case oneOf([[ArgumentTest]])
-    /// Never: answer this errno instead of ending the process.
+    /// It always fails with this errno.
     case refused(errno: Int32)
 
-    /// Where argument `index` equals one of the values.
+    /// It is allowed if the argument `index` equals one of the values.
     public static func equals(_ index: UInt32, _ values: [UInt64]) -> Condition {
         .oneOf(values.map { [.equals(index, $0)] })
     }
 
-    /// Where argument `index` has none of the bits.
+    /// It is allowed if the argument `index` has none of the bits.
     public static func lacks(_ index: UInt32, _ bits: UInt64) -> Condition { .oneOf([[.lacks(index, bits)]]) }
 }

@@ -1,21 +1,21 @@
 internal import CLinux
 internal import Glibc
 
-/// Resource limits of a process and, inherited, of what it starts, setrlimit(2).
+/// The resource limits of a process, setrlimit(2). Programs that it starts inherit them.
 public struct Limits: Sendable {
-    /// Private writable memory in bytes (`RLIMIT_DATA`).
+    /// How many bytes of private writable memory it may have (`RLIMIT_DATA`).
     public let data: UInt
-    /// All memory that is mapped, in bytes (`RLIMIT_AS`): what was written and then made read-only is no longer counted as
-    /// private and writable. Above `data` for programs, libraries, stacks and the allocator's reserves.
+    /// How many bytes of mapped memory it may have (`RLIMIT_AS`). Memory that was written and then made read-only counts only
+    /// here. It must be above `data`, to have room for programs, libraries, stacks and the allocator's reserves.
     public let addressSpace: UInt
-    /// Open descriptors (`RLIMIT_NOFILE`). It is also what the user's descriptors in flight are compared with when this process
-    /// sends one, unix(7) ETOOMANYREFS.
+    /// How many descriptors may be open (`RLIMIT_NOFILE`). When this process sends a descriptor, the kernel compares this limit
+    /// also with the number of the user's descriptors in flight, unix(7) ETOOMANYREFS.
     public let openFiles: UInt
-    /// Processes and threads (`RLIMIT_NPROC`) that may be added to those which the machine has when this process starts; nil
-    /// for none at all. The kernel compares it with all of the user's, so it must leave room for what the user starts
-    /// meanwhile. It does not bind root.
+    /// How many processes and threads (`RLIMIT_NPROC`) may be added to those that the machine has when this process starts; nil
+    /// for none at all. The kernel compares the limit with all processes of the user, so it must leave room for those that the
+    /// user starts meanwhile. It does not bind root.
     public let addedTasks: UInt?
-    /// How far files may be written, in bytes (`RLIMIT_FSIZE`); nil for no limit.
+    /// Up to which size in bytes files may be written (`RLIMIT_FSIZE`); nil for no limit.
     public let fileSize: UInt?
 
     /// Limits in the units of each.
@@ -27,7 +27,7 @@ public struct Limits: Sendable {
         self.fileSize = fileSize
     }
 
-    /// No core file, these limits, not dumpable, no new privileges by execve.
+    /// Sets these limits. The process also gets no core file, is not dumpable, and gains no privileges by execve(2).
     public func apply() throws(SandboxError) {
         try Self.set(__rlimit_resource_t(RLIMIT_CORE.rawValue), "RLIMIT_CORE", to: 0)
         try Self.set(__rlimit_resource_t(RLIMIT_DATA.rawValue), "RLIMIT_DATA", to: data)
@@ -41,8 +41,8 @@ public struct Limits: Sendable {
         guard csd_set_no_new_privs() == 0 else { throw .failed(call: "prctl(PR_SET_NO_NEW_PRIVS)", errno: errno) }
     }
 
-    /// Processes and threads of all users. They are at least as many as this user's, and cheap to read: the number behind the
-    /// slash of /proc/loadavg, proc(5).
+    /// How many processes and threads all users have. This user has at most as many. The number is after the slash in
+    /// /proc/loadavg, proc(5), so that it is cheap to read.
     private static func tasksOfTheMachine() throws(SandboxError) -> UInt {
         let file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .failed(call: "open(/proc/loadavg)", errno: errno) }
@@ -61,7 +61,7 @@ public struct Limits: Sendable {
     private static func set(_ resource: __rlimit_resource_t, _ name: String, to bound: UInt) throws(SandboxError) {
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0 else { throw .failed(call: "getrlimit(\(name))", errno: errno) }
-        // A limit is never raised above what the user was given.
+        // A limit is never raised above the one that the user was given.
         limit.rlim_max = min(limit.rlim_max, bound)
         limit.rlim_cur = limit.rlim_max
         guard setrlimit(resource, &limit) == 0 else { throw .failed(call: "setrlimit(\(name))", errno: errno) }

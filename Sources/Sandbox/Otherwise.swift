@@ -1,8 +1,8 @@
-/// What happens to a call that fails its condition. A syscall that the table lacks ends the process.
+/// What happens to a system call that fails its condition. One that is not in the table ends the process.
 public enum Otherwise: Sendable {
     case kill
-    /// EACCES, and the process goes on.
+    /// The call fails with EACCES.
     case refuse
-    /// EACCES where one of the alternatives holds; else it ends.
+    /// The call fails with EACCES if one of these alternatives holds. Else the process ends.
     case refuseOnly([[ArgumentTest]])
 }

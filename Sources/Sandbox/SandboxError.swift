@@ -1,10 +1,10 @@
-/// Why a process could not confine itself. It must not serve then.
+/// Why a process could not confine itself. Then it must not serve.
 public enum SandboxError: Error, Sendable, CustomStringConvertible {
-    /// The kernel has no Landlock, and the config does not allow to go without.
+    /// The kernel has no Landlock, and the config requires it.
     case noLandlock
-    /// A confining call failed: which, on what, with which errno.
+    /// A call failed: its name, its object and errno.
     case failed(call: String, errno: Int32)
-    /// The program is not an ELF file whose interpreter could be found.
+    /// The program is no ELF file whose interpreter could be found.
     case notAProgram(path: String)
     /// The process has more than one thread, so the confinement would miss the others.
     case notSingleThreaded(Int)

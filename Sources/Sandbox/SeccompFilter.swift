@@ -1,13 +1,14 @@
 internal import CSeccomp
 internal import Glibc
 
-/// Turns the syscall table into a seccomp filter and loads it, seccomp_rule_add(3), seccomp_load(3).
+/// Makes a seccomp filter from a table of system calls and loads it, seccomp_rule_add(3), seccomp_load(3).
 public enum SeccompFilter {
-    /// From here on a syscall outside the table ends the process with SIGSYS. Call last, with one thread.
+    /// Loads the filter. From here on a system call outside the table ends the process with SIGSYS. This is the last step of the
+    /// confinement, and the process must have one thread.
     public static func load(_ table: [SyscallRule]) throws(SandboxError) {
-        // Two filters, of which the kernel takes the stricter answer: a filter has one answer for what no rule matches, and
-        // some calls must get an errno where their arguments do not match. That filter is first, because the other one
-        // allows no further filter.
+        // There are two filters, and the kernel takes the stricter answer of both. A filter has one answer for all calls that no
+        // rule matches, but some calls must fail with an errno if their arguments do not match. The filter for these is loaded
+        // first, because the other one allows no further filter.
         try load(table, otherwise: errnoAction(EACCES)) { rule in
             switch (rule.condition, rule.otherwise) {
             case (.oneOf(let alternatives), .refuse): [(allow, alternatives)]
@@ -25,7 +26,7 @@ public enum SeccompFilter {
         }
     }
 
-    /// An action and when it is taken: all tests of one of the alternatives hold.
+    /// An action, which is taken if all tests of one of the alternatives hold.
     private typealias Decision = (action: UInt32, alternatives: [[ArgumentTest]])
 
     private static func load(
@@ -33,7 +34,7 @@ public enum SeccompFilter {
     ) throws(SandboxError) {
         guard let context = seccomp_init(otherwise) else { throw .failed(call: "seccomp_init", errno: ENOMEM) }
         defer { seccomp_release(context) }
-        // libseccomp checks the architecture first, and would end only the thread.
+        // For a wrong architecture libseccomp would end only the thread.
         let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
         guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
         for rule in table {

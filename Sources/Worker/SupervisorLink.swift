@@ -104,7 +104,7 @@ final class SupervisorLink: Sendable {
                 switch (incoming.message, file) {
                 case (.opened(let size), .some(let file)): return .opened(file, size: size)
                 case (.created(let handle), .some(let file)): return .created(file, handle: handle)
-                case (.committed, _): return .committed
+                case (.committed(let path), _): return .committed(path: path)
                 case (.refused(let rule, let reason), _): return .refused(reason, rule: rule)
                 case (.opened, .none), (.created, .none): return .unanswered
                 }

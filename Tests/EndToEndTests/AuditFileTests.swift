@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The audit log as a file: how it is opened, rotated, kept and checked.
 @Suite struct AuditFileTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// What the audit log says of calls.
 @Suite struct AuditTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Paths and content that cannot work: each call is one error that says what to do, and nothing is changed.
 @Suite struct BadFileInputTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// An `ssh_path` that names no `ssh` that works: what is said, and that the ControlMaster is not blamed.
 @Suite struct BrokenSSHTests {
@@ -57,8 +58,10 @@ import Testing
             // It begins within its own header, which cannot be executed.
             case .crashes: program.replaceSubrange(24..<32, with: [0x10, 0, 0, 0, 0, 0, 0, 0])
             }
-            try program.write(to: URL(filePath: path))
-            try #require(chmod(path, mode) == 0)
+            // A process of its own writes it, see `TemporaryDirectory.writeProgram`.
+            try program.write(to: URL(filePath: path + ".bytes"))
+            try #require(succeeds("/bin/cp", path + ".bytes", path) && chmod(path, mode) == 0)
+            unlink(path + ".bytes")
         }
     }
 
@@ -97,19 +100,14 @@ import Testing
     func runs(kind: Kind, masterIsUp: Bool) throws {
         try withRemote(PrivateSSHD.Options()) { remote in
             let place = try TemporaryDirectory(readableByAll: true)
-            let path = place.file("ssh")
             // A worker starts with a good one.
-            try Data(contentsOf: URL(filePath: Self.ssh)).write(to: URL(filePath: path))
-            try #require(chmod(path, 0o755) == 0)
+            let path = try place.copyProgram(Self.ssh, as: "ssh")
             try withDaemon(["ssh_path": .string(path)], on: remote) { daemon, client in
                 #expect(try client.callTool("ssh_exec", ["command": "echo good"])["stdout"] == "good\n")
                 // In the place of the good one, so that the sandbox lets it be executed.
-                let handle = try FileHandle(forWritingTo: URL(filePath: path))
                 let other = place.file("other")
                 try kind.make(other)
-                try handle.truncate(atOffset: 0)
-                try handle.write(contentsOf: Data(contentsOf: URL(filePath: other)))
-                try handle.close()
+                try #require(succeeds("/bin/sh", "-c", #"cat -- "$1" >"$2""#, "sh", other, path))
                 if kind == .notExecutable { try #require(chmod(path, 0o644) == 0) }
                 if !masterIsUp {
                     remote.master.stop()

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Calls that compute long hold up no other, and none of them takes memory without a bound.
 @Suite(.timeLimit(.minutes(5))) struct BusyWorkerTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The config as a user meets it: what a start, a reload and `check` say of it, and what it switches off.
 @Suite struct ConfigTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 /// `ssh_exec` through the daemon, a confined worker, a real ControlMaster and a real sshd.
 @Suite struct ExecTests {

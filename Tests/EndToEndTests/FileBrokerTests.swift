@@ -2,6 +2,7 @@ import CLinux
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The program that opens local files: its life, its place, and what its worker is told of it.
 @Suite struct FileBrokerTests {
@@ -172,6 +173,59 @@ import Testing
         }
     }
 
+    @Test(
+        "a reload that narrows local_roots while hundreds of files are open and asked for: each call is made or refused, whole"
+    )
+    func narrowedAmongMany() throws {
+        let remote = try Remote(PrivateSSHD.Options())
+        defer { remote.stop() }
+        let (place, local, other) = (try Place(), try Place(), try Place())
+        try local.write("f", "content")
+        try other.write("f", "content")
+        try place.write("g", "content")
+        try withDaemon(["local_roots": ["/tmp"]], on: remote) { daemon, client in
+            remote.sshd.pause(true)
+            let downloads = try (0..<16).map { try Self.download(client, place.file("g"), local.file("d\($0)")) }
+            let uploads = try (0..<300).map { try Self.upload(client, local.file("f"), place.file("u\($0)")) }
+            // Sixteen new files are open, and sixteen of the uploads have theirs; the others wait for these.
+            let answered = try client.callTool("ssh_connection_status")
+            #expect(!answered.isError, "\(answered)")
+            let folder = "/proc/\(try daemon.waitForWorker().pid)/fd"
+            try waitUntil("open files") {
+                geteuid() != 0
+                    || ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).count {
+                        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
+                        return target?.hasPrefix(local.directory.path) == true
+                    } == 32
+            }
+            try daemon.rewriteConfig(
+                remote.config(["local_roots": [.string(other.directory.path)]])
+                    .merging(["mcp_socket": .string(daemon.socketPath)]))
+            daemon.signal(SIGHUP)
+            try daemon.waitForLog("config reloaded")
+            let behind = try Self.upload(client, other.file("f"), place.file("behind"))
+            remote.sshd.pause(false)
+            for call in downloads {
+                let result = try call.waitForTool(timeout: .seconds(120))
+                #expect(result["downloaded"] == true, "what has a handle gets its name: \(result)")
+            }
+            var made = 0
+            for (number, call) in uploads.enumerated() {
+                let result = try call.waitForTool(timeout: .seconds(120))
+                if result["uploaded"] == true {
+                    made += 1
+                    #expect(try place.content("u\(number)") == "content")
+                } else {
+                    #expect(result.isError && result.text.contains("not in local_roots"), "\(result)")
+                    #expect(access(place.file("u\(number)"), F_OK) != 0)
+                }
+            }
+            #expect(made == 16, "\(made)")
+            #expect(try behind.waitForTool(timeout: .seconds(120))["uploaded"] == true)
+            try waitUntil("one broker") { daemon.fileBrokers().count == 1 }
+        }
+    }
+
     @Test("a root that is replaced by a link while a transfer runs leads nowhere")
     func linkedRoot() throws {
         let remote = try Remote(PrivateSSHD.Options())
@@ -196,6 +250,8 @@ import Testing
             remote.sshd.pause(false)
             let result = try call.waitForTool(timeout: .seconds(60))
             #expect(result["downloaded"] == true, "\(result)")
+            #expect(result["local_path"] == .string(local.file("moved/new")), "\(result)")
+            #expect(result["note"]?.string?.contains(local.file("root/new")) == true, "\(result)")
             #expect(access(local.file("moved/new"), F_OK) == 0)
             #expect(access(local.file("outside/new"), F_OK) != 0)
         }

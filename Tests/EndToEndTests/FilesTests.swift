@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The file tools through the daemon, a confined worker and a real sshd's SFTP.
 @Suite struct FilesTests {

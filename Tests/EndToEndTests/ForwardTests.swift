@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 extension MCPClient {
     /// `ssh_forward_port` to a port of the remote host's own loopback; throws where it fails.
@@ -512,11 +513,10 @@ extension RunningDaemon {
         try first.kill9()
         let programs = try TemporaryDirectory(readableByAll: true)
         defer { programs.remove() }
-        let daemon = programs.file(BuiltBinaries.daemonName)
-        try FileManager.default.copyItem(
-            atPath: "\(BuiltBinaries.folder())/\(BuiltBinaries.daemonName)", toPath: daemon)
-        for name in ["claude-ssh-worker", BuiltBinaries.gateName] {
-            try programs.write(name, Data("#!/bin/sh\nexit 1\n".utf8), mode: 0o755)
+        let name = BuiltBinaries.daemonName
+        let daemon = try programs.copyProgram("\(BuiltBinaries.folder())/\(name)", as: name)
+        for name in [BuiltBinaries.workerName, BuiltBinaries.gateName] {
+            try programs.writeProgram(name, "#!/bin/sh\nexit 1\n")
         }
         var options = RunningDaemon.Options()
         options.binary = daemon

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Local files on a file system that does not answer: whoever asks for one is told so, and nobody else waits.
 @Suite(.serialized) struct HangingFilesTests {
@@ -247,6 +248,64 @@ import Testing
             ["local_path": .string(scene.local.file("f")), "remote_path": .string(scene.place.file("fine"))])
         #expect(fine["uploaded"] == true, "\(fine)")
         client.closeAbruptly()
+    }
+
+    @Test(
+        "workers that clients leave behind at a file that hangs in the middle are bounded as well, and nobody waits for them"
+    )
+    func manyWorkers() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let scene = try Scene(wait: 60)
+        scene.client.closeAbruptly()
+        for round in 0..<20 { scene.files.put("f\(round)", "content") }
+        scene.files.hang([.read])
+        var refused = 0
+        for round in 0..<20 {
+            let client = try scene.daemon.connect()
+            let before = scene.files.heldCount
+            let call = try client.beginTool(
+                "ssh_upload_file",
+                [
+                    "local_path": .string("\(scene.files.path)/f\(round)"),
+                    "remote_path": .string(scene.place.file("u")),
+                ])
+            try waitUntil("a worker that hangs at read(2), or a refusal") {
+                scene.files.heldCount > before || call.isAnswered
+            }
+            if call.isAnswered {
+                let told = try call.waitForTool()
+                #expect(told.isError && told.text.contains("have not ended"), "\(told)")
+                refused += 1
+            }
+            #expect(!(try client.callTool("ssh_connection_status")).isError)
+            client.closeAbruptly()
+        }
+        #expect(refused == 4 && scene.files.heldCount == 16, "\(refused) refused, \(scene.files.heldCount) hang")
+        scene.files.resume()
+        try waitUntil("the workers' end") { scene.daemon.logCount(of: "\"worker ended\"") == 21 }
+        let client = try scene.daemon.connect()
+        let fine = try client.callTool(
+            "ssh_upload_file",
+            ["local_path": .string(scene.local.file("f")), "remote_path": .string(scene.place.file("fine"))])
+        #expect(fine["uploaded"] == true, "\(fine)")
+        client.closeAbruptly()
+    }
+
+    @Test("why a broker was killed is in the log, also when its worker ended before it")
+    func left() throws {
+        guard HangingFileSystem.isAvailable else { return }
+        let scene = try Scene()
+        scene.files.hang()
+        _ = try scene.upload("\(scene.files.path)/f")
+        try waitUntil("a request that hangs") { scene.files.heldCount > 0 }
+        scene.client.closeAbruptly()
+        try scene.daemon.waitForLog("worker ended")
+        #expect(scene.daemon.logCount(of: "\"file broker killed\"") == 0)
+        let told = try scene.daemon.waitForLog("file broker killed")
+        #expect(told["path"] == .string("\(scene.files.path)/f"), "\(told)")
+        #expect(told["mend"]?.string?.contains("file system") == true, "\(told)")
+        scene.files.resume()
+        try scene.daemon.waitForLog("file broker ended")
     }
 
     @Test("a host's socket on a file system that hangs does not hold up a reload")

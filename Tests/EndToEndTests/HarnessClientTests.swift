@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The client and the daemon's handle against stand-ins for the daemon: socat with `cat` or `sed` behind it.
 @Suite struct HarnessClientTests {
@@ -104,7 +105,7 @@ import Testing
             trap 'echo "{\\"msg\\":\\"stopped\\"}" >&2; exit 3' TERM
             sleep 600 & wait
             """
-        let binary = try directory.write("daemon", script, mode: 0o700)
+        let binary = try directory.writeProgram("daemon", script)
         let daemon = try RunningDaemon(config: ["a": 1], RunningDaemon.Options(binary: binary))
         #expect(try daemon.waitForLog("listening")["args"] == "--config \(daemon.configFile)")
         let config = try JSON(parsing: Data(contentsOf: URL(filePath: daemon.configFile)))
@@ -123,7 +124,7 @@ import Testing
 
     @Test func daemonThatRefusesIsReported() throws {
         let directory = try TemporaryDirectory()
-        let binary = try directory.write("daemon", "#!/bin/sh\necho refused >&2; exit 2\n", mode: 0o700)
+        let binary = try directory.writeProgram("daemon", "#!/bin/sh\necho refused >&2; exit 2\n")
         let options = RunningDaemon.Options(binary: binary)
         #expect(throws: HarnessError.self) { try RunningDaemon(config: [:], options) }
         let (status, stderr) = try runDaemonExpectingFailure(config: "{", options)
@@ -136,7 +137,7 @@ import Testing
         let directory = try TemporaryDirectory(readableByAll: true)
         let script =
             "#!/bin/sh\ntest -r \"$2\" && echo '{\"msg\":\"listening\",\"uid\":'$(id -u)'}' >&2\nexec sleep 600\n"
-        let binary = try directory.write("daemon", script, mode: 0o755)
+        let binary = try directory.writeProgram("daemon", script)
         let daemon = try RunningDaemon(config: [:], RunningDaemon.Options(account: account, binary: binary))
         #expect(try daemon.waitForLog("listening")["uid"] == .int(Int(account.uid)))
         daemon.signal(SIGTERM)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The harness against real sshd, ssh and socat, without the daemon.
 @Suite struct HarnessTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Hosts that want a worker to keep as much as it can: its largest size is measured, and it must live on.
 @Suite(.serialized) struct HostileServerTests {

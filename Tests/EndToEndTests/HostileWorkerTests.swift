@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// What a worker that was taken over can do to the supervisor, and to those whom it does not serve. The workers here are
 /// `Tests/FakeWorker`; the supervisor is the real one.
@@ -203,9 +204,7 @@ import Testing
     @Test("an ssh that has gone: the client is told which, and the log says what to do")
     func noSSH() throws {
         let place = try TemporaryDirectory(readableByAll: true)
-        let ssh = place.file("ssh")
-        try FileManager.default.copyItem(atPath: findProgram("ssh"), toPath: ssh)
-        chmod(ssh, 0o755)
+        let ssh = try place.copyProgram(findProgram("ssh"), as: "ssh")
         let daemon = try Remote.shared().startDaemon(["ssh_path": .string(ssh)])
         defer { daemon.stop() }
         unlink(ssh)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// The injection guard through the daemon: what a host says is marked, and comes as it is.
 @Suite struct InjectionGuardTests {

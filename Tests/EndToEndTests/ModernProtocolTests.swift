@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// MCP 2026-07-28 on the wire, and what a reload and a long command tell the client in both eras.
@@ -53,8 +54,8 @@ import Testing
             "subscriptions/listen", ["_meta": meta(), "notifications": ["toolsListChanged": true]], id: "listen")
         let acknowledged = try next(client, "notifications/subscriptions/acknowledged")
         #expect(acknowledged["params"]?["notifications"] == ["toolsListChanged": true])
-        let gate = "/tmp/csd-gate-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: gate) }
+        let place = try TemporaryDirectory(readableByAll: true)
+        let gate = place.file("gate")
         let call = try client.beginTool(
             "ssh_exec", ["command": .string("echo began; until [ -e \(gate) ]; do sleep 0.1; done; echo ended")],
             meta: ["progressToken": "p"])
@@ -86,8 +87,8 @@ import Testing
     @Test("ssh_exec reports the time and its last line, each report above the one before, none after the answer")
     func progress() throws {
         try withDaemon { _, client in
-            let gate = "/tmp/csd-gate-\(UUID().uuidString)"
-            defer { try? FileManager.default.removeItem(atPath: gate) }
+            let place = try TemporaryDirectory(readableByAll: true)
+            let gate = place.file("gate")
             let call = try client.beginTool(
                 "ssh_exec",
                 ["command": .string("echo first; echo second >&2; until [ -e \(gate) ]; do sleep 0.1; done")],

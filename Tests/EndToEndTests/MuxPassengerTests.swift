@@ -3,6 +3,7 @@ import Glibc
 import IPC
 import Mux
 import Testing
+import TestSupport
 
 /// The side towards an `ssh`, as the gate has it with `"transport": "ssh"`: the system's own client as passenger.
 @Suite struct MuxPassengerTests {

@@ -3,6 +3,7 @@ import Glibc
 import IPC
 import Mux
 import Testing
+import TestSupport
 
 /// The gate's own client of the mux protocol with OpenSSH's ControlMaster.
 @Suite struct MuxTests {

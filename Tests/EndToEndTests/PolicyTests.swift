@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// What `exec_allowlist`, `allow_delete` and `base_dir` refuse of `ssh_exec`, and that nothing of it has run on the host.
 @Suite struct PolicyTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 /// MCP as a client meets it on the wire: eras, errors, bad input.
 @Suite struct ProtocolTests {

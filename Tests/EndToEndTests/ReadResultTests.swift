@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Each key of a file's result means one thing, whatever was asked for.
 @Suite struct ReadResultTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Hosts that start a command in their own way, and hosts with few sessions.
 @Suite struct SessionTests {
@@ -16,7 +17,7 @@ import Testing
     /// An sshd whose logins go through this shell script; `$SSH_ORIGINAL_COMMAND` is what was asked for.
     private static func wrapping(_ script: String) throws -> (PrivateSSHD.Options, TemporaryDirectory) {
         let directory = try TemporaryDirectory(readableByAll: true)
-        let path = try directory.write("wrapper", "#!/bin/sh\n\(script)\n", mode: 0o755)
+        let path = try directory.writeProgram("wrapper", "#!/bin/sh\n\(script)\n")
         return (PrivateSSHD.Options(extraConfig: ["ForceCommand \(path)"]), directory)
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Hosts whose login shell does more than the daemon asks it: start-up files that print, wait for input or start another
 /// program. In accounts of their own, for root only.

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Timeouts and cancellations stop what runs remotely, whatever it does against that.
 @Suite struct StopTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// What listens at a host's socket may be no ControlMaster.
 @Suite struct StrangeListenerTests {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Uploads and downloads that are watched, broken off or disturbed on the way.
 @Suite struct TransferTests {

@@ -184,8 +184,8 @@ struct ObserverTests {
         async throws
     {
         let files = FileManager.default
-        let base = "/tmp/csd-tree.\(UInt64.random(in: .min ... .max))"
-        defer { try? files.removeItem(atPath: base) }
+        let place = try TemporaryDirectory()
+        let base = place.path
         for name in ["tree/in side\n", "tree2"] {
             try files.createDirectory(atPath: "\(base)/\(name)", withIntermediateDirectories: true)
         }

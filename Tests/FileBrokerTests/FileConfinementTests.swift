@@ -146,7 +146,7 @@ import Testing
                 step = 2
                 let pending = try files.create("\(base)/root/\(replaces ? "old" : "new")")
                 step = 3
-                try files.commit(pending)
+                _ = try files.commit(pending)
                 step = 4
                 _ = try files.create("\(base)/root/dropped")
             } catch {

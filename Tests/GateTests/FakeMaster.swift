@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import IPC
 import Mux
+import TestSupport
 import Testing
 
 /// The master's end of a connection, which says what a test wants. Everything happens in the test's own thread: what a
@@ -72,7 +73,11 @@ final class FakeMaster {
         try #require(csd_send_message(number, bytes, bytes.count, nil, 0) == bytes.count)
     }
 
-    func close() { socket = nil }
+    /// Leaves. The link sees it at once, also if a child of another test holds a copy of the socket.
+    func close() {
+        shutdown(number, Int32(SHUT_RDWR))
+        socket = nil
+    }
 
     private var number: Int32 {
         switch socket {
@@ -117,24 +122,30 @@ final class SessionPipes {
         }
     }
 
-    /// One byte of the session's output, or 0 at its end; nil where there is neither.
+    /// One byte of the session's output; nil where there is none.
     func outputByte() -> UInt8? {
         var byte: UInt8 = 0
         switch output.readEnd {
         case .some(let end):
             _ = fcntl(end.rawValue, F_SETFL, O_NONBLOCK)
-            return read(end.rawValue, &byte, 1) >= 0 ? byte : nil
+            return read(end.rawValue, &byte, 1) == 1 ? byte : nil
         case .none: return nil
         }
     }
 
-    /// Whether nobody reads the session's standard input any more.
+    /// Whether nobody can write to the session's output any more. Waits for that.
+    var isOutputClosed: Bool {
+        switch output.readEnd {
+        case .some(let end): losesOtherEnd(end.rawValue)
+        case .none: true
+        }
+    }
+
+    /// Whether nobody reads the session's standard input any more. Waits for that.
     var isInputClosed: Bool {
         switch input.writeEnd {
-        case .some(let end):
-            var waiting = pollfd(fd: end.rawValue, events: Int16(POLLOUT), revents: 0)
-            return poll(&waiting, 1, 0) == 1 && waiting.revents & Int16(POLLERR) != 0
-        case .none: return true
+        case .some(let end): losesOtherEnd(end.rawValue)
+        case .none: true
         }
     }
 }

@@ -141,7 +141,8 @@ struct MasterRequestsTests {
 
     @Test(arguments: [
         (
-            MasterFact.refused(MuxRefusal(isDenied: false, reason: "Session open refused by peer")), SessionFailure.byHost
+            MasterFact.refused(MuxRefusal(isDenied: false, reason: "Session open refused by peer")),
+            SessionFailure.byHost
         ),
         (.refused(MuxRefusal(isDenied: true, reason: "Permission denied")), .byMaster(reason: "Permission denied")),
         (.failed(.lost(errno: 0), .nothingAsked), .down(.closed)),

@@ -62,7 +62,7 @@ struct ChannelTests {
         let pipe = try TestPipe()
         try pair.channel.send(ToWorker.life(.policy), descriptor: pipe.writer)
         pipe.writer = nil
-        #expect(!pipe.isAtEnd, "the copy in flight keeps the pipe open")
+        #expect(pipe.isOpen, "the copy in flight keeps the pipe open")
         #expect(try receiver.next(ToWorker.self).descriptors == 1)
         #expect(pipe.isAtEnd)
     }
@@ -136,7 +136,7 @@ struct ChannelTests {
         case ...4: #expect(refusal == .surplusDescriptor)
         default: #expect(refusal == .controlTruncated)
         }
-        #expect(pipe.comesToItsEnd)
+        #expect(pipe.isAtEnd)
     }
 
     @Test func `three descriptors arrive in their order, each open and close-on-exec`() throws {
@@ -205,7 +205,7 @@ struct ChannelTests {
         }
         #expect(taken > 500)
         pipe.writer = nil
-        #expect(pipe.comesToItsEnd)
+        #expect(pipe.isAtEnd)
     }
 
     @Test func `a packet that cannot be read closes its descriptor`() throws {
@@ -245,6 +245,7 @@ struct ChannelTests {
         var ends = try Channel.pair()
         let channel = Channel(taking: try taken(&ends.supervisor))
         ends.worker = nil
+        #expect(losesOtherEnd(channel.rawValue))
         #expect(throws: IPCError.closed) { try channel.send(ToWorker.life(.drain(milliseconds: 1))) }
     }
 

@@ -99,7 +99,10 @@ extension FileAnswer: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [FileAnswer] {
-        [.opened(size: 0), .opened(size: UInt64(Int64.max)), .created(handle: .max), .committed]
+        [
+            .opened(size: 0), .opened(size: UInt64(Int64.max)), .created(handle: .max), .committed(path: ""),
+            .committed(path: String(repeating: "p", count: Frame.maximumPath)),
+        ]
             + shortTexts.filter { $0.utf8.count <= 7168 }.map { .refused(rule: "local_roots", reason: $0) }
     }
 }

@@ -17,10 +17,10 @@ struct OwnedFDTests {
         let first = try TestPipe()
         let second = try TestPipe()
         var slot: OwnedFD? = try first.takeWriter()
-        #expect(!first.isAtEnd)
+        #expect(first.isOpen)
         slot = try second.takeWriter()
         #expect(first.isAtEnd)
-        #expect(!second.isAtEnd)
+        #expect(second.isOpen)
         slot = nil
         #expect(second.isAtEnd)
         _ = slot
@@ -29,7 +29,7 @@ struct OwnedFDTests {
     @Test func `release does not close`() throws {
         let pipe = try TestPipe()
         let number = try pipe.takeWriter().release()
-        #expect(!pipe.isAtEnd)
+        #expect(pipe.isOpen)
         close(number)
         #expect(pipe.isAtEnd)
     }
@@ -62,7 +62,7 @@ struct OwnedFDTests {
         #expect(copy.rawValue >= 16)
         #expect(fcntl(copy.rawValue, F_GETFD) & FD_CLOEXEC != 0)
         Self.consume(writer)
-        #expect(!pipe.isAtEnd)
+        #expect(pipe.isOpen)
         Self.consume(copy)
         #expect(pipe.isAtEnd)
     }

@@ -106,8 +106,8 @@ struct PolicySnapshotTests {
     }
 
     @Test func `what is no memfd is refused`() throws {
-        #expect(refusal(of: OwnedFD(taking: open("/dev/null", O_RDONLY))) == .badValue)
-        #expect(refusal(of: OwnedFD(taking: open("/proc/self/status", O_RDONLY))) == .badValue)
+        #expect(refusal(of: OwnedFD(taking: open("/dev/null", O_RDONLY | O_CLOEXEC))) == .badValue)
+        #expect(refusal(of: OwnedFD(taking: open("/proc/self/status", O_RDONLY | O_CLOEXEC))) == .badValue)
         #expect(refusal(of: try TestPipe().reader) == .badValue)
         #expect(refusal(of: OwnedFD(taking: -1)) == .badValue)
     }

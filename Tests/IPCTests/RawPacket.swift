@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TestSupport
 import Testing
 
 @testable import IPC
@@ -104,16 +105,16 @@ final class TestPipe {
         try taken(&writer)
     }
 
-    /// Whether every copy of the writing end is closed soon: a process that another test is just starting may have one for a moment.
-    var comesToItsEnd: Bool {
-        var waiting = pollfd(fd: reader.rawValue, events: Int16(POLLIN), revents: 0)
-        return poll(&waiting, 1, 5000) == 1 && isAtEnd
+    /// Whether a copy of the writing end is open.
+    var isOpen: Bool {
+        var byte: UInt8 = 0
+        return read(reader.rawValue, &byte, 1) == -1 && errno == EAGAIN
     }
 
-    /// Whether every copy of the writing end is closed.
+    /// Whether every copy of the writing end is closed. Waits for that.
     var isAtEnd: Bool {
         var byte: UInt8 = 0
-        return read(reader.rawValue, &byte, 1) == 0
+        return losesOtherEnd(reader.rawValue) && read(reader.rawValue, &byte, 1) == 0
     }
 }
 

@@ -9,10 +9,12 @@ import Testing
 /// What a client sends by way of a socket, and when it is given up.
 @Suite("A client's stream", .timeLimit(.minutes(1)))
 struct ClientStreamTests {
+    private static let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+
     /// Sends parts, each behind its pause, on a thread of its own; the last one stays the end.
     private func read(_ parts: [(pause: Duration, text: String)], patience: Duration) async -> ConnectionEnd {
         var ends: [Int32] = [0, 0]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { return .failed(errno: errno) }
+        guard socketpair(AF_UNIX, Self.kind, 0, &ends) == 0 else { return .failed(errno: errno) }
         let (ours, theirs) = (ends[0], ends[1])
         defer { close(ours) }
         Thread.detachNewThread {
@@ -33,10 +35,10 @@ struct ClientStreamTests {
     {
         let part = String(repeating: "x", count: 60_000)
         let begin = [(Duration.zero, #"{"jsonrpc":"2.0","method":"m","params":{"a":""# + part)]
-        let middle = (0..<20).map { _ in (Duration.milliseconds(50), part) }
-        let end = [(Duration.milliseconds(50), "\"},\"id\":201}\n")]
+        let middle = (0..<20).map { _ in (Duration.milliseconds(250), part) }
+        let end = [(Duration.milliseconds(250), "\"},\"id\":201}\n")]
         // All of it takes three times as long as a silent client has.
-        guard case .lineTooLong(_, let line) = await read(begin + middle + end, patience: .milliseconds(350)) else {
+        guard case .lineTooLong(_, let line) = await read(begin + middle + end, patience: .milliseconds(1750)) else {
             Issue.record("the line was taken")
             return
         }
@@ -48,7 +50,7 @@ struct ClientStreamTests {
         async
     {
         var ends: [Int32] = [0, 0]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else { return }
+        guard socketpair(AF_UNIX, Self.kind, 0, &ends) == 0 else { return }
         let (ours, theirs) = (ends[0], ends[1])
         let stream = ClientStream(descriptor: ours)
         let (begun, end) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))

@@ -26,22 +26,20 @@ struct PolicyCorpusTests {
 
     /// A directory where programs of some names only write down that they ran.
     private final class Stage {
-        private let path: String
+        private let directory: TemporaryDirectory
+        private var path: String { directory.path }
 
         init(_ programs: [String]) throws {
             let files = FileManager.default
-            path = "/tmp/csd-policy.\(UInt64.random(in: .min ... .max))"
-            try files.createDirectory(atPath: path, withIntermediateDirectories: false)
+            directory = try TemporaryDirectory()
             try files.createDirectory(atPath: path + "/bin", withIntermediateDirectories: false)
             let stub = "#!/bin/sh\nprintf '%s\\n' \"${0##*/}\" >>\(path)/ran\n[ \"$1\" != fetch ]\n"
-            for file in programs.map({ "bin/" + $0 }) + ["run.sh"] {
-                try stub.write(toFile: "\(path)/\(file)", atomically: false, encoding: .utf8)
-                try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(path)/\(file)")
+            let program = try directory.writeProgram("run.sh", stub)
+            for name in programs {
+                try files.linkItem(atPath: program, toPath: "\(path)/bin/\(name)")
             }
             for file in ["patch", "a b", "x", "in"] { _ = files.createFile(atPath: "\(path)/\(file)", contents: nil) }
         }
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
 
         /// The programs that ran, and the shell's complaints.
         func run(_ command: String, _ shell: LocalShell) async throws -> (programs: Set<String>, errors: String) {

@@ -540,7 +540,7 @@ struct SFTPHostileServerTests {
 
     @Test func `the ends before the first packet are told apart`() {
         func early(_ process: ChildEnd, _ said: String = "") -> SFTPError {
-            SFTPClient.earlyEnd(SessionEnd(process, said: said))
+            SFTPError.earlyEnd(SessionEnd(process, said: said))
         }
         for reason in ["subsystem request failed on channel 0", "sh: sftp-server: not found"] {
             #expect(early(.exited(127), reason) == .noSubsystem(detail: reason))

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SFTP
@@ -13,7 +14,7 @@ struct SFTPListTests {
             ["new\nline", " space ", "a -> b", "-rf", "ünï", "total 0"].map { Array($0.utf8) } + [[0xFF, 0xFE], [1]]
         for name in names {
             let path = scene.path("") + name + [0]
-            close(open(path.map { CChar(bitPattern: $0) }, O_CREAT | O_WRONLY, 0o640))
+            close(open(path.map { CChar(bitPattern: $0) }, O_CREAT | O_WRONLY | O_CLOEXEC, 0o640))
         }
         symlink("to\nsomewhere -> else", "\(scene.directory)/link")
         mkdir("\(scene.directory)/sub", 0o750)
@@ -33,7 +34,7 @@ struct SFTPListTests {
 
     @Test func `a hundred thousand entries in pages`() async throws {
         let scene = SFTPScene()
-        scene.run("/bin/sh", "-c", "cd \(scene.directory) && seq -f 'entry%06g' 1 100000 | xargs touch")
+        succeeds("/bin/sh", "-c", "cd \(scene.directory) && seq -f 'entry%06g' 1 100000 | xargs touch")
         var seen = 0
         var after: [UInt8]?
         for page in 0..<3 {
@@ -156,7 +157,7 @@ struct SFTPListTests {
 
     @Test func `a server that is killed is started anew for the next call`() async throws {
         let scene = SFTPScene()
-        scene.run("/bin/sh", "-c", "seq 1 2000000 > \(scene.directory)/f")
+        succeeds("/bin/sh", "-c", "seq 1 2000000 > \(scene.directory)/f")
         let error = await sftpError { () async throws(SFTPError) in
             try await scene.files.download(scene.path("f")) { _ in
                 scene.counts.servers.withLock { $0.last }?.close()

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SFTP
@@ -101,7 +102,7 @@ struct SFTPReadTests {
         let scene = SFTPScene()
         let path = "\(scene.directory)/log"
         let lines = (0..<1000).map { "line \($0) " + String(repeating: "y", count: 90) + "\n" }
-        let descriptor = open(path, O_WRONLY | O_CREAT, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         let text = "\n" + lines.joined()
         pwrite(descriptor, text, text.utf8.count, off_t(5_000_000_000))
         close(descriptor)
@@ -152,7 +153,7 @@ struct SFTPReadTests {
         let scene = SFTPScene()
         let line = String(repeating: "z", count: 99) + "\n"
         scene.make("f", String(repeating: line, count: 10_000))
-        scene.run("/usr/bin/truncate", "-s", "2G", "\(scene.directory)/f")
+        succeeds("/usr/bin/truncate", "-s", "2G", "\(scene.directory)/f")
         _ = try await scene.files.stat(scene.path("f"))
         scene.counts.received.store(0, ordering: .relaxed)
         let result = try await scene.files.lines(scene.path("f"), from: 5000, count: 10, limit: 1 << 20)
@@ -164,7 +165,7 @@ struct SFTPReadTests {
 
     @Test func `a download is whole, in order and can be cancelled`() async throws {
         let scene = SFTPScene()
-        scene.run("/bin/sh", "-c", "seq 1 2000000 > \(scene.directory)/f")
+        succeeds("/bin/sh", "-c", "seq 1 2000000 > \(scene.directory)/f")
         let sum = StreamSum()
         let result = try await scene.files.download(scene.path("f"), to: { sum.add($0) })
         #expect(result.size == 14_888_896 && sum.size == 14_888_896 && sum.isSequence)
@@ -178,12 +179,12 @@ struct SFTPReadTests {
         let times = Mutex<UInt64>(0)
         let growing = try await scene.files.download(scene.path("f")) { _ in
             times.withLock { $0 += 1 }
-            scene.run("/usr/bin/truncate", "-s", "+1", "\(scene.directory)/f")
+            succeeds("/usr/bin/truncate", "-s", "+1", "\(scene.directory)/f")
         }
         #expect(growing.size == 14_888_896 && growing.grewTo == 14_888_896 + times.withLock { $0 })
         let shrinking = await sftpError { () async throws(SFTPError) in
             try await scene.files.download(scene.path("f")) { _ in
-                scene.run("/usr/bin/truncate", "-s", "1000", "\(scene.directory)/f")
+                succeeds("/usr/bin/truncate", "-s", "1000", "\(scene.directory)/f")
             }
         }
         #expect(shrinking == .changed(path: scene.path("f")))

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 
 @testable import SFTP
 @testable import SSH
@@ -47,16 +48,16 @@ final class SFTPRealServer: SFTPPacketTransport {
 
 /// A directory of a test with an sftp-server for it.
 final class SFTPScene: Sendable {
-    let directory: String
+    var directory: String { place.path }
+    private let place: TemporaryDirectory
     let counts = SFTPRealServer.Counts()
     let channel: SFTPChannel
 
     /// `user` needs root; `hiding` takes requests and extensions away, sftp-server(8) `-P`.
     init(user: uid_t? = nil, hiding: String? = nil, deadline: Duration = .seconds(20), idle: Duration = .seconds(300)) {
-        var template = Array("/tmp/sftp-test.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { preconditionFailure("mkdtemp") }
-        directory = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
-        chmod(directory, 0o755)
+        guard let place = try? TemporaryDirectory(readableByAll: true) else { preconditionFailure("mkdtemp") }
+        self.place = place
+        let directory = place.path
         if let user { chown(directory, user, user) }
         var command = [SFTPRealServer.path]
         if let user {
@@ -71,7 +72,6 @@ final class SFTPScene: Sendable {
 
     deinit {
         channel.closeIfIdle()
-        _ = run("/bin/rm", "-rf", directory)
     }
 
     var files: RemoteFiles { RemoteFiles(channel: channel) }
@@ -94,7 +94,7 @@ final class SFTPScene: Sendable {
 
     func make(_ name: String, _ content: String = "", mode: mode_t = 0o644, owner: uid_t? = nil) {
         let path = "\(directory)/\(name)"
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         precondition(descriptor >= 0 && write(descriptor, content, content.utf8.count) == content.utf8.count)
         fchmod(descriptor, mode)
         close(descriptor)
@@ -102,7 +102,7 @@ final class SFTPScene: Sendable {
     }
 
     func content(_ name: String) -> String {
-        let descriptor = open("\(directory)/\(name)", O_RDONLY)
+        let descriptor = open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
         let count = read(descriptor, &bytes, bytes.count)
@@ -113,18 +113,6 @@ final class SFTPScene: Sendable {
         var status = stat()
         lstat("\(directory)/\(name)", &status)
         return status
-    }
-
-    /// Runs a program to its end.
-    @discardableResult
-    func run(_ words: String...) -> Bool {
-        let copies = words.map { strdup($0) } + [nil]
-        defer { for copy in copies { free(copy) } }
-        var pid: pid_t = 0
-        guard posix_spawn(&pid, words[0], nil, nil, copies, nil) == 0 else { return false }
-        var status: Int32 = 0
-        waitpid(pid, &status, 0)
-        return status == 0
     }
 }
 

@@ -320,14 +320,13 @@ struct SFTPShellTests {
     }
 
     /// A folder with nothing but links to these programs.
-    private static func programs(_ names: [String], busybox: [String] = [], in scene: SFTPScene) -> String {
-        let folder = "\(scene.directory).bin"
-        mkdir(folder, 0o755)
+    private static func programs(_ names: [String], busybox: [String] = []) throws -> TemporaryDirectory {
+        let folder = try TemporaryDirectory()
         for name in names {
             let found = ["/usr/bin/\(name)", "/bin/\(name)"].first { (path: String) in access(path, X_OK) == 0 }
-            if let found { symlink(found, "\(folder)/\(name)") }
+            if let found { symlink(found, folder.file(name)) }
         }
-        for name in busybox { symlink("/usr/bin/busybox", "\(folder)/\(name)") }
+        for name in busybox { symlink("/usr/bin/busybox", folder.file(name)) }
         return folder
     }
 
@@ -337,13 +336,10 @@ struct SFTPShellTests {
 
     @Test(arguments: ["busybox", "without stat"])
     func `a host has busybox only, or no stat`(kind: String) async throws {
-        let place = SFTPScene()
         let folder =
-            kind == "busybox"
-            ? Self.programs([], busybox: Self.needed + ["stat"], in: place) : Self.programs(Self.needed, in: place)
-        defer { place.run("/bin/rm", "-rf", folder) }
+            try kind == "busybox" ? Self.programs([], busybox: Self.needed + ["stat"]) : Self.programs(Self.needed)
         let shell = try #require(LocalShell.posix.first { kind != "busybox" || $0.description == "busybox sh" })
-        let shellScene = ShellScene(shell, path: folder)
+        let shellScene = ShellScene(shell, path: folder.path)
         let (scene, files) = (shellScene.scene, shellScene.files)
         scene.make("old", "old", mode: 0o4751)
         let replaced = try await files.write(scene.path("old"), Array("new".utf8), WriteOptions(policy: .replace))
@@ -363,11 +359,11 @@ struct SFTPShellTests {
         let shellScene = ShellScene(LocalShell.posix[0])
         let (scene, files) = (shellScene.scene, shellScene.files)
         mkdir("\(scene.directory)/small", 0o755)
-        guard scene.run("/bin/mount", "-t", "tmpfs", "-o", "size=256k", "none", "\(scene.directory)/small") else {
+        guard succeeds("/bin/mount", "-t", "tmpfs", "-o", "size=256k", "none", "\(scene.directory)/small") else {
             Issue.record("mount")
             return
         }
-        defer { scene.run("/bin/umount", "\(scene.directory)/small") }
+        defer { succeeds("/bin/umount", "\(scene.directory)/small") }
         scene.make("small/f", "kept")
         for (name, policy) in [("small/f", WritePolicy.replace), ("small/new", .createOnly)] {
             let error = await sftpError { () async throws(SFTPError) in

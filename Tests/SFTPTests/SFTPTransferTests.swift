@@ -1,6 +1,7 @@
 import Glibc
 import IPC
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import SFTP
@@ -103,7 +104,7 @@ struct SFTPTransferTests {
         #expect(scene.names().isEmpty)
         let left = scene.names("../\(scene.directory.split(separator: "/").last ?? "").gone")
         #expect(left.count == 1 && left.first?.hasPrefix(".new.") == true && left.first?.hasSuffix(".tmp") == true)
-        scene.run("/bin/rm", "-rf", "\(scene.directory).gone")
+        succeeds("/bin/rm", "-rf", "\(scene.directory).gone")
     }
 
     @Test(arguments: ["", "hardlink"], [true, false])

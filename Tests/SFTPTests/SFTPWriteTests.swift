@@ -277,7 +277,7 @@ struct SFTPWriteTests {
     {
         let scene = SFTPScene(user: Self.nobody)
         // A directory that may not be written to, with a file that may.
-        scene.run("/bin/mkdir", "-m", "755", "\(scene.directory)/locked")
+        succeeds("/bin/mkdir", "-m", "755", "\(scene.directory)/locked")
         scene.make("locked/f", "old", mode: 0o666)
         let locked = try await scene.files.write(scene.path("locked/f"), Array("new".utf8), .init(policy: .replace))
         #expect(
@@ -313,10 +313,10 @@ struct SFTPWriteTests {
     @Test(.enabled(if: isRoot)) func `a full disk loses nothing`() async throws {
         let scene = SFTPScene()
         mkdir("\(scene.directory)/small", 0o755)
-        guard scene.run("/bin/mount", "-t", "tmpfs", "-o", "size=64k", "none", "\(scene.directory)/small") else {
+        guard succeeds("/bin/mount", "-t", "tmpfs", "-o", "size=64k", "none", "\(scene.directory)/small") else {
             return
         }
-        defer { scene.run("/bin/umount", "-l", "\(scene.directory)/small") }
+        defer { succeeds("/bin/umount", "-l", "\(scene.directory)/small") }
         scene.make("small/old", String(repeating: "o", count: 20_000))
         let big = [UInt8](repeating: 1, count: 200_000)
         for name in ["small/new", "small/old"] {

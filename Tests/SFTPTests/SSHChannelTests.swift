@@ -136,7 +136,7 @@ struct SSHChannelTests {
             .files, receive: { _ in }, ended: { _ = ended.fill(.success($0)) })
         let end = try await ended.value()
         #expect(end.how == how)
-        #expect(SFTPClient.earlyEnd(end) == error)
+        #expect(SFTPError.earlyEnd(end) == error)
     }
 
     @Test func `a session keeps its place until it has ended`() async throws {

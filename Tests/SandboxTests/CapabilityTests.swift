@@ -1,6 +1,7 @@
 import CLinux
 import CProbes
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Sandbox
@@ -39,14 +40,10 @@ import Testing
     }
 
     @Test("a worker of root does not reach another user's socket")
-    func foreignSocket() async {
+    func foreignSocket() async throws {
         guard geteuid() == 0 else { return }
-        await #expect(processExitsWith: .success) {
-            var template = Array("/tmp/csd-capabilities.XXXXXX".utf8CString)
-            guard mkdtemp(&template) != nil else { exit(90) }
-            let directory = template.withUnsafeBufferPointer {
-                String(decoding: $0.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            }
+        let place = try TemporaryDirectory()
+        await #expect(processExitsWith: .success) { [directory = place.path as String] in
             let path = "\(directory)/s"
             let listener = probe_listen(path)
             // 65534 is nobody.
@@ -62,9 +59,6 @@ import Testing
             }
             let after = probe_connect(path)
             let ownAfter = probe_connect(own)
-            unlink(path)
-            unlink(own)
-            rmdir(directory)
             guard before == 0 else { exit(1) }
             guard after == -EACCES else { exit(2) }
             guard ownAfter == 0 else { exit(3) }

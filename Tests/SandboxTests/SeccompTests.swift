@@ -1,5 +1,6 @@
 import CProbes
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Sandbox
@@ -115,12 +116,14 @@ import Testing
     }
 
     @Test("files are opened with known flags only: no access mode 3, nothing created or emptied")
-    func openFlags() async {
-        await #expect(processExitsWith: .success) {
-            // Files of its own: what is refused is refused for the flags.
-            var template = Array("/tmp/claude-ssh-worker.XXXXXX".utf8CString)
-            let file = mkstemp(&template)
-            guard file >= 0, write(file, "kept", 4) == 4 else { exit(1) }
+    func openFlags() async throws {
+        // A file of its own: what is refused is refused for the flags.
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("file", "kept")
+        await #expect(processExitsWith: .success) { [name = path as String] in
+            let file = open(name, O_RDONLY | O_CLOEXEC)
+            let template = name.utf8CString
+            guard file >= 0 else { exit(1) }
             do throws(SandboxError) {
                 try Limits.worker.apply()
                 try SeccompFilter.load()
@@ -152,15 +155,6 @@ import Testing
             guard fstat(file, &status) == 0, status.st_size == 4 else { exit(2) }
             exit(0)
         }
-        // The process may not remove it any more.
-        removeLeftFiles()
-    }
-
-    private func removeLeftFiles() {
-        var found = glob_t()
-        defer { globfree(&found) }
-        guard glob("/tmp/claude-ssh-worker.??????", 0, nil, &found) == 0 else { return }
-        for index in 0..<Int(found.gl_pathc) { if let path = found.gl_pathv[index] { unlink(path) } }
     }
 
     @Test("a socket is of AF_UNIX and SOCK_STREAM, and has no options")

@@ -5,7 +5,8 @@ import Testing
 
 @testable import Supervisor
 
-/// Real files; a locked one must not stay open in this process, so what locks runs in processes of its own where needed.
+/// Real files. What opens a log that another has just closed runs in a process of its own: a child that another test
+/// is starting holds a copy of the closed descriptor, and the lock with it, until it executes its program.
 @Suite("Audit log")
 struct AuditLogTests {
     private static func lines(_ path: String) -> [String] {
@@ -68,36 +69,38 @@ struct AuditLogTests {
         #expect(log.realPath == nil)
     }
 
-    @Test func `the chain goes on after a restart, and after a rotation in the new file`() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("audit.log")
-        do {
+    @Test func `the chain goes on after a restart, and after a rotation in the new file`() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let path = directory.file("audit.log")
+            do {
+                let log = AuditLog()
+                try log.open(path)
+                log.write(#""n":1"#)
+            }
             let log = AuditLog()
             try log.open(path)
-            log.write(#""n":1"#)
+            log.write(#""n":2"#)
+            #expect(Self.lines(path).count == 4)
+            #expect(Self.verify(path) == nil)
+            // Nothing was rotated: nothing is said, and the lock is not taken twice.
+            try log.open(path)
+            #expect(Self.lines(path).count == 4)
+            #expect(rename(path, directory.file("audit.log.1")) == 0)
+            log.write(#""n":3"#)
+            #expect(Self.lines(directory.file("audit.log.1")).count == 5, "until HUP the old file is written")
+            try log.open(path)
+            let last = log.write(#""n":4"#)
+            #expect(Self.lines(path).count == 2)
+            #expect(Self.verify(directory.file("audit.log.1"), path, last: last) == nil)
+            #expect(Self.verify(path) == nil, "a later file alone is whole in itself")
+            #expect(
+                Self.verify(path, directory.file("audit.log.1"))
+                    == "\(directory.file("audit.log.1")), line 1: begins a new chain")
+            #expect(
+                Self.verify(directory.file("audit.log.1"), last: last)
+                    == "no line has the hash \(last ?? ""): lines are missing at the end, after line 5")
         }
-        let log = AuditLog()
-        try log.open(path)
-        log.write(#""n":2"#)
-        #expect(Self.lines(path).count == 4)
-        #expect(Self.verify(path) == nil)
-        // Nothing was rotated: nothing is said, and the lock is not taken twice.
-        try log.open(path)
-        #expect(Self.lines(path).count == 4)
-        #expect(rename(path, directory.file("audit.log.1")) == 0)
-        log.write(#""n":3"#)
-        #expect(Self.lines(directory.file("audit.log.1")).count == 5, "until HUP the old file is written")
-        try log.open(path)
-        let last = log.write(#""n":4"#)
-        #expect(Self.lines(path).count == 2)
-        #expect(Self.verify(directory.file("audit.log.1"), path, last: last) == nil)
-        #expect(Self.verify(path) == nil, "a later file alone is whole in itself")
-        #expect(
-            Self.verify(path, directory.file("audit.log.1"))
-                == "\(directory.file("audit.log.1")), line 1: begins a new chain")
-        #expect(
-            Self.verify(directory.file("audit.log.1"), last: last)
-                == "no line has the hash \(last ?? ""): lines are missing at the end, after line 5")
     }
 
     @Test(arguments: [
@@ -164,14 +167,16 @@ struct AuditLogTests {
         #expect(Self.refusal(path) == "audit_log: \(path) belongs to uid 65534; it must belong to uid 0")
     }
 
-    @Test func `two daemons do not write to one log`() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("audit.log")
-        let first = AuditLog()
-        try first.open(path)
-        #expect(Self.refusal(path)?.contains("another claude-ssh-daemon writes to") == true)
-        try first.open(nil)
-        #expect(Self.refusal(path) == nil, "closed, it is free")
+    @Test func `two daemons do not write to one log`() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let path = directory.file("audit.log")
+            let first = AuditLog()
+            try first.open(path)
+            #expect(Self.refusal(path)?.contains("another claude-ssh-daemon writes to") == true)
+            try first.open(nil)
+            #expect(Self.refusal(path) == nil, "closed, it is free")
+        }
     }
 
     @Test func `another spelling of its own path is the same file, and no second daemon`() throws {

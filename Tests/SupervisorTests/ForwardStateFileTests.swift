@@ -18,7 +18,7 @@ struct ForwardStateFileTests {
             since: 1_700_000_000, phase: .running, inode: 77)
     }
 
-    private func file(_ directory: borrowing TemporaryDirectory) -> ForwardStateFile {
+    private func file(_ directory: TemporaryDirectory) -> ForwardStateFile {
         ForwardStateFile(socket: "/run/mcp.sock", runtimeDirectory: directory.path)
     }
 

@@ -1,5 +1,6 @@
 import Glibc
 import IPC
+import TestSupport
 import Testing
 
 @testable import Supervisor
@@ -69,7 +70,8 @@ struct ListenersTests {
     }
 
     @Test func `the kernel's own tables show a real listener, and who holds it, without a connection to it`() throws {
-        let socket = OwnedFD(taking: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        let socket = OwnedFD(
+            taking: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
@@ -82,7 +84,14 @@ struct ListenersTests {
         }
         try #require(done)
         let port = UInt16(bigEndian: address.sin_port)
-        let listener = try #require(Listeners.current().loopback[port])
+        // A look may miss a line while the table changes.
+        var seen: Listeners.Listener?
+        #expect(
+            comesToHold {
+                seen = Listeners.current().loopback[port]
+                return seen != nil
+            })
+        let listener = try #require(seen)
         #expect(listener.uid == geteuid())
         let own = UInt32(getpid())
         #expect(Listeners.process(own, holds: listener.inode) == true)

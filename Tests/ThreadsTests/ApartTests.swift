@@ -6,14 +6,14 @@ import Testing
 
 /// Work that a disk may hold up for ever.
 @Suite struct ApartTests {
-    /// A pipe that is read from by work that shall hang, until it is told to go on.
+    /// A socket that is read from by work that shall hang, until it is told to go on.
     private final class Gate: Sendable {
         let readEnd: Int32
         private let writeEnd: Int32
 
         init() {
             var ends: [Int32] = [-1, -1]
-            pipe(&ends)
+            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends)
             (readEnd, writeEnd) = (ends[0], ends[1])
         }
 

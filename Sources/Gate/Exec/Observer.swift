@@ -1,41 +1,49 @@
 public import IPC
 
-/// The script around every command: a POSIX `sh` that starts the command in the user's login shell, as
-/// `ssh host command` would, and tells on the same two streams when it started, as which process, and how it ended.
+/// The script around every command, called the observer. It is a POSIX `sh` script that starts the command in the user's login
+/// shell, as `ssh host command` would. It writes marks to both output streams that tell when the command started, as which
+/// process, and how it ended.
 ///
-/// Each mark is a record separator (036 octal), the nonce of this call, and:
-/// `+` start (with the process id of the observer, which leads the session and process group of the command
-/// unless something of the host's starts it without an `exec`),
-/// `-` end (on stderr with the shell's exit status, `1` where the shell saw a signal, else `0`, and, where the watchdog ended
-/// the command, `0` if it saw that nothing of it is left, `1` if something is, another number if it was itself stopped), `?` the directory cannot be
-/// entered, `/` the directory is outside the tree that it must lie in. No mark of the start means that nothing of the command has run, unless the connection was
-/// lost with it, or something on the host takes both streams away. Where the mark cannot be written any more, the command does not begin: a start-up
-/// file may hold it up for longer than anybody waits for it.
+/// Each mark is a record separator (036 octal), the nonce of this call, one of these characters and a newline:
+/// - `+`: the command starts. The process id of the observer follows. The observer leads the session and the process group of
+///   the command, unless a program of the host starts the observer without an `exec`.
+/// - `-`: the command has ended. On standard error three numbers follow: the shell's exit status; `1` if the shell saw a signal,
+///   else `0`; and, if the watchdog ended the command, `0` if it saw that nothing of the command is left, `1` if something is
+///   left, and another number if the watchdog itself was stopped.
+/// - `?`: the directory cannot be entered.
+/// - `/`: the directory is outside the tree in which it must lie.
+///
+/// If no start mark comes, nothing of the command has run, unless the mark was lost with the connection, or something on the
+/// host takes both streams away. The command does not start if its start mark cannot be written: a start-up file may have held
+/// it up until nobody waits for it.
 ///
 /// The command, what belongs to it, and the script itself come to the observer as environment variables, of which it keeps none:
-/// no word of theirs stands in its argument list. `pgrep -f WORD` and `pkill -f WORD` in a command find what they find over
+/// no word of theirs stands in its argument list. So `pgrep -f WORD` and `pkill -f WORD` in a command find what they find over
 /// plain `ssh`, and not the command that they are part of.
 public enum Observer {
-    /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less room for sshd's own words.
+    /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less 1 KiB for what sshd adds.
     public static let maximumLine = 128 * 1024 - 1024
 
-    /// Arguments: nonce, the shell to run it if not the user's, the seconds that it may run, how many variables. In variables:
-    /// `csd_k` `TreeStop`'s script; as `EncodedWord`s `csd_c` the command, `csd_d` the directory, `csd_b` the tree around it,
-    /// and `csd_1` and on `NAME=value`. Those names of variables are the command's: they go through env(1), so that none of them can be one
-    /// of the script's own.
+    /// Arguments: the nonce, the shell for the command (empty for the user's), the seconds that the command may run, and how many
+    /// variables the command gets. In the environment: `csd_k` is `TreeStop`'s script; `csd_c` the command, `csd_d` the directory,
+    /// `csd_b` the tree around it, and `csd_1` and on `NAME=value`, each as an `EncodedWord`.
     ///
-    /// The watchdog `w` ends the command when its time is up and nobody else has done so: the daemon may be gone, the
-    /// connection lost, or sshd without a session to stop it over. It starts before the traps, which a child keeps until it
-    /// has set its own, so that TERM ends it whenever it comes; and its `sleep`, which may not have dropped them, gets KILL.
-    /// By USR1 it says that it stops the command; then the end waits for what comes of that.
+    /// The command's variables go through env(1), so that none of them becomes a variable of this script.
     ///
-    /// The observer outlives TERM by an empty trap, which unlike an ignored signal the command does not inherit. The
-    /// shell's remark on a signal ("Killed") is caught in `m`, or goes nowhere, apart from the command's own output on 3 and 4.
+    /// The watchdog, whose process id is in `w`, ends the command when its time is up. It is there for the case that nobody else
+    /// does so: the daemon may have ended, the connection may be lost, or sshd may have no session left for the stop. It is
+    /// started before the traps are set, because a child keeps traps until it sets its own: so TERM ends the watchdog at any
+    /// moment. Its `sleep` may have kept a trap, and gets KILL. By USR1 the watchdog tells the observer that it stops the
+    /// command; the observer then waits for what comes of that.
+    ///
+    /// An empty trap lets the observer survive TERM. The command does not inherit it, as it would inherit an ignored signal.
+    /// What the shell remarks about a signal ("Killed") is caught in `m` or goes to /dev/null, because the command's own output
+    /// is on descriptors 3 and 4.
     private static let script = [
         #"n=$1 h=${2:-${SHELL:-/bin/sh}} l=$3 a=$4 k=$csd_k; set --"#,
         #"u() { case $1 in e*) v=$(printf %bx "${1#e}"); v=${v%x};; *) v=${1#p};; esac; }"#,
         #"u "$csd_d"; [ -z "$v" ] || CDPATH= cd -- "$v" || { printf "\036%s?\n" "$n" >&2; exit 1; }"#,
-        // Both as they are without symlinks; a tree that cannot be entered, or is the root directory, holds nothing.
+        // Both paths are compared without symlinks. No directory is inside a tree that cannot be entered or is `/`.
         #"u "$csd_b"; [ -z "$v" ] || { p=$(pwd -P; printf x); b=$(CDPATH= cd -- "$v" && pwd -P; printf x); b=${b%??};"#
             + #" case "$b:${p%??}/" in /:*|x:*) false;; "$b:$b/"*) ;; *) false;; esac || { printf "\036%s/\n" "$n" >&2; exit 1; }; }"#,
         #"u "$csd_c"; c=$v f= i=0"#,
@@ -44,18 +52,19 @@ public enum Observer {
         #"(trap "kill -9 \$! ; exit 9" TERM; sleep "$l" & wait $! && kill -USR1 $$ && exec /bin/sh -c "$k" sh w "$$:$n")"#
             + #" </dev/null >/dev/null 2>&1 & w=$! "#,
         #"trap : HUP INT TERM; trap f=1 USR1"#,
-        // Nobody listens any more where both are gone.
+        // If neither stream takes the start mark, nobody listens any more, and the command does not start.
         #"trap "kill $w 2>/dev/null; exit 1" PIPE; r=; printf "\036%s+%s\n" "$n" "$$" || r=1;"#
             + #" printf "\036%s+%s\n" "$n" "$$" >&2 || [ -z "$r" ] || { kill "$w"; exit 1; }; trap - PIPE"#,
         #"[ $# -eq 0 ] || set -- env "$@"; set -- "$@" "$h" -c "$c""#,
         #"exec 3>&1 4>&2"#,
-        // ksh93 mixes up a signal to itself with the end of a subshell, but not of a program. It counts 256 + n after signal n.
+        // ksh93 takes a signal to itself for the end of a subshell, but not for the end of a program. After signal n its status
+        // is 256 + n.
         #"case "${KSH_VERSION-}" in"#
             + #" Version*) exec 2>/dev/null; /bin/sh -c "exec \"\$@\" >&3 2>&4 3>&- 4>&-" sh "$@" 3>&3 4>&4; s=$? m=0;"#
             + #" [ "$s" -le 256 ] || { s=$((s-128)); m=1; };;"#
             + #" *) m=$(trap : HUP INT TERM; exec 2>&1; (exec "$@" >&3 2>&4 3>&- 4>&-); printf =%s "$?");"#
             + #" s=${m##*=}; m=${m%=*}; m=${m:+1};; esac"#,
-        // What a shell remarks on the end of the watchdog goes nowhere.
+        // What a shell remarks about the end of the watchdog goes to /dev/null.
         #"exec 2>/dev/null; if [ -n "$f" ]; then wait "$w"; w=$?; else kill "$w"; w=; fi"#,
         #"printf "\036%s-\n" "$n"; printf "\036%s-%s %s %s\n" "$n" "$s" "${m:-0}" "$w" >&4"#,
         #"exit "${s:-255}""#,
@@ -69,8 +78,8 @@ public enum Observer {
             within: Int(command.seconds))
     }
 
-    /// Nothing in it but plain words and single quotes. The watchdog waits the second that begins after `limit`, so that whoever
-    /// waits for that limit is first.
+    /// The line consists of plain words and single quotes, which every shell reads alike. The watchdog waits up to a second longer
+    /// than `limit`, so that the daemon is first to stop the command.
     static func line(
         nonce: String, command: String, directory: String, tree: String = "", inPOSIXShell: Bool = false,
         environment: [String: String], within limit: Int = 3600
@@ -84,8 +93,8 @@ public enum Observer {
             + " /bin/sh -c 'eval \"$csd_s\"' sh \(nonce) \(inPOSIXShell ? "/bin/sh" : "''") \(limit + 1) \(variables.count)"
     }
 
-    /// Sessions start in the login directory, so `~` needs no expansion there. A relative path must not look like an
-    /// option of `cd`, or like its `-`.
+    /// The directory as an argument of `cd`. Sessions start in the login directory, so `~` needs no expansion. A relative path
+    /// gets `./` before it, so that `cd` does not take it for an option or for its own `-`.
     private static func directory(_ path: String) -> String {
         if path == "~" { return "" }
         if path.hasPrefix("~/") { return "./" + path.dropFirst(2) }

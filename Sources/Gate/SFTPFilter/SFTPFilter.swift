@@ -13,6 +13,10 @@ public struct SFTPFilter: Sendable {
     static let longestWrite = 256 * 1024
     /// Bytes of a handle, section 6.3 of the draft.
     static let longestHandle = 256
+    /// SSH_FXF_READ of OPEN, section 6.3 of the draft.
+    private static let openRead: UInt32 = 0x01
+    /// The flags that an OPEN may have: SSH_FXF_READ, WRITE, CREAT, TRUNC and EXCL, but not APPEND (0x04).
+    private static let openFlags: UInt32 = 0x3B
 
     private let rules: SFTPRules
     /// The beginning of a packet that is not judged yet, with its length.
@@ -58,12 +62,12 @@ public struct SFTPFilter: Sendable {
         return allowed
     }
 
-    /// How many bytes of the packet must be held before more can be said: at last all of it, or of a WRITE all before
-    /// its content.
+    /// How many bytes of the packet must be held to go on. In the end this is the whole packet; of a WRITE it is all
+    /// before the content.
     private func wantedLength() throws(SFTPViolation) -> Int {
         guard held.count >= 5 else { return 5 }
         let length = Int(Self.number(held[0..<4]))
-        let isWrite = held[4] == 6
+        let isWrite = held[4] == Request.write.rawValue
         guard length >= 1, length <= (isWrite ? Self.longestWrite : Self.longestRequest) else {
             throw .length(length)
         }
@@ -99,10 +103,8 @@ public struct SFTPFilter: Sendable {
         case .open:
             try path(&fields)
             let flags = try fields.number()
-            let reads: UInt32 = 1
-            let known: UInt32 = 0x3B
-            guard flags & ~known == 0 else { throw .flags(flags) }
-            if flags != reads { try write() }
+            guard flags & ~Self.openFlags == 0 else { throw .flags(flags) }
+            if flags != Self.openRead { try write() }
             if try attributes(&fields) { try write() }
         case .close, .fstat, .readdir: try handle(&fields)
         case .read:

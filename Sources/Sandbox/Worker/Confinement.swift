@@ -1,9 +1,9 @@
 internal import CLinux
 
-/// The whole confinement, in the order in which each step still can be taken.
+/// The whole confinement of a worker. Its steps are in the only order in which each of them is still possible.
 public enum Confinement {
-    /// Limits, capabilities, Landlock, seccomp. Call with one thread; there is no way back.
-    /// - Returns: the Landlock ABI in force, 0 for none.
+    /// Confines this process, for good. The process must have one thread.
+    /// - Returns: the Landlock ABI in force; 0 if there is none.
     public static func enter(sshPath: String, requireLandlock: Bool) throws(SandboxError) -> Int {
         let threads = Int(csd_thread_count())
         guard threads == 1 else { throw .notSingleThreaded(threads) }

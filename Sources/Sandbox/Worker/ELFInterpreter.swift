@@ -1,16 +1,16 @@
 internal import Glibc
 
-/// Finds the dynamic loader that a program names in `PT_INTERP`, elf(5): the one other file that starting it executes.
+/// Finds the dynamic loader that a program names in `PT_INTERP`, elf(5). Starting the program executes this file as well.
 enum ELFInterpreter {
-    /// Most bytes of a path that `PT_INTERP` may hold.
+    /// How many bytes the path in `PT_INTERP` may have.
     private static let maximumPath = 4096
 
-    /// The loader's path, nil for a static program.
+    /// The path of the loader; nil if the program is static.
     static func path(of program: String) throws(SandboxError) -> String? {
         let file = open(program, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .failed(call: "open(\(program))", errno: errno) }
         defer { close(file) }
-        // Elf64_Ehdr is 64 bytes; 2 at EI_CLASS is ELFCLASS64, 1 at EI_DATA is little-endian.
+        // Elf64_Ehdr has 64 bytes. EI_CLASS must be ELFCLASS64 (2), and EI_DATA little-endian (1).
         guard let header = read(file, at: 0, count: 64), Array(header[0..<4]) == [0x7F, 0x45, 0x4C, 0x46],
             header[4] == 2, header[5] == 1
         else { throw .notAProgram(path: program) }

@@ -1,8 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-/// The syscalls of the worker and of `ssh`, which inherits the filter. Built from strace(1) of the pair.
-/// A line without a reason does not belong here.
+/// The system calls of the worker and of `ssh`, which inherits the filter. They were found by strace(1) of both. Each line has a
+/// reason.
 enum SyscallTable {
     static let rules: [SyscallRule] =
         memory + files + descriptors + processes + signals + threads + sockets + identity + refusals
@@ -12,15 +12,15 @@ enum SyscallTable {
         SyscallRule(
             "madvise", "allocator, thread stacks; the others change what belongs to whom",
             when: .equals(2, [4, 8, 14]), else: .refuse),  // MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE
-        // Code comes from files: no page is ever writable and executable, and none becomes executable later. And no limit
-        // on memory counts what is shared and anonymous, or grows down.
+        // Code comes from files: no page is writable and executable, and none becomes executable later. Memory that is shared and
+        // anonymous, or grows down, is not allowed, because no limit counts it.
         SyscallRule("mmap", "allocator, loader", when: .oneOf(mappings)),
         SyscallRule("mprotect", "loader, thread stacks", when: .lacks(2, UInt64(PROT_EXEC))),
     ]
 
     static let files: [SyscallRule] = [
-        // Landlock decides which paths; nothing is created or emptied even where the kernel lacks it. It has no right for
-        // access mode 3, which gives a descriptor for ioctl and leases.
+        // Landlock decides about paths. Without Landlock, still nothing is created or emptied. Landlock has no right for access
+        // mode 3, which gives a descriptor for ioctl and leases, so that mode is not allowed here.
         SyscallRule("openat", "loader, name service, /dev/null", when: .equals(2, openFlags), else: .refuse),
         SyscallRule("open", "the same through the older call", when: .equals(1, openFlags), else: .refuse),
         SyscallRule("newfstatat fstat stat lstat statx", "loader, ssh looks at its socket"),
@@ -35,7 +35,7 @@ enum SyscallTable {
         SyscallRule("fsync sync_file_range", "a download, before it gets its name"),
         SyscallRule("read write readv writev pread64 pwrite64 lseek", "all input and output"),
         SyscallRule("close close_range dup dup2 dup3 pipe pipe2", "pipes to ssh"),
-        // No leases, no signals from descriptors, no notice of directories, no larger pipes.
+        // Leases, signals from descriptors, notices about directories and larger pipes are not among these.
         SyscallRule(
             "fcntl", "pipes to ssh, the sealed policy", when: .equals(1, descriptorCommands)),
         SyscallRule("poll ppoll select pselect6", "ssh's loop"),
@@ -53,11 +53,11 @@ enum SyscallTable {
     ]
 
     static let processes: [SyscallRule] = [
-        // Landlock decides which program: ssh and its loader.
+        // Landlock decides which programs can be executed: ssh and its loader.
         SyscallRule("execve", "start ssh"),
         SyscallRule("vfork fork", "start ssh"),
         SyscallRule("clone", "threads, start ssh", when: .lacks(0, forbiddenCloneFlags)),
-        // Its flags lie in memory that a filter cannot read; ENOSYS makes the library use clone.
+        // The flags of clone3 are in memory that a filter cannot read. ENOSYS makes the library use clone.
         SyscallRule("clone3", "replaced by clone", when: .refused(errno: ENOSYS)),
         SyscallRule("wait4 waitid pidfd_open pidfd_send_signal", "follow ssh"),
         SyscallRule("exit exit_group", "end"),
@@ -90,7 +90,7 @@ enum SyscallTable {
     ]
 
     static let sockets: [SyscallRule] = [
-        // A datagram socket would reach what takes messages from anybody: a system log, a service manager.
+        // A datagram socket could send to programs that take messages from anybody, such as a system log or a service manager.
         SyscallRule(
             "socket", "the ControlMaster's socket; no network", when: .oneOf(localStreams), else: .refuse),
         SyscallRule("connect", "the ControlMaster's socket"),
@@ -102,7 +102,7 @@ enum SyscallTable {
             when: .oneOf(
                 [SO_TYPE, SO_ERROR, SO_PEERCRED].map { [.equals(1, UInt64(SOL_SOCKET)), .equals(2, UInt64($0))] }),
             else: .refuse),
-        // ssh sets options of network connections only, which it cannot have here. SO_ATTACH_FILTER is one of these.
+        // ssh sets options only on network connections, which it cannot have here. Others, such as SO_ATTACH_FILTER, could do harm.
         SyscallRule("setsockopt", "none is needed", when: .refused(errno: ENOPROTOOPT)),
     ]
 
@@ -110,7 +110,7 @@ enum SyscallTable {
         SyscallRule("getuid geteuid getgid getegid getresuid getresgid getgroups", "ssh looks at its user")
     ]
 
-    /// Calls that are probed or made in passing; an error keeps ssh alive to say what is wrong.
+    /// System calls that are tried and may fail. They get an errno, so that ssh lives on to say what is wrong.
     static let refusals: [SyscallRule] = [
         SyscallRule("statfs", "libselinux looks for its file system", when: .refused(errno: ENOENT)),
         SyscallRule("openat2", "its flags cannot be checked", when: .refused(errno: ENOSYS)),
@@ -119,12 +119,12 @@ enum SyscallTable {
         SyscallRule("ioprio_set sched_setattr sched_setscheduler", "thread pool tuning", when: .refused(errno: EPERM)),
     ]
 
-    /// The ways in which the loader, the C library, libcrypto and ssh open files, whole.
+    /// All values of flags with which the loader, the C library, libcrypto and ssh open files.
     private static let openFlags = [
         O_RDONLY, O_RDONLY | O_CLOEXEC, O_RDWR, O_RDWR | O_CLOEXEC, O_RDONLY | O_NONBLOCK | O_DIRECTORY | O_CLOEXEC,
     ].map { UInt64($0) }
 
-    /// Neither writable and executable, nor shared and anonymous, and not MAP_GROWSDOWN.
+    /// Mappings that are not both writable and executable, not both shared and anonymous, and not MAP_GROWSDOWN.
     private static let mappings: [[ArgumentTest]] = [PROT_WRITE, PROT_EXEC].flatMap { protection in
         [MAP_SHARED, MAP_ANONYMOUS].map { kind in
             [.lacks(2, UInt64(protection)), .lacks(3, UInt64(kind | MAP_GROWSDOWN))]
@@ -141,13 +141,13 @@ enum SyscallTable {
         F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, CSD_F_GET_SEALS,
     ].map { UInt64($0) }
 
-    /// CLONE_PARENT, which would make the supervisor the parent, and CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER,
-    /// NEWPID, NEWNET, clone(2).
+    /// The flags of clone(2) that are refused: CLONE_PARENT, which would make the supervisor the parent, and CLONE_NEWNS,
+    /// NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
     private static let forbiddenCloneFlags: UInt64 =
         0x0000_8000 | 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000
 }
 
 extension SeccompFilter {
-    /// The worker's.
+    /// The whole table of the worker.
     static func load() throws(SandboxError) { try load(SyscallTable.rules) }
 }

@@ -1,16 +1,16 @@
 internal import CLinux
 internal import Glibc
 
-/// What the worker and its `ssh` children can still reach.
+/// The paths that the worker and its `ssh` children can still reach.
 extension Landlock {
-    /// One path that stays reachable, with what for.
+    /// A path that stays reachable, with the rights on it.
     struct Rule {
         let path: String
         let access: Access
         let reason: String
     }
 
-    /// Everything not named here is refused. A path that this system lacks is skipped.
+    /// All paths that stay reachable. A path that this system does not have is skipped.
     static func rules(sshPath: String, interpreter: String?, asRoot: Bool) -> [Rule] {
         var rules = [Rule(path: sshPath, access: [.execute, .read], reason: "the one program that may be executed")]
         if let interpreter {
@@ -30,9 +30,9 @@ extension Landlock {
         return rules
     }
 
-    /// What ssh reads in /etc. A rule is tied to the file that is there now, and `useradd` or `ldconfig` puts another one in
-    /// its place: every ssh of a worker would fail from then on, also the one that stops a remote command. So an ordinary
-    /// user's worker may read files anywhere in /etc (but list nothing). Root's may not: /etc/shadow lies there.
+    /// The paths in /etc that ssh reads. A rule is tied to the file that is there now. When `useradd` or `ldconfig` replaces that
+    /// file, each later ssh of the worker would fail, even the one that stops a remote command. So the worker of an ordinary user
+    /// may read all files in /etc, but list nothing. The worker of root may not, because /etc/shadow is there.
     private static func configuration(asRoot: Bool) -> [Rule] {
         guard asRoot else {
             return [Rule(path: "/etc", access: .read, reason: "passwd, nsswitch.conf and others, by name")]
@@ -48,11 +48,11 @@ extension Landlock {
         ]
     }
 
-    /// Restricts this process as a worker. Call with one thread, after `Limits.apply()`.
-    /// - Returns: the kernel's Landlock ABI; 0 where there is none and `required` is false.
+    /// Restricts this process as a worker. It must have one thread, and `Limits.apply()` must have been called.
+    /// - Returns: the kernel's Landlock ABI; 0 if there is none and `required` is false.
     public static func restrict(sshPath: String, required: Bool) throws(SandboxError) -> Int {
         try restrict(required: required) { ruleset throws(SandboxError) in
-            // Real paths: a rule is tied to the file that it opens, and the kernel asks for the file that is executed.
+            // Symlinks are resolved: a rule is tied to the file that it opens, and the kernel judges the file that is executed.
             let interpreter = try ELFInterpreter.path(of: sshPath)
             for rule in rules(sshPath: sshPath, interpreter: interpreter, asRoot: geteuid() == 0) {
                 try add(rule, to: ruleset)

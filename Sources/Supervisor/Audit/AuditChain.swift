@@ -1,12 +1,12 @@
 internal import IPC
 internal import JSON
 
-/// The lines of an audit log as a chain: each begins with the SHA-256 of the line before it, FIPS 180-4, so that none can
-/// be changed, left out or moved without changing every line behind it.
+/// The lines of an audit log as a chain. Each line begins with the SHA-256 of the line before it, FIPS 180-4. So no line can be
+/// changed, left out or moved without changing all lines after it.
 enum AuditChain {
-    /// The hash that stands in the first line of all.
+    /// The hash in the very first line.
     static let beginning = String(repeating: "0", count: 64)
-    /// Longest line in bytes, without its newline.
+    /// Bytes of the longest line, without its newline.
     static let maximumLine = 16 << 10
 
     private static let head = Array(#"{"prev":""#.utf8)
@@ -16,7 +16,7 @@ enum AuditChain {
         head + Array(previous.utf8) + Array("\",".utf8) + Array(members.utf8) + [UInt8(ascii: "}")]
     }
 
-    /// The hash of the line before, as a line has it; nil where the line has not the form of `line`.
+    /// The hash of the line before, as a line has it; nil if the line does not have the form that `line` makes.
     static func previous(of line: ArraySlice<UInt8>) -> String? {
         guard line.starts(with: head), line.last == UInt8(ascii: "}") else { return nil }
         let rest = line.dropFirst(head.count)

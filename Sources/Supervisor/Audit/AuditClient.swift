@@ -1,15 +1,15 @@
 internal import Glibc
 internal import IPC
 
-/// Who calls, as the kernel named them when they connected. With socat as the bridge it is socat.
+/// The process that is the client, as the kernel named it when it connected. If socat is the bridge, it is socat.
 struct AuditClient: Equatable {
     let connection: UInt64
     let pid: Int32
     let uid: UInt32
-    /// Absolute path of the program, empty where it cannot be told.
+    /// The absolute path of its program; empty if it is not known.
     let executable: String
 
-    /// Bytes kept of the path.
+    /// How many bytes of the path are kept.
     private static let maximumPath = 512
 
     /// The program of a process, proc_pid_exe(5).

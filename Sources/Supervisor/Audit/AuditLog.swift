@@ -2,38 +2,38 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// The audit log: a file of chained JSON lines that only grows, and the same records in the daemon's log.
+/// The audit log: a file of chained JSON lines that only grows.
 ///
-/// Every record goes out in one write(2) and is not synced: a crash of the daemon loses none, a power cut may lose the
-/// last seconds. A record that cannot be written never holds up a call; the gap is counted in the file and told in the log.
+/// Each record is written by one write(2) and not synced. So a crash of the daemon loses none, and a power cut may lose the last
+/// seconds. A record that cannot be written never delays a call: the file gets the number of lost records later, and the daemon's
+/// log a complaint.
 final class AuditLog {
-    /// Which file is open, by device and inode and not by path: one file can have several paths.
+    /// Identifies the open file. Several paths can lead to the same file.
     private struct Identity: Equatable {
         let device: UInt
         let inode: UInt
     }
 
-    /// Bytes of a file's end in which its last line is looked for.
+    /// How many bytes at the end of a file are searched for its last line.
     private static let tail = 4 * AuditChain.maximumLine
-    /// Least milliseconds between two complaints.
+    /// How many milliseconds are at least between two complaints.
     private static let complaintPause = 60_000
 
     private var file: OwnedFD?
     private var identity: Identity?
-    /// As the config spells it.
+    /// The path as the config spells it.
     private var path = ""
     private var last = AuditChain.beginning
     private var lost = 0
-    /// A line went in only in part, and stays there.
+    /// Whether the file ends with a part of a line that could not be removed.
     private var isTorn = false
     private var nextComplaint = 0
 
-    /// Where the file lies, without symlinks; nil where there is none.
+    /// The path of the file without symlinks; nil if there is no file.
     private(set) var realPath: String?
 
-    /// Opens the file, or keeps what is open where it is still that file: after a rotation another one lies at the path.
-    /// The chain goes on: after the last line of a file that has lines, else after the last line that was written here.
-    /// nil for no file.
+    /// Opens the file at this path, or keeps it open if it is the same one: after a rotation there is another file. nil closes it.
+    /// The chain goes on after the last line of the file or, if the file is empty, after the last line that was written here.
     func open(_ path: String?) throws(StartError) {
         guard let path else {
             file = nil
@@ -47,7 +47,7 @@ final class AuditLog {
         let new = try Self.opened(number, path)
         let status = try Self.check(new, path)
         let found = Identity(device: status.st_dev, inode: status.st_ino)
-        // The lock belongs to this daemon, and opening the file a second time would fail on it.
+        // This daemon has the lock on the file, so opening it a second time would fail.
         if found == identity {
             self.path = path
             realPath = RealPath.of(path)
@@ -76,8 +76,8 @@ final class AuditLog {
         write(members)
     }
 
-    /// Writes one record, `members` being what follows its time.
-    /// - Returns: the line's hash; nil where there is no file, or it could not be written.
+    /// Writes one record. `members` are those that follow its time.
+    /// - Returns: the hash of its line; nil if there is no file or it could not be written.
     @discardableResult
     func write(_ members: String) -> String? {
         guard identity != nil else { return nil }
@@ -122,7 +122,7 @@ final class AuditLog {
         return true
     }
 
-    /// Cuts off the last bytes of a file, the part of a line that was written. Nobody else writes to the file. Where the file
+    /// Removes the last bytes of the file, because only a part of a line was written. Nobody else writes to the file. If the file
     /// may only grow (`chattr +a`), the part stays.
     private static func takeBack(_ count: Int, from descriptor: Int32) -> Bool {
         let end = lseek(descriptor, 0, SEEK_END)
@@ -138,7 +138,7 @@ final class AuditLog {
             throw StartError(
                 sentence: "audit_log: \(path) belongs to uid \(status.st_uid); it must belong to uid \(geteuid())")
         }
-        // Its group may read it: collectors of logs do.
+        // The group may read the file, because collectors of logs do.
         guard status.st_mode & 0o026 == 0 else {
             throw StartError(
                 sentence: "audit_log: \(path) must not be writable by its group, nor open to others; "
@@ -147,7 +147,7 @@ final class AuditLog {
         return status
     }
 
-    /// What `open` would refuse a path for, without making or opening for writing what lies there.
+    /// Why `open` would refuse a path. This makes no file and opens none for writing.
     static func judge(_ path: String) throws(StartError) {
         try checkDirectory(path)
         let number = Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -169,12 +169,12 @@ final class AuditLog {
         return OwnedFD(taking: number)
     }
 
-    /// What stands at the end of a file.
+    /// What is at the end of a file.
     private enum End {
         /// Nothing: the file is empty.
         case none
         case line(hash: String)
-        /// No record; `endsInLine` where not even a newline ends it.
+        /// Something that is no record; `endsInLine` if it has no newline at its end.
         case broken(endsInLine: Bool)
     }
 

@@ -1,12 +1,12 @@
 internal import IPC
 
-/// Puts every call of a worker on record: its beginning into the daemon's log, its end there and into the audit log.
+/// Records the calls of workers: the beginning of each in the daemon's log, and its end there and in the audit log.
 final class AuditTrail {
     enum Outcome: Equatable {
-        /// It was noted, and may begin; its record will take about so many bytes.
+        /// The call was noted and may begin. Its record will have about so many bytes.
         case begun(size: Int)
         case written
-        /// No such call is open, or too many calls are.
+        /// There is no such call, or there are too many calls.
         case outOfTurn
     }
 
@@ -16,16 +16,16 @@ final class AuditTrail {
     }
 
     private let file = AuditLog()
-    /// Calls whose worker has ended, and which are still to be written down.
+    /// The calls of workers that have ended. Their records are still to be written.
     private var left: [Left] = []
 
-    /// Where the file lies, without symlinks; nil where there is none.
+    /// The path of the file without symlinks; nil if there is no file.
     var realPath: String? { file.realPath }
 
-    /// As `AuditLog.open`.
+    /// See `AuditLog.open`.
     func open(_ path: String?) throws(StartError) { try file.open(path) }
 
-    /// Opens the file again after a rotation, under the same config.
+    /// Opens the file again, because it may have been rotated.
     func rotate(_ path: String?) {
         do throws(StartError) {
             try file.open(path)
@@ -34,7 +34,7 @@ final class AuditTrail {
         }
     }
 
-    /// Remembers that a call begins, or writes down how it ended. The file gets one line for both, at the end.
+    /// Notes that a call begins, or writes how it ended. The file gets one line for both, at the end.
     func record(
         _ word: ToSupervisor.Audit, _ key: UInt32, in calls: inout OpenCalls, log: LogShare, now: Int
     ) -> Outcome {
@@ -50,16 +50,16 @@ final class AuditTrail {
         }
     }
 
-    /// Takes over the calls whose worker will say no more. `tend` writes them down.
+    /// Takes the open calls of a worker that has ended. `tend` writes their records.
     func abandon(_ calls: inout OpenCalls, log: LogShare, _ how: String) {
         calls.abandon(how)
         left.append(Left(calls: calls, log: log))
     }
 
-    /// Whether abandoned calls are still to be written down.
+    /// Whether there are such calls whose records are not written yet.
     var hasWork: Bool { !left.isEmpty }
 
-    /// Writes down one abandoned call, or ends with a worker that left no more.
+    /// Writes the record of one such call, or finishes with a worker that has none left.
     func tend(now: Int) {
         guard let last = left.indices.last else { return }
         if let record = left[last].calls.nextLeft(now: now) {
@@ -69,12 +69,12 @@ final class AuditTrail {
         }
     }
 
-    /// Writes down all of them: the daemon ends.
+    /// Writes the records of all such calls, because the daemon ends.
     func finish(now: Int) {
         while hasWork { tend(now: now) }
     }
 
-    /// The log also has the hash of the call's line in the file. Somebody who cuts lines off the file cannot change the log.
+    /// Logs a record. It has the hash of the record's line in the file, so that lines which were cut off the file can be noticed.
     private func write(_ record: OpenCalls.Record, _ level: LogLevel, _ log: LogShare, _ now: Int) {
         let hash = file.write(record.members)
         let rest = #","begun":\#(record.order)"# + (hash.map { ",\"hash\":\"\($0)\"" } ?? "")

@@ -1,30 +1,30 @@
 internal import Glibc
 internal import IPC
 
-/// Follows the chain through one or several files, a line at a time.
+/// Checks the chain through one or several files, a line at a time.
 package struct AuditVerifier {
-    /// Where the chain does not hold, and why.
+    /// A place where the chain is broken.
     package struct Break: Error, Equatable {
         /// The file, the line and what is wrong.
         package let sentence: String
     }
 
-    /// Lines that held.
+    /// How many lines were right.
     private(set) var lines = 0
-    /// What the first line says of the one before it.
+    /// The hash of the line before, as the first line has it.
     private(set) var first: String?
-    /// The hash of the last line that held.
+    /// The hash of the last line that was right.
     private(set) var hash = AuditChain.beginning
     private let last: String?
-    /// After how many lines the one came whose hash is `last`.
+    /// The number of the line whose hash is `last`; nil if there was none.
     private var lastAt: Int?
 
-    /// - Parameter last: what the hash of the last line must be, kept elsewhere.
+    /// - Parameter last: the hash that the last line must have, because it was kept elsewhere; nil for any.
     package init(last: String? = nil) {
         self.last = last?.lowercased()
     }
 
-    /// Takes the lines of one more file.
+    /// Checks the lines of one more file.
     package mutating func read(_ path: String) throws(Break) {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
         guard number >= 0 else {
@@ -57,7 +57,7 @@ package struct AuditVerifier {
         guard line.isEmpty else { throw Break(sentence: "\(path), line \(position + 1): its end is missing") }
     }
 
-    /// Call when all files are read.
+    /// Judges the whole. It is called when all files were read.
     package func finish() throws(Break) {
         guard let last, lastAt != lines else { return }
         guard let lastAt else {
@@ -66,7 +66,7 @@ package struct AuditVerifier {
         throw Break(sentence: "\(lines - lastAt) lines follow the one with the hash \(last)")
     }
 
-    /// What has been found, when `finish` has found nothing wrong.
+    /// The result for a person, if `finish` found nothing wrong.
     package var summary: String {
         let start = first.map { $0 == AuditChain.beginning ? "" : ", continues after \($0)" } ?? ""
         return "\(lines) lines, chain intact\(start), last hash \(hash)"

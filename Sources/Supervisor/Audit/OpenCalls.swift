@@ -1,31 +1,31 @@
 internal import Glibc
 internal import IPC
 
-/// The calls that one worker has begun and not ended, and the one record that each leads to. What was called is kept from the
-/// beginning of the call, before its work: what a worker says at its end cannot change it. Pure.
+/// The open calls of one worker, each of which will have one record. What was called is noted when the call begins, so that the
+/// worker cannot change it when the call ends.
 ///
-/// A call has its number from its record, so that the records of a connection count 1, 2, 3 …: a number that is missing in the
-/// file is a record that was taken out.
+/// A record gets its number when it is made, so that the records of a connection have the numbers 1, 2, 3 and so on. If a number
+/// is missing in the file, that record was removed.
 struct OpenCalls {
     private struct Call {
-        /// Members of its record: who called what.
+        /// The members of its record that tell who called what.
         let subject: String
-        /// How many had begun, this one included.
+        /// How many calls had begun with this one.
         let order: Int
         let began: Int
     }
 
     /// The end of a call.
     struct Record: Equatable {
-        /// Members of the line in the file.
+        /// The members of the line in the file.
         let members: String
-        /// What only the daemon's log needs: it tells of the beginning under this number.
+        /// The number under which the daemon's log has the beginning of the call.
         let order: Int
     }
 
-    /// Calls that one worker may have open; its own bound is lower.
+    /// How many calls one worker may have open. An honest one has fewer.
     static let maximum = 1024
-    /// Bytes of a line that are not the subject: `prev`, `time`, `event` and numbers, and how the call ended.
+    /// How many bytes of a line are for `prev`, `time`, `event`, numbers and the end of the call.
     private static let room = 2048
     private static let maximumReason = 500
 
@@ -33,7 +33,7 @@ struct OpenCalls {
     private var calls: [UInt32: Call] = [:]
     private var begun = 0
     private var recorded = 0
-    /// Calls whose worker has ended, the oldest last, and how it ended.
+    /// The calls of a worker that has ended, the oldest last, and how the worker ended.
     private var left: [Call] = []
     private var how = ""
 
@@ -41,8 +41,8 @@ struct OpenCalls {
         self.client = client
     }
 
-    /// A call begins; `key` is the worker's name for it until it ends. What the daemon's log tells of it; nil where the worker
-    /// may not begin it.
+    /// Notes that a call begins. `key` is the worker's number for it.
+    /// - Returns: the members for the daemon's log; nil if the worker may not begin this call.
     mutating func begin(_ key: UInt32, _ call: AuditCall, now: Int) -> String? {
         guard calls.count < Self.maximum, calls[key] == nil else { return nil }
         begun += 1
@@ -51,7 +51,8 @@ struct OpenCalls {
         return #""connection":\#(client.connection),"begun":\#(begun),\#(subject)"#
     }
 
-    /// The record of a call's end; nil where no such call is open.
+    /// Ends a call.
+    /// - Returns: its record; nil if no such call is open.
     mutating func end(_ key: UInt32, _ outcome: AuditOutcome, now: Int) -> Record? {
         guard let open = calls.removeValue(forKey: key) else { return nil }
         var end = #","verdict":"\#(outcome.rule.isEmpty ? "allowed" : "refused")""#
@@ -62,7 +63,7 @@ struct OpenCalls {
         return record(open, end)
     }
 
-    /// The worker ended in this way: what is still open has records of its own, which `nextLeft` gives.
+    /// Takes notice that the worker ended in this way. `nextLeft` gives the records of the calls that are still open.
     mutating func abandon(_ how: String) {
         left = calls.values.sorted { $0.order > $1.order }
         calls = [:]
@@ -82,7 +83,7 @@ struct OpenCalls {
             order: call.order)
     }
 
-    /// Who calls what. Its texts are cut further where, escaped, they do not fit a line.
+    /// The members that tell who calls what. If the escaped texts do not fit into a line, they are cut further.
     private func subject(_ call: AuditCall) -> String {
         var text = ""
         for limit in [AuditCall.maximumText, 1024, 256, 24] {

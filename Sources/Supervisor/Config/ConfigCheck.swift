@@ -1,8 +1,8 @@
 internal import IPC
 
-/// What a start or a reload would say of a config, for a person to read.
+/// Says what a start of the daemon would say about a config, for a person.
 package struct ConfigCheck {
-    /// One finding a line.
+    /// The findings, one a line.
     package private(set) var lines: [String] = []
     /// Whether a daemon would start with it.
     package private(set) var isUsable = false

@@ -5,7 +5,7 @@ internal import IPC
 package enum ConfigFile {
     private static let maximumSize = 16 << 20
 
-    /// The path of a config as somebody wrote it, also where no shell has expanded its tilde.
+    /// The path of a config that somebody wrote. It may begin with a tilde that no shell has expanded.
     package static func path(_ written: String, environment: [String: String]) -> String {
         guard written.hasPrefix("~/") else { return written }
         return (PathExpansion(environment: environment).home ?? "") + written.dropFirst(1)
@@ -29,7 +29,7 @@ package enum ConfigFile {
         guard status.st_mode & 0o022 == 0 else {
             throw ConfigError(path: path, mistakes: ["must not be writable by others; run: chmod go-w '\(path)'"])
         }
-        // Others must not be able to put another file of the user's in its place, or in the place of a symlink's target.
+        // Other users must not be able to rename another file of this user to this path, or to the target of a symlink here.
         for name in Set([path, RealPath.of(path)]).sorted() {
             guard let problem = DirectoryOwner.problem(of: name) else { continue }
             throw ConfigError(path: path, mistakes: ["its directory, \(problem)"])

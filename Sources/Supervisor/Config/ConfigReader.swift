@@ -1,13 +1,13 @@
 internal import JSON
 
-/// Reads the members of one object of the config; each mistake is noted with its JSON path and reading goes on, so that
-/// a person sees all of them at once.
+/// Reads the members of one object of the config. A mistake is noted with its JSON path and does not stop the reading, so that a
+/// person sees all mistakes at once.
 final class ConfigReader {
-    /// What was noted under one config, shared by the readers of its objects.
+    /// The notes about one config. The readers of its objects share them.
     final class Notes {
         var errors: [String] = []
         var warnings: [String] = []
-        /// The path of every key that was asked for: all that the reader knows of the objects that it met.
+        /// The paths of all keys that were asked for.
         var asked: Set<String> = []
     }
 
@@ -15,7 +15,7 @@ final class ConfigReader {
     private let path: String
     private let members: [String: JSONValue]
     private var known: Set<String> = []
-    /// `null` is a mistake, and not as good as absent.
+    /// Whether a member with the value `null` is a mistake. Else it counts as absent.
     private var refusesNull = false
 
     init(_ object: JSONObject, path: String, notes: Notes) {
@@ -47,7 +47,7 @@ final class ConfigReader {
 
     func has(_ key: String) -> Bool { value(key) != nil }
 
-    /// Whether the key is there and says nothing.
+    /// Whether the key is there with the value `null`.
     func isNull(_ key: String) -> Bool {
         _ = value(key)
         guard case .some(.null) = members[key] else { return false }
@@ -69,7 +69,7 @@ final class ConfigReader {
         }
     }
 
-    /// A string that must be there and say something.
+    /// A string that must be there and must not be empty.
     func requiredString(_ key: String) -> String? {
         guard has(key) else {
             note(key, "is required")
@@ -129,7 +129,8 @@ final class ConfigReader {
         }
     }
 
-    /// An object whose members restrict: `null`, for it or for one of them, does not say what its writer wants.
+    /// An object whose members restrict. `null` for the object or for a member is a mistake, because it does not say what its
+    /// writer wants.
     func restrictions(_ key: String) -> ConfigReader? {
         guard !isNull(key) else {
             noteNull(key)
@@ -140,14 +141,14 @@ final class ConfigReader {
         return reader
     }
 
-    /// The names of the members, in order, for an object whose names are the user's.
+    /// The names of the members, sorted.
     var names: [String] { members.keys.sorted() }
 
-    /// What becomes of the members that nothing asked for.
+    /// What a member is that nothing asked for.
     enum Unknown {
-        /// Every one is a mistake.
+        /// A mistake.
         case mistakes
-        /// A warning is enough, but for what may have been meant to restrict.
+        /// A warning, but a mistake if its name may have been meant to restrict something.
         case warnings
     }
 
@@ -168,7 +169,7 @@ final class ConfigReader {
         }
     }
 
-    /// The object means nothing, so a restriction in it restricts nothing.
+    /// Notes every name inside an unknown member that may have been meant to restrict, because it has no effect there.
     private func refuse(in value: JSONValue, at path: String) {
         switch value {
         case .object(let members):
@@ -198,7 +199,7 @@ final class ConfigReader {
         }
     }
 
-    /// The name that at most two mistakes lead to, the nearest and of equals the first.
+    /// The name that is closest to a misspelled one: at most two changes away, and the first in order if several are as close.
     static func nearest(to name: String, among names: Set<String>) -> String? {
         names.sorted().map { (RestrictingKeys.distance(Array($0.utf8), Array(name.utf8)), $0) }.filter {
             $0.0 <= 2 && $0.0 < $0.1.utf8.count
@@ -208,7 +209,7 @@ final class ConfigReader {
 }
 
 extension JSONValue {
-    /// The word for this value's type to a person who writes a config: whole numbers are numbers.
+    /// The type of this value, in words for a person who writes a config. Whole numbers are called numbers.
     var configTypeName: String {
         if case .integer = self { "a number" } else { typeName }
     }

@@ -1,12 +1,15 @@
 internal import IPC
 
-/// What SIGHUP asks for, up to a config that can be adopted. Its patterns are compiled by a worker, so that may take a while;
-/// a SIGHUP that comes meanwhile is remembered.
+/// Reads the config again after a SIGHUP. A worker compiles its patterns, which takes a while. A SIGHUP that comes meanwhile is
+/// remembered.
 final class ConfigReload {
+    /// What the daemon must do next.
     enum Step {
-        /// This worker compiles the patterns; when its pidfd is readable, `ended` tells more.
+        /// Wait for this worker, which compiles the patterns, and call `ended` when its pidfd is readable.
         case check(WorkerProcess)
+        /// Take the new config.
         case adopt(Config)
+        /// Keep the old config, for this reason.
         case refuse(any Error)
     }
 
@@ -15,9 +18,9 @@ final class ConfigReload {
     private let workerProgram: String
     private var check: PatternCheck?
     private var checked: Result<Config, ConfigError>?
-    /// A SIGHUP came during the check.
+    /// Whether a SIGHUP came during the check.
     private(set) var isWantedAgain = false
-    /// When the check has lasted too long.
+    /// When the check will have lasted too long, in milliseconds.
     private(set) var deadline: Int?
 
     init(path: String, environment: [String: String], workerProgram: String) {
@@ -26,7 +29,7 @@ final class ConfigReload {
         self.workerProgram = workerProgram
     }
 
-    /// Reads the file that is to take the place of `current`.
+    /// Reads the file whose config should replace `current`.
     func begin(current: Config, now: Int) -> Step? {
         guard check == nil else {
             isWantedAgain = true
@@ -64,7 +67,7 @@ final class ConfigReload {
         check?.giveUp()
     }
 
-    /// The worker that compiles the patterns of a new config may have ended; nil while it has not.
+    /// Takes the result of a check; nil if its worker has not ended.
     func ended() -> Step? {
         guard let mistakes = check?.mistakes(), let new = checked else { return nil }
         check = nil
@@ -77,10 +80,10 @@ final class ConfigReload {
         }
     }
 
-    /// The daemon ends.
+    /// Ends a check, because the daemon ends.
     func abandon() { check?.worker.killGroup() }
 
-    /// Logs why the old config stays.
+    /// Logs why the daemon keeps the old config.
     func log(_ error: any Error) {
         switch error {
         case let error as ConfigError: error.log("config not reloaded")

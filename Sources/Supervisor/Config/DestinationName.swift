@@ -1,12 +1,12 @@
-/// The halves of `user@host`, the destination of `ssh`, which takes none that a shell could read as more than a word.
+/// The two parts of `user@host`, the destination of `ssh`. `ssh` refuses parts with characters that have a meaning in a shell.
 ///
-/// What it refuses is in valid_ruser and valid_hostname of OpenSSH's ssh.c, since 9.6 and in older ones with that mend (Debian's
-/// 9.2), and in readconf.c since 10.3. A name that is refused would look as if the ControlMaster did not answer.
+/// The rules are in valid_ruser and valid_hostname of OpenSSH's ssh.c, since 9.6 and in older versions with that patch (Debian's
+/// 9.2), and in readconf.c since 10.3. If a name were refused only there, it would look as if the ControlMaster did not answer.
 enum DestinationName {
     case user
     case host
 
-    /// What no half may contain: `ssh` reads a URI, a second half or the end of a word there.
+    /// What neither part may contain, because `ssh` would read a URI, another part or the end of a word there.
     private static let separators: Set<Unicode.Scalar> = ["/", "@", " "]
 
     private var refused: Set<Unicode.Scalar> {
@@ -16,7 +16,7 @@ enum DestinationName {
         }
     }
 
-    /// What is wrong with a name, as the rest of a sentence that begins with its key; nil where nothing is.
+    /// What is wrong with a name, as the rest of a sentence that begins with its key; nil if nothing is.
     func problem(of name: String) -> String? {
         if name.hasPrefix("-") { return "must not begin with \"-\", which ssh takes for an option, got \"\(name)\"" }
         if let bad = name.unicodeScalars.first(where: { isRefused($0) }) {

@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// Who can put files into a directory in which this daemon keeps something, or reads its config.
+/// Judges who can put files into a directory in which this daemon keeps a file or reads its config.
 enum DirectoryOwner {
     /// The directory of a path, by its text.
     static func directory(of path: String) -> String {
         path.lastIndex(of: "/").map { path[..<$0] }.map { $0.isEmpty ? "/" : String($0) } ?? "."
     }
 
-    /// What is wrong with the directory of `path`; nil where only this user, root, or owners under the sticky bit can
-    /// rename in it. Anybody else could put another file in place of the one at `path`.
+    /// What is wrong with the directory of `path`: another user could rename a file to `path` in it. nil if only this user and
+    /// root can do that, or if the directory is sticky.
     static func problem(of path: String) -> String? {
         let directory = directory(of: path)
         var status = stat()

@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// What a path of the config may be written with: `~/` and `$XDG_RUNTIME_DIR` at its beginning, and in the path of a
-/// ControlMaster's socket the tokens of ssh_config(5).
+/// Expands the paths of a config: `~/` and `$XDG_RUNTIME_DIR` at the beginning, and in the path of a ControlMaster's socket also
+/// the tokens of ssh_config(5).
 struct PathExpansion {
     let home: String?
     let runtimeDirectory: String?
     private let machine: SocketTokens.Machine?
 
-    /// - Parameter machine: what the tokens stand for; nil for this machine, which is asked where a path has tokens.
+    /// - Parameter machine: gives the meaning of the tokens; nil for this machine.
     init(environment: [String: String], machine: SocketTokens.Machine? = nil) {
         self.machine = machine
         home =
@@ -16,7 +16,7 @@ struct PathExpansion {
         runtimeDirectory = environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? $0 : nil }
     }
 
-    /// The member `key` as an absolute path; what cannot be one is noted.
+    /// The member `key` as an absolute path. If it cannot be one, that is noted.
     func path(_ reader: ConfigReader, _ key: String) -> String? {
         reader.string(key).flatMap { expanded($0, reader, key) }
     }
@@ -55,7 +55,7 @@ struct PathExpansion {
         return path
     }
 
-    /// A text as an absolute path; what cannot be one is noted under `key`.
+    /// A text as an absolute path. If it cannot be one, that is noted under `key`.
     func expanded(_ text: String, _ reader: ConfigReader, _ key: String) -> String? {
         var path = text
         if text.hasPrefix("~/"), let home { path = home + text.dropFirst(1) }

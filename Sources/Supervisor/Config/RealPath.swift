@@ -2,17 +2,17 @@ internal import Glibc
 
 /// A path as the kernel has it, realpath(3).
 enum RealPath {
-    /// Without symlinks; as it is where nothing lies there.
+    /// The path without symlinks; the path itself if nothing is there.
     static func of(_ path: String) -> String {
         guard let real = realpath(path, nil) else { return path }
         defer { free(real) }
         return String(cString: real)
     }
 
-    /// Most symbolic links that lead from one to the next, as in the kernel, path_resolution(7).
+    /// How many symbolic links may lead to each other, as in the kernel, path_resolution(7).
     private static let mostLinks = 40
 
-    /// Without symlinks and other detours, also where nothing lies there yet: then that of its directory, with its name.
+    /// The path without symlinks. If nothing is there yet, the directory is resolved and the name is kept.
     static func ofSocket(_ path: String) -> String {
         var path = path
         for _ in 0..<mostLinks {
@@ -32,7 +32,7 @@ enum RealPath {
         return path
     }
 
-    /// What a symbolic link says; nil where there is none.
+    /// The target of a symbolic link as it is written; nil if there is no link.
     private static func link(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(path, &buffer, buffer.count)

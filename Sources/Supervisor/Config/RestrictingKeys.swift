@@ -1,17 +1,17 @@
-/// Which unknown keys of the config may have been meant to restrict. One that is ignored would leave open what its writer
-/// believes closed.
+/// Judges which unknown keys of the config may have been meant to restrict. If such a key were ignored, something would be open
+/// which its writer believes closed.
 enum RestrictingKeys {
     /// Why an unknown key is not ignored.
     enum Reason: Equatable {
-        /// It is like this key.
+        /// It is similar to this key.
         case near(String)
-        /// It has a word of restrictions in it.
+        /// It contains this word, with which people name restrictions.
         case word(String)
         /// It has characters outside of ASCII, which can look like others.
         case notASCII
     }
 
-    /// The keys that restrict, where they belong.
+    /// The keys that restrict, with their paths.
     static let paths = [
         "audit_log", "capabilities", "capabilities.exec", "capabilities.file_read", "capabilities.file_write",
         "capabilities.port_forward", "hosts", "hosts.NAME.base_dir", "hosts.NAME.exec_allowlist",
@@ -37,7 +37,7 @@ enum RestrictingKeys {
         return (path, letters(String(path[start...])))
     }
 
-    /// Why the unknown key `name` is not ignored; nil where it can be.
+    /// Why the unknown key `name` is not ignored; nil if it is.
     static func reason(for name: String) -> Reason? {
         guard name.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else { return .notASCII }
         // A key that is written as a path, "safeguards.allow_delete", is judged by each of its parts as well.
@@ -54,16 +54,16 @@ enum RestrictingKeys {
         return wordsOf(name).first { words.contains($0) }.map { .word($0) }
     }
 
-    /// How many mistakes two names of so many letters may differ by and still be taken for the same.
+    /// How many changes two names of this length may be apart and still be taken for the same.
     private static func tolerance(_ count: Int) -> Int { count <= 5 ? 1 : count <= 9 ? 2 : 3 }
 
-    /// Whether a name is in another one and at least half of it: "allowlist" in "exec_allowlist".
+    /// Whether a name is a part of another one and at least half of it, such as "allowlist" in "exec_allowlist".
     private static func isPart(_ part: [UInt8], of whole: [UInt8]) -> Bool {
         guard part.count >= 5, part.count < whole.count, part.count * 2 >= whole.count else { return false }
         return (0...(whole.count - part.count)).contains { whole[$0...].starts(with: part) }
     }
 
-    /// Letters and digits alone, in lower case: case, underscores and dashes do not tell names apart.
+    /// The letters and digits of a name, in lower case. Names that differ only in case, underscores and dashes are the same.
     private static func letters(_ name: String) -> [UInt8] {
         name.utf8.compactMap { byte in
             switch byte {
@@ -74,7 +74,7 @@ enum RestrictingKeys {
         }
     }
 
-    /// The words of a name, of `maxClients` as of `max-clients`, in lower case and without a plural's "s".
+    /// The words of a name such as `maxClients` or `max-clients`, in lower case and without a plural's "s".
     private static func wordsOf(_ name: String) -> [String] {
         var spaced = ""
         for character in name {
@@ -87,7 +87,7 @@ enum RestrictingKeys {
         return spaced.lowercased().split(separator: " ").map { $0.hasSuffix("s") ? String($0.dropLast()) : String($0) }
     }
 
-    /// Letters to insert, delete, replace or swap with their neighbour.
+    /// How many letters must be inserted, deleted, replaced or swapped with their neighbour to make one name of the other.
     static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
         guard abs(first.count - second.count) <= 3 else { return 4 }
         var (before, row) = ([Int](), Array(0...second.count))

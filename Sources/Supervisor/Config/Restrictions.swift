@@ -1,28 +1,30 @@
 internal import IPC
 
-/// Values of keys that restrict, where something is open as long as the key is left out.
+/// Reads keys that restrict something, if leaving the key out means no restriction.
 ///
-/// Such a key with `null`, an empty text or the root directory is given and restricts nothing: what its writer believes closed
-/// would be open. So that is a mistake, whatever the key. The config of version 2.1 documents two such values as "not
-/// restricted" (`base_dir: ""` and `exec_allowlist: null`); they are taken for what they say there, with a warning.
+/// With `null`, an empty text or the root directory such a key is there and restricts nothing, so that something is open which
+/// its writer believes closed. So each of these values is a mistake. The config of version 2.1 documents two of them as "not
+/// restricted" (`base_dir: ""` and `exec_allowlist: null`). These mean what they say there, with a warning.
 ///
-/// Where something is closed as long as the key is left out (`capabilities` at the top, `safeguards`, `sandbox`, `limits`),
-/// `null` opens nothing and is a mistake all the same, see `ConfigReader.restrictions`: its writer wanted to set something.
+/// If leaving a key out closes something (`capabilities` at the top, `safeguards`, `sandbox`, `limits`), `null` opens nothing.
+/// It is a mistake all the same, because its writer wanted to set something, see `ConfigReader.restrictions`.
 struct Restrictions {
-    /// What a value says that restricts nothing.
+    /// A value that restricts nothing.
     enum Empty: String {
+        /// `null`.
         case null
+        /// An empty text.
         case text = "\"\""
     }
 
-    /// A key, and what one that restricts nothing leaves open.
+    /// A key that restricts something.
     struct Key {
         let name: String
-        /// The rest of a sentence: what is allowed without it.
+        /// What is allowed without the key, as the rest of a sentence.
         let open: String
-        /// What to write instead.
+        /// What to write instead, as a sentence.
         let instead: String
-        /// What version 2.1 documents for "not restricted".
+        /// The value that version 2.1 documents as "not restricted".
         var documented: Empty?
     }
 
@@ -51,7 +53,7 @@ struct Restrictions {
         self.reader = reader
     }
 
-    /// Whether the key is there with a value to be read; one that restricts nothing is told.
+    /// Whether the key is there with a value that restricts. A value that restricts nothing is noted.
     func has(_ key: Key) -> Bool {
         let empty: Empty
         if reader.isNull(key.name) {
@@ -71,10 +73,10 @@ struct Restrictions {
         return false
     }
 
-    /// A list of texts; nil where the key restricts nothing.
+    /// A list of texts; nil if the key restricts nothing.
     func strings(_ key: Key) -> [String]? { has(key) ? reader.strings(key.name) : nil }
 
-    /// An object; nil where the key restricts nothing.
+    /// An object; nil if the key restricts nothing.
     func object(_ key: Key) -> ConfigReader? { has(key) ? reader.object(key.name) : nil }
 
     /// A path on this machine.
@@ -102,8 +104,8 @@ struct Restrictions {
         }
     }
 
-    /// The root directory holds everything, and what /proc calls a directory of a process may be it. Nothing is looked at
-    /// here; `RootDirectory` and the file broker do that.
+    /// Notes a path that is the root directory by its text, or a link of /proc that may lead there. `RootDirectory` and the file
+    /// broker look at what is really there.
     private func refuseRoot(_ path: String, written: String, _ key: Key, at place: String) {
         let plain = PathComponents.withoutParents(path)
         if plain.isEmpty {

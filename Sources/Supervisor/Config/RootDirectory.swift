@@ -1,10 +1,10 @@
 internal import Glibc
 internal import IPC
 
-/// The root directory under another name: as a tree that restricts it would open everything.
+/// Finds the root directory under other names. As a tree that restricts, it would open everything.
 enum RootDirectory {
-    /// Whether a path leads through a link of /proc to the root, the working directory or an open file of a process, proc(5).
-    /// On a host that is judged by the name alone.
+    /// Whether the text of a path leads through a link of /proc to the root, the working directory or an open file of a process,
+    /// proc(5).
     static func isOfProcess(_ path: [[UInt8]]) -> Bool {
         let names = path.prefix(5).map { String(decoding: $0, as: UTF8.self) }
         guard names.count > 2 else { return false }
@@ -14,8 +14,8 @@ enum RootDirectory {
         return ["root", "cwd", "fd", "map_files"].contains(name)
     }
 
-    /// The roots of a config that lead to the root directory here, as mistakes with their paths. It looks at them and may
-    /// wait for their file systems, so it is not for a reload: there the file broker opens nothing in such a root.
+    /// The mistakes about roots of a config that lead to the root directory. This looks at the roots and may wait for their file
+    /// systems, so a reload does not call it. After a reload the file broker opens nothing in such a root.
     static func mistakes(in config: Config) -> [String] {
         var root = stat()
         guard stat("/", &root) == 0 else { return [] }

@@ -1,10 +1,10 @@
 internal import Glibc
 import IPC
 
-/// Judges the program at `ssh_path`, as far as its file tells. Workers may execute it and its loader, and no interpreter of
-/// a script.
+/// Judges the program at `ssh_path`, as far as its file shows. Workers may execute it and its loader, but no interpreter of a
+/// script.
 enum SSHProgram {
-    /// Why workers could not execute it; nil where nothing is to be seen.
+    /// Why workers cannot execute it; nil if nothing is wrong that can be seen.
     static func problem(of path: String) -> SSHProgramProblem? {
         var status = stat()
         guard stat(path, &status) == 0 else { return .unreachable(errno: UInt32(clamping: errno)) }
@@ -13,7 +13,7 @@ enum SSHProgram {
         }
         guard access(path, X_OK) == 0 else { return .notExecutable(errno: UInt32(clamping: errno)) }
         guard let header = read(path, at: 0, count: headerLength) else {
-            // A program that may be executed and not read.
+            // The program may be executed and not read, so nothing more can be judged.
             return errno == EACCES ? nil : .unreachable(errno: UInt32(clamping: errno))
         }
         guard header.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else { return .isNoELF }
@@ -27,11 +27,11 @@ enum SSHProgram {
         return isWhole(path, header, size: UInt64(status.st_size)) ? nil : .isTruncated
     }
 
-    /// Of ELF for 64 bits, elf(5).
+    /// The sizes of ELF for 64 bits, elf(5).
     private static let headerLength = 64
     private static let segmentLength = 56
 
-    /// Whether the file holds all that its segments are to be loaded from. Only judged for 64 bits.
+    /// Whether the file has all bytes of its segments. Only files for 64 bits are judged.
     private static func isWhole(_ path: String, _ header: [UInt8], size: UInt64) -> Bool {
         guard header[4] == 2 else { return true }
         func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
@@ -51,7 +51,7 @@ enum SSHProgram {
         }
     }
 
-    /// So many bytes of a file, or those that there are; nil where it cannot be read, with errno.
+    /// At most so many bytes of a file; nil if it cannot be read, with errno set.
     private static func read(_ path: String, at offset: Int, count: Int) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return nil }

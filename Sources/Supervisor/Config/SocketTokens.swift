@@ -1,31 +1,31 @@
 internal import CLibMD
 internal import Glibc
 
-/// The tokens of ssh_config(5) in the path of a ControlMaster's socket, as `ControlPath` has them.
+/// Expands the tokens of ssh_config(5) in the path of a ControlMaster's socket, as `ssh` does in `ControlPath`.
 struct SocketTokens {
     /// What is wrong with a path, as the rest of a sentence that begins with its key.
     struct Mistake: Error, Equatable {
         let sentence: String
     }
 
-    /// Where the ControlMaster leads, as the config names it.
+    /// The destination of the ControlMaster, as the config names it.
     struct Destination {
         let user: String
         let host: String
         let port: Int
     }
 
-    /// This machine and its user; nil where that cannot be told.
+    /// A machine and its user. What is not known is nil.
     struct Machine {
         var hostName: String?
         var userID: UInt32
         var userName: String?
-        /// The home directory of the user database, which `ssh` takes whatever HOME says.
+        /// The home directory in the user database. `ssh` uses that one and not HOME.
         var home: String?
     }
 
     static let defaultPort = 22
-    /// Longest path of a socket, `sun_path` of unix(7) without its NUL.
+    /// Bytes of the longest path of a socket, `sun_path` of unix(7) without its NUL.
     static let maximumPath = 107
     /// `ssh -M` first makes the socket under a name that is 17 bytes longer.
     static let maximumForMaster = 90
@@ -33,7 +33,7 @@ struct SocketTokens {
     let machine: Machine
     let destination: Destination
 
-    /// The path with all its tokens expanded. What they stand for is not expanded again.
+    /// The path with all tokens expanded. The texts that replace them are not expanded again.
     func expanded(_ written: String) throws(Mistake) -> String {
         var path = ""
         var scalars = written.unicodeScalars.makeIterator()
@@ -58,7 +58,7 @@ struct SocketTokens {
             case "d": machine.home
             case "h": Self.lowercased(destination.host)
             case "i": "\(machine.userID)"
-            // With HostKeyAlias in ssh_config %k is that alias, and with HostName %h is that name: neither is read here.
+            // HostKeyAlias in ssh_config would change %k, and HostName %h. That file is not read here.
             case "k", "n": destination.host
             case "L": machine.hostName.map { String($0.prefix { $0 != "." }) }
             case "l": machine.hostName
@@ -80,7 +80,7 @@ struct SocketTokens {
         token.value > 0x20 && token.value != 0x7F ? "%\(token)" : "a % before a blank or control character"
     }
 
-    /// `ssh` puts ASCII letters of a host name into lower case.
+    /// The host name with ASCII letters in lower case, as `ssh` has it.
     private static func lowercased(_ host: String) -> String {
         String(decoding: host.utf8.map { (0x41...0x5A).contains($0) ? $0 + 0x20 : $0 }, as: UTF8.self)
     }
@@ -101,7 +101,7 @@ struct SocketTokens {
 }
 
 extension SocketTokens.Machine {
-    /// This machine and the user of this process. The user database is asked: that may take a while where it is remote.
+    /// This machine and the user of this process. This asks the user database, which may take a while if it is remote.
     static func current() -> SocketTokens.Machine {
         var name = [CChar](repeating: 0, count: 1025)
         let isKnown = gethostname(&name, name.count - 1) == 0

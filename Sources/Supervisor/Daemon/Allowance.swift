@@ -1,9 +1,8 @@
-/// How much of something one worker may use up: a store that fills again with time. Pure; times are milliseconds of a
-/// steady clock.
+/// An amount that one worker may use up, and that comes back with time. Times are in milliseconds of a steady clock.
 struct Allowance {
-    /// What fits into the store, which is full at first.
+    /// The most that is ever there. At first all of it is.
     let burst: Int
-    /// What comes back in a second.
+    /// How much comes back in a second.
     let perSecond: Int
     private var left: Int
     private var since: Int
@@ -21,13 +20,13 @@ struct Allowance {
         return left > 0
     }
 
-    /// Uses up an amount. One that is larger than what is left makes a debt.
+    /// Uses up an amount. If less is left, the rest is a debt.
     mutating func spend(_ amount: Int, now: Int) {
         refill(now)
         left -= amount
     }
 
-    /// When a debt is paid; nil where there is none.
+    /// When a debt will be paid; nil if there is none.
     mutating func paid(now: Int) -> Int? {
         refill(now)
         return left >= 0 ? nil : now + (-left * 1000 + perSecond - 1) / perSecond

@@ -1,15 +1,16 @@
 internal import Glibc
 internal import IPC
 
-/// A connection's descriptors, those of its client and of its worker, and what that worker has open.
+/// The client and the worker of one connection, with their descriptors, and the calls that the worker has open.
 final class Connection {
     /// How many messages are taken from the channel of a worker that has ended. The channel's buffer holds fewer, unless the
     /// worker made it larger than an honest one does.
     static let maximumLastWords = 4096
 
-    /// What the worker may put into the audit log, in bytes: at once, and in each second after that. One that has used it up
-    /// is not heard until it has earned more, so that no record is lost.
+    /// How many bytes the worker may put into the audit log at once. If it has used them up, its messages are not taken until it
+    /// may again, so that no record is lost.
     static let auditBurst = 4 << 20
+    /// How many more bytes it may put there in each second.
     static let auditPerSecond = 256 << 10
 
     let id: ConnectionTable.ID
@@ -18,17 +19,18 @@ final class Connection {
     var client: OwnedFD?
     var worker: WorkerProcess?
     var killedBecause: String?
-    /// How the worker ended; what it has said before may still be in its channel.
+    /// How the worker ended; nil if it has not. Its last messages may still be in the channel.
     var end: ProcessEnd?
+    /// How many messages may still be taken after the worker has ended.
     var lastWords = maximumLastWords
-    /// Nothing more comes out of the worker's channel.
+    /// Whether nothing more comes from the worker's channel.
     var isSilent = false
-    /// The worker is not heard before that time, in milliseconds.
+    /// Until when no messages of the worker are taken, in milliseconds; nil if they are.
     var pausedUntil: Int?
-    /// The log says already that the client has gone.
+    /// Whether it was logged that the client has gone.
     var isGoneTold = false
     var calls: OpenCalls
-    /// The part of the daemon's log that this worker's lines may take.
+    /// Logs lines about this connection, within its allowance.
     let log: LogShare
     var audit: Allowance
     private var stderr = WorkerLog()
@@ -43,26 +45,25 @@ final class Connection {
         self.client = consume client
     }
 
-    /// Whether its worker may be heard now.
+    /// Whether messages of the worker may be taken now.
     var isHeard: Bool { worker != nil && killedBecause == nil && !isSilent && pausedUntil == nil }
 
-    /// A connection of the same client for its next worker; the worker of this one has ended.
+    /// A connection of the same client for its next worker, because the worker of this one has ended.
     func successor(now: Int) -> Connection {
         let next = Connection(id, peer: peer, client: client.take(), now: now)
         next.isGoneTold = isGoneTold
         return next
     }
 
-    /// Ends the conversation for the client, also where the worker has given its descriptor to somebody else.
+    /// Ends the connection for the client, even if the worker has given its descriptor to another process.
     func endClient() {
         guard let number = client?.rawValue else { return }
         shutdown(number, Int32(SHUT_RDWR))
         client = nil
     }
 
-    /// Logs a part of what its worker has written to its standard error.
-    ///
-    /// - Returns: false when there will be no more.
+    /// Reads from the worker's standard error once, and logs the lines.
+    /// - Returns: whether there may be more.
     func readLog(now: Int) -> Bool {
         guard let worker else { return false }
         var chunk = [UInt8](repeating: 0, count: 16_384)
@@ -74,7 +75,7 @@ final class Connection {
         return count > 0
     }
 
-    /// Logs what its worker says of itself and of its client.
+    /// Logs the worker's report on itself or on its client.
     func note(_ word: ToSupervisor.Life, now: Int) {
         let number: LogValue = .number(Int(id))
         switch word {

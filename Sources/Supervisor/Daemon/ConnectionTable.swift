@@ -1,14 +1,15 @@
 internal import IPC
 
-/// Which clients are connected, which one is served and which ones wait. One client is served at a time, in the order in which
-/// they first sent something. A client that sends nothing, or no whole request, does not wait and holds up nobody. Its worker
-/// says whether a request is whole, because this process reads no byte of a client. A worker can only give its client's place
-/// away by saying so; one that never says it gets no more than any client that sent a request. Pure: events come in with their
-/// time, in milliseconds of a steady clock, and the actions that follow are returned.
+/// Decides which client is served and which ones wait. One client has the place at a time, and clients get it in the order in
+/// which they first sent something. A client that sends nothing, or no whole request, does not get in line and delays nobody.
+/// Only its worker knows whether a request is whole, because this process reads no byte of a client. A worker that lies about
+/// that gains nothing: it can only give its client's place away. The table has no effects: events come in with their time, in
+/// milliseconds of a steady clock, and the actions that follow are returned.
 struct ConnectionTable {
-    /// A connection, and the worker that it gets; never used twice.
+    /// The number of a connection and of its worker. A number is never used again.
     typealias ID = UInt64
 
+    /// What the daemon must do.
     enum Action: Equatable {
         /// Start a worker for this connection.
         case start(ID, WorkerRole)
@@ -22,35 +23,37 @@ struct ConnectionTable {
         case proceed(ID)
         /// Tell the worker that its client had no place in time.
         case refuse(ID, ClientRefusal)
-        /// Do what this message asks for with local files, and answer it.
+        /// Do this request for a local file, and answer it.
         case files(ID, ToSupervisor.Files, requestID: UInt32)
-        /// Answer the request for a local file that the client has gone, and do nothing of it.
+        /// Answer this request for a local file by saying that the client has gone.
         case refuseFiles(ID, requestID: UInt32)
-        /// Write down what this message says of a call.
+        /// Write down this message about a call.
         case audit(ID, ToSupervisor.Audit, requestID: UInt32)
-        /// Do what this message says of forwards, and answer it.
+        /// Act on this message about forwards, and answer it.
         case forwards(ID, ToSupervisor.Forwards, requestID: UInt32)
     }
 
+    /// Where a connection is between its beginning and its end.
     enum Phase: Equatable {
-        /// Has sent nothing yet.
+        /// The client has sent nothing yet.
         case silent
-        /// In line for the place.
+        /// The client is in line for the place.
         case waiting
-        /// It is not served. A worker tells it why, as soon as one more may start for that.
+        /// The client will not be served. A worker tells it why as soon as one may be started for that.
         case toRefuse
-        /// The worker has been started and is not ready.
+        /// The worker was started and is not ready.
         case starting(WorkerRole)
+        /// The client has the place, and its worker serves it.
         case serving
-        /// It has a worker and has sent no whole request: it does not have the place, and does not wait for it.
+        /// The client has a worker and has sent no whole request. It does not have the place and is not in line.
         case unheard
-        /// It was unheard and has sent a request now: it has a worker and is in line for the place.
+        /// The client was unheard and has sent a request now. It has a worker and is in line for the place.
         case waitingReady
-        /// The client has gone before its worker was ready.
+        /// The client went before its worker was ready.
         case departing
-        /// Is being told that there is no place.
+        /// The worker tells the client why it is not served.
         case refusing
-        /// The client has gone; the worker stops what runs remotely.
+        /// The client has gone, and the worker stops what still runs on hosts.
         case releasing
     }
 
@@ -59,20 +62,20 @@ struct ConnectionTable {
         let pid: Int32
         let since: Int
         var phase: Phase
-        /// When the phase has lasted too long, in milliseconds.
+        /// When the phase will have lasted too long, in milliseconds.
         var deadline: Int?
-        /// Its place in the line, once it has sent something.
+        /// The client's number in the line; 0 before it has sent something.
         var place: UInt64 = 0
-        /// How its worker failed before it was ready: it cannot be served.
+        /// How its worker failed before it was ready. The client cannot be served then.
         var failure: ProgramFailure?
-        /// This process has seen that the client has gone; its worker has not said so yet.
+        /// Whether this process has seen the client go and the worker has not reported it yet.
         var mayStillSayGone = false
-        /// Its worker has said nothing but that it is ready.
+        /// Whether the worker has sent nothing but `ready`.
         var mayBeUnheard = false
-        /// Its client is to be refused and has sent no request yet.
+        /// Whether the client is being refused and has sent no request yet.
         var isRefusedUnheard = false
 
-        /// Its worker serves it, or will.
+        /// Whether a worker serves the client or will serve it.
         var isToServe: Bool {
             switch phase {
             case .serving, .starting(.serve), .unheard, .waitingReady: true
@@ -83,7 +86,7 @@ struct ConnectionTable {
             }
         }
 
-        /// It takes the place as soon as that is free and its turn has come.
+        /// Whether the client is in line for the place.
         var isInLine: Bool {
             failure == nil && (phase == .waiting || phase == .toRefuse || phase == .waitingReady)
         }
@@ -94,22 +97,23 @@ struct ConnectionTable {
         static let start = 10_000
         static let refusal = 10_000
         static let release = 20_000
-        static let drain = 5_000
-        /// A daemon that stops waits no longer, whoever cannot be killed: README promises five seconds.
-        static let stop = 5_100
+        static let drain = 4_900
+        /// How long a daemon that stops waits for workers, even if one cannot be killed. README promises five seconds.
+        static let stop = 5_000
     }
 
-    /// Connections that the table holds at once; the kernel's backlog holds the others.
+    /// How many connections there may be at once. More stay in the kernel's backlog.
     static let maximumConnections = 256
+    /// How many workers may tell clients at once that they are not served.
     private static let maximumRefusals = 4
-    /// Workers whose clients have sent something and no whole request. Where there are more, the oldest are killed.
+    /// How many workers may have a client that has sent bytes but no whole request. If there are more, the oldest are killed.
     static let maximumUnheard = 32
 
     let socket: String
     var waitMilliseconds: Int
     private(set) var entries: [ID: Entry] = [:]
     private(set) var draining = false
-    /// When a drain is over.
+    /// When a drain must be over, in milliseconds; nil if there is none.
     private var end: Int?
     private var nextID: ID = 1
     private var nextPlace: UInt64 = 1
@@ -119,14 +123,14 @@ struct ConnectionTable {
         self.waitMilliseconds = waitMilliseconds
     }
 
-    /// Whether another connection may be accepted: one that is silent gives its room to it.
+    /// Whether another connection may be accepted. If the table is full, a silent client gives its room to it.
     var hasRoom: Bool { !draining && (entries.count < Self.maximumConnections || longestSilent != nil) }
 
     private var longestSilent: ID? { entries.filter { $0.value.phase == .silent }.keys.min() }
 
     var isEmpty: Bool { entries.isEmpty }
 
-    /// When `advance` must be called next, if nothing happens before.
+    /// When `advance` must be called next if nothing happens before, in milliseconds; nil if never.
     var nextDeadline: Int? { entries.values.compactMap(\.deadline).min() }
 
     /// The entry that has the one place.
@@ -146,7 +150,7 @@ struct ConnectionTable {
         return (id, actions + advance(now: now))
     }
 
-    /// A client has closed its connection. Its worker may know that later, or never say so.
+    /// Takes notice that a client has closed its connection. Its worker may notice that later or never report it.
     mutating func hungUp(_ id: ID, now: Int) -> [Action] {
         switch entries[id]?.phase {
         case .silent, .waiting, .toRefuse:
@@ -160,12 +164,12 @@ struct ConnectionTable {
             entries[id]?.mayStillSayGone = true
             return advance(now: now)
         case .unheard, .waitingReady:
-            // None of its calls runs, and its worker may not be reading its client any more.
+            // The client has no calls, and the worker may not be reading from it, so the worker is told to end.
             entries[id]?.phase = .releasing
             entries[id]?.mayStillSayGone = true
             if !draining { entries[id]?.deadline = now + Bound.drain }
             return [.drain(id)]
-        // These end by a deadline of their own.
+        // In these phases the worker ends by a deadline.
         case .starting(.refuse), .starting(.check), .departing, .refusing, .releasing,
             .none:
             return []
@@ -177,7 +181,7 @@ struct ConnectionTable {
         if !draining { entries[id]?.deadline = now + Bound.release }
     }
 
-    /// A client that has no worker yet has sent something: its wait begins.
+    /// Takes notice that a client without a worker has sent something. It gets in line for the place.
     mutating func spoke(_ id: ID, now: Int) -> [Action] {
         guard entries[id]?.phase == .silent else { return [] }
         entries[id]?.phase = .waiting
@@ -191,7 +195,7 @@ struct ConnectionTable {
         nextPlace += 1
     }
 
-    /// Kills the oldest workers whose clients have sent no request, where there are too many.
+    /// Kills the oldest workers whose clients have sent no request, if there are too many.
     private mutating func boundUnheard() -> [Action] {
         let unheard = entries.filter { $0.value.phase == .unheard || $0.value.isRefusedUnheard }.keys.sorted()
         return unheard.dropLast(Self.maximumUnheard).map {
@@ -199,8 +203,8 @@ struct ConnectionTable {
         }
     }
 
-    /// A worker that was to serve has failed before it was ready: its client, of which nothing was read, is told by a worker that
-    /// has less to do.
+    /// Takes notice that a worker failed before it was ready to serve. Nothing of its client was read, so a second worker, which
+    /// needs less, can tell the client why.
     mutating func failedToServe(_ id: ID, _ failure: ProgramFailure, now: Int) -> [Action] {
         guard entries[id]?.phase == .starting(.serve), !draining else { return ended(id, now: now) }
         entries[id]?.phase = .toRefuse
@@ -209,7 +213,7 @@ struct ConnectionTable {
         return advance(now: now)
     }
 
-    /// A worker's message. What it may say in which phase is decided by `Permission`.
+    /// Takes a worker's message. `Permission` decides which messages a worker may send in which phase.
     mutating func received(
         _ message: ToSupervisor, _ requestID: UInt32 = 0, from id: ID, now: Int
     ) -> [Action] {
@@ -232,7 +236,7 @@ struct ConnectionTable {
         }
     }
 
-    /// A worker that has asked for something has heard its client.
+    /// Notes that a worker has asked for something, so that its client cannot be unheard.
     private mutating func heard(_ action: Action, from id: ID) -> [Action] {
         entries[id]?.mayBeUnheard = false
         return [action]
@@ -265,8 +269,8 @@ struct ConnectionTable {
         switch entries[id]?.phase {
         case .serving where !draining: entries[id]?.phase = .unheard
         case .refusing: entries[id]?.isRefusedUnheard = true
-        // The worker sent it before it knew that its client had gone, or while the daemon stops. `Permission` grants it in no
-        // other phase.
+        // The worker sent this before it noticed that its client had gone, or while the daemon stops. `Permission` grants it in
+        // no other phase.
         case .serving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard, .waitingReady, .departing,
             .none:
             return []
@@ -276,14 +280,14 @@ struct ConnectionTable {
     }
 
     private mutating func clientSpeaks(_ id: ID, now: Int) -> [Action] {
-        // In another phase, the worker sent it before it knew that its client had gone.
+        // In another phase, the worker sent this before it noticed that its client had gone.
         guard entries[id]?.phase == .unheard, !draining else { return [] }
         entries[id]?.phase = .waitingReady
         takePlaceInLine(id, now: now)
         return advance(now: now)
     }
 
-    /// Its worker says that the client has gone. Where this process has seen it before, the place is free already.
+    /// Takes a worker's report that its client has gone. If this process has seen that before, the place is free already.
     private mutating func clientLeft(_ id: ID, now: Int) -> [Action] {
         guard entries[id]?.phase != .releasing else {
             entries[id]?.mayStillSayGone = false
@@ -293,13 +297,13 @@ struct ConnectionTable {
         return advance(now: now)
     }
 
-    /// A worker's process has ended, or could not be started.
+    /// Takes notice that a worker has ended or could not be started.
     mutating func ended(_ id: ID, now: Int) -> [Action] {
         entries[id] = nil
         return advance(now: now)
     }
 
-    /// Gives the free place to the next client in line, and ends what has lasted too long.
+    /// Gives the place to the next client in line if it is free, and ends what has lasted too long.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
         var late: [ID] = []

@@ -2,19 +2,18 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// The supervisor's loop: one thread, one epoll(7) set, nothing that blocks. It moves descriptors and messages; whatever
-/// a client or a remote host has written is read by workers only.
+/// The supervisor's loop. It has one thread and one epoll(7) set, and nothing in it blocks. It moves descriptors and messages.
+/// Only workers read bytes of a client or of a host.
 ///
-/// Each turn it sees to signals first, then to processes that have ended and clients that come; then it hears its workers,
-/// one message of each in turn, as long as a `LoopTurn` lasts; then to clients that speak or go.
+/// A turn of the loop handles signals first, then processes that have ended and new clients. Then it takes messages of workers,
+/// one of each in turn, as long as a `LoopTurn` lasts. Last come clients that send something or hang up.
 final class Daemon {
-    /// What a token in the epoll set belongs to. A token carries the connection's number, which is never used again, so
-    /// an event of a closed descriptor cannot be taken for one of its successor.
+    /// What a descriptor in the epoll set is. Its token also has the number of the connection, which is never used again. So an
+    /// event of a closed descriptor is not taken for one of a later descriptor with the same number.
     enum Source: UInt64 {
-        // In the order in which a turn sees to them.
+        // A turn handles them in this order.
         case signals, process, fileProcess, gateProcess, listener, check, channel, fileChannel, gateChannel, connect,
-            log,
-            fileLog, gateLog, client
+            log, fileLog, gateLog, client
 
         func token(_ id: UInt64 = 0) -> UInt64 { id << 8 | rawValue }
     }
@@ -37,12 +36,14 @@ final class Daemon {
     let cancellerLog = LogShare(connection: Forwards.canceller, now: Clock.milliseconds())
     let programs: [String]
     var connections: [ConnectionTable.ID: Connection] = [:]
-    /// The worker that was heard last; the next turn begins behind it.
+    /// For file brokers whose workers have ended.
+    let leftBrokersLog = LogShare(connection: nil, now: Clock.milliseconds())
+    /// The worker whose message was taken last. The next turn begins with the one after it.
     var lastHeard: ConnectionTable.ID = 0
     var listening = true
     /// When the daemon ends although workers are left, in milliseconds.
     var giveUp: Int?
-    /// When to accept again after descriptors ran out.
+    /// When to accept clients again after descriptors ran out, in milliseconds.
     var retryAccept: Int?
 
     /// Listens on the configured socket. From here on `run` must be called.
@@ -237,7 +238,7 @@ extension Daemon: FileBrokerHost {
                 try worker.channel.send(message, requestID: requestID)
             }
         } catch IPCError.closed {
-            // It is ending; the pidfd tells how.
+            // The worker is ending. Its pidfd tells how.
         } catch IPCError.system(_, EAGAIN) {
             return false
         } catch {
@@ -258,8 +259,8 @@ extension Daemon: FileBrokerHost {
     func log(
         _ id: ConnectionTable.ID, _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue>
     ) {
-        // A broker that speaks after its worker's end has no allowance left, so its line is dropped.
-        guard let log = id == Forwards.canceller ? cancellerLog : connections[id]?.log else { return }
+        // A broker may outlive its worker: at a file system that does not answer, which the log must name.
+        let log = id == Forwards.canceller ? cancellerLog : connections[id]?.log ?? leftBrokersLog
         log.write(level, message, fields, now: now())
     }
 }

@@ -33,7 +33,7 @@ extension Daemon {
         guard let connection = connections[id], let descriptor = connection.client?.rawValue else { return }
         _ = csd_epoll_remove(epoll.rawValue, descriptor)
         guard hungUp else {
-            // It stays readable until a worker has it; from here on only its hang-up may wake the loop.
+            // The bytes stay unread until a worker reads them, so from here on only a hang-up may wake the loop.
             watch(descriptor, Source.client.token(id), for: 0)
             return perform(table.spoke(id, now: now()))
         }
@@ -50,7 +50,7 @@ extension Daemon {
         Log.write(.info, "client disconnected", ["reason": .text(reason), "connection": .number(Int(id))])
     }
 
-    /// Leaves further connections in the kernel's backlog while there is no room for them.
+    /// Stops or starts listening: while there is no room for more clients, they stay in the kernel's backlog.
     func updateListening() {
         if let time = retryAccept, time <= now() { retryAccept = nil }
         let wanted = table.hasRoom && retryAccept == nil

@@ -2,10 +2,10 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// What workers say: one message of each in turn, and what is done with it. Who may say what is `Permission`.
+/// Takes the messages of workers and acts on them. `Permission` decides which worker may send what.
 extension Daemon {
-    /// Hears these workers, one message of each in turn, until none has more to say or the turn is over. Who was not heard
-    /// is first in the next one.
+    /// Takes messages of these workers, one of each in turn, until there are none or the turn is over. Workers whose turn did not
+    /// come are first in the next turn.
     func hear(_ speaking: Set<ConnectionTable.ID>, _ turn: LoopTurn) {
         let ids = speaking.sorted()
         let first = ids.firstIndex { $0 > lastHeard } ?? 0
@@ -17,7 +17,8 @@ extension Daemon {
         }
     }
 
-    /// - Returns: whether the worker may have more to say.
+    /// Takes one message of a worker.
+    /// - Returns: whether there may be more.
     func hearOne(_ id: ConnectionTable.ID) -> Bool {
         guard let connection = connections[id], connection.isHeard, let worker = connection.worker else { return false }
         let message: ToSupervisor
@@ -47,7 +48,7 @@ extension Daemon {
         return connections[id]?.isHeard == true
     }
 
-    /// Leaves a worker unheard for a while; its messages stay in its channel.
+    /// Takes no messages of a worker until this time. They stay in its channel.
     func pause(_ id: ConnectionTable.ID, _ connection: Connection, until time: Int) {
         guard connection.isHeard, let worker = connection.worker else { return }
         connection.pausedUntil = time
@@ -80,7 +81,7 @@ extension Daemon {
 
     func answer(_ request: ToSupervisor.Files, _ requestID: UInt32, _ id: ConnectionTable.ID) {
         files.take(
-            FileRequests.Ask(request), requestID, of: id,
+            request, requestID, of: id,
             isOpen: config.policy.hosts.contains(where: \.capabilities.fileWrite), now: now(), self)
     }
 

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// How workers start, what they are told, and how they end.
+/// Starts workers, sends them messages, and handles their ends.
 extension Daemon {
     func perform(_ actions: [ConnectionTable.Action]) {
         for action in actions {
@@ -82,29 +82,30 @@ extension Daemon {
         send(.life(.drain(milliseconds: UInt32(ConnectionTable.Bound.drain - 500))), to: id)
     }
 
-    /// Sends a worker a message. Where its channel has no room now, it waits in the worker's outbox, as answers of file brokers do.
+    /// Sends a worker a message. If the channel has no room now, the message waits in the worker's outbox.
     func send(
         _ message: ToWorker, _ requestID: UInt32 = 0, descriptor: SharedFD? = nil, to id: ConnectionTable.ID
     ) {
         guard connections[id]?.worker != nil else { return }
         switch message {
         case .life, .files, .audit: files.deliver(message, requestID, descriptor, to: id, now: now(), self)
-        // Long ones, and as many as it asks for: they are not kept for one that does not read.
+        // A worker can ask for any number of these, and they are long, so they are not kept for a worker that does not read.
         case .forwards: if !tell(id, message, requestID: requestID, descriptor: descriptor) { giveUp(id) }
         }
     }
 
-    /// Sends a worker at work the policy of now.
+    /// Sends a worker the current policy.
     func sendPolicy(to id: ConnectionTable.ID) {
         do throws(IPCError) {
             send(.life(.policy), descriptor: SharedFD(try policies.serving.duplicateForChild()), to: id)
         } catch {
-            // It would go on by the old one.
+            // The worker would go on by the old policy.
             kill(id, "it cannot be given the new policy (\(error))")
         }
     }
 
-    /// - Returns: whether what it had still to say is to be heard before its end is dealt with.
+    /// Reaps a worker that has ended.
+    /// - Returns: whether its last messages must be taken before `finish` is called.
     func reap(_ id: ConnectionTable.ID) -> Bool {
         guard let connection = connections[id], connection.end == nil, let worker = connection.worker,
             let end = worker.reap()
@@ -119,7 +120,7 @@ extension Daemon {
         return true
     }
 
-    /// A worker has ended, and all that it had to say is heard.
+    /// Forgets a worker that has ended and whose messages were all taken.
     func finish(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
         // Reads what a pipe holds, in parts. There is a bound, because another process may go on writing to the pipe.
         var parts = 4
@@ -150,7 +151,8 @@ extension Daemon {
         }
     }
 
-    /// A worker ended before it was ready to serve. Nothing of its client was read, so another worker can still tell it.
+    /// Handles a worker that ended before it was ready to serve. Nothing of its client was read, so another worker can tell the
+    /// client why.
     func startFailed(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
         let failure = ProgramFailure(
             ofWorker: end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)

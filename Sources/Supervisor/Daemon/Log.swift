@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// JSON lines on stderr, for the journal: `time` (RFC 3339, UTC), `level`, `msg`, then what the line is about.
+/// Writes JSON lines to standard error: `time` (RFC 3339, UTC), `level`, `msg`, then the fields.
 enum Log {
     static func write(_ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
         LogSink.write(line(level, message, fields))
@@ -13,13 +13,13 @@ enum Log {
         return line + "}\n"
     }
 
-    /// The same with fields that are JSON already: `"name":value,…`.
+    /// The same with fields that are JSON already, such as `"name":value,…`.
     static func line(_ level: LogLevel, _ message: String, members: String) -> String {
         "{\"time\":\"\(timestamp())\",\"level\":\"\(level.rawValue)\",\"msg\":\(quoted(message)),\(members)}\n"
     }
 
-    /// A JSON string. Whatever could move a terminal's cursor or change the order of what is shown is escaped: logs are
-    /// read on terminals, and some of their text is hostile. Runs of plain text are copied as a whole.
+    /// A JSON string. Characters that could move a terminal's cursor or change the order of shown text are escaped, because logs
+    /// are read on terminals and some of their text is hostile. Plain text is copied in long pieces.
     static func quoted(_ text: String) -> String {
         var text = text
         var json: [UInt8] = [UInt8(ascii: "\"")]
@@ -47,7 +47,7 @@ enum Log {
         return String(decoding: json, as: UTF8.self)
     }
 
-    /// How many bytes the scalar at a place of valid UTF-8 has, and what stands for it where it cannot stand for itself.
+    /// How many bytes the scalar at a place of valid UTF-8 has, and its escape; nil if it needs none.
     private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, at position: Int) -> (length: Int, escape: String?)
     {
         let first = UInt32(bytes[position])

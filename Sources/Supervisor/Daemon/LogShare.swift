@@ -1,17 +1,19 @@
-/// What one worker can make this process write into the daemon's log: lines about its calls and forwards, and what it says
-/// on its standard error. All of it comes out of one allowance. A line that finds none is left out, and counted in the
-/// next one that does.
+/// The lines in the daemon's log that one worker causes: those about its calls and forwards, and those that it and its file brokers
+/// write to their standard error; or the lines of all file brokers whose workers have ended. They share one allowance. A line for
+/// which nothing is left is dropped, and the number of dropped lines is logged later.
 final class LogShare {
-    /// Bytes of the log: at once, and in each second after that.
+    /// How many bytes the worker may cause at once.
     static let burst = 256 << 10
+    /// How many more bytes it may cause in each second.
     static let perSecond = 16 << 10
 
-    private let connection: ConnectionTable.ID
+    private let connection: ConnectionTable.ID?
     private let sink: (String) -> Void
     private var allowance: Allowance
     private var lost = 0
 
-    init(connection: ConnectionTable.ID, now: Int, sink: @escaping (String) -> Void = LogSink.write) {
+    /// - Parameter connection: the worker's; nil for file brokers whose workers have ended.
+    init(connection: ConnectionTable.ID?, now: Int, sink: @escaping (String) -> Void = LogSink.write) {
         self.connection = connection
         self.sink = sink
         allowance = Allowance(burst: Self.burst, perSecond: Self.perSecond, now: now)
@@ -27,7 +29,7 @@ final class LogShare {
         put(now: now) { Log.line(level, message, members: members) }
     }
 
-    /// The worker has ended: logs how many lines were left out since the last count.
+    /// Logs how many lines were dropped since the last count, because the worker has ended.
     func close() {
         guard lost > 0 else { return }
         sink(told)
@@ -35,12 +37,17 @@ final class LogShare {
     }
 
     private var told: String {
-        Log.line(
+        guard let connection else {
+            return Log.line(
+                .warning, "log lines lost: file brokers whose workers have ended say too much",
+                ["count": .number(lost)])
+        }
+        return Log.line(
             .warning, "log lines lost: this worker says too much",
             ["connection": .number(Int(connection)), "count": .number(lost)])
     }
 
-    /// A line is not even made where there is no room for it.
+    /// Writes a line. If nothing is left for it, the line is not even made.
     private func put(now: Int, _ line: () -> String) {
         guard allowance.hasLeft(now: now) else { return lost += 1 }
         if lost > 0 {

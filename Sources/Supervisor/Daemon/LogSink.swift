@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// Standard error without waiting: a reader of the log that is stuck must not stop the daemon. What finds no room is
-/// lost, and counted in the next line that does.
+/// Writes to standard error without waiting, because a stuck reader of the log must not stop the daemon. A line for which there
+/// is no room is lost, and the number of lost lines is written later.
 enum LogSink {
-    /// A pipe that poll(2) calls writable takes so many bytes at once, pipe(7).
+    /// How many bytes a pipe takes at once if poll(2) says that it is writable, pipe(7).
     private static let chunk = 4096
 
     // The supervisor has one thread.
     nonisolated(unsafe) private static var lost = 0
-    /// The last line went in only in part.
+    /// Whether the last line was written only in part.
     nonisolated(unsafe) private static var cut = false
 
     /// Writes a line, or drops it.
@@ -28,7 +28,7 @@ enum LogSink {
         }
     }
 
-    /// - Returns: how many bytes went in.
+    /// - Returns: how many bytes were written.
     private static func put(_ bytes: [UInt8]) -> Int {
         var written = 0
         while written < bytes.count {

@@ -1,8 +1,8 @@
-/// One turn of the loop. It is bounded by time and not by a number of messages, because a message may cost little or much,
-/// whatever its length.
+/// One turn of the loop. It is bounded by time and not by a number of messages, because any message may take little or much
+/// time.
 struct LoopTurn {
-    /// How long workers may be heard in one turn, in microseconds. Signals and those who come and go wait so long at most,
-    /// and for the one message that is just being answered.
+    /// How long messages of workers are taken in one turn, in microseconds. Signals and clients wait at most this long, and for
+    /// the message that is being handled then.
     static let length = 5_000
 
     private let end: Int

@@ -4,7 +4,7 @@ internal import IPC
 
 /// The listening MCP socket, unix(7): mode 0600, owned by this user, and removed when the daemon ends.
 struct MCPSocket: ~Copyable {
-    /// Someone who has connected.
+    /// The process that has connected.
     struct Peer: Equatable {
         let pid: Int32
         let uid: UInt32
@@ -22,7 +22,7 @@ struct MCPSocket: ~Copyable {
 
     let path: String
     private let socket: OwnedFD
-    /// Held as long as the daemon lives; its lock tells other daemons that this socket is in use.
+    /// The lock file, which is locked as long as the daemon lives, so that other daemons know that this socket is in use.
     private let lock: OwnedFD
     private let device: UInt
     private let inode: UInt
@@ -69,7 +69,7 @@ struct MCPSocket: ~Copyable {
                 return errno == EAGAIN ? .none : .exhausted(errno: errno)
             }
             let client = OwnedFD(taking: number)
-            // Single-threaded, and nothing is spawned in between: this is as good as accept4.
+            // This process has one thread and starts nothing meanwhile, so this is as safe as accept4(2).
             guard fcntl(client.rawValue, F_SETFD, FD_CLOEXEC) == 0 else { return .none }
             var credentials = csd_peer_credentials()
             guard csd_peer_credentials(client.rawValue, &credentials) == 0 else { continue }
@@ -78,7 +78,7 @@ struct MCPSocket: ~Copyable {
         }
     }
 
-    /// Whether a path names this socket, in whatever spelling.
+    /// Whether a path leads to this socket, in any spelling.
     borrowing func isAt(_ path: String) -> Bool {
         var status = stat()
         return path == self.path || lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
@@ -92,7 +92,7 @@ struct MCPSocket: ~Copyable {
     }
 
     private static func takeLock(_ path: String, socket: String) throws(StartError) -> OwnedFD {
-        // In a sticky directory the name may be taken by another user; neither follow nor use that.
+        // In a sticky directory another user may have taken the name. O_NOFOLLOW and the check below refuse that file.
         let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
         guard number >= 0 else { throw failure("open the lock file of", socket) }
         let lock = OwnedFD(taking: number)
@@ -115,7 +115,7 @@ struct MCPSocket: ~Copyable {
             throw StartError(
                 sentence: "\(path) exists and is not a socket of this user; remove it or choose another mcp_socket")
         }
-        // Some other program may listen there without our lock.
+        // Another program may listen there, which does not know of the lock.
         guard var address = address(path) else { return }
         let probe = OwnedFD(
             taking: Glibc.socket(
@@ -125,7 +125,7 @@ struct MCPSocket: ~Copyable {
                 connect(probe.rawValue, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        // EAGAIN is a listener whose backlog is full.
+        // EAGAIN means that something listens, and that its backlog is full.
         guard connected != 0, errno != EAGAIN else {
             throw StartError(sentence: "another program listens on \(path); stop it or choose another mcp_socket")
         }

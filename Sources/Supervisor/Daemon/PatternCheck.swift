@@ -1,8 +1,8 @@
 internal import Glibc
 internal import IPC
 
-/// Has a confined worker compile the patterns of a config: this process parses no regular expression. The worker says what
-/// is wrong and ends, and is heard when it has ended.
+/// Has a confined worker compile the patterns of a config, because this process parses no regular expressions. The worker reports
+/// what is wrong and ends. Its reports are read when it has ended.
 final class PatternCheck {
     /// How long it may take, in milliseconds.
     static let bound = 10_000
@@ -48,13 +48,13 @@ final class PatternCheck {
         return error.adding(mistakes(in: policy))
     }
 
-    /// It has lasted too long.
+    /// Kills the worker, because it takes too long.
     func giveUp() {
         isLate = true
         worker.killGroup()
     }
 
-    /// What the worker found wrong; nil while it runs.
+    /// The mistakes that the worker found; nil while it runs.
     func mistakes() -> [String]? {
         guard let end = worker.reap() else { return nil }
         var mistakes: [String] = []

@@ -1,11 +1,11 @@
 internal import IPC
 
-/// Who may say what in which state: this page is the whole of it. A worker that says anything else is killed. The one other
-/// place where a worker is heard is `PatternCheck`, whose worker has neither a client nor an entry in the table.
+/// Decides which messages a worker may send in which phase. This page is the whole table. A worker that sends another message is
+/// killed. `PatternCheck` alone takes messages of a worker elsewhere; that worker has no client and no entry in the table.
 enum Permission: Equatable {
-    /// It is done.
+    /// The message is acted on.
     case granted
-    /// It was sent before the worker saw its client go: it is answered so, and not done.
+    /// The worker sent it before it noticed that its client had gone. It is answered so, and not acted on.
     case tooLate
     /// The worker is killed.
     case outOfTurn
@@ -23,7 +23,7 @@ enum Permission: Equatable {
                 .outOfTurn
             }
 
-        // It has no entry in the table.
+        // Such a worker has no entry in the table.
         case .starting(.check): .outOfTurn
 
         case .serving:
@@ -33,14 +33,14 @@ enum Permission: Equatable {
             case .life(.ready), .life(.clientSpeaks), .patterns: .outOfTurn
             }
 
-        // It has given its client's place up until the client has sent a request.
+        // The worker has given up its client's place until the client sends a request.
         case .unheard:
             switch message {
             case .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped): .granted
             case .life(.ready), .life(.clientUnheard), .files, .audit, .forwards, .patterns: .outOfTurn
             }
 
-        // Its client has sent a request, and is in line for the place.
+        // The client has sent a request, and is in line for the place.
         case .waitingReady:
             switch message {
             case .life(.clientGone), .life(.clientDropped): .granted
@@ -48,7 +48,7 @@ enum Permission: Equatable {
                 .outOfTurn
             }
 
-        // It answers its client's first request.
+        // The worker answers its client's first request.
         case .refusing:
             switch message {
             case .life(.clientUnheard): entry.mayBeUnheard ? .granted : .outOfTurn
@@ -57,8 +57,8 @@ enum Permission: Equatable {
                 .outOfTurn
             }
 
-        // Its client has gone, and it may be in the middle of a call. `mayStillSayGone`: the supervisor has seen the client go
-        // before its worker could.
+        // The client has gone, and the worker may be in the middle of a call. `mayStillSayGone` is true if the supervisor saw the
+        // client go before the worker reported it.
         case .releasing:
             switch message {
             case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped):

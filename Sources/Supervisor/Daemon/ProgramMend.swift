@@ -2,13 +2,14 @@ internal import Glibc
 internal import IPC
 
 extension ProgramFailure {
-    /// The status with which the loader ends, and that of both programs' `main.swift` where they cannot confine themselves.
+    /// The exit status of the loader if a library is missing, and that of `main.swift` of both programs if they cannot confine
+    /// themselves.
     private static let loaderStatus: UInt8 = 127
     private static let confinementStatus: UInt8 = 3
     /// That of a worker whose gate ended before it was ready.
     private static let gateStatus: UInt8 = 4
 
-    /// From how a program ended.
+    /// The failure of a program that ended in this way.
     init(_ end: ProcessEnd) {
         switch end {
         case .exited(Self.loaderStatus): self = .library
@@ -17,7 +18,7 @@ extension ProgramFailure {
         }
     }
 
-    /// From how a worker ended before it was ready. An `ssh` that is not there keeps it from confining itself.
+    /// The failure of a worker that ended in this way before it was ready. A worker cannot confine itself if `ssh` is missing.
     init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String) {
         self = wasKilled ? .notReady : end == .exited(status: Self.gateStatus) ? .gate : ProgramFailure(end)
         if case .confinement = self {
@@ -25,7 +26,7 @@ extension ProgramFailure {
         }
     }
 
-    /// From what the supervisor lacked to start a program.
+    /// The failure of a program that the supervisor could not start.
     static func notStarted(_ error: IPCError) -> ProgramFailure {
         switch error {
         case .system(_, let code): .notStarted(errno: UInt32(clamping: code))
@@ -37,11 +38,11 @@ extension ProgramFailure {
     }
 }
 
-/// What an administrator can do where a program of the daemon failed. Only the log says it.
+/// Tells an administrator in the log what to do about a program of the daemon that failed.
 enum ProgramMend {
     /// - Parameters:
-    ///   - program: its path, or where it is missing those at which it belongs.
-    ///   - said: the log's message for what it writes to its standard error.
+    ///   - program: its path; if the program is missing, the paths where it can be.
+    ///   - said: the message with which the log has lines of its standard error.
     static func of(_ failure: ProgramFailure, program: String, said: String) -> String {
         switch failure {
         case .missing: "it belongs at \(program): install claude-ssh-daemon again"
@@ -60,7 +61,7 @@ enum ProgramMend {
         }
     }
 
-    /// Where not even a process came up, posix_spawn(3).
+    /// What to do about a program that could not be executed, posix_spawn(3).
     static func executing(_ program: String, errno code: UInt32) -> String {
         switch Int32(clamping: code) {
         case ENOENT:

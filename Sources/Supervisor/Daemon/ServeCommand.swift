@@ -1,7 +1,7 @@
 /// `claude-ssh-daemon` without a sub-command.
 package enum ServeCommand {
     /// Serves until a signal ends it.
-    /// - Returns: the exit status: 0 after a stop, 1 where it cannot start, 2 where the config cannot be used.
+    /// - Returns: the exit status: 0 after a stop, 1 if the daemon cannot start, 2 if the config cannot be used.
     package static func run(configPath: String, environment: [String: String]) -> Int32 {
         do {
             let loaded = try ConfigFile.load(configPath, environment: environment)

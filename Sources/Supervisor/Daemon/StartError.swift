@@ -1,4 +1,4 @@
-/// Why the daemon does not start, as a sentence.
+/// Why the daemon, or a program of it, cannot start, as a sentence.
 struct StartError: Error {
     let sentence: String
 }

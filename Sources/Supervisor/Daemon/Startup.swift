@@ -2,17 +2,17 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// What is checked before the daemon listens.
+/// Finds the programs of the daemon, and checks a config on this machine before the daemon listens.
 enum Startup {
-    /// This program's own file.
+    /// The path of this program.
     static var ownProgram: String? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         return count > 0 && count < buffer.count ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 
-    /// Where another program of the daemon can be: beside it, or in the libexec directory of the same prefix. Nothing else
-    /// names it.
+    /// The paths where another program of the daemon can be: beside this program, or in the libexec directory of the same prefix.
+    /// No setting names other paths.
     private static func places(of program: String) throws(StartError) -> [String] {
         guard let own = ownProgram else { throw StartError(sentence: "cannot find this program's own file") }
         let directory = own[..<(own.lastIndex(of: "/") ?? own.startIndex)]
@@ -33,10 +33,10 @@ enum Startup {
         return found
     }
 
-    /// Where the file broker's program can be. It is looked for when it is needed, for transfers.
+    /// The paths where the file broker's program can be. It is looked for when a transfer needs it.
     static func fileBrokerPlaces() throws(StartError) -> [String] { try places(of: "claude-ssh-files") }
 
-    /// What to say where transfers are on and their program is missing; nil where all is well.
+    /// The warning if transfers are on and their program is missing; nil if all is well.
     static func fileBrokerProblem(_ config: Config) -> String? {
         guard config.policy.hosts.contains(where: \.capabilities.fileWrite), let places = try? fileBrokerPlaces(),
             !places.contains(where: { access($0, X_OK) == 0 })
@@ -45,16 +45,16 @@ enum Startup {
         return "transfers do not work: \(ProgramFailure.missing.clause(.fileBroker)); \(mend)"
     }
 
-    /// Throws where `problems` finds any.
-    /// - Parameter isServing: a reload compares the sockets of hosts as texts alone: the file system of one may not answer, and no client
-    ///   would be served meanwhile. What is wrong there is told by the call that uses it.
+    /// Throws if `problems` finds any.
+    /// - Parameter isServing: whether this is a reload. It compares the sockets of hosts only as texts, because the file system of
+    ///   one may not answer, and no client would be served meanwhile. A call that uses a wrong socket is told so.
     static func check(_ config: Config, isServing: Bool = false) throws(StartError) {
         let problems = problems(config, isServing: isServing)
         guard problems.isEmpty else { throw StartError(sentence: problems.joined(separator: "; ")) }
     }
 
-    /// What on this machine keeps a config from working: a kernel that cannot confine the workers, no ssh to start, no place
-    /// for the audit log.
+    /// The problems of this machine with a config: a kernel that cannot confine workers, an `ssh` that cannot be started, no place
+    /// for the audit log, a wrong file at a socket's path.
     static func problems(_ config: Config, isServing: Bool = false) -> [String] {
         var problems: [String] = []
         if csd_landlock_abi() <= 0 && config.policy.requireLandlock {
@@ -82,8 +82,7 @@ enum Startup {
         return problems
     }
 
-    /// What is wrong where a file that is no socket lies at a host's socket path. Nothing may lie there while the ControlMaster
-    /// is down.
+    /// The problem if a file at the path of a host's socket is no socket. While the ControlMaster is down, nothing need be there.
     private static func socketProblem(_ host: PolicySnapshot.Host) -> String? {
         var status = stat()
         guard stat(host.master.socket, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK else { return nil }
@@ -91,7 +90,7 @@ enum Startup {
             + "name the path of its ControlMaster's socket"
     }
 
-    /// That a host's socket is the one that this daemon serves, by any spelling of its path: it would talk to itself.
+    /// The problem if the socket of a host is the daemon's own MCP socket, in any spelling: the daemon would talk to itself.
     private static func ownSocketProblem(_ host: PolicySnapshot.Host, mcpSocket: String) -> String? {
         let socket = host.master.socket
         guard RealPath.ofSocket(socket) == RealPath.ofSocket(mcpSocket) || areSameFile(socket, mcpSocket) else {
@@ -111,7 +110,7 @@ enum Startup {
             && one.st_ino == other.st_ino
     }
 
-    /// What an administrator should know about a config that is in force.
+    /// Logs what an administrator should know about a config that is in force.
     static func warn(_ config: Config) {
         for warning in config.warnings { Log.write(.warning, "config", ["warning": .text(warning)]) }
         if let notice = config.localFilesNotice() {

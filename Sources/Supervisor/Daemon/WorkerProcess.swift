@@ -30,13 +30,13 @@ final class WorkerProcess {
         do throws(IPCError) {
             var ends = try Channel.pair()
             guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
-            // No message of a worker carries a descriptor.
+            // A worker sends no descriptors, see `ToSupervisor`.
             csd_refuse_descriptors(own.rawValue)
             var pipe = try Pipe()
             guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }
             try log.setNonBlocking()
             let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
-            // Above the numbers that they become, so that no dup2 runs over another.
+            // Their numbers must be above those that they become, see `duplicateForChild`.
             let nullHigh = try null.duplicateForChild()
             let logHigh = try logWriter.duplicateForChild()
             let clientHigh = try client.duplicateForChild()
@@ -74,8 +74,8 @@ final class WorkerProcess {
         _ = csd_pidfd_send_signal(pidfd.rawValue, SIGKILL)
     }
 
-    /// Reaps the ended process; nil while it still runs. Its group is killed first, as long as its number is ours. From then
-    /// on its channel gives what is in it, and no more, whoever else may have the other end.
+    /// Reaps the ended process; nil while it still runs. Its group is killed before that, while its number still belongs to it.
+    /// Messages that are in the channel can still be read. Another process may have the other end, but adds nothing now.
     func reap() -> ProcessEnd? {
         var code: Int32 = 0
         var status: Int32 = 0

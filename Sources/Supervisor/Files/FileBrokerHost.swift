@@ -1,17 +1,19 @@
 internal import IPC
 
-/// What the loop does for file brokers: it watches their descriptors, tells workers, and has a log for each.
+/// What the daemon's loop does for file brokers.
 protocol FileBrokerHost: AnyObject {
+    /// Calls `FileBrokers.event` with this source and token whenever the descriptor can be read.
     func watch(_ descriptor: Int32, _ source: FileBrokers.Source, _ token: UInt64)
+    /// Ends that.
     func unwatch(_ descriptor: Int32)
-    /// Sends a message to the worker of a connection, where it still has one.
-    /// - Returns: false where its channel has no room for it now.
+    /// Sends a message to the worker of a connection, if it still has one.
+    /// - Returns: false if the worker's channel has no room for it now.
     func tell(_ connection: ConnectionTable.ID, _ message: ToWorker, requestID: UInt32, descriptor: SharedFD?) -> Bool
-    /// Workers that have no client any more or were killed, and have not ended.
+    /// How many workers have lost their client or were killed, and have not ended.
     var leavingWorkers: Int { get }
-    /// A worker takes no messages.
+    /// Kills a worker that takes no messages.
     func giveUp(_ connection: ConnectionTable.ID)
-    /// A line of what this connection makes the daemon log.
+    /// Logs a line, which counts against the allowance of this connection.
     func log(
         _ connection: ConnectionTable.ID, _ level: LogLevel, _ message: String,
         _ fields: KeyValuePairs<String, LogValue>)

@@ -2,20 +2,21 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// A running file broker as the supervisor holds it: process, IPC channel and log pipe. Nothing here waits for it: it may hang.
+/// A running file broker as the supervisor holds it: process, IPC channel and log pipe. Nothing here waits for the broker,
+/// because it may hang.
 final class FileBrokerProcess {
     let pid: Int32
     /// Readable when the process has ended, pidfd_open(2).
     let pidfd: OwnedFD
-    /// nil from when nothing more is asked of it.
+    /// nil when nothing more will be asked of the broker.
     private(set) var channel: Channel?
-    /// Its standard error.
+    /// The broker's standard error.
     let log: OwnedFD
     private var said = WorkerLog()
-    /// Its channel and its log are watched.
+    /// Whether its channel is watched.
     private var isHeard = true
     private(set) var isLogOpen = true
-    /// It was killed, and has not ended.
+    /// Whether it was killed on purpose.
     private(set) var isKilled = false
 
     private init(_ child: consuming SpawnedProcess, channel: consuming Channel, log: consuming OwnedFD) {
@@ -36,7 +37,7 @@ final class FileBrokerProcess {
             guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
             let channel = Channel(taking: own)
             channel.refuseDescriptors()
-            // A broker answers its worker without waiting, and hears nothing of it.
+            // The broker sends its worker answers without waiting, and receives nothing from it.
             var answers = try Channel.pair()
             guard let sender = answers.supervisor.take(), let receiver = answers.worker.take() else { throw .badValue }
             try receiver.setNonBlocking()
@@ -82,7 +83,7 @@ final class FileBrokerProcess {
         }
     }
 
-    /// To be watched; nil where it is closed.
+    /// The channel's descriptor, to be watched; nil if the channel is closed.
     var channelDescriptor: Int32? {
         switch channel {
         case .none: nil
@@ -90,22 +91,23 @@ final class FileBrokerProcess {
         }
     }
 
-    /// - Returns: whether it was heard so far.
+    /// Takes notice that the channel is no longer watched.
+    /// - Returns: whether it was watched until now.
     func stopHearing() -> Bool {
         defer { isHeard = false }
         return isHeard
     }
 
-    /// Nothing more is asked of it: it ends when it finds that.
+    /// Closes the channel. The broker ends when it notices that.
     func end() { channel = nil }
 
-    /// It ends as soon as the file system that it waits for lets it.
+    /// Kills the broker on purpose. It ends as soon as the file system that it waits for lets it.
     func kill() {
         isKilled = true
         killNow()
     }
 
-    /// For one that is ending, or ought to be.
+    /// Kills a broker that is ending, or should have ended.
     func killNow() { _ = csd_pidfd_send_signal(pidfd.rawValue, SIGKILL) }
 
     /// Reaps the ended process; nil while it still runs.
@@ -113,7 +115,7 @@ final class FileBrokerProcess {
         var code: Int32 = 0
         var status: Int32 = 0
         guard csd_pidfd_reap(pidfd.rawValue, &code, &status) == 1 else { return nil }
-        // Its channel gives what is in it, and no more, whoever else may have the other end.
+        // The messages in the channel can still be read. Another process may have the other end, but adds nothing now.
         switch channel {
         case .none: break
         case .some(let channel): channel.shutDown()
@@ -121,7 +123,7 @@ final class FileBrokerProcess {
         return ProcessEnd(code: code, status: status)
     }
 
-    /// Lines of its standard error, as far as there are any now; `isLogOpen` is false behind the last one.
+    /// Reads the lines that are now on the broker's standard error. `isLogOpen` is false after the last one.
     func readLog() -> [String] {
         guard isLogOpen else { return [] }
         var chunk = [UInt8](repeating: 0, count: 16_384)

@@ -1,14 +1,14 @@
 internal import Glibc
 internal import IPC
 
-/// The file brokers of all workers. They are started, asked, killed and reaped here, and never waited for.
+/// Starts, asks, kills and reaps the file brokers of all workers. It never waits for one.
 final class FileBrokers {
-    /// What of a broker is watched.
+    /// Which descriptor of a broker an event is about.
     enum Source { case process, channel, log }
 
-    /// Programs that may be there though nothing is asked of them any more: workers whose clients have gone, and brokers that were
-    /// killed, told to end, or whose worker has gone. They may wait for file systems that do not answer. With so many no broker is
-    /// started, so that no further worker or broker can come to hang there.
+    /// How many programs may be leaving at once: workers whose clients have gone, and brokers that were killed, were told to end,
+    /// or have lost their worker. A program that does not leave hangs at a file system. If there are as many as this, no broker
+    /// is started, so that their number does not grow.
     static let maximumLeaving = 16
 
     private struct Running {
@@ -20,43 +20,44 @@ final class FileBrokers {
 
     private let places: [String]
     private var policy: FilePolicy
-    /// Sealed when it is first needed.
+    /// The policy as brokers get it; nil until one is needed.
     private var sealed: SharedFD?
     private var requests: [ConnectionTable.ID: FileRequests] = [:]
     private var running: [UInt64: Running] = [:]
     private var nextToken: UInt64 = 1
     private var outboxes: [ConnectionTable.ID: Outbox] = [:]
-    /// When what waits in outboxes is tried again.
+    /// When to try again to send what waits in outboxes.
     private var retry: Int?
 
-    /// - Parameter places: where the broker's program can be, the first one that is there counts.
+    /// - Parameter places: where the broker's program can be. The first path where there is a program counts.
     init(places: [String], policy: FilePolicy) {
         self.places = places
         self.policy = policy
     }
 
-    /// When `advance` must be called next, if nothing happens before.
+    /// When `advance` must be called next if nothing happens before, in milliseconds; nil if never.
     var nextDeadline: Int? { ([retry] + requests.values.map(\.nextDeadline)).compactMap { $0 }.min() }
 
     // MARK: What workers say
 
-    /// A worker's request. `isOpen` is what the config says of transfers.
+    /// Takes a worker's request.
+    /// - Parameter isOpen: whether the config allows transfers.
     func take(
-        _ ask: FileRequests.Ask, _ requestID: UInt32, of connection: ConnectionTable.ID, isOpen: Bool, now: Int,
+        _ ask: ToSupervisor.Files, _ requestID: UInt32, of connection: ConnectionTable.ID, isOpen: Bool, now: Int,
         _ host: some FileBrokerHost
     ) {
         if requests[connection] == nil { requests[connection] = FileRequests(policy: policy, now: now) }
         perform(requests[connection]?.take(ask, requestID, isOpen: isOpen, now: now), connection, now, host)
     }
 
-    /// A worker has ended, or is being killed.
+    /// Takes notice that a worker has ended or is being killed.
     func close(_ connection: ConnectionTable.ID, now: Int, _ host: some FileBrokerHost) {
         outboxes[connection] = nil
         perform(requests[connection]?.close(now: now), connection, now, host)
         forget(connection)
     }
 
-    /// What is asked from now on is judged by this policy.
+    /// Takes a new policy, by which requests are judged from now on.
     func configure(_ new: FilePolicy, now: Int, _ host: some FileBrokerHost) {
         guard new != policy else { return }
         policy = new
@@ -66,7 +67,7 @@ final class FileBrokers {
         }
     }
 
-    /// Ends what has lasted too long.
+    /// Does what is due: ends what has lasted too long, and sends what waits in outboxes.
     func advance(now: Int, _ host: some FileBrokerHost) {
         for connection in requests.keys.sorted() {
             guard let deadline = requests[connection]?.nextDeadline, deadline <= now else { continue }
@@ -75,7 +76,7 @@ final class FileBrokers {
         if let time = retry, time <= now { flush(now, host) }
     }
 
-    /// The daemon ends. A broker that has nothing to do finds that its channel is closed and ends; the others are killed.
+    /// Ends all brokers, because the daemon ends. Idle brokers end when their channel closes, and busy ones are killed.
     func endAll() {
         for broker in running.values where requests[broker.connection]?.isAtWork(broker.number) != false {
             broker.process.killNow()
@@ -84,7 +85,7 @@ final class FileBrokers {
 
     // MARK: What brokers say
 
-    /// Something has come from a broker, or it has ended.
+    /// Handles an event of a broker's descriptor.
     func event(_ source: Source, _ token: UInt64, now: Int, _ host: some FileBrokerHost) {
         guard let broker = running[token] else { return }
         switch source {
@@ -92,7 +93,7 @@ final class FileBrokers {
         case .channel: hear(broker, now, host)
         case .process:
             guard let end = broker.process.reap() else { return }
-            // Its last messages are taken first: it may have answered.
+            // The broker may have answered before it ended.
             hear(broker, now, host, all: true)
             readLog(broker, host)
             stopHearing(broker, host)
@@ -103,7 +104,7 @@ final class FileBrokers {
         }
     }
 
-    /// One message of a broker, or all that it has left.
+    /// Takes one message of a broker, or all that are left.
     private func hear(_ broker: Running, _ now: Int, _ host: some FileBrokerHost, all: Bool = false) {
         let connection = broker.connection
         do throws(IPCError) {
@@ -126,7 +127,7 @@ final class FileBrokers {
                 perform(actions, connection, now, host)
             } while all
         } catch .closed {
-            // It is ending, or has closed its channel. Its pidfd tells how it ended.
+            // The broker is ending, or has only closed its channel. Its pidfd tells how it ended.
             stopHearing(broker, host)
             broker.process.killNow()
         } catch {
@@ -188,14 +189,14 @@ final class FileBrokers {
             ])
     }
 
-    /// A connection whose worker has gone is kept as long as a broker of it is there.
+    /// Forgets a connection whose worker and brokers have all ended.
     private func forget(_ connection: ConnectionTable.ID) {
         if requests[connection]?.isOver == true { requests[connection] = nil }
     }
 
     // MARK: What workers are told
 
-    /// Sends a worker what others than brokers have to say, behind what waits for it already.
+    /// Sends a worker a message of another part of the supervisor. It takes its turn behind the messages in the outbox.
     func deliver(
         _ message: ToWorker, _ requestID: UInt32, _ descriptor: SharedFD?, to connection: ConnectionTable.ID, now: Int,
         _ host: some FileBrokerHost
@@ -208,7 +209,7 @@ final class FileBrokers {
         _ host: some FileBrokerHost
     ) {
         if outboxes[connection] == nil, host.tell(connection, message, requestID: id, descriptor: descriptor) { return }
-        // A worker that has gone is told nothing.
+        // A worker that has gone gets no messages.
         guard requests[connection]?.isClosed != true else { return }
         let outbox = outboxes[connection] ?? Outbox()
         outboxes[connection] = outbox
@@ -309,7 +310,7 @@ final class FileBrokers {
         do throws(IPCError) {
             try broker.process.send(message, requestID: id)
         } catch {
-            // Its pidfd tells how it ended. A broker that has only closed its channel is killed here.
+            // A broker that has only closed its channel is killed here. The pidfd tells how it ended.
             broker.process.killNow()
         }
     }
@@ -322,7 +323,7 @@ final class FileBrokers {
             let memory = try sealedPolicy([])
             try? broker.process.send(.policy, descriptor: consume memory)
         } catch {
-            // It would go on naming files by the old policy.
+            // The broker would go on naming files by the old policy.
             violated(broker, error, "it cannot be given the new policy", now, host)
         }
     }

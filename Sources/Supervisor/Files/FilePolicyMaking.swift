@@ -1,12 +1,12 @@
 internal import IPC
 
 extension Config {
-    /// What file brokers get: paths as they are written. Nothing of them is looked at here.
+    /// The policy for file brokers. It has paths as they are written, because this process does not look at files.
     /// - Parameters:
-    ///   - configPath: of this config.
-    ///   - socket: the MCP socket that is served, whatever the config says by now.
-    ///   - auditLog: the one that is written, without symlinks.
-    ///   - programs: the daemon's own.
+    ///   - configPath: the path of this config.
+    ///   - socket: the MCP socket that is served. The config may have another one by now.
+    ///   - auditLog: the audit log that is written to, without symlinks.
+    ///   - programs: the programs of the daemon.
     func filePolicy(
         at configPath: String, socket: String, auditLog: String?, environment: [String: String], programs: [String]
     ) -> FilePolicy {

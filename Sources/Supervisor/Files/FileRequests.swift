@@ -1,69 +1,62 @@
 internal import IPC
 
-/// A worker's requests for local files: which broker gets each, in which order, and how each is answered where a broker hangs
-/// or ends. Pure: events come in with their time, in milliseconds of a steady clock, and the actions that they lead to are
-/// returned.
+/// One worker's requests for local files. It decides which broker gets each request and when, and how a request is answered if
+/// its broker hangs or ends. It has no effects: events come in with their time, in milliseconds of a steady clock, and the
+/// actions that follow are returned. FileRequestsEnds.swift has what happens when a broker ends.
 ///
-/// Requests are asked one at a time, so that the one that hangs is known. A broker that has not answered one in time is killed;
-/// those that waited behind it are asked of the next broker. New files stay with the broker that made them, also when a reload
-/// has another one judge what is asked from then on.
+/// A broker gets one request at a time, so that it is known which request hangs. A broker that does not answer in time is
+/// killed, and the requests behind that one go to the next broker. A new file stays with the broker that made it, even if a
+/// reload has started another broker since.
 struct FileRequests {
-    /// A broker of this worker; never used twice.
+    /// The number of a broker of this worker. A number is never used again.
     typealias Broker = UInt32
 
-    /// A worker's request.
-    enum Ask: Equatable {
-        case open(path: String)
-        case create(path: String)
-        case commit(handle: UInt32)
-        case abandon(handle: UInt32)
-    }
-
+    /// What `FileBrokers` must do.
     enum Action: Equatable {
-        /// Start a broker under this number, with these roots left out.
+        /// Start a broker with this number, and leave out these roots of the policy.
         case start(Broker, leftOut: [Int])
-        /// Ask a broker.
+        /// Send a broker this request.
         case ask(Broker, ToFileBroker, requestID: UInt32)
-        /// Give a broker the policy of now.
+        /// Send a broker the current policy.
         case update(Broker)
-        /// Answer the worker's request of this id.
+        /// Send the worker this answer.
         case tell(ToWorker, requestID: UInt32)
-        /// Nothing more is asked of this broker: it ends by itself.
+        /// Close the channel of a broker, which then ends by itself.
         case end(Broker)
-        /// Kill a broker. `place` is what did not answer; nil where it broke the rules.
+        /// Kill a broker. `place` is the path that did not answer; nil if the broker broke the protocol.
         case kill(Broker, reason: String, place: String?)
     }
 
     /// How long things may take, in milliseconds.
     enum Bound {
-        /// A request, and getting ready.
+        /// One request at a broker, or the start of a broker.
         static let answer = 10_000
-        /// A request behind others that get no answer.
+        /// The wait of a request for its turn.
         static let wait = 60_000
-        /// Between the starts of brokers that follow each other, after the first few.
+        /// The pause between two starts of brokers, after the first few.
         static let restart = 1000
     }
 
-    /// Requests that may wait.
+    /// How many requests may wait.
     static let maximumWaiting = 512
-    /// New files that one worker may have under way.
+    /// How many new files one worker may have at once.
     static let maximumFiles = 16
-    /// Brokers of one worker that were killed and have not ended: their file systems do not let them.
+    /// How many killed brokers of one worker may not have ended yet, because a file system does not let them.
     static let maximumStuck = 4
-    /// Brokers that may start in a row.
+    /// How many brokers may start without a pause.
     private static let startsInARow = 8
-    /// How often one request is asked again, because a root has changed.
+    /// How often a request goes to another broker because a root has changed.
     private static let maximumMoves = 2
 
-    private struct Request: Equatable {
+    struct Request: Equatable {
         let id: UInt32
-        let ask: Ask
+        let ask: ToSupervisor.Files
         let since: Int
-        /// Of a file that is made or was made.
+        /// The handle of the new file; 0 if it has none.
         var handle: UInt32 = 0
         var moves = 0
 
-        /// Of one that waits.
+        /// The path that an `open` or `create` asks for.
         var path: String? {
             switch ask {
             case .open(let path), .create(let path): path
@@ -72,47 +65,50 @@ struct FileRequests {
         }
     }
 
-    /// A new file, until it has its name or is dropped.
-    private struct File {
+    /// A new file that has not got its name and was not dropped.
+    struct File {
         let path: String
-        /// Of its creation.
+        /// The broker that made it.
         var holder: Broker
-        /// It is being named or dropped.
+        /// Whether its name or its end was asked for.
         var isEnding = false
-        /// Why it is lost; nil while it is there.
+        /// Why it is lost; nil if it is not.
         var loss: LocalFailure?
     }
 
-    private enum Phase: Equatable {
-        /// It looks at this place of the policy.
+    /// What a broker does.
+    enum Phase: Equatable {
+        /// It starts, and looks at this place of the policy.
         case starting(place: UInt32?)
+        /// It waits for a request.
         case idle
+        /// It has this request.
         case busy(Request)
-        /// Nothing more is asked of it.
+        /// Its channel is closed, and it will end.
         case ending
     }
 
-    private struct State {
+    struct State {
         var phase: Phase
         var deadline: Int?
-        /// Requests that only this broker can do: naming and dropping its own files.
+        /// Requests for this broker alone: to name or to drop files that it made.
         var queue: [Request] = []
         let roots: [String]
         let policy: FilePolicy
     }
 
     private var policy: FilePolicy
-    private var current: Broker?
-    private var brokers: [Broker: State] = [:]
-    private var waiting: [Request] = []
-    private var files: [UInt32: File] = [:]
+    var current: Broker?
+    var brokers: [Broker: State] = [:]
+    var waiting: [Request] = []
+    var files: [UInt32: File] = [:]
     private var nextBroker: Broker = 1
     private var nextHandle: UInt32 = 1
-    private var killed: Set<Broker> = []
+    var killed: Set<Broker> = []
     private var starts: Allowance
     private var startAfter: Int?
-    /// Roots that did not answer when a broker wanted to be confined to them.
-    private var silentRoots: Set<Int> = []
+    /// The roots that did not answer when a starting broker looked at them.
+    var silentRoots: Set<Int> = []
     private(set) var isClosed = false
 
     init(policy: FilePolicy, now: Int) {
@@ -120,29 +116,29 @@ struct FileRequests {
         starts = Allowance(burst: Self.startsInARow * Bound.restart, perSecond: 1000, now: now)
     }
 
-    /// When `advance` must be called next, if nothing happens before.
+    /// When `advance` must be called next if nothing happens before, in milliseconds; nil if never.
     var nextDeadline: Int? {
         let brokers = brokers.values.compactMap(\.deadline).min()
         let patience = waiting.map(\.since).min().map { $0 + Bound.wait }
         return [brokers, patience, waiting.isEmpty ? nil : startAfter].compactMap { $0 }.min()
     }
 
-    /// The worker is gone, and so are its brokers.
+    /// Whether the worker and all its brokers have ended.
     var isOver: Bool { isClosed && brokers.isEmpty && killed.isEmpty }
 
-    /// Whether a broker does something just now, which may be what it hangs at.
+    /// Whether a broker is doing something now, so that it may hang.
     func isAtWork(_ broker: Broker) -> Bool {
         switch brokers[broker]?.phase {
-        case .starting, .busy, .none: true
-        case .idle, .ending: false
+        case .starting, .busy: true
+        case .idle, .ending, .none: false
         }
     }
 
     // MARK: What the worker says
 
-    /// A request of the worker. `isOpen` is what the config says of transfers; a file that has a handle was allowed when it was
-    /// made.
-    mutating func take(_ ask: Ask, _ id: UInt32, isOpen: Bool, now: Int) -> [Action] {
+    /// Takes a request of the worker.
+    /// - Parameter isOpen: whether the config allows transfers. A file that has a handle was allowed when it was made.
+    mutating func take(_ ask: ToSupervisor.Files, _ id: UInt32, isOpen: Bool, now: Int) -> [Action] {
         switch ask {
         case .open, .create:
             guard isOpen else { return fail(id, .closed) }
@@ -171,13 +167,14 @@ struct FileRequests {
         brokers[file.holder]?.queue.append(request)
     }
 
-    private func fail(_ id: UInt32, _ failure: LocalFailure) -> [Action] {
+    func fail(_ id: UInt32, _ failure: LocalFailure) -> [Action] {
         [.tell(.files(.failed(failure)), requestID: id)]
     }
 
     // MARK: What brokers say
 
-    /// A broker's message. Nil is a violation: what it may say in which phase is decided here and nowhere else.
+    /// Takes a message of a broker. Only this function decides what a broker may say in which phase.
+    /// - Returns: nil if the broker may not say this now.
     mutating func received(_ message: FromFileBroker, _ id: UInt32, from broker: Broker, now: Int) -> [Action]? {
         guard let state = brokers[broker] else { return [] }
         switch (state.phase, message) {
@@ -215,7 +212,7 @@ struct FileRequests {
             switch request.ask {
             case .open, .create: return fail(id, .undelivered(errno: code)) + proceed(now: now)
             case .commit:
-                // It was done or refused, and only the broker knows.
+                // Only the broker knows whether the file got its name.
                 guard let path = files.removeValue(forKey: request.handle)?.path else { return proceed(now: now) }
                 return fail(id, .commitUnknownAfter(.noAnswer, path: path)) + proceed(now: now)
             case .abandon: return nil
@@ -241,7 +238,7 @@ struct FileRequests {
         brokers[broker]?.deadline = nil
     }
 
-    /// Asks another broker, which is confined to what that root is now.
+    /// Gives a request to a new broker, which is confined to the directory that the root is now.
     private mutating func move(
         _ request: Request, _ path: String, from broker: Broker, _ root: Int, now: Int
     ) -> [Action] {
@@ -257,145 +254,10 @@ struct FileRequests {
         return proceed(now: now)
     }
 
-    // MARK: How brokers end
-
-    /// A broker could not be started, for this reason.
-    mutating func notStarted(_ broker: Broker, _ failure: LocalFailure, now: Int) -> [Action] {
-        brokers[broker] = nil
-        if current == broker { current = nil }
-        return failWaiting(failure) + proceed(now: now)
-    }
-
-    /// The process of a broker has ended, in this way.
-    mutating func ended(_ broker: Broker, _ how: ProgramFailure, now: Int) -> [Action] {
-        killed.remove(broker)
-        guard let state = brokers.removeValue(forKey: broker) else { return proceed(now: now) }
-        return lose(broker, state, to: nil, how, now: now)
-    }
-
-    /// A broker broke the rules in this way, for which the log has this reason.
-    mutating func violated(_ broker: Broker, _ how: ProgramFailure, _ reason: String, now: Int) -> [Action] {
-        guard let state = brokers.removeValue(forKey: broker) else { return [] }
-        killed.insert(broker)
-        return [.kill(broker, reason: reason, place: nil)] + lose(broker, state, to: nil, how, now: now)
-    }
-
-    /// Ends what has lasted too long.
-    mutating func advance(now: Int) -> [Action] {
-        var actions: [Action] = []
-        for (broker, state) in brokers.sorted(by: { $0.key < $1.key }) {
-            guard let deadline = state.deadline, deadline <= now else { continue }
-            brokers[broker] = nil
-            killed.insert(broker)
-            let place = place(of: state)
-            let reason = "no answer in \(Bound.answer / 1000) s"
-            actions.append(.kill(broker, reason: reason, place: place))
-            actions += lose(broker, state, to: place, .notReady, now: now)
-        }
-        let late = waiting.filter { $0.since + Bound.wait <= now }
-        waiting.removeAll { $0.since + Bound.wait <= now }
-        for request in late { actions += fail(request.id, .waited) }
-        return actions + proceed(now: now)
-    }
-
-    /// What a broker is at.
-    private func place(of state: State) -> String? {
-        switch state.phase {
-        case .starting(let place): place.flatMap { state.policy.place($0) }
-        case .idle, .ending: nil
-        case .busy(let request):
-            switch request.ask {
-            case .open(let path), .create(let path): path
-            case .commit, .abandon: files[request.handle]?.path
-            }
-        }
-    }
-
-    /// A broker is there no more: it was killed at `place`, or ended in this way. What it held is lost, and what was asked of it
-    /// is answered with what is known.
-    private mutating func lose(
-        _ broker: Broker, _ state: State, to place: String?, _ how: ProgramFailure, now: Int
-    ) -> [Action] {
-        let wasCurrent = current == broker
-        if wasCurrent { current = nil }
-        var actions: [Action] = []
-        switch state.phase {
-        case .starting(let index): if wasCurrent { actions += failStart(state, index, place, how) }
-        case .idle, .ending: break
-        case .busy(let request): actions += fail(request, at: place, how)
-        }
-        for (handle, file) in files where file.holder == broker && file.loss == nil {
-            files[handle]?.loss =
-                place.map { .lost(path: file.path, silent: $0) } ?? .lostAfter(how, path: file.path)
-        }
-        for request in state.queue {
-            guard let loss = files.removeValue(forKey: request.handle)?.loss else { continue }
-            switch request.ask {
-            case .commit: actions += fail(request.id, loss)
-            case .open, .create, .abandon: break
-            }
-        }
-        return actions + proceed(now: now)
-    }
-
-    /// The request that a broker was at when it hung or ended.
-    private mutating func fail(_ request: Request, at place: String?, _ how: ProgramFailure) -> [Action] {
-        switch request.ask {
-        case .open(let path), .create(let path):
-            guard place != nil else { return fail(request.id, .ended(how)) }
-            return fail(request.id, .silent(path: path)) + failNeighbours(of: path)
-        case .commit:
-            guard let path = files.removeValue(forKey: request.handle)?.path else { return [] }
-            return fail(
-                request.id, place == nil ? .commitUnknownAfter(how, path: path) : .commitUnknown(path: path))
-        case .abandon:
-            files[request.handle] = nil
-            return []
-        }
-    }
-
-    /// Requests that waited for the same directory get the same answer, because it did not answer while they waited.
-    private mutating func failNeighbours(of path: String) -> [Action] {
-        failWaiting { PathComponents.areNeighbours($0, path) }
-    }
-
-    /// Those that wait for such paths are told that these do not answer.
-    private mutating func failWaiting(_ isSilent: (String) -> Bool) -> [Action] {
-        var actions: [Action] = []
-        var others: [Request] = []
-        for request in waiting {
-            if let path = request.path, isSilent(path) {
-                actions += fail(request.id, .silent(path: path))
-            } else {
-                others.append(request)
-            }
-        }
-        waiting = others
-        return actions
-    }
-
-    /// A broker that was to be the current one did not get ready.
-    private mutating func failStart(_ state: State, _ index: UInt32?, _ place: String?, _ how: ProgramFailure)
-        -> [Action]
-    {
-        guard let place else { return failWaiting(.unavailable(how)) }
-        guard let index = index.map(Int.init), state.roots.indices.contains(index) else {
-            // No path can be judged without the daemon's own files and the home directory.
-            return failWaiting(.silent(path: place))
-        }
-        silentRoots.insert(index)
-        return failWaiting { PathComponents.isInside($0, place) }
-    }
-
-    private mutating func failWaiting(_ failure: LocalFailure) -> [Action] {
-        defer { waiting = [] }
-        return waiting.flatMap { fail($0.id, failure) }
-    }
-
     // MARK: What comes next
 
-    /// Gives every broker that has nothing to do its next request, and starts one where one is needed.
-    private mutating func proceed(now: Int) -> [Action] {
+    /// Gives each idle broker its next request, and starts a broker if one is needed.
+    mutating func proceed(now: Int) -> [Action] {
         var actions: [Action] = []
         for broker in brokers.keys.sorted() { actions += proceed(with: broker, now: now) }
         guard current == nil, !waiting.isEmpty, !isClosed else { return actions }
@@ -463,7 +325,7 @@ struct FileRequests {
 
     // MARK: Reload and end
 
-    /// A new policy. Another broker judges what is asked from now on; brokers that hold files keep them.
+    /// Takes a new policy. From now on another broker judges requests. Brokers that hold files keep them.
     mutating func configure(_ new: FilePolicy, now: Int) -> [Action] {
         guard new != policy else { return [] }
         policy = new
@@ -472,24 +334,12 @@ struct FileRequests {
         return brokers.filter { $0.value.phase != .ending }.keys.sorted().map { .update($0) } + proceed(now: now)
     }
 
-    /// The worker is gone: nobody waits for anything.
+    /// Takes notice that the worker has gone, so that nobody waits for an answer.
     mutating func close(now: Int) -> [Action] {
         isClosed = true
         waiting = []
         files = [:]
-        // A broker that is at work ends when it has answered, if it does.
+        // A busy broker is told to end when it has answered.
         return brokers.filter { $0.value.phase == .idle }.keys.sorted().map { end($0, now: now) }
-    }
-}
-
-extension FileRequests.Ask {
-    /// What a worker asks for.
-    init(_ request: ToSupervisor.Files) {
-        switch request {
-        case .open(let path): self = .open(path: path)
-        case .create(let path): self = .create(path: path)
-        case .commit(let handle): self = .commit(handle: handle)
-        case .abandon(let handle): self = .abandon(handle: handle)
-        }
     }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import IPC
 
 extension Config {
-    /// What is left open to transfers, for the owner; nil where there are none.
+    /// Tells the owner which local files transfers may use; nil if no host allows transfers.
     func localFilesNotice(userID: UInt32 = geteuid()) -> String? {
         guard policy.hosts.contains(where: \.capabilities.fileWrite) else { return nil }
         guard let roots = localRoots else {

@@ -1,7 +1,7 @@
 internal import IPC
 
-/// Messages for which a worker's channel had no room, because many answers with long paths came at once. They are sent in their
-/// order when there is room.
+/// Keeps messages for which a worker's channel has no room, and sends them in order when it has. This happens when many answers
+/// with long paths come at once.
 final class Outbox {
     private struct Item {
         let message: ToWorker
@@ -9,11 +9,11 @@ final class Outbox {
         let descriptor: SharedFD?
     }
 
-    /// Between two tries, in milliseconds.
+    /// The pause between two tries, in milliseconds.
     static let pause = 5
-    /// How long a worker may take nothing.
+    /// How long a worker may take no message, in milliseconds.
     static let patience = 10_000
-    /// Messages that may wait: answers to all calls that a worker may have, and what there is to say of brokers and of reloads.
+    /// How many messages may wait: the answers to all calls of a worker, and messages about brokers and reloads.
     private static let maximum = 2048
 
     private var items: [Item] = []
@@ -21,15 +21,16 @@ final class Outbox {
 
     var isEmpty: Bool { items.isEmpty }
 
-    /// - Returns: false where there is no room here either.
+    /// Adds a message.
+    /// - Returns: false if there is no room here either.
     func add(_ message: ToWorker, _ requestID: UInt32, _ descriptor: SharedFD?, now: Int) -> Bool {
         if items.isEmpty { stalledSince = now }
         items.append(Item(message: message, requestID: requestID, descriptor: descriptor))
         return items.count <= Self.maximum
     }
 
-    /// Sends what there is room for. `send` returns false where there is none.
-    /// - Returns: false where the worker has taken nothing for too long.
+    /// Sends messages until `send` returns false, because there is no room.
+    /// - Returns: false if the worker has taken nothing for too long.
     func flush(now: Int, _ send: (ToWorker, UInt32, SharedFD?) -> Bool) -> Bool {
         var sent = 0
         while sent < items.count, send(items[sent].message, items[sent].requestID, items[sent].descriptor) { sent += 1 }

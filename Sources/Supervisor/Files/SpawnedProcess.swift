@@ -2,15 +2,16 @@ internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// A program that was started, posix_spawn(3), and the descriptor that tells of its end.
+/// A program that was started by posix_spawn(3), and its pidfd.
 struct SpawnedProcess: ~Copyable {
     let pid: Int32
     /// pidfd_open(2).
     let pidfd: OwnedFD
 
-    /// Starts a program without arguments in a process group of its own. Its `descriptors` become 0, 1, 2 …, and must lie above the
-    /// numbers that they become.
-    /// - Parameter refused: the errno with which the program could not be executed.
+    /// Starts a program without arguments in a process group of its own.
+    /// - Parameters:
+    ///   - descriptors: become 0, 1, 2 and so on in the program. Each must be above the number that it becomes.
+    ///   - refused: set to the errno if the program could not be executed.
     init(_ program: String, _ descriptors: [Int32], _ refused: inout Int32) throws(IPCError) {
         var pid: pid_t = 0
         let result = program.withCString { path in
@@ -26,7 +27,7 @@ struct SpawnedProcess: ~Copyable {
         guard number >= 0 else {
             let code = errno
             kill(-pid, SIGKILL)
-            // The child has not executed anything yet that could make it wait.
+            // This does not wait long: the child has got SIGKILL and does nothing that could delay its end.
             waitpid(pid, nil, 0)
             throw .system(call: "pidfd_open", errno: code)
         }
@@ -34,12 +35,12 @@ struct SpawnedProcess: ~Copyable {
         pidfd = OwnedFD(taking: number)
     }
 
-    /// Gives the descriptor up.
+    /// Gives the pidfd away.
     consuming func release() -> OwnedFD { pidfd }
 }
 
 extension ProcessEnd {
-    /// From what waitid(2) says: `CLD_EXITED` and others, with the exit status or the signal.
+    /// Reads `si_code` and `si_status` of waitid(2).
     init(code: Int32, status: Int32) {
         switch (code, status) {
         case (CSD_CLD_EXITED, 0): self = .clean
@@ -49,7 +50,7 @@ extension ProcessEnd {
         }
     }
 
-    /// How bad it is, in the log.
+    /// The severity of this end in the log.
     var level: LogLevel {
         switch self {
         case .clean: .info

@@ -1,11 +1,14 @@
 internal import JSON
 
-/// One message from the client, told apart.
+/// One message from the client, JSON-RPC 2.0.
 enum ClientMessage: Equatable {
+    /// It has an id and must be answered.
     case request(RequestID, method: String, params: JSONObject)
+    /// It has no id.
     case notification(method: String, params: JSONObject)
-    /// An answer; this server asks nothing, so it is dropped.
+    /// An answer. It is dropped, because this server asks nothing.
     case response
+    /// It is none of these. The error is its answer.
     case invalid(RequestID?, RPCError)
 
     init(_ value: JSONValue) {
@@ -49,7 +52,7 @@ enum ClientMessage: Equatable {
 }
 
 extension ClientMessage {
-    /// The ids of the messages of a batch that an answer is due to.
+    /// The ids of those messages of a batch that must be answered.
     static func ids(of elements: [JSONValue]) -> [RequestID] {
         elements.compactMap { element in
             switch ClientMessage(element) {

@@ -1,24 +1,24 @@
 internal import Glibc
 
-/// Cuts a byte stream into lines, MCP stdio transport: one message a line, `\n` or `\r\n`. Memory is bounded by the limit.
+/// Cuts a byte stream into lines, which end in `\n` or `\r\n`, MCP stdio transport. It keeps at most one line of `limit` bytes.
 struct LineFramer {
-    /// A line is longer than the limit; no further one is taken.
+    /// A line is longer than the limit, and no further line is taken.
     struct LineTooLong: Error, Equatable {
         /// The limit in bytes.
         let limit: Int
     }
 
     private let limit: Int
-    /// The line that has no end yet.
+    /// The beginning of a line whose end has not come.
     private var pending: [UInt8] = []
-    /// The line that is too long, whose requests are still answered.
+    /// The line that is too long. Its requests are still answered.
     private(set) var excess: ExcessLine?
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    /// Takes the next bytes and returns the lines that they complete, empty ones left out.
+    /// Takes the next bytes, and returns the lines that they complete, without empty ones.
     mutating func append(_ chunk: ArraySlice<UInt8>) throws(LineTooLong) -> [[UInt8]] {
         var lines: [[UInt8]] = []
         var rest = chunk
@@ -36,7 +36,7 @@ struct LineFramer {
         return lines
     }
 
-    /// Where the first newline is; long lines are walked quickly.
+    /// The index of the first newline. memchr(3) is fast on long lines.
     private static func newline(in bytes: ArraySlice<UInt8>) -> Int? {
         bytes.withUnsafeBytes { buffer -> Int? in
             guard let start = buffer.baseAddress,
@@ -53,32 +53,5 @@ struct LineFramer {
         self.excess = excess
         pending = []
         return LineTooLong(limit: limit)
-    }
-}
-
-/// A line that is too long to be kept. Only its ids are kept, as far as the line comes.
-struct ExcessLine {
-    /// Bytes that are read of it after the limit, so that a line without an end ends as well.
-    static let most = 64 << 20
-
-    private var line = UnreadableLine(most: UnreadableLine.maximumBatch)
-    private var left = most
-    /// Its end has come, or its rest is not read any more.
-    private(set) var isOver = false
-
-    /// Its ids, when no more of it comes.
-    var end: UnreadableLine {
-        var line = line
-        line.finish()
-        return line
-    }
-
-    mutating func take(_ part: ArraySlice<UInt8>) {
-        guard !isOver else { return }
-        let end = part.firstIndex(of: UInt8(ascii: "\n"))
-        let own = part[..<(end ?? part.endIndex)]
-        line.take(own)
-        left -= own.count
-        isOver = end != nil || left <= 0
     }
 }

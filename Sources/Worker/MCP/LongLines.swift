@@ -1,26 +1,27 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Lines that take long to read, one after the other on a thread of their own: what comes behind them need not wait.
+/// Parses long lines one after the other on a thread of their own, so that the lines after them need not wait.
 final class LongLines: Sendable {
-    /// Bytes of the longest line that is read where it came.
+    /// Bytes of the longest line that the reader's thread parses.
     static let short = 64 << 10
-    /// What may wait here; whoever adds more waits.
+    /// How many bytes of lines may wait here. The caller who adds more waits.
     private static let maximumBytes = 64 << 20
+    /// How many lines may wait here.
     private static let maximumLines = 64
-    /// Requests that a line can be told of as cancelled.
+    /// How many cancelled requests are remembered for a line.
     private static let maximumCancelled = 512
 
     private struct Line {
         let size: Int
-        /// Requests that were cancelled behind this line: one of them may be in it.
+        /// Requests that were cancelled after this line came. One of them may be in this line.
         var cancelled: Set<RequestID> = []
     }
 
     private let queue = DispatchQueue(label: "client.parse")
     private let lines = Mutex<[Line]>([])
 
-    /// Whether none is left of which `take` has not been called.
+    /// Whether `take` was called for all lines.
     var isEmpty: Bool { lines.withLock(\.isEmpty) }
 
     /// Adds a line. `work` reads it, calls `take` once, and serves it.
@@ -33,13 +34,13 @@ final class LongLines: Sendable {
         if isFull { queue.sync {} }
     }
 
-    /// The line whose work this is will be served now.
-    /// - Returns: the requests that were cancelled since it came.
+    /// Called by the work of a line, when it serves the line.
+    /// - Returns: the requests that were cancelled since the line came.
     func take() -> Set<RequestID> {
         lines.withLock { $0.isEmpty ? [] : $0.removeFirst().cancelled }
     }
 
-    /// A request that is not known was cancelled: it may be in a line that is not read yet.
+    /// Takes notice that a request was cancelled that is not known. It may be in a line that waits here.
     func cancel(_ id: RequestID) {
         lines.withLock { lines in
             for index in lines.indices where lines[index].cancelled.count < Self.maximumCancelled {
@@ -48,6 +49,6 @@ final class LongLines: Sendable {
         }
     }
 
-    /// Returns when all that were added have been served; blocks.
+    /// Blocks until all lines that were added have been served.
     func finish() { queue.sync {} }
 }

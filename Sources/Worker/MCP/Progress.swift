@@ -1,10 +1,10 @@
 internal import JSON
 internal import Synchronization
 
-/// Tells the client how far a call has come, MCP basic/utilities/progress. Where the client did not ask, nothing is sent.
+/// Tells the client how far a call has come, if it asked for that, MCP basic/utilities/progress.
 ///
-/// Reports go out at most twice a second and only with a number above the last one; a client that does not read loses
-/// reports, never answers.
+/// A report is sent at most twice a second, and only if its number is above the last one. A client that does not read loses
+/// reports, but never answers.
 public final class Progress: Sendable {
     private struct State {
         var reached: Int64 = -1
@@ -17,7 +17,7 @@ public final class Progress: Sendable {
     private let send: (@Sendable (JSONObject) -> Void)?
     private let state = Mutex(State())
 
-    /// Of a client that wants none.
+    /// For a client that wants no reports.
     public static let none = Progress(token: nil) { _ in }
 
     /// - Parameter send: gets the `params` of each notification; it must not block.
@@ -33,10 +33,10 @@ public final class Progress: Sendable {
         }
     }
 
-    /// Whether the client wants to know: where it does not, nothing needs to be measured.
+    /// Whether the client wants reports. If not, nothing needs to be measured.
     public var isWanted: Bool { send != nil }
 
-    /// Reports that `progress` of `total` is done, in the tool's unit (bytes, milliseconds), with a word on it for people.
+    /// Reports that `progress` of `total` is done, in the tool's own unit (bytes, milliseconds). `message` is for people.
     public func report(_ progress: Int64, total: Int64? = nil, message: String? = nil) {
         guard let send else { return }
         let due = state.withLock { state -> Bool in

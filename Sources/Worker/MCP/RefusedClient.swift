@@ -1,8 +1,8 @@
 internal import JSON
 
-/// Answers a client that is not served: one error, to its first request.
+/// Makes the answers to a client that is not served.
 public enum RefusedClient {
-    /// The line that answers this one, or a line for each request of a batch; nil where it asks for nothing (a notification, a response).
+    /// The answer to a line: one line, or a line for each request of a batch; nil if the line is a notification or a response.
     public static func answer(to line: [UInt8], reason: String) -> [UInt8]? {
         let value: JSONValue
         do throws(JSONMistake) {
@@ -19,18 +19,18 @@ public enum RefusedClient {
         }
     }
 
-    /// Whether a line is a whole request.
+    /// Whether a line is one request.
     public static func isRequest(_ line: [UInt8]) -> Bool {
         guard let value = JSONValue.parse(line), case .request = ClientMessage(value) else { return false }
         return true
     }
 
-    /// The line that answers one that was too long to be kept.
+    /// The answer to a line that is too long.
     public static func answer(to line: UnreadableLine, reason: String) -> [UInt8] {
         lines(line.ids, .busy(reason))
     }
 
-    /// One error for each request. A batch is answered so as well: before `initialize` there are none.
+    /// One error for each request. The requests of a batch also get a line each, because only `initialize` agrees on batches.
     private static func lines(_ ids: [RequestID], _ error: RPCError) -> [UInt8] {
         let ids = ids.isEmpty ? [nil] : ids.map(Optional.some)
         return Array(

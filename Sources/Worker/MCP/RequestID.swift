@@ -1,17 +1,19 @@
 internal import JSON
 
-/// The id of a request, returned as it came. MCP has strings and integers; JSON-RPC 2.0 section 4 has any number, and a client
-/// that sends one waits for it.
+/// The id of a request, which the answer repeats as it came. MCP allows strings and integers, and JSON-RPC 2.0 section 4 any
+/// number. A client that sends such a number waits for an answer with it.
 public enum RequestID: Hashable, Sendable {
+    /// A string.
     case string(String)
+    /// An integer that is spelled in the usual way.
     case integer(Int64)
-    /// A number that is no integer of 64 bits, or is spelled otherwise than one, as it was spelled.
+    /// Any other number, as it was spelled.
     case number(String)
 
-    /// Ids are equal where their bytes are.
+    /// Two ids are equal if their bytes are.
     public static func == (left: RequestID, right: RequestID) -> Bool { left.json == right.json }
 
-    /// As `==` has it.
+    /// Hashes the bytes, as `==` compares them.
     public func hash(into hasher: inout Hasher) {
         switch self {
         case .string(let text):
@@ -22,7 +24,7 @@ public enum RequestID: Hashable, Sendable {
         }
     }
 
-    /// The member `name` of an object.
+    /// The id that an object has in its member `name`; nil if there is none or it is no id.
     init?(_ object: JSONObject?, _ name: String) {
         if let text = object?.spelling(of: name) {
             self = .number(text)
@@ -35,7 +37,7 @@ public enum RequestID: Hashable, Sendable {
         }
     }
 
-    /// The text of a whole value.
+    /// The id that this JSON text is; nil if it is no string and no number.
     init?(text: [UInt8]) {
         if text.first == UInt8(ascii: "\"") {
             guard case .string(let text) = JSONValue.parse(text) else { return nil }

@@ -2,11 +2,11 @@ internal import JSON
 
 /// How a tool's result is written as a `CallToolResult`.
 enum ResultShape {
-    /// Text alone, before 2025-06-18.
+    /// As text only, for revisions before 2025-06-18.
     case text
-    /// Structured, and the same JSON as text for clients that show only that.
+    /// As structured content, and as the same JSON in a text for clients that show only text.
     case structured
-    /// As `structured`, marked as 2026-07-28 wants every result.
+    /// Like `structured`, with the members that 2026-07-28 requires in every result.
     case modern(ModernEra)
 
     func result(_ result: ToolResult) -> JSONObject {

@@ -1,37 +1,39 @@
 internal import JSON
 internal import Synchronization
 
-/// One MCP connection: takes lines, answers lines. Calls run concurrently, each in a task of its own, and may be
-/// answered in any order.
+/// One MCP connection. It takes lines and writes lines. Calls run concurrently, each in a task of its own, and are answered as
+/// they end. ServerCalls.swift runs them.
 public final class Server<Tools: ToolSet>: Sendable {
-    private typealias Waiting = CheckedContinuation<Void, Never>
+    typealias Waiting = CheckedContinuation<Void, Never>
 
-    private struct Call {
+    struct Call {
         let task: Task<Void, Never>
         let size: Int
         var cancelled = false
     }
 
-    private struct State {
+    struct State {
         var legacy: LegacyEra
-        /// Open `subscriptions/listen` requests, and whether they want to know of changed tools.
+        /// The open `subscriptions/listen` requests, and whether each wants to know of changed tools.
         var subscriptions: [RequestID: Bool] = [:]
         var calls: [RequestID: Call] = [:]
-        /// Calls that have ended and whose answers are being written: a client that has read one may use its id again.
+        /// How many calls have ended whose answers are being written. They are not in `calls`, because a client that has read
+        /// the answer may use the id again.
         var answering = 0
+        /// How many bytes the requests of all calls have.
         var bytesInFlight = 0
         var closed = false
-        /// Why calls that fail from now on do so.
+        /// Why calls that fail from now on do so; nil while the connection is open.
         var closedBecause: String?
+        /// Those who wait in `close` for the end of all calls.
         var idle: [Waiting] = []
-        /// Calls held back while too many answers wait for the client, in the order of their coming.
+        /// The calls that must not begin yet, because too many answers wait for the client; the oldest is first.
         var held: [(id: RequestID, continuation: Waiting)] = []
 
         /// Whether a call may begin now.
         var hasRoom: Bool { closed || answering < Server.maximumUnread }
 
-        /// Lets all held calls go where there is room. Calls that came later must not overtake them, and nothing else lets them
-        /// go.
+        /// Takes all held calls if there is room. It takes all, so that no later call overtakes one of them.
         mutating func letGo() -> [Waiting] {
             guard hasRoom else { return [] }
             defer { held = [] }
@@ -43,27 +45,27 @@ public final class Server<Tools: ToolSet>: Sendable {
         func isUnderWay(_ id: RequestID) -> Bool { calls[id] != nil || subscriptions[id] != nil }
     }
 
-    /// Calls under way at once; one more is told to wait.
+    /// How many calls may be under way at once. One more is told to wait.
     public static var maximumCalls: Int { 512 }
-    /// Bytes of the requests under way at once, so that many large calls cannot add up.
+    /// How many bytes the requests under way may have together.
     public static var maximumBytesInFlight: Int { 64 << 20 }
 
-    /// Answers that may wait for the client before further calls begin: a client that does not read holds itself up.
+    /// How many answers may wait for the client while new calls begin. A client that does not read stops itself.
     public static var maximumUnread: Int { 16 }
-    /// Subscriptions open at once.
+    /// How many subscriptions may be open at once.
     public static var maximumSubscriptions: Int { 64 }
-    /// Messages in a batch.
+    /// How many messages a batch may have.
     public static var maximumBatch: Int { UnreadableLine.maximumBatch }
 
-    private let tools: Tools
-    private let writer: any LineWriter
-    private let modern: ModernEra
-    private let state: Mutex<State>
-    private let long = LongLines()
-    /// One message is served at a time, from whichever thread.
+    let tools: Tools
+    let writer: any LineWriter
+    let modern: ModernEra
+    let state: Mutex<State>
+    let long = LongLines()
+    /// Held while a message is served, because two threads serve messages.
     private let serving = Mutex(())
 
-    /// A server over these tools that answers through `writer`.
+    /// A server with these tools that writes its answers to `writer`.
     public init(name: String, version: String, tools: Tools, writer: any LineWriter) {
         self.tools = tools
         self.writer = writer
@@ -85,8 +87,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// Handles one line. Short answers are written before this returns, which slows down a client that does not read. A line
-    /// that takes long to read is handled later: what comes behind it is other requests, which do not depend on it.
+    /// Handles one line. Short answers are written before this returns, which slows down a client that does not read. A long
+    /// line is parsed on another thread, so that the lines after it need not wait.
     public func receive(_ line: [UInt8]) {
         guard line.count <= LongLines.short else {
             return long.add(size: line.count) {
@@ -103,8 +105,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         serving.withLock { _ in serve(read, size: line.count, cancelled: []) }
     }
 
-    /// Whether what a line means may depend on the lines before it: as long as `initialize` has not been read, which may be one
-    /// of them, all but notifications and the requests that need none.
+    /// Whether the meaning of a line may depend on lines that are still being parsed. One of these may be `initialize`. As long
+    /// as it has not been read, everything depends on it but notifications, responses and requests of the modern era.
     private func mayDepend(_ line: Line) -> Bool {
         guard state.withLock({ $0.legacy.revision == nil }) else { return false }
         guard case .value(let value) = line else { return true }
@@ -117,7 +119,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// Returns when all lines that were received have been handled; for the thread that reads them.
+    /// Blocks until all lines that were received have been handled. The thread that reads lines calls it.
     public func finishReceiving() { long.finish() }
 
     private func serve(_ line: Line, size: Int, cancelled: Set<RequestID>) {
@@ -128,7 +130,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// Answers the requests in a line that cannot be read.
+    /// Answers the requests in a line that is no JSON.
     private func refuse(_ unreadable: UnreadableLine, _ error: RPCError) {
         if unreadable.isBatch {
             refuse(batch: unreadable.ids, error)
@@ -137,8 +139,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// Answers each request of a batch that is refused as a whole: in an array, or in lines of their own where the revision has
-    /// no batches.
+    /// Answers each request of a batch that is refused as a whole: in one array or, if the revision has no batches, in a line
+    /// each.
     private func refuse(batch ids: [RequestID], _ error: RPCError) {
         let answers = ids.isEmpty ? [Outgoing.error(nil, error)] : ids.map { Outgoing.error($0, error) }
         if hasBatches, !ids.isEmpty {
@@ -150,7 +152,7 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     private var hasBatches: Bool { state.withLock { $0.legacy.revision?.hasBatches == true } }
 
-    /// Tells the client that a line of more than `limit` bytes was not taken, and that nothing after it will be.
+    /// Tells the client that a line of more than `limit` bytes was refused, and that the connection ends.
     public func refuseLine(_ line: UnreadableLine, limit: Int) {
         let unknown = line.ids.isEmpty ? " No id was found in what came of it." : ""
         let refusal = RPCError.invalidRequest(
@@ -180,20 +182,21 @@ public final class Server<Tools: ToolSet>: Sendable {
             return
         }
         let reply = BatchReply(writer: writer, expected: answers)
-        // Each call counts with its share of the line.
+        // Each message counts as its share of the line's bytes.
         for message in elements {
             receive(message, size: size / elements.count, cancelled: cancelled, reply: reply)
         }
     }
 
-    /// - Parameter cancelled: requests that were cancelled before they were read.
+    /// Serves one message.
+    /// - Parameter cancelled: the requests that were cancelled before they were parsed.
     private func receive(_ value: JSONValue, size: Int, cancelled: Set<RequestID>, reply: some Reply) {
         switch ClientMessage(value) {
         case .response: break
         case .invalid(let id, let error): reply.now(Outgoing.error(id, error))
         case .notification("notifications/cancelled", let params): cancel(RequestID(params, "requestId"), reply)
         case .notification: break
-        // The one request that cannot be cancelled, basic/utilities/cancellation.
+        // `initialize` is the only request that cannot be cancelled, basic/utilities/cancellation.
         case .request(let id, let method, _) where cancelled.contains(id) && method != "initialize": reply.nothingNow()
         case .request(let id, let method, let params):
             switch judge(id, method, params, inBatch: reply is BatchReply) {
@@ -205,7 +208,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         }
     }
 
-    /// The era is the request's own, and one connection may mix them.
+    /// Decides what to do for a request. Each request has its own era, so one connection may mix them.
     private func judge(_ id: RequestID, _ method: String, _ params: JSONObject, inBatch: Bool) -> EraAction {
         do throws(RPCError) {
             guard !state.withLock({ $0.isUnderWay(id) }) else {
@@ -230,7 +233,7 @@ public final class Server<Tools: ToolSet>: Sendable {
                 return .busy("\(state.subscriptions.count) subscriptions are open; cancel one, then try again.")
             }
             state.subscriptions[id] = toolsListChanged
-            // Under the lock, so that nothing on the subscription comes before its acknowledgement.
+            // The lock is held, so that no notification on the subscription is sent before its acknowledgement.
             writer.post(
                 JSONWriter.bytes(of: ModernEra.acknowledgement(id, toolsListChanged: toolsListChanged)))
             return nil
@@ -239,7 +242,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         writer.settle()
     }
 
-    /// Tells the client that `tools/list` or `instructions` would be answered differently from now on. Does not block.
+    /// Tells the client that `tools/list` or `instructions` has another answer from now on. This does not block.
     public func toolsChanged() {
         state.withLock { state in
             guard !state.closed else { return }
@@ -249,144 +252,6 @@ public final class Server<Tools: ToolSet>: Sendable {
             for (id, wanted) in state.subscriptions where wanted {
                 writer.post(JSONWriter.bytes(of: ModernEra.toolsListChanged(id)))
             }
-        }
-    }
-
-    // MARK: Calls
-
-    /// Sends what belongs to a call, until it is answered: nothing may follow its answer, so both go the same way in order.
-    private func notify(_ id: RequestID, _ method: String, _ params: JSONObject) {
-        let message = JSONWriter.bytes(of: Outgoing.notification(method, params))
-        state.withLock { state in
-            guard state.calls[id]?.cancelled == false else { return }
-            writer.offer(message)
-        }
-    }
-
-    private func log(_ id: RequestID, _ call: ToolCall, _ level: ClientLogLevel, _ data: @autoclosure () -> JSONObject)
-    {
-        guard let least = call.logLevel, level >= least else { return }
-        notify(
-            id, "notifications/message",
-            ["level": .string(level.rawValue), "logger": .string(call.tool), "data": .object(data())])
-    }
-
-    private func start(_ id: RequestID, _ call: ToolCall, _ size: Int, _ reply: some Reply) {
-        let refusal = state.withLock { state -> RPCError? in
-            guard !state.closed else { return .busy("The connection is closing.") }
-            guard state.underWay < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
-                return .busy("\(state.underWay) calls are under way; wait for one to end, then try again.")
-            }
-            let task = Task { await self.run(id, call, reply) }
-            state.calls[id] = Call(task: task, size: size)
-            state.bytesInFlight += size
-            return nil
-        }
-        if let refusal { reply.now(Outgoing.error(id, refusal)) }
-    }
-
-    private func run(_ id: RequestID, _ call: ToolCall, _ reply: some Reply) async {
-        await waitForReader(id)
-        // Once the connection is closed nothing new is begun; and nothing is done of a call that was cancelled before it began.
-        let (isCancelled, isTooLate) = state.withLock { ($0.calls[id]?.cancelled ?? true, $0.closedBecause != nil) }
-        let result: ToolResult? =
-            if isTooLate {
-                .failure("Nothing of the call was begun.")
-            } else if isCancelled {
-                nil
-            } else {
-                await result(of: id, call)
-            }
-        let (ended, why) = state.withLock { state in
-            state.answering += 1
-            return (state.calls.removeValue(forKey: id), state.closedBecause)
-        }
-        // A cancelled request gets no answer, basic/utilities/cancellation.
-        if ended?.cancelled ?? true {
-            await reply.nothing()
-        } else if let result {
-            await reply.later(Outgoing.result(id, call.shape.result(result.failing(because: why))))
-        } else {
-            let whyOff = tools.whyOff(call.tool)
-            await reply.later(Outgoing.error(id, .unknownTool(call.tool, whyOff)))
-        }
-        let (free, idle) = state.withLock { state -> ([Waiting], [Waiting]) in
-            state.answering -= 1
-            state.bytesInFlight -= ended?.size ?? 0
-            let free = state.letGo()
-            guard state.closed, state.underWay == 0 else { return (free, []) }
-            defer { state.idle = [] }
-            return (free, state.idle)
-        }
-        for continuation in free + idle { continuation.resume() }
-    }
-
-    /// Calls the tool and tells the client meanwhile what it asked to know.
-    private func result(of id: RequestID, _ call: ToolCall) async -> ToolResult? {
-        let progress = Progress(token: call.progressToken) {
-            var params = $0
-            if !call.hasProgressMessage { params["message"] = nil }
-            self.notify(id, "notifications/progress", params)
-        }
-        log(id, call, .debug, ["event": "started"])
-        let started = ContinuousClock.now
-        let result = await tools.call(call.tool, arguments: call.arguments, progress: progress)
-        let isFailure = if case .success = result { false } else { true }
-        log(
-            id, call, isFailure ? .warning : .info,
-            [
-                "event": isFailure ? "failed" : "ended",
-                "duration_ms": .integer(Int64((ContinuousClock.now - started) / .milliseconds(1))),
-            ])
-        return result
-    }
-
-    /// Holds a call back while many answers wait for the client, or calls before it are held back.
-    private func waitForReader(_ id: RequestID) async {
-        await withCheckedContinuation { continuation in
-            let isOpen = state.withLock { state -> Bool in
-                if state.hasRoom || state.calls[id]?.cancelled ?? true { return true }
-                state.held.append((id, continuation))
-                return false
-            }
-            if isOpen { continuation.resume() }
-        }
-    }
-
-    private func cancel(_ id: RequestID?, _ reply: some Reply) {
-        guard let id else { return }
-        let (task, held) = state.withLock { state -> (Task<Void, Never>?, Waiting?) in
-            if !state.isUnderWay(id) { long.cancel(id) }
-            state.subscriptions[id] = nil
-            state.calls[id]?.cancelled = true
-            let place = state.held.firstIndex { $0.id == id }
-            return (state.calls[id]?.task, place.map { state.held.remove(at: $0).continuation })
-        }
-        task?.cancel()
-        held?.resume()
-    }
-
-    /// Ends every subscription, stops every call, and returns when all of them have ended. Nothing is accepted afterwards.
-    /// - Parameter reason: a sentence that each call which fails is answered with; nil where nobody waits for answers.
-    public func close(telling reason: String? = nil) async {
-        let (tasks, held) = state.withLock { state -> ([Task<Void, Never>], [Waiting]) in
-            state.closed = true
-            state.closedBecause = reason
-            // The graceful end of a subscription is the result of its request.
-            for id in state.subscriptions.keys { writer.post(JSONWriter.bytes(of: modern.subscriptionEnd(id))) }
-            state.subscriptions = [:]
-            if reason == nil { for id in state.calls.keys { state.calls[id]?.cancelled = true } }
-            return (state.calls.values.map(\.task), state.letGo())
-        }
-        for task in tasks { task.cancel() }
-        for continuation in held { continuation.resume() }
-        await withCheckedContinuation { continuation in
-            let empty = state.withLock { state -> Bool in
-                if state.underWay == 0 { return true }
-                state.idle.append(continuation)
-                return false
-            }
-            if empty { continuation.resume() }
         }
     }
 }

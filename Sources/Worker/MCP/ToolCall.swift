@@ -1,18 +1,18 @@
 internal import JSON
 
-/// A call of a tool, judged as far as the protocol goes.
+/// A call of a tool whose request has the form that the protocol asks for.
 struct ToolCall {
     let tool: String
     let arguments: JSONObject
-    /// The client wants to know how far the call has come.
+    /// Names the call in reports on its progress; nil if the client wants none.
     let progressToken: RequestID?
-    /// The client wants log messages from this level on; nil for none.
+    /// The lowest level of the log messages that the client wants; nil if it wants none.
     let logLevel: ClientLogLevel?
     let shape: ResultShape
     /// Whether a progress notification may have a message.
     let hasProgressMessage: Bool
 
-    /// Whether there is such a tool is decided by the tools, so a call of a tool that is switched off is a call too.
+    /// Reads the parameters of `tools/call`. Whether the tool exists and is switched on is decided later.
     init(
         _ params: JSONObject, logLevel: ClientLogLevel?, shape: ResultShape, hasProgressMessage: Bool = true
     ) throws(RPCError) {

@@ -1,17 +1,17 @@
 internal import JSON
 
-/// The ids of the requests in a line that is no JSON which this server takes, as far as they can be read all the same. A client
-/// waits for the answer to each request that it sent, however the rest of its line is spelled.
+/// Finds the ids of the requests in a line that `JSONReader` refuses. The client waits for an answer to each of its requests,
+/// whatever is wrong with the rest of the line.
 ///
-/// The line is taken in parts, and what is kept of it does not grow with it: the kind of each open bracket, one name or id,
-/// and the ids. Strings may hold what they must not (half a surrogate pair, bytes that are not UTF-8, controls, unknown
-/// escapes), names may be repeated, words may be none of JSON's, a comma or a colon may be missing or there is one too many,
-/// and depth and number of values are as good as unbounded.
+/// The line comes in parts. The memory that this takes does not grow with the line, apart from a bit per open bracket and the
+/// ids. The line may have these mistakes: strings with half a surrogate pair, with bytes that are not UTF-8, with control
+/// characters or unknown escapes; repeated names; words that JSON does not have; a missing or surplus comma or colon; too many
+/// values; too deep nesting.
 ///
-/// What would leave in doubt whether a member stands in a string ends the reading, as does a bracket that does not fit. What was
-/// not read by then is not known. An id that may stand deeper than it seems, because a bracket may have been lost or be too
-/// many before it, counts only where the rest of the line bears it out. So what stands in a string or deeper is never taken for
-/// an id.
+/// Reading stops at a bracket that does not fit, and at a mistake after which it is not clear what is inside a string. The rest
+/// of the line is then not known. A mistake may also hide that a bracket is missing or surplus, so that an id is deeper inside
+/// the line than it seems. Such an id counts only if the rest of the line fits. So nothing inside a string or a deeper object is
+/// taken for the id of a request.
 public struct UnreadableLine: Equatable, Sendable {
     /// What may come next.
     private enum Place {
@@ -19,98 +19,107 @@ public struct UnreadableLine: Equatable, Sendable {
         case start
         /// A member's name, or the end of its object.
         case name
-        /// The colon behind a name.
+        /// The colon after a name.
         case colon
         /// A member's value.
         case member
         /// An element, or the end of its array.
         case element
-        /// What follows a value.
+        /// A comma or the closing bracket after a value.
         case behind
-        /// Only surplus brackets may come: the message or the batch has ended.
+        /// Nothing but surplus brackets, because the message or the batch has ended.
         case end
     }
 
+    /// What the next byte is a part of.
     private enum Token {
+        /// No string and no word.
         case none
+        /// A string.
         case string
-        /// The byte behind a backslash. It belongs to the string, whatever it is.
+        /// A string, directly after a backslash. The byte belongs to the string, whatever it is.
         case escape
+        /// A number, a word of JSON, or what should be one.
         case word
     }
 
-    /// Why an id may stand deeper than it seems.
+    /// Why an id may be deeper inside the line than it seems.
     private enum Doubt {
+        /// There is no reason.
         case none
-        /// Brackets stand before it, and a surplus one among them may have been taken for the end of another.
+        /// There are brackets before it, and one of them may be surplus and may have closed the wrong object.
         case nested
-        /// Something before it is no JSON, and may have been a bracket.
+        /// There is a mistake before it, which may have been a bracket.
         case damaged
     }
 
-    /// What is known of one message so far.
+    /// What is known about one message so far.
     private struct Message: Equatable {
         var id: RequestID?
         var doubt = Doubt.none
         var hasSeveralIDs = false
         var isAnswer = false
         var isRequest = false
-        /// A bracket was opened in it.
+        /// Whether a bracket was opened inside it.
         var hasNested = false
 
+        /// Takes a member with the name `id`; nil if its value is no id.
         mutating func take(_ new: RequestID?, afterDamage: Bool) {
-            // Where there are two ids, one that may belong to another object does not count.
+            // An id after a mistake may belong to another object, and does not count beside one without doubt.
             if afterDamage, id != nil, doubt == .none { return }
             hasSeveralIDs = hasSeveralIDs || (id != nil && id != new)
             id = new
             doubt = afterDamage ? .damaged : hasNested ? .nested : .none
         }
 
-        /// An answer from the client has no id that concerns us.
+        /// The id that must be answered; nil if there are several, or if the message is itself an answer.
         var answered: RequestID? { hasSeveralIDs || (isAnswer && !isRequest) ? nil : id }
     }
 
-    /// The ids of the objects at the top: the message, or those of a batch, in order. One without an id that can be read, or
-    /// with several, has none.
+    /// The ids of the message, or of the messages of a batch in order. A message whose id cannot be read, or that has several,
+    /// is left out.
     private(set) var ids: [RequestID] = []
-    /// The line is a batch.
+    /// Whether the line is a batch.
     private(set) var isBatch = false
 
-    /// Messages in a batch.
+    /// How many messages a batch may have.
     static let maximumBatch = 1000
 
     private let most: Int
     private var place = Place.start
     private var token = Token.none
     private var open = Brackets()
-    /// The message that is open; nil outside of one.
+    /// The message that is being read; nil before, between and after messages.
     private var message: Message?
-    /// What is known of the last one of `ids`.
+    /// The doubt about the last one of `ids`.
     private var doubt = Doubt.none
-    /// Something that JSON does not have was passed over.
+    /// Whether there was a mistake so far.
     private var isDamaged = false
-    /// Nothing more is read.
+    /// Whether the rest of the line is not read.
     private var hasStopped = false
-    /// Bytes of the line that were taken, as far as a byte order mark may be among them.
+    /// How many bytes were compared with a byte order mark.
     private var offset = 0
 
-    // The token, or the name, at the level of the message.
+    /// The bytes of the last token that is directly inside the message.
     private var text: [UInt8] = []
+    /// The name of the member that is being read; nil if it is not known.
     private var name: String?
+    /// Whether the colon after that name has come.
     private var hasColon = false
+    /// Whether the string that is being read is a name.
     private var isName = false
-    /// A comma or colon is missing before this string, and so far the string has only blanks.
+    /// Whether the string comes after a missing comma or colon, and has only blanks so far.
     private var isSuspect = false
 
-    /// Bytes of a name or an id that are kept; a longer id is not sent back in an error.
+    /// How many bytes of a name or an id are kept. A longer id is not repeated in an error.
     private static let longestText = 4096
 
-    /// - Parameter most: ids that are read.
+    /// - Parameter most: how many ids are read.
     init(most: Int) {
         self.most = most
     }
 
-    /// Of a whole line.
+    /// Reads a whole line.
     init(_ bytes: [UInt8], most: Int) {
         self.init(most: most)
         take(bytes[...])
@@ -140,7 +149,7 @@ public struct UnreadableLine: Equatable, Sendable {
         }
     }
 
-    /// The line has no more parts. A number at its end may have lost digits, and counts for nothing.
+    /// Takes notice that the line has no more parts. A number at its very end does not count, because digits may be missing.
     mutating func finish() {
         hasStopped = true
         guard let message else { return }
@@ -156,17 +165,17 @@ public struct UnreadableLine: Equatable, Sendable {
         if isAtMessage, text.count <= Self.longestText { text.append(byte) }
     }
 
-    /// Whether all of the token was kept.
+    /// Whether `text` has the whole token.
     private var isKept: Bool { text.count <= Self.longestText }
 
-    /// Goes behind the end of a string, or of the part.
+    /// Reads a string up to its end or to the end of the part.
+    /// - Returns: the index after the last byte that was read.
     private mutating func walkString(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var index = start
         if isSuspect {
             while index < bytes.count, Self.isBlank(bytes[index]) { index += 1 }
             guard index < bytes.count else { return index }
-            // What begins like this stands between two strings of JSON. So this is no string: a quotation mark is missing or
-            // surplus.
+            // These bytes come between two strings. So this is no string, and a quotation mark is missing or surplus.
             guard !Self.isBehindString(bytes[index]) else {
                 stop()
                 return index
@@ -200,13 +209,14 @@ public struct UnreadableLine: Equatable, Sendable {
         place = .colon
     }
 
-    /// A string or a word as a value.
+    /// Takes notice of the end of a value that is a string or a word.
     private mutating func endValue() {
         if isAtMessage { note(hasColon && name == "id" && isKept ? RequestID(text: text) : nil) }
         place = .behind
     }
 
-    /// A member of the message has a value, which is this where it is an id.
+    /// Takes notice of the value of a member of the message.
+    /// - Parameter id: the value, if it is an id.
     private mutating func note(_ id: RequestID?) {
         switch name {
         case "id": message?.take(id, afterDamage: isDamaged)
@@ -289,7 +299,7 @@ public struct UnreadableLine: Equatable, Sendable {
         case .member, .element: openNested(isObject)
         case .colon: openDamaged(isObject)
         case .behind where !open.isObject: openDamaged(isObject)
-        // Another message in the same line: the one before it has ended.
+        // Another message begins in the same line. This shows that the one before it has ended.
         case .end where isObject:
             if doubt == .nested { doubt = .none }
             return stop()
@@ -313,14 +323,14 @@ public struct UnreadableLine: Equatable, Sendable {
 
     private mutating func closeBracket(isObject: Bool) {
         guard place != .end else {
-            // There are surplus brackets at the end, so an id in a damaged part may have lost the bracket that it stood in.
+            // This bracket is surplus. If there was a mistake before, that may have hidden the bracket which this one closes.
             if doubt == .damaged { stop() }
             return
         }
         guard open.count > 0, open.isObject == isObject else { return stop() }
         switch place {
         case .name, .element, .behind: break
-        // A member without a value.
+        // The member has no value.
         case .colon, .member:
             passDamage()
             if isAtMessage { note(nil) }
@@ -344,7 +354,7 @@ public struct UnreadableLine: Equatable, Sendable {
         case .colon:
             hasColon = true
             place = .member
-        // A surplus colon.
+        // The colon is surplus.
         case .member: passDamage()
         case .start, .name, .element, .behind, .end: stop()
         }
@@ -353,10 +363,10 @@ public struct UnreadableLine: Equatable, Sendable {
     private mutating func comma() {
         switch place {
         case .behind: place = open.isObject ? .name : .element
-        // A surplus comma.
+        // The comma is surplus.
         case .name, .element: passDamage()
         case .end: break
-        // A member without a value.
+        // The member has no value.
         case .colon, .member:
             passDamage()
             if isAtMessage { note(nil) }
@@ -365,13 +375,14 @@ public struct UnreadableLine: Equatable, Sendable {
         }
     }
 
-    /// Passes over what is wrong. That the line goes on in a way that fits shows that what was read before stands where it seems to.
+    /// Takes notice of a mistake that does not stop the reading. An id that was read before the first mistake is where it seems
+    /// to be, because the line fitted up to here.
     private mutating func passDamage() {
         if !isDamaged, message?.id != nil { message?.doubt = .none }
         isDamaged = true
     }
 
-    /// What comes does not fit what was read. A message that seemed to have ended may not have ended.
+    /// Stops, because the next byte does not fit. So the last message may not have ended where it seemed to.
     private mutating func stop() {
         hasStopped = true
         if message == nil, doubt != .none { _ = ids.popLast() }
@@ -389,41 +400,11 @@ public struct UnreadableLine: Equatable, Sendable {
         }
     }
 
-    /// Whether a byte belongs to a number or a word, or to what should be one.
+    /// Whether a byte belongs to a number or a word of JSON, or to what should be one.
     private static func isWord(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."): true
         default: false
         }
-    }
-}
-
-/// The open brackets of a text, a bit for each.
-private struct Brackets: Equatable, Sendable {
-    /// A MiB of bits. Only hostile text nests so deep.
-    private static let most = 1 << 23
-
-    private var words: [UInt64] = []
-    private(set) var count = 0
-
-    /// Whether the innermost one is an object's.
-    var isObject: Bool {
-        guard count > 0 else { return false }
-        return words[(count - 1) >> 6] >> UInt64((count - 1) & 63) & 1 == 1
-    }
-
-    /// - Returns: false where there are too many.
-    mutating func push(isObject: Bool) -> Bool {
-        guard count < Self.most else { return false }
-        if count & 63 == 0 { words.append(0) }
-        let bit = 1 << UInt64(count & 63) as UInt64
-        if isObject { words[count >> 6] |= bit } else { words[count >> 6] &= ~bit }
-        count += 1
-        return true
-    }
-
-    mutating func pop() {
-        count -= 1
-        if count & 63 == 0 { words.removeLast() }
     }
 }

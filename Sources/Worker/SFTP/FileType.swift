@@ -1,11 +1,18 @@
 /// The kind of a file, from the upper bits of its permissions, stat(2) `S_IFMT`.
 public enum FileType: String, Equatable, Sendable {
+    /// A regular file.
     case regular = "file"
+    /// A directory.
     case directory
+    /// A symbolic link.
     case symlink
+    /// A named pipe.
     case fifo
+    /// A Unix socket.
     case socket
+    /// A character device.
     case characterDevice = "character device"
+    /// A block device.
     case blockDevice = "block device"
     /// The server sent no permissions, or no type in them.
     case unknown

@@ -74,7 +74,9 @@ final class HostOperation: Sendable {
 
     /// Why a call ends early.
     enum Verdict {
+        /// The host takes too long in all.
         case slow
+        /// The host gives a file in pieces that are too small; they have this many bytes on average.
         case inPieces(bytes: Int)
     }
 

@@ -6,14 +6,14 @@ public struct LinesResult: Equatable, Sendable {
     public let bytes: [UInt8]
     /// Where in the file they begin.
     public let offset: UInt64
-    /// As FSTAT told when the file was opened.
+    /// The attributes when the file was opened, from FSTAT.
     public let attributes: SFTPAttributes
-    /// Bytes in the file: as FSTAT told, or as many as were seen where those are more.
+    /// How many bytes the file has: as FSTAT told, or as many as were seen if that is more.
     public let size: UInt64
-    /// How many lines `bytes` has; a last one without a line feed counts.
+    /// How many lines `bytes` has. A last one without a line feed counts.
     public let count: Int
-    /// Nothing was behind `bytes` when they were read.
+    /// Whether nothing came after `bytes` when they were read.
     public let reachedEnd: Bool
-    /// There were more of the wanted lines than the limit of bytes allows: `bytes` begins (tail) or ends within a line.
+    /// Whether the wanted lines have more bytes than the limit. Then `bytes` begins (tail) or ends within a line.
     public let isCut: Bool
 }

@@ -80,8 +80,8 @@ struct ReadPump {
 
     /// The bytes of an answer; nil at the end of the file.
     ///
-    /// lseek(2) refuses an offset that no file of its file system can have, and pread(2) one that no file can: nothing is
-    /// there, as at any other offset behind the end.
+    /// At an offset after the end there is nothing. The host's lseek(2) and pread(2) fail if no file can have that offset, and
+    /// this means the same.
     private func data(_ reply: PendingReply) async throws(SFTPError) -> ArraySlice<UInt8>? {
         do throws(SFTPError) {
             return try await reply.data()

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Which bytes of a file to read.
 public enum ReadRange: Equatable, Sendable {
-    /// The first bytes, at most so many.
+    /// The first bytes, at most this many.
     case head(Int)
-    /// From an offset on, at most so many.
+    /// The bytes from this offset on, at most this many.
     case offset(UInt64, Int)
 }

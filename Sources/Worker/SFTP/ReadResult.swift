@@ -4,12 +4,12 @@ internal import Glibc
 public struct ReadResult: Equatable, Sendable {
     /// The bytes.
     public let bytes: [UInt8]
-    /// Where in the file they begin; behind its end where that was asked for.
+    /// Where in the file they begin. If the caller asked for an offset after the end, it is that offset.
     public let offset: UInt64
-    /// As FSTAT told when the file was opened; its size is 0 for most files of /proc, whatever they contain.
+    /// The attributes when the file was opened, from FSTAT. Most files of /proc have the size 0, whatever they contain.
     public let attributes: SFTPAttributes
-    /// Bytes in the file: as FSTAT told, or as many as were seen where those are more.
+    /// How many bytes the file has: as FSTAT told, or as many as were seen if that is more.
     public let size: UInt64
-    /// Nothing was behind `bytes` when they were read.
+    /// Whether nothing came after `bytes` when they were read.
     public let reachedEnd: Bool
 }

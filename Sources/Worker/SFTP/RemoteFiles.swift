@@ -26,8 +26,8 @@ public struct RemoteFiles: Sendable {
         return Turn { withExtendedLifetime((place, turn)) {} }
     }
 
-    /// Makes a directory and those above it that are missing. It is no error if it exists already. Each that it made is put
-    /// behind `made`, also where it fails then.
+    /// Makes a directory and those above it that are missing. It is no error if it exists already. Each directory that was made
+    /// is added to `made`, even if this throws.
     func makeDirectories(
         _ path: [UInt8], _ client: SFTPClient, made: inout [[UInt8]]
     ) async throws(SFTPError) {

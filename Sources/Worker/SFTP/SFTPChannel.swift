@@ -1,9 +1,9 @@
 internal import IPC
-public import SSH
+internal import SSH
 internal import Synchronization
 
-/// The SFTP connection of one host: opened when it is needed, shared by all calls, opened anew after it was lost, closed
-/// when it is idle for long or when another call waits for a session.
+/// The SFTP connection of one host, which all calls share. It is opened when a call needs it, and again after it was lost. It is
+/// closed when it has been idle for a while, or when something else waits for a session.
 public final class SFTPChannel: Sendable {
     /// Makes a transport whose bytes and end go to the client.
     typealias Opener = @Sendable (_ client: SFTPClient) async throws(SFTPError) -> any SFTPTransport
@@ -20,96 +20,36 @@ public final class SFTPChannel: Sendable {
         var uses = 0
         var idleSince = ContinuousClock.now
         var watching = false
-        /// Another call waits for a session.
+        /// Whether something else waits for a session.
         var wanted = false
-        /// The way that was open last: the only one from then on.
+        /// The way that was opened. From then on no other way is tried.
         var way: FileTransport?
-        /// Neither way answered when it was opened last, and that since when.
+        /// The error if no way answered at the last opening, and when that was.
         var hung: (error: SFTPError, since: ContinuousClock.Instant)?
     }
 
-    /// How long calls are told at once that neither way answered.
+    /// How long an opening that hung is remembered. Calls fail at once in that time.
     private static let memory = Duration.seconds(60)
 
-    /// Where the first way is not there, the second is tried.
+    /// The ways, in the order in which they are tried.
     private let openers: [(way: FileTransport, open: Opener)]
     private let idle: Duration
-    /// Called when the host has refused a session; it tells what holds the others.
+    /// Called when the host has refused a session. It tells what holds the other sessions.
     private let whenRefused: (@Sendable () async -> SessionShortage)?
-    /// Called when all ways have ended early; it tells whether the cause lies before the host.
+    /// Called when all ways have ended early. It returns the error if the host was not reached at all.
     private let whenEnded: (@Sendable () async -> SFTPError?)?
     private let deadline: Duration
     /// How long opening may take, all ways together.
     private let opening: Duration
     private let state = Mutex(State())
-    /// Of calls that read a file, change the text and write it.
+    /// The turns of calls that read a file, change the text and write it, by the path.
     let editing = Turns()
-    /// Files that are edited at once.
+    /// How many files may be edited at once.
     static let editsAtOnce = 8
     private let editPlaces = Turns()
     private let nextEditPlace = Atomic<Int>(0)
-    /// Of what takes the place of a file, by the resolved path.
+    /// The turns of writes that replace a file, by the resolved path.
     let replacing = Turns()
-
-    /// Files over `sessions`, whose shortages it listens to from the first call on.
-    ///
-    /// - Parameters:
-    ///   - deadline: how long the host may move nothing, see `ProgressDeadline`, and how long opening may take in all.
-    ///   - idle: how long the connection stays open without a call.
-    public convenience init(
-        sessions: HostSessions, deadline: Duration = ProgressDeadline.patience, idle: Duration = .seconds(60)
-    ) {
-        let channel = Mutex(WeakChannel())
-        @Sendable func open(
-            _ peer: HostSessions.Peer, besideOwn: Bool = false,
-            _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
-            _ ended: @escaping @Sendable (SessionEnd) -> Void
-        ) async throws(SFTPError) -> SSHChannel {
-            await sessions.onShortage {
-                let channel = channel.withLock { $0.channel }
-                channel?.closeIfIdle()
-                return channel != nil
-            }
-            do throws(ExecFailure) {
-                return try await sessions.open(
-                    peer, besideOwn: besideOwn, within: deadline * 0.9, receive: receive, ended: ended)
-            } catch {
-                switch error {
-                case .noSession(let shortage): throw .noSession(shortage)
-                case .cancelled: throw .noSession(nil)
-                case .spawn(let detail): throw .spawn(detail: detail)
-                case .masterDown(let why): throw .masterDown(why)
-                // These are of commands.
-                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .sshEnded:
-                    throw .unreachable(detail: "")
-                }
-            }
-        }
-        let packets: Opener = { client async throws(SFTPError) in
-            try await open(.files, { client.receive($0) }, { client.transportEnded($0) })
-        }
-        let shell: Opener = { client async throws(SFTPError) in
-            // The first is for the requests, the others for content beside them.
-            let opened = Mutex(false)
-            return try await ShellTransport.open(client) { line, receive, ended async throws(SFTPError) in
-                let besideOwn = opened.withLock { opened in
-                    defer { opened = true }
-                    return opened
-                }
-                return try await open(.command(line), besideOwn: besideOwn, receive, ended)
-            }
-        }
-        self.init(
-            deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)],
-            whenRefused: { await sessions.wasRefused() },
-            whenEnded: {
-                switch await sessions.masterState() {
-                case .alive: nil
-                case .down(let why): .masterDown(why)
-                }
-            })
-        channel.withLock { $0.channel = self }
-    }
 
     init(
         deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)],
@@ -128,7 +68,7 @@ public final class SFTPChannel: Sendable {
         if case .open(let client) = state.withLock({ $0.phase }) { client.close() }
     }
 
-    /// Runs a call on the connection, opening it where it is not open. The caller's cancellation ends the waiting.
+    /// Runs a call on the connection, and opens that if it is not open. A cancelled caller stops waiting.
     func use<Result: Sendable>(
         _ body: @Sendable (SFTPClient) async throws(SFTPError) -> Result
     ) async throws(SFTPError) -> Result {
@@ -152,7 +92,8 @@ public final class SFTPChannel: Sendable {
         return try await editPlaces.wait(for: [UInt8(truncatingIfNeeded: number & (Self.editsAtOnce - 1))])
     }
 
-    /// Closes the connection if no call uses it, else when the last of them is done. For when a session is wanted.
+    /// Closes the connection, because something else wants its session: now if no call uses it, else when the last call is
+    /// done.
     public func closeIfIdle() {
         let client = state.withLock { state -> SFTPClient? in
             switch state.phase {
@@ -176,7 +117,7 @@ public final class SFTPChannel: Sendable {
         }
     }
 
-    /// The way to the host's files, found by opening it where it is not known yet.
+    /// The way to the host's files. If it is not known yet, the connection is opened to find out.
     public func transport() async throws(SFTPError) -> FileTransport? {
         if let known = state.withLock({ $0.way }) { return known }
         try await use { _ async throws(SFTPError) in }
@@ -220,8 +161,9 @@ public final class SFTPChannel: Sendable {
         if let next { watch(after: next) }
     }
 
-    /// - Throws: at once where the host hung a short while ago. Then it is tried anew beside the call, so that one that was
-    ///   mended serves the next.
+    /// The open connection; it is opened if there is none.
+    /// - Throws: at once if the last opening hung less than a minute ago. Then the connection is opened beside the call, so that
+    ///   the next call succeeds if the host was mended.
     private func client() async throws(SFTPError) -> SFTPClient {
         let slot = Slot<SFTPClient>()
         let (known, tries) = state.withLock { state -> (SFTPError?, Bool) in
@@ -248,7 +190,7 @@ public final class SFTPChannel: Sendable {
         return try await slot.value()
     }
 
-    /// Opens in a task of its own: it serves all who wait, whoever of them is cancelled.
+    /// Opens the connection in a task of its own, because it serves all callers that wait, and any of them may be cancelled.
     private func open() {
         Task {
             let known = state.withLock { $0.way }
@@ -276,7 +218,8 @@ public final class SFTPChannel: Sendable {
         }
     }
 
-    /// Tries again while the host refuses a session, until `due`: others give theirs back, or end.
+    /// Opens one way. If the host refuses the session, this tries again until `due`, because other sessions may end or be given
+    /// back.
     private func openWhereThereIsRoom(
         _ way: FileTransport, _ opener: @escaping Opener, due: ContinuousClock.Instant
     ) async throws(SFTPError) -> SFTPClient {
@@ -305,7 +248,7 @@ public final class SFTPChannel: Sendable {
                 return .failure(error)
             }
         }
-        // From there on the client itself bounds the waiting.
+        // When the session is open, the client itself limits the wait for the server.
         let limit = Timer(due - .now) { opening.cancel() }
         defer { limit.cancel() }
         do throws(SFTPError) {
@@ -328,7 +271,7 @@ public final class SFTPChannel: Sendable {
             } else {
                 state.hung = nil
             }
-            // All who waited may have gone.
+            // The callers that waited may all be gone, so the idle time begins now.
             guard client != nil, state.uses == 0, !state.watching else { return (waiting, false) }
             state.idleSince = .now
             state.watching = true
@@ -337,9 +280,4 @@ public final class SFTPChannel: Sendable {
         for slot in waiting { _ = slot.fill(result) }
         if watches { watch(after: idle) }
     }
-}
-
-/// A channel that is not kept alive.
-private struct WeakChannel {
-    weak var channel: SFTPChannel?
 }

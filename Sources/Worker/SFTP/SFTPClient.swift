@@ -5,16 +5,6 @@ internal import Synchronization
 /// One connection to an SFTP server, version 3. Requests are sent at once, in the order of the calls. Replies are
 /// matched by their id and may come in any order.
 final class SFTPClient: Sendable {
-    /// How many bytes the server takes in a READ and a WRITE, limits@openssh.com; the draft's minimum if it does not
-    /// tell.
-    struct Limits: Equatable, Sendable {
-        var readLength = 32_768
-        var writeLength = 32_768
-
-        /// Most bytes of data in one of OpenSSH's packets.
-        static let longest = 255 * 1024
-    }
-
     private enum Phase {
         case connecting
         case ready
@@ -324,22 +314,12 @@ final class SFTPClient: Sendable {
         if version.extensions.contains(.limits) {
             let limits = send(.limits)
             // No call waits for this reply; until it comes, requests are shorter.
-            Task { try? adopt(await limits.extended()) }
+            Task {
+                guard let reply = try? await limits.extended(), let told = Limits(reply) else { return }
+                state.withLock { $0.limits = told }
+            }
         }
         _ = opened.fill(.success(()))
-    }
-
-    /// Takes over the limits that the server tells.
-    private func adopt(_ reply: ArraySlice<UInt8>) {
-        var reader = WireReader(reply)
-        guard let packet = try? reader.number64(), let read = try? reader.number64(), let write = try? reader.number64()
-        else { return }
-        /// The length to use: at least the draft's minimum, also if the server tells 0 or less than that.
-        func length(_ told: UInt64) -> Int {
-            let room = packet == 0 ? Limits.longest : Int(clamping: packet) - 1024
-            return max(32_768, min(Int(clamping: told), room, Limits.longest))
-        }
-        state.withLock { $0.limits = Limits(readLength: length(read), writeLength: length(write)) }
     }
 
     // MARK: The end
@@ -350,41 +330,7 @@ final class SFTPClient: Sendable {
             if case .connecting = state.phase { return true }
             return false
         }
-        fail(connecting ? Self.earlyEnd(end) : .lost(detail: end.text))
-    }
-
-    /// The error for a connection that ended before VERSION.
-    static func earlyEnd(_ end: SessionEnd) -> SFTPError {
-        switch end.how {
-        case .ssh(let process, let program): earlyEnd(process, program, end)
-        case .notOpened(let failure): notOpened(failure)
-        // The host refuses the subsystem, or something else answers in its place.
-        case .exited, .ended: .noSubsystem(detail: end.text)
-        }
-    }
-
-    private static func notOpened(_ failure: SessionFailure) -> SFTPError {
-        switch failure {
-        case .refused(let rule): .notAllowed(rule)
-        case .byHost: .noSession(nil)
-        case .byMaster(let reason): .unreachable(detail: "the ControlMaster refuses a session: \(reason)")
-        case .down(let why), .unknown(let why): .masterDown(why)
-        case .closed: .lost(detail: "closed")
-        }
-    }
-
-    /// ssh's own words tell whether the host was reached; other words, and none, are the host's answer.
-    private static func earlyEnd(_ process: ChildEnd, _ program: String, _ end: SessionEnd) -> SFTPError {
-        let said = end.said
-        if SSHInvocation.isUnusable(said) { return .spawn(detail: said) }
-        // No host can do that to it.
-        if case .signalled = process { return .spawn(detail: "\(program) \(process)") }
-        if said.contains("refused by peer") { return .noSession(nil) }
-        let ours = [
-            "Control socket", "mux_client", "ControlPath", "Broken pipe", "closed by remote host",
-            "kex_exchange_identification", "/nonexistent", "/bin/sh: Permission denied",
-        ]
-        return ours.contains { said.contains($0) } ? .unreachable(detail: said) : .noSubsystem(detail: end.text)
+        fail(connecting ? .earlyEnd(end) : .lost(detail: end.text))
     }
 
     private func fail(_ error: SFTPError) {

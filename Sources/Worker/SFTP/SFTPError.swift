@@ -26,8 +26,8 @@ public enum SFTPError: Error, Equatable, Sendable {
     /// When the connection was opened, neither a server nor a shell answered for this long; `seen` is what came
     /// instead. Nothing was done.
     case hung(Duration, seen: String)
-    /// The session that was to write the content did not begin to take it: for this long, or nil where it ended before; `seen`
-    /// is what came instead. Nothing of the content was sent.
+    /// The session for the content did not begin to take it within this time; nil if it ended before. `seen` is what came
+    /// instead. Nothing of the content was sent.
     case notTaken(Duration?, seen: String)
     /// The server answered, but more slowly than a call may take, see `ProgressDeadline`.
     case slow

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// What runs on a host without an SFTP subsystem: functions of a POSIX shell that do what an SFTP server does, and the
 /// lines that call them. busybox is enough for them.
 ///
@@ -143,50 +145,24 @@ enum ShellScript {
             #"exec /bin/sh -c '{ set +xv; } 2>/dev/null; LC_ALL=C; export LC_ALL; f=$(printf %bx "$1"); f=${f%x}; "#
             + #"printf %s%s \#(nonce[..<half]) \#(nonce[half...]); if m=$( ( [ -f "$f" ] || { echo "No such file" >&2; exit 1; }; \#(script)) 2>&1 ); "#
             + #"then m=0; else m="1$m"; fi; printf %s%s%s \#(nonce[..<half]) \#(nonce[half...]) "$m"' sh "#
-            + encoded(path)
+            + ShellWord.encoded(path)
     }
 
     private static func line(
         _ function: String, _ number: Int, _ path: [UInt8], _ words: String? = nil, prefix: String = "",
         _ second: [UInt8]? = nil
     ) -> [UInt8] {
-        var line = Array("be \(number); \(function) \(number) ".utf8) + quoted(path)
+        var line = Array("be \(number); \(function) \(number) ".utf8) + ShellWord.quoted(path)
         if let words { line += Array((words.isEmpty ? " ''" : " \(words)").utf8) }
-        if let second { line += Array(" \(prefix)".utf8) + quoted(second) }
+        if let second { line += Array(" \(prefix)".utf8) + ShellWord.quoted(second) }
         return line + [UInt8(ascii: "\n")]
     }
 
     private static func line(
         _ function: String, _ number: Int, _ first: [UInt8], _ second: [UInt8], _ words: String
     ) -> [UInt8] {
-        Array("be \(number); \(function) \(number) ".utf8) + quoted(first) + Array(" ".utf8) + quoted(second)
+        Array("be \(number); \(function) \(number) ".utf8) + ShellWord.quoted(first) + Array(" ".utf8)
+            + ShellWord.quoted(second)
             + Array(" \(words)\n".utf8)
-    }
-
-    /// Quotes a word for the shell: between single quotes every byte stands for itself.
-    private static func quoted(_ word: [UInt8]) -> [UInt8] {
-        var quoted = [UInt8(ascii: "'")]
-        for byte in word {
-            if byte == UInt8(ascii: "'") { quoted += Array(#"'\''"#.utf8) } else { quoted.append(byte) }
-        }
-        return quoted + [UInt8(ascii: "'")]
-    }
-
-    /// Writes a word for `printf %b` so that every login shell reads it alike: all bytes but plain ones become octal
-    /// escapes.
-    private static func encoded(_ word: [UInt8]) -> String {
-        var text = "'"
-        for byte in word {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
-                UInt8(ascii: "_"):
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 8)
-                text += "\\0" + String(repeating: "0", count: 3 - digits.count) + digits
-            }
-        }
-        return text + "'"
     }
 }

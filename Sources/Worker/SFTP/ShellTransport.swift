@@ -34,7 +34,7 @@ final class ShellTransport: SFTPTransport {
         var handles: [[UInt8]: Handle] = [:]
         var nextHandle: UInt32 = 1
         var writers: [UInt32: ShellWriter] = [:]
-        /// When no session began to take content last.
+        /// When a session for content last did not begin in time.
         var heldUp: ContinuousClock.Instant?
         var ended = false
     }
@@ -330,8 +330,8 @@ final class ShellTransport: SFTPTransport {
         }
     }
 
-    /// How long a session may take to begin: the client must not give up the connection for it. Soon after one that did not
-    /// begin at all it is tried with less patience, so that a host that was mended serves the next.
+    /// How long a session for content may take to begin. It is less than the client's patience, so that the client does not give
+    /// up the connection first. If a session did not begin at all less than a minute ago, the next one gets less time.
     private var beginning: Duration {
         let heldUp = state.withLock { $0.heldUp }
         let isKnown = heldUp.map { .now - $0 < .seconds(60) } ?? false

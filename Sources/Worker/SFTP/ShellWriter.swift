@@ -25,7 +25,7 @@ final class ShellWriter: Sendable {
     /// Opens the session, and returns when the script reads its standard input: until then start-up files of the login shell
     /// read the same stream, and one that starts another shell would have it run the content. If the file cannot be
     /// written, that shows only when the session ends.
-    /// - Throws: `notTaken` where the script does not begin within `limit`, or has ended.
+    /// - Throws: `.notTaken` if the script does not begin within `limit`, or ends before.
     static func open(
         _ path: [UInt8], offset: UInt64, within limit: Duration, _ opener: ShellTransport.Opener
     ) async throws(SFTPError) -> ShellWriter {
@@ -38,7 +38,7 @@ final class ShellWriter: Sendable {
             { said.append($0) },
             { reason in
                 _ = end.fill(.success(reason))
-                switch SFTPClient.earlyEnd(reason) {
+                switch SFTPError.earlyEnd(reason) {
                 case .noSubsystem(let detail): _ = ready.fill(.failure(.notTaken(nil, seen: detail)))
                 case let error: _ = ready.fill(.failure(error))
                 }

@@ -16,10 +16,10 @@ protocol PipedPeer: Sendable {
 /// A child process with pipes for its three streams, in the process group of this worker.
 final class Child: PipedPeer {
     private struct State {
-        /// nil once it has been reaped.
+        /// The child's pidfd; nil once the child has been reaped.
         var process: Reactor.Watch?
         var end: ChildEnd?
-        /// `ended` has been called.
+        /// Whether `ended` has been called.
         var told = false
     }
 
@@ -27,9 +27,10 @@ final class Child: PipedPeer {
     private let ended: @Sendable (ChildEnd) -> Void
     private let state = Mutex(State())
 
-    /// Starts `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the process
-    /// have ended. All on the reactor's thread.
-    /// - Throws: where it cannot be started, or not be watched; then nothing of it is left, and `ended` is not called.
+    /// Starts the program at `path`. `stdout` and `stderr` get each chunk; `ended` is called once, when both streams and the
+    /// process have ended. All three are called on the reactor's thread.
+    /// - Throws: if the program cannot be started or its descriptors cannot be watched. Then no process is left, and none of
+    ///   the three is called.
     static func start(
         path: String, arguments: [String], environment: [String: String], reactor: Reactor = .shared,
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
@@ -80,7 +81,7 @@ final class Child: PipedPeer {
         }
     }
 
-    /// Takes ownership of the pidfd. Its handler does not get past the lock before it is kept.
+    /// Takes ownership of the pidfd. The lock keeps its handler waiting until it is kept.
     private func watch(_ pidfd: Int32, _ reactor: Reactor) throws(IPCError) {
         try state.withLock { state throws(IPCError) in
             let process = OwnedFD(taking: pidfd)
@@ -88,8 +89,8 @@ final class Child: PipedPeer {
         }
     }
 
-    /// Kills the child and lets go of its output. The streams need not end by that: the ControlMaster holds their other
-    /// ends as well, for as long as the host keeps the session.
+    /// Kills the child and closes its output on our side. The streams would not end by the kill alone: the ControlMaster holds
+    /// their other ends as well, for as long as the host keeps the session.
     func abandon() {
         kill()
         pipes.letGo()
@@ -105,7 +106,7 @@ final class Child: PipedPeer {
     private func reap(_ pidfd: Int32) -> Reactor.Next {
         var code: Int32 = 0
         var status: Int32 = 0
-        // Where it could not be watched the number is not kept.
+        // `watch` may have failed, and then the pidfd is closed.
         guard state.withLock({ $0.process != nil }) else { return .finished }
         let reaped = csd_pidfd_reap(pidfd, &code, &status)
         guard reaped != 0 else { return .more }
@@ -113,25 +114,28 @@ final class Child: PipedPeer {
         pipes.closeInput()
         settle { state in
             let end: ChildEnd = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
-            // Where the parent was started with SIGCHLD ignored, the kernel reaps: waitid(2) fails.
+            // waitid(2) fails if this worker was started with SIGCHLD ignored: then the kernel reaps the child.
             state.end = reaped == 1 ? end : .unseen
             state.process = nil
         }
         return .finished
     }
 
-    /// Queues bytes for the child's standard input. The caller bounds what it queues; `then` is called once the pipe has taken
-    /// these, or takes none any more.
+    /// Queues bytes for the child's standard input. The child may end or close its input without reading them.
+    /// The caller bounds what it queues. `then` is called when the pipe has taken these bytes, or when it takes none any more.
     func write(_ bytes: [UInt8], then: (@Sendable () -> Void)? = nil) {
         write([bytes[...]]) { _ in then?() }
     }
 
+    /// Queues pieces of bytes, see `write`. No other caller's bytes come between them. `then` is called for each piece, with
+    /// its length.
     func write(_ pieces: [ArraySlice<UInt8>], then: @escaping @Sendable (Int) -> Void) {
         pipes.write(pieces, then: then)
     }
 
     func finishInput() { pipes.finishInput() }
 
+    /// Changes the state, and calls `ended` if the process and both streams have ended.
     private func settle(_ update: (inout State) -> Void) {
         let end = state.withLock { state -> ChildEnd? in
             update(&state)
@@ -143,7 +147,7 @@ final class Child: PipedPeer {
     }
 }
 
-/// Null-terminated C strings for the time of a call.
+/// Calls `body` with null-terminated copies of the strings and a null pointer at the end, as posix_spawn(3) takes them.
 private func withCStrings<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {

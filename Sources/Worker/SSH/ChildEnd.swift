@@ -1,16 +1,15 @@
 /// How a child process ended.
 public enum ChildEnd: Equatable, Sendable {
-    /// By itself, with this status.
+    /// The process ended by itself, with this status.
     case exited(Int)
-    /// By this signal, signal(7).
+    /// This signal ended it, signal(7).
     case signalled(Int32)
-    /// It has ended, and the kernel does not tell how.
+    /// The process has ended, and the kernel did not tell how.
     case unseen
 }
 
-/// In words that follow the name of the program.
 extension ChildEnd: CustomStringConvertible {
-    /// How it ended.
+    /// A phrase that follows the name of the program.
     public var description: String {
         switch self {
         case .exited(let status): "ended with status \(status)"

@@ -1,37 +1,40 @@
-/// How a session that was opened for a command came to its end.
+/// How the session of one command ended. One command may need several sessions, because the host may refuse some.
 struct CommandAttempt: Sendable {
+    /// Whether the time limit passed before the command ended.
     var timedOut = false
-    /// It was given up before the command told its start.
+    /// Whether the session was given up before the start mark came.
     var isLate = false
+    /// Whether the caller cancelled.
     var cancelled = false
+    /// Whether the command ended while another process kept its output open.
     var background = false
-    /// It was stopped, and its output stayed open: something that found its way out of its tree holds it.
+    /// Whether the output stayed open after the command was stopped. Then a process that left the command's tree holds it.
     var outputHeld = false
-    /// What came of stopping it.
+    /// What the script that stops commands answered; nil if there was no answer or no question.
     var answer: StopAnswer?
-    /// How `ssh` ended, where it did by itself.
+    /// How `ssh` ended; nil if it was given up before.
     var end: ChildEnd?
 
-    /// How sure it is that nothing of a command runs that was to be stopped.
+    /// How sure we are that nothing of the command still runs. It is asked only of a command that was to be stopped.
     func stopVerdict(_ streams: CommandStreams) -> StopVerdict {
-        // A process in a session of its own, whose parent had ended, is not among those that the host found.
+        // The host does not find a process that is in a session of its own and has lost its parent.
         func unlessHeld() -> StopVerdict { outputHeld ? .signalled : .confirmed }
         switch answer {
         case .confirmed: return unlessHeld()
         case .signalled, .left: return .signalled
         case .gone, nil:
-            // What the watchdog on the host saw.
+            // The host could not be asked or found nothing, so the report of the watchdog counts.
             switch streams.marks.stopped {
             case .confirmed: return unlessHeld()
             case .signalled: return .signalled
             case .unknown, nil:
-                // The end that the observer told, and nothing found of it.
+                // The observer told the end of the command, and the host found nothing of it.
                 return answer == .gone && streams.marks.ended ? unlessHeld() : .unknown
             }
         }
     }
 
-    /// Whether the command told its end, and nothing was there to be stopped.
+    /// Whether the command had ended by itself before it could be stopped.
     func endedItself(_ streams: CommandStreams) -> Bool {
         guard streams.marks.ended && streams.marks.stopped == nil else { return false }
         switch answer {

@@ -1,8 +1,9 @@
 internal import IPC
 
-/// One command that has a place: a session is opened for it, again where the host has none free, and is seen to its end.
+/// Runs one command that has a place in the budget: opens a session for it, opens it again if the host had none free, and
+/// waits for its end.
 struct CommandRun: Sendable {
-    /// What happens to it, one after the other for all its sessions.
+    /// What happens to the command, in order, over all its sessions.
     typealias Events = (
         stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation
     )
@@ -10,14 +11,14 @@ struct CommandRun: Sendable {
     let sessions: HostSessions
     let request: ExecRequest
     let nonce: String
-    /// What the host is to run.
+    /// The line for the host's login shell, made by `Observer.line`.
     let line: String
     let place: SessionBudget.Place
     let events: Events
 
     private var budget: SessionBudget { sessions.budget }
 
-    /// Runs it to its end, or for so long; then it is stopped.
+    /// Runs the command to its end. If it has not ended within `timeout`, it is stopped.
     func result(within timeout: Duration) async -> Result<ExecOutput, ExecFailure> {
         let deadline = Timer(timeout) { events.continuation.yield(.timer(.deadline)) }
         defer { deadline.cancel() }
@@ -46,13 +47,14 @@ struct CommandRun: Sendable {
                 return await judge(attempt, streams)
             }
             await budget.wasRefused(place)
-            // sshd opened no session, so nothing can have run: another session may end before the deadline.
+            // sshd opened no session, so nothing has run, and the command may try again: another session may end in time.
             if let failure = await waitForSession(attempt, pausing: &pause) { return .failure(failure) }
         }
     }
 
-    /// Waits until a session that the host has refused may be tried again: `pause` at least, which grows.
-    /// - Returns: why it is not tried again.
+    /// Waits, at least for `pause`, until the command may ask again for the session that the host has refused. The pause
+    /// doubles each time, up to half a second.
+    /// - Returns: why the command must not ask again; nil if it may.
     private func waitForSession(_ attempt: CommandAttempt, pausing pause: inout Duration) async -> ExecFailure? {
         if attempt.timedOut { return .noSession(await budget.refusal) }
         var iterator = events.stream.makeAsyncIterator()
@@ -72,7 +74,7 @@ struct CommandRun: Sendable {
         }
     }
 
-    /// Opens one session for it, and sees that to its end.
+    /// Opens one session for the command, and waits for the end of that session.
     private func once(_ streams: StreamBox<CommandStreams>) async throws(SSHProcess.SpawnFailure) -> CommandAttempt {
         let attempt = StreamBox(CommandAttempt())
         let started = ContinuousClock.now
@@ -101,7 +103,7 @@ struct CommandRun: Sendable {
         return attempt.value
     }
 
-    /// Waits for the command's end, and stops it where the time runs out or the caller cancels.
+    /// Waits for the command's end, and stops the command if the time runs out or the caller cancels.
     private func watch(
         _ iterator: inout AsyncStream<SSHProcess.Event>.Iterator, _ streams: StreamBox<CommandStreams>
     ) async -> (end: ChildEnd?, attempt: CommandAttempt) {
@@ -129,7 +131,7 @@ struct CommandRun: Sendable {
         return (nil, watch.attempt)
     }
 
-    /// Has the host stop it; what came of that is an event.
+    /// Asks the host to stop the command. The answer arrives as an event.
     private func stop(_ processID: UInt32?) {
         guard let processID else {
             events.continuation.yield(.stopped(nil))

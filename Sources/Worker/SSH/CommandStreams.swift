@@ -1,44 +1,44 @@
-/// The two streams of a command's session, and what they have told of the command.
+/// The two output streams of a command's session, and what their marks say about the command.
 struct CommandStreams: Sendable {
     private(set) var out: MarkedStream
     private(set) var err: MarkedStream
-    /// When its start and its end were told.
+    /// When the marks of the command's start and of its end came.
     private(set) var began: ContinuousClock.Instant?
     private(set) var finished: ContinuousClock.Instant?
-    /// The command's last output went to stderr.
+    /// Whether the command wrote its last output to standard error.
     private var endsInError = false
 
-    /// - Parameter limit: bytes that are kept of each.
+    /// - Parameter limit: bytes that are kept of each stream.
     init(nonce: String, limit: Int) {
         out = MarkedStream(nonce: nonce, limit: limit)
         err = MarkedStream(nonce: nonce, limit: limit)
     }
 
-    /// What the marks of standard error have told, which come on standard output where something on the host sends both
-    /// there; those of standard output where it takes standard error away.
+    /// The marks that count. They come on standard error, but on standard output if something on the host joins the streams or
+    /// takes standard error away.
     var marks: MarkedStream.Marks {
         out.marks.isJoined || !err.marks.started && out.marks.started ? out.marks : err.marks
     }
 
-    /// The command has ended, and both streams have told it.
+    /// Whether both streams have brought the mark of the command's end.
     var ended: Bool {
         if out.marks.isJoined || err.marks.isJoined { return marks.exitStatus != nil }
         return out.marks.ended && err.marks.ended
     }
 
-    /// The command's last line of output.
+    /// The last line of the command's output.
     var lastLine: String { (endsInError ? err : out).window.lastLine }
 
-    /// What was printed before the start of the command, or in its place.
+    /// What was printed before the command started, or instead of the command.
     var said: String { Self.trimmed([err, out].map { $0.preamble.output().text }.joined(separator: "\n")) }
 
-    /// The last line of what one of them printed before the start of the command.
+    /// The last line that this stream printed before the command started.
     static func lastLineBefore(_ stream: MarkedStream) -> String {
         trimmed(stream.preamble.output().text.split(whereSeparator: \.isNewline).last.map(String.init) ?? "")
     }
 
-    /// Takes what came on one of them.
-    /// - Returns: whether the command's start, and its end, were told just now.
+    /// Takes bytes that came on one of the streams.
+    /// - Returns: whether these bytes completed the mark of the command's start, and whether they completed that of its end.
     mutating func append(_ chunk: ArraySlice<UInt8>, isError: Bool) -> (started: Bool, ended: Bool) {
         let before = (started: marks.started, ended: ended, total: (isError ? err : out).window.total)
         if isError { err.append(chunk) } else { out.append(chunk) }
@@ -49,7 +49,7 @@ struct CommandStreams: Sendable {
         return told
     }
 
-    /// No more will come.
+    /// Takes notice that both streams have ended.
     mutating func finish() {
         out.finish()
         err.finish()

@@ -1,29 +1,34 @@
-/// Decides, event by event, when a command is stopped and when nobody waits for more of its session. It does nothing itself.
+/// Decides, event by event, when to stop a command and when to leave its session. It has no effects: `CommandRun` performs the
+/// steps that it returns.
 struct CommandWatch {
-    /// What is to be done next.
+    /// What `CommandRun` must do next.
     enum Step: Equatable {
+        /// Wait for the next event.
         case wait
-        /// A timer takes the place of the one before.
+        /// Start this timer in place of the one before.
         case arm(SSHProcess.Bound, after: Duration)
-        /// The command is stopped on the host; what came of it is told as an event. The timer goes.
+        /// End the timer, and ask the host to stop the command. The answer arrives as an event.
         case stop
-        /// The session is over, in this way; nil where it is given up.
+        /// Leave the session, which ended in this way; nil if it has not ended and is given up.
         case leave(ChildEnd?)
     }
 
     private enum Phase {
+        /// The time limit has not passed, and nobody has cancelled.
         case running
-        /// The time is over, and the command has not told its start.
+        /// The command must be stopped, and its start mark has not come.
         case late
+        /// The host was asked to stop the command.
         case stopping
+        /// The host has answered, or could not be asked.
         case stopped
     }
 
-    /// How long the end of the output may take where the host has seen that nothing of a command is left.
+    /// How long the output may stay open after the host has seen that nothing of the command is left.
     private static let endOfOutput = Duration.seconds(2)
-    /// How long a command that ended may leave its streams open before they are given up.
+    /// How long the streams may stay open after the command ended by itself.
     private static let linger = Duration.milliseconds(500)
-    /// How long a session that is opening when its time runs out may take to tell the command's start.
+    /// How long the start mark may take after the time limit, if the session is still opening.
     private static let lateStart = Duration.seconds(5)
 
     private(set) var attempt = CommandAttempt()
@@ -36,19 +41,19 @@ struct CommandWatch {
     }
 
     /// Takes an event.
-    /// - Parameter streams: what the session has told by then.
+    /// - Parameter streams: what the session has said up to this event.
     mutating func take(_ event: SSHProcess.Event, _ streams: CommandStreams, now: ContinuousClock.Instant) -> Step {
         switch event {
         case .ended(let end):
             attempt.end = end
-            // Of one that is being stopped, something may live on that holds none of its streams.
+            // While a command is being stopped, processes of it may be left that hold none of its streams.
             return phase != .stopping || streams.marks.stopped == .confirmed ? .leave(end) : .wait
         case .timer(.giveUp):
             attempt.outputHeld = phase == .stopping || phase == .stopped
             if phase == .late { attempt.isLate = true }
             return .leave(nil)
         case .timer(.begin):
-            // Another attempt's timer may come here.
+            // The timer may be that of an earlier attempt.
             guard phase == .running, now - opened >= HostSessions.beginning, !streams.marks.started else {
                 return .wait
             }
@@ -75,14 +80,14 @@ struct CommandWatch {
             phase = .stopped
             attempt.answer = answer
             if let end = attempt.end { return .leave(end) }
-            // Its last words, and the end of the streams.
+            // The command's last output and the end of the streams may still come.
             return .arm(.giveUp, after: answer == nil ? .milliseconds(500) : Self.endOfOutput)
         }
     }
 
     private mutating func stop(_ streams: CommandStreams) -> Step {
         guard streams.marks.started else {
-            // The session may be opening just now: without the mark of its start there is no way to stop it.
+            // The session may still be opening. The start mark has the process id, without which nothing can be stopped.
             phase = .late
             return .arm(.giveUp, after: Self.lateStart)
         }
@@ -93,10 +98,10 @@ struct CommandWatch {
     private func commandEnded(_ streams: CommandStreams) -> Step {
         switch phase {
         case .running:
-            // A process left behind may hold the streams open for ever; the command itself is done.
+            // A process that the command left behind may hold the streams open for ever.
             return .arm(.linger, after: Self.linger)
         case .late, .stopping, .stopped:
-            // The watchdog has seen to the rest.
+            // The watchdog saw that nothing is left, so only the end of the streams is missing.
             return streams.marks.stopped == .confirmed ? .arm(.giveUp, after: Self.endOfOutput) : .wait
         }
     }

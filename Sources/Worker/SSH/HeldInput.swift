@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// Input for a command that it gets when it has told its start. Until then start-up files of the login shell read the same
-/// stream: one that asks a question, or starts another shell, would take a command's input for its own, and run it.
+/// A command's input, which is held back until the mark of its start has come. Before that, the start-up files of the login
+/// shell read the same stream: one that asks a question or starts another shell would take the input, and perhaps run it.
 final class HeldInput: Sendable {
     private struct State {
         var child: Child?
@@ -11,19 +11,19 @@ final class HeldInput: Sendable {
     private let bytes: [UInt8]
     private let state = Mutex(State())
 
-    /// Nothing to hold back is an end of file at once, for whatever reads it.
+    /// With no bytes there is nothing to hold back, and the input is closed at once.
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
         if bytes.isEmpty { state.withLock { $0.hasStarted = true } }
     }
 
-    /// Names the child whose standard input it is.
+    /// Names the child that gets the input.
     func attach(to child: Child) {
         state.withLock { $0.child = child }
         giveIfStarted()
     }
 
-    /// The command has told its start.
+    /// Takes notice of the command's start.
     func commandStarted() {
         state.withLock { $0.hasStarted = true }
         giveIfStarted()
@@ -40,6 +40,6 @@ final class HeldInput: Sendable {
         child.finishInput()
     }
 
-    /// The child has ended.
+    /// Takes notice that the child has ended.
     func detach() { state.withLock { $0.child = nil } }
 }

@@ -1,15 +1,17 @@
-public import IPC
+internal import IPC
 
-/// The question whether the host behind one ControlMaster answers, which stays open until it does: there is one at a time.
+/// Asks whether the host behind one ControlMaster answers. There is one question at a time, and all who ask meanwhile wait for
+/// its answer.
 ///
-/// It is not asked anew, because a session that the host has not confirmed takes four descriptors of the master until then,
-/// whether or not the `ssh` that asked for it lives. Whoever asks during a freeze would use them up.
+/// A question is a session, and a session that the host has not confirmed takes four descriptors of the master, even after the
+/// `ssh` that asked for it has ended. Asking again and again while a network is frozen would use them up.
 actor HostAnswer {
     private var isAsked = false
     private var waiting: [UInt64: CheckedContinuation<HostSessions.Reach?, Never>] = [:]
     private var nextWaiter: UInt64 = 0
 
-    /// Waits so long for the answer that `ask` gets, or that the one gets who asked before.
+    /// Waits for the answer to the open question, or has `ask` put a new one.
+    /// - Returns: nil if there was no answer within `limit`. The question stays open.
     func reach(
         within limit: Duration, _ ask: @escaping @Sendable () async -> HostSessions.Reach
     ) async -> HostSessions.Reach? {
@@ -33,75 +35,5 @@ actor HostAnswer {
 
     private func giveUp(_ waiter: UInt64) {
         waiting.removeValue(forKey: waiter)?.resume(returning: nil)
-    }
-}
-
-extension HostSessions {
-    /// What was seen just now of the host and of its master.
-    public enum Reach: Equatable, Sendable {
-        /// The host answered.
-        case answers
-        /// The master answers, and the host did not within `patience`.
-        case silent
-        /// The master does not answer.
-        case masterDown(MasterDown)
-        /// `ssh` itself cannot run here.
-        case unusable(detail: String)
-    }
-
-    /// How long a host may take to answer, two round trips.
-    public static let patience = Duration.seconds(3)
-
-    /// Asks the host for an answer of any kind. The master alone is no evidence: it says that it lives for as long as its
-    /// TCP connection reports no error, which a frozen network does not for minutes.
-    public func reach() async -> Reach { await current.reachThere() }
-
-    private func reachThere() async -> Reach {
-        // Also where there is no place left: the host's refusal of one session more is an answer.
-        let place = await budget.takePlaceAtOnce(.question)
-        let reach = await master.answer.reach(within: Self.patience) { await self.ask() }
-        if let place { await budget.release(place) }
-        if let reach { return reach }
-        return await reachOfMaster(hostAnswers: false)
-    }
-
-    private func ask() async -> Reach {
-        let err = StreamBox(OutputWindow(limit: 4096))
-        let end: ChildEnd
-        do throws(SSHProcess.SpawnFailure) {
-            end = try await SSHProcess(
-                path: sshPath, arguments: SSHInvocation.session(host, errand: .question)
-            ).run(
-                events: AsyncStream.makeStream(of: SSHProcess.Event.self), stdout: { _ in },
-                stderr: { chunk in err.with { $0.append(chunk) } },
-                control: { events in
-                    guard case .ended(let end) = await events.next() else { return nil }
-                    return end
-                })
-        } catch {
-            return .unusable(detail: error.detail)
-        }
-        let said = err.value.output().text
-        if Self.isRefusal(said) { return .answers }
-        if SSHInvocation.isUnusable(said) {
-            return .unusable(detail: said.split(whereSeparator: \.isNewline).joined(separator: "; "))
-        }
-        // ssh ends alike when the host has refused the subsystem and when the connection is lost: the master tells which.
-        return await reachOfMaster(hostAnswers: Self.hasEndedSession(end, said))
-    }
-
-    private func reachOfMaster(hostAnswers: Bool) async -> Reach {
-        switch await masterState() {
-        case .alive: hostAnswers ? .answers : .silent
-        case .down(let why): .masterDown(why)
-        }
-    }
-
-    /// Whether the master opened a session, which the host must confirm, and it ended.
-    private static func hasEndedSession(_ end: ChildEnd, _ said: String) -> Bool {
-        switch end {
-        case .exited: !SSHProcess.hasTriedToConnect(said)
-        case .signalled, .unseen: false
-        }
     }
 }

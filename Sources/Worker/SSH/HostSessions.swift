@@ -2,19 +2,19 @@ internal import Exec
 public import IPC
 internal import Synchronization
 
-/// All that runs on one host through its ControlMaster. `CommandRun` sees one command to its end.
+/// Runs commands and keeps channels open on one host through its ControlMaster.
 public final class HostSessions: Sendable {
     let host: PolicySnapshot.Host
     let sshPath: String
     let master: MasterSessions
     let gate: any MasterGate
-    /// It is what `current` gave.
+    /// Whether `current` made this object, so that its `master` stays as it is.
     let isCurrent: Bool
-    /// The master whose shortages are listened to.
+    /// The master whose shortages this object was told to listen to.
     let listening = Mutex<ObjectIdentifier?>(nil)
     var budget: SessionBudget { master.budget }
 
-    /// Sessions on `host`, which share `master` with all others that go through its socket.
+    /// Sessions on `host`. They share `master` with every other name of the config that leads to the same socket.
     public init(host: PolicySnapshot.Host, sshPath: String, master: MasterSessions, gate: any MasterGate) {
         self.host = host
         self.sshPath = sshPath
@@ -31,7 +31,8 @@ public final class HostSessions: Sendable {
         isCurrent = true
     }
 
-    /// Runs a command to its end, or until its timeout or the task's cancellation; then its remote processes are stopped.
+    /// Runs a command to its end. If its time limit passes or the task is cancelled, its processes on the host are stopped.
+    /// - Throws: why there is no result.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
         try await current.runThere(request)
     }
@@ -53,12 +54,12 @@ public final class HostSessions: Sendable {
         let outcome: Result<ExecOutput, ExecFailure>
         do throws(SessionBudget.NoPlace) {
             outcome = try await budget.withPlace(within: request.timeout, probe: probe) { place in
-                // It may have been found out while this one waited.
+                // Another command may have seen the login shell hang while this one waited.
                 do throws(ExecFailure) { try self.failWhereStartupHangs() } catch { return .failure(error) }
                 let left = request.timeout - (ContinuousClock.now - asked)
                 let run = CommandRun(
                     sessions: self, request: request, nonce: nonce, line: line, place: place, events: events)
-                // Detached: cancelling the call must stop the command, not the code that stops it.
+                // Detached, so that a cancelled call stops the command and not the code that stops the command.
                 let work = Task.detached { await run.result(within: left) }
                 return await withTaskCancellationHandler {
                     await work.value
@@ -75,6 +76,15 @@ public final class HostSessions: Sendable {
         return try outcome.get()
     }
 
-    /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.
+    /// Whether `ssh` says that the host opened no session. With `MaxSessions` of sshd_config(5) reached, it says this.
     static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
+}
+
+extension HostSessions {
+    /// The same host with the master that is at its socket now. Each piece of work asks for this once and keeps it, so that it
+    /// gives its places back to the budget that it took them from.
+    var current: HostSessions {
+        guard let registry = master.registry, !isCurrent else { return self }
+        return HostSessions(current: registry.sessions(at: host.master.socket, own: master), of: self)
+    }
 }

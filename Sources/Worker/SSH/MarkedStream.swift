@@ -1,28 +1,33 @@
 internal import IPC
 
-/// Follows one stream of an observed command: what comes before the start mark, the command's own bytes, and the marks.
-/// The marks are the gate's `Observer`'s; a mark may be split over any number of chunks.
+/// Separates one stream of a command into what comes before the start mark, the command's own bytes, and the marks of the
+/// gate's `Observer`. A mark may be split over any number of chunks.
 struct MarkedStream {
-    /// What the marks have told so far.
+    /// What the marks have said so far.
     struct Marks: Equatable {
+        /// Whether the mark of the start has come.
         var started = false
-        /// The start marks of both streams came on this one: a wrapper on the host has joined them.
+        /// Whether the start marks of both streams came on this one, because something on the host has joined the streams.
         var isJoined = false
+        /// Whether the directory could not be entered.
         var directoryFailed = false
+        /// Whether the directory is outside its tree.
         var directoryOutside = false
+        /// Whether the mark of the end has come.
         var ended = false
-        /// Digits after the start mark.
+        /// The observer's process id, from the start mark.
         var processID: UInt32?
-        /// Numbers after the end mark.
+        /// The shell's exit status, from the end mark.
         var exitStatus: Int?
+        /// Whether the shell saw a signal, from the end mark.
         var signalled = false
-        /// The watchdog ended the command, with what it saw then.
+        /// What the watchdog saw when it had ended the command; nil if it did not end it.
         var stopped: StopVerdict?
     }
 
-    /// Most bytes of a mark after the nonce; longer is no mark.
+    /// How many bytes a mark may have after its nonce.
     private static let maximumMark = 64
-    /// What is kept of the noise before the start: enough for an error message.
+    /// How many bytes are kept of what comes before the start: enough for an error message.
     private static let maximumPreamble = 16_384
 
     private let opening: [UInt8]
@@ -40,7 +45,8 @@ struct MarkedStream {
     mutating func append(_ chunk: ArraySlice<UInt8>) {
         var rest = held.isEmpty ? chunk : (held + chunk)[...]
         held = []
-        // Separators that begin no mark stay in the stretch that is passed on, so that a stream of them costs no more.
+        // Bytes are passed on in stretches that go up to the next mark. A separator that begins no mark ends no stretch, so that
+        // a stream full of separators costs no more than another.
         var search = rest.startIndex
         while let separator = rest[search...].firstIndex(of: ObserverID.separator) {
             let candidate = rest[separator...]
@@ -60,7 +66,7 @@ struct MarkedStream {
         pass(rest)
     }
 
-    /// The stream has ended: what was held back is no mark.
+    /// Takes notice that the stream has ended, so that the bytes that were held back are no mark.
     mutating func finish() {
         pass(held[...])
         held = []
@@ -91,7 +97,7 @@ struct MarkedStream {
             marks.processID = marks.processID ?? processID
         case .end(let exitStatus, let signalled, let stopped):
             marks.ended = true
-            // The mark of standard output has no status.
+            // The end mark on standard output has no status, and changes nothing else.
             guard exitStatus != nil || stopped != nil else { return }
             marks.stopped = stopped
             marks.exitStatus = exitStatus
@@ -113,7 +119,7 @@ struct MarkedStream {
         let mark: Mark
         switch kind {
         case UInt8(ascii: "+"):
-            // 0 and 1 would address other processes than the command's.
+            // kill(2) would take 0 and 1 for other processes than the command's.
             mark = .start(processID: number.flatMap { UInt32(exactly: $0) }.flatMap { $0 > 1 ? $0 : nil })
         case UInt8(ascii: "-"):
             mark = .end(

@@ -1,5 +1,5 @@
-/// What all that runs through one ControlMaster shares, whatever names the config has for it, however often it is loaded and
-/// whatever paths lead to its socket: how many sessions there may be, the stopping of commands, and the question whether the host answers.
+/// What is kept once for each ControlMaster, however many names and socket paths the config has for it, and however often the
+/// config is loaded: the budget of sessions, the queue of commands to be stopped, and what is known of the host.
 public final class MasterSessions: Sendable {
     let budget: SessionBudget
     let stops = StopQueue()
@@ -8,13 +8,15 @@ public final class MasterSessions: Sendable {
 
     let registry: SocketRegistry?
 
-    /// At most so many sessions at once. `registry` finds others that go through the same socket.
+    /// - Parameters:
+    ///   - sessions: how many sessions may be open at once, `limits.sessions_per_host` of the config.
+    ///   - registry: finds the object of another path to the same socket; nil if there is no other.
     public init(sessions: Int, registry: SocketRegistry? = nil) {
         self.registry = registry
         budget = SessionBudget(sessions: sessions)
     }
 
-    /// Changes that number; sessions that are open stay open.
+    /// Changes how many sessions may be open at once. Open sessions stay open.
     public func limit(to sessions: Int) {
         Task { await budget.limit(to: sessions) }
     }

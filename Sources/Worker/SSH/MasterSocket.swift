@@ -1,21 +1,21 @@
 internal import Glibc
 
-/// What lies at the path of a ControlMaster's socket. This process can open nothing there; it can look.
+/// What lies at the path of a ControlMaster's socket. The sandbox lets this process look there, and open nothing.
 public enum MasterSocket: Equatable, Sendable {
     /// Nothing, or nothing that this process can see.
     case absent
-    /// Nothing, nor is there a directory for it: this one.
+    /// Nothing, and the directory of this path is missing as well.
     case noDirectory(String)
     /// A socket of this user.
     case own
     /// A socket of another user.
     case foreign(userID: UInt32)
-    /// A symbolic link. What it leads to is not told.
+    /// A symbolic link. It is not followed.
     case link
-    /// A file, a directory or something else that no ControlMaster has made.
+    /// A file, a directory or something else that no ControlMaster makes.
     case other
 
-    /// Looks, without following a symbolic link.
+    /// Looks at the path, lstat(2).
     public static func at(_ path: String) -> MasterSocket {
         var status = stat()
         guard lstat(path, &status) == 0 else {
@@ -23,7 +23,7 @@ public enum MasterSocket: Equatable, Sendable {
             guard errno == ENOENT, !directory.isEmpty, stat(directory, &status) != 0, errno == ENOENT else {
                 return .absent
             }
-            // A link that leads nowhere is no place where a directory can be made.
+            // If the directory's path is a link that leads nowhere, no directory can be made there.
             return lstat(directory, &status) == 0 ? .absent : .noDirectory(directory)
         }
         switch status.st_mode & S_IFMT {

@@ -1,11 +1,12 @@
-/// Keeps the head and the tail of a stream within a limit, and counts all of it.
+/// Keeps the first and the last bytes of a stream within a limit, and counts all of its bytes.
 struct OutputWindow {
     private static let longestLine = 400
 
     private let headLimit: Int
     private let tailLimit: Int
     private var head: [UInt8] = []
-    /// The newest bytes; cut back to `tailLimit` when it has grown to twice that, so each byte moves once at most.
+    /// The newest bytes. It is cut back to `tailLimit` only when it has grown to twice that, so that each byte is moved at most
+    /// once.
     private var tail: [UInt8] = []
     private(set) var total = 0
 
@@ -24,25 +25,25 @@ struct OutputWindow {
         if tail.count > 2 * tailLimit { tail.removeFirst(tail.count - tailLimit) }
     }
 
-    /// The last line that is not blank, or its last 400 bytes, without what would move a terminal's cursor.
+    /// The last line that is not blank, at most 400 bytes of it, without control characters.
     var lastLine: String {
         let end = tail.isEmpty ? head.suffix(Self.longestLine) : tail.suffix(Self.longestLine)
         let lines = end.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
         guard let line = lines.last(where: { line in line.contains { $0 > 0x20 } }) else { return "" }
-        // The stretch may begin within a character.
+        // The bytes may begin inside a character.
         let text = String(decoding: Self.withoutPartialStart(line), as: UTF8.self)
         return String(
             String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
     }
 
-    /// What was kept, with a line in between that says how much was left out.
+    /// What was kept, with a line between head and tail that says how much was left out.
     func output() -> ExecOutput.Stream {
         let kept = tail.suffix(tailLimit)
         let omitted = total - head.count - kept.count
         guard omitted > 0 else {
             return ExecOutput.Stream(text: String(decoding: head + kept, as: UTF8.self), bytes: total, truncated: false)
         }
-        // Cut at characters: half a character would show as a replacement that the stream does not have.
+        // Half a character would become a replacement character, which the stream does not have.
         let start = Self.withoutPartialEnd(head[...])
         let end = Self.withoutPartialStart(kept)
         let left = total - start.count - end.count

@@ -1,23 +1,23 @@
-/// How long a host may take: the one deadline that all work on a host has.
+/// The deadline of all work on a host: it allows slow hosts, and gives up hosts that move next to nothing.
 ///
-/// It begins with `patience`. The time that is spent waiting for the host runs it down; every byte that the host moves
-/// meanwhile fills it again by 1/2048 s, never above `patience`. So a host that moves nothing is given up after `patience`;
-/// one that drips is given up little later, because from then on it must move 2 KiB a second; one that is slow, and does
-/// that, may take as long as its bytes need. Time that is spent elsewhere, on a local disk for example, does not count.
+/// The time that is left begins at `patience`. Waiting for the host takes from it. Each byte that the host moves adds 1/2048 s,
+/// but never beyond `patience`. So a host that moves nothing is given up after `patience`. A host that moves less than 2 KiB a
+/// second is given up a little later. A host that moves at least that may take as long as its bytes need. Time that is not spent
+/// waiting for the host, for example on a local disk, does not count.
 ///
-/// A value without a clock: whoever waits says how long it was and what came of it.
+/// This value has no clock: its owner says how long it waited, and how many bytes came.
 public struct ProgressDeadline: Equatable, Sendable {
-    /// For a host of whom nothing else is known.
+    /// The patience with a host of which nothing else is known.
     public static let patience = Duration.seconds(20)
-    /// Bytes a second that a host must move in the long run.
+    /// How many bytes a second a host must move in the long run.
     public static let slowest = 2048
 
-    /// The most that is ever left.
+    /// The longest time that is ever left.
     public let patience: Duration
-    /// What is left. At zero or less the host is given up.
+    /// The time that is left. At zero or less the host is given up.
     public private(set) var left: Duration
 
-    /// A deadline that has all of its time.
+    /// A deadline with all of its time left.
     public init(_ patience: Duration = Self.patience) {
         self.patience = patience
         left = patience
@@ -26,16 +26,19 @@ public struct ProgressDeadline: Equatable, Sendable {
     /// Whether the host is to be given up.
     public var isOver: Bool { left <= .zero }
 
-    /// The host was waited for so long, and moved so many bytes in that time. `grant` is time that it was given for
-    /// something else than bytes.
+    /// Takes notice that the host was waited for.
+    /// - Parameters:
+    ///   - waited: how long.
+    ///   - bytes: how many bytes the host moved in that time.
+    ///   - grant: time that the host gets for something else than bytes.
     public mutating func spend(_ waited: Duration, moved bytes: Int = 0, grant: Duration = .zero) {
         left = min(patience, left - waited + Self.worth(of: bytes) + grant)
     }
 
-    /// What the host was asked for came, or it is asked for the first time in a while.
+    /// Gives back all of the time, because the host has answered or is asked for the first time in a while.
     public mutating func restart() { left = patience }
 
-    /// The time that bytes may take.
+    /// How long a host may take for so many bytes.
     public static func worth(of bytes: Int, at rate: Int = Self.slowest) -> Duration {
         .milliseconds(Int64(clamping: bytes / rate) * 1000 + Int64(bytes % rate * 1000 / rate))
     }

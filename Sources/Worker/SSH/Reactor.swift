@@ -4,17 +4,18 @@ internal import Glibc
 internal import IPC
 internal import Synchronization
 
-/// One thread that waits on the descriptors of all `ssh` children, epoll(7), and calls their handlers. Handlers do not block.
+/// One thread that waits on the descriptors of all `ssh` children, epoll(7), and calls their handlers, which must not block.
 final class Reactor: Sendable {
     /// What a handler wants after an event.
     enum Next {
+        /// Call the handler again at the next event.
         case more
-        /// Call the handler no more.
+        /// Do not call the handler again.
         case finished
     }
 
-    /// A descriptor that is watched. When nobody has it any more its handler goes, and the descriptor is closed: neither
-    /// outlives the other.
+    /// A descriptor that is watched. When the last reference to this object goes, the handler is forgotten and the descriptor
+    /// is closed, so that neither outlives the other.
     final class Watch: Sendable {
         private let descriptor: OwnedFD
         private let token: UInt64
@@ -32,25 +33,27 @@ final class Reactor: Sendable {
         var number: Int32 { descriptor.rawValue }
     }
 
-    /// epoll_ctl(2) `ADD`: epoll, descriptor, token, what is wanted. The kernel may have no memory or no watch left.
+    /// Calls epoll_ctl(2) `ADD` with the epoll descriptor, the descriptor, its token and the wanted events. Tests replace it,
+    /// because the kernel can fail here without memory or watches.
     typealias Adding = @Sendable (Int32, Int32, UInt64, UInt32) -> Int32
 
+    /// The reactor of this process.
     static let shared = Reactor()
 
     private struct State {
         var handlers: [UInt64: @Sendable () -> Next] = [:]
-        /// Numbers are never used again, so a late event of a closed descriptor finds no handler.
+        /// A token is never used again, so that a late event of a closed descriptor finds no handler.
         var nextToken: UInt64 = 1
         var jobs: [@Sendable () -> Void] = []
     }
 
-    /// That of the pipe whose only use is to wake the thread.
+    /// The token of the pipe that wakes the thread.
     private static let wakeToken: UInt64 = 0
 
     private let epoll: Int32
     private let wakeReader: Int32
     private let wakeWriter: Int32
-    /// Why it can watch nothing.
+    /// Why this reactor can watch nothing; nil if it can.
     private let failure: IPCError?
     private let add: Adding
     private let state = Mutex(State())
@@ -60,7 +63,7 @@ final class Reactor: Sendable {
         epoll = csd_epoll_create()
         var reader: Int32 = -1
         var writer: Int32 = -1
-        // Without them the next call fails, and nothing is ever watched.
+        // Without the pipe the thread cannot be woken, so that nothing is watched either.
         let hasPipe = epoll >= 0 && csd_pipe(&reader, &writer) == 0
         (wakeReader, wakeWriter) = (reader, writer)
         let isReady = hasPipe && add(epoll, reader, Self.wakeToken, CSD_EPOLL_READABLE) == 0
@@ -68,9 +71,9 @@ final class Reactor: Sendable {
         if isReady { DispatchQueue(label: "reactor").async { self.loop() } }
     }
 
-    /// Calls `handler` whenever `descriptor` can be read or written (or has hung up), until it says otherwise or the result
-    /// is let go of.
-    /// - Throws: where the kernel does not take the descriptor, which is closed then.
+    /// Calls `handler` whenever `descriptor` is ready as `wanted` says or has hung up, until the handler has finished or the
+    /// last reference to the result goes.
+    /// - Throws: if the kernel does not take the descriptor. Then the descriptor is closed.
     func watch(
         _ descriptor: consuming OwnedFD, for wanted: UInt32, _ handler: @escaping @Sendable () -> Next
     ) throws(IPCError) -> Watch {
@@ -88,13 +91,14 @@ final class Reactor: Sendable {
         return Watch(descriptor, token: token, of: self)
     }
 
-    /// The handler goes when the lock is free again: it may be the last to hold what lets go of other watches.
+    /// Releases the handler after the lock is free again: the handler may hold the last reference to another watch, whose end
+    /// takes the lock.
     private func forget(_ token: UInt64) {
         let handler = state.withLock { $0.handlers.removeValue(forKey: token) }
         withExtendedLifetime(handler) {}
     }
 
-    /// Runs `job` on the reactor's thread, where no handler runs beside it.
+    /// Runs `job` on the reactor's thread, so that no handler runs at the same time.
     func perform(_ job: @escaping @Sendable () -> Void) {
         state.withLock { $0.jobs.append(job) }
         var byte: UInt8 = 1

@@ -1,10 +1,10 @@
 internal import Exec
 public import IPC
 
-/// Builds the argument vectors of `ssh`, ssh(1), ssh_config(5). Every one goes through the user's ControlMaster and can
-/// do nothing else: no configuration file, no key, no agent, no network and no program to make a connection with.
+/// Builds the argument vectors of `ssh`, ssh(1), ssh_config(5). Each `ssh` talks to the user's ControlMaster and can do nothing
+/// else: it has no configuration file, no key, no agent, no network and no program to make a connection with.
 public enum SSHInvocation {
-    /// What keeps `ssh` from doing anything but talking to the master.
+    /// The options of every session. They keep `ssh` from doing anything but talking to the master.
     static let options: [String] = [
         "-F", "none", "-T", "-a", "-x", "-e", "none",
         "-o", "BatchMode=yes",
@@ -12,7 +12,7 @@ public enum SSHInvocation {
         "-o", "ControlPersist=no",
         "-o", "PermitLocalCommand=no",
         "-o", "LogLevel=ERROR",
-        // Without a master ssh would connect by itself. The proxy that it must then start does not exist.
+        // Without a master ssh would connect by itself. This proxy, which it would start for that, does not exist.
         "-o", "ProxyCommand=/nonexistent",
         "-o", "IdentityFile=none",
         "-o", "IdentityAgent=none",
@@ -23,7 +23,7 @@ public enum SSHInvocation {
         "-o", "ClearAllForwardings=yes",
     ]
 
-    /// Runs `line` in the login shell of the host.
+    /// Has the host's login shell run `line`.
     static func session(_ host: PolicySnapshot.Host, line: String) -> [String] {
         ["-S", host.master.controlPath] + options + ["--", host.master.destination, line]
     }
@@ -34,34 +34,35 @@ public enum SSHInvocation {
         return isSubsystem ? subsystem(host, name: text) : session(host, line: text)
     }
 
-    /// Starts a subsystem of the host's sshd.
+    /// Starts the subsystem `name` of the host's sshd.
     static func subsystem(_ host: PolicySnapshot.Host, name: String) -> [String] {
         ["-S", host.master.controlPath] + options + ["-s", "--", host.master.destination, name]
     }
 
-    /// The command with which the user brings the master up.
+    /// The command line with which the user starts the master.
     public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
         let port = host.port.map { "-p \($0) " } ?? ""
         return "ssh -M -S \(ShellWord.quoted(host.master.controlPath)) -fN \(port)"
             + ShellWord.quoted(host.master.destination)
     }
 
-    /// The command with which the user makes the directory of its socket, which `ssh -M` does not, for nobody else's eyes.
+    /// The command line with which the user makes the directory of the master's socket, closed to other users. `ssh -M` does not
+    /// make it.
     public static func directoryCommand(_ directory: String) -> String {
         "mkdir -p -m 700 \(ShellWord.quoted(directory))"
     }
 
-    /// The command with which the user ends the master.
+    /// The command line with which the user ends the master.
     public static func exitCommand(_ host: PolicySnapshot.Host) -> String {
         "ssh -O exit -S \(ShellWord.quoted(host.master.controlPath)) " + ShellWord.quoted(host.master.destination)
     }
 
-    /// The environment of every `ssh`: nothing of the user's.
+    /// The environment of every `ssh`. It has nothing of the user's environment.
     static let environment = ["LANG": "C.UTF-8", "PATH": "/nonexistent"]
 
-    /// Whether this is what ssh, or its loader, says where it cannot run here, with nothing done. The one does not know its own
-    /// user: Landlock lets it read the /etc/passwd that was there when this worker started, and a user added since has put
-    /// another file in its place. The other misses a library, ld.so(8).
+    /// Whether `ssh`, or its loader, says that it cannot run here; nothing was done then. `ssh` may not know its own user: Landlock
+    /// lets it read the /etc/passwd that was there when this worker started, and when a user is added to the system, another file
+    /// takes that place. The loader may miss a library, ld.so(8).
     public static func isUnusable(_ said: String) -> Bool {
         said.hasPrefix("No user exists for uid")
             || said.hasPrefix("/") && said.contains(": error while loading shared libraries: ")

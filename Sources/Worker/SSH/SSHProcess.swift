@@ -3,37 +3,37 @@ internal import IPC
 
 /// One `ssh` child of the worker.
 struct SSHProcess: Sendable {
-    /// What the timers of whoever controls a child are for.
+    /// What a timer of the child's controller limits.
     enum Bound: Sendable {
-        /// Its time is over.
+        /// The whole run.
         case deadline
-        /// Its command should have told its start.
+        /// The time until the command's start is told.
         case begin
-        /// Its command has ended, and its streams stay open.
+        /// The time that the streams stay open after the command has ended.
         case linger
-        /// Nobody waits any longer.
+        /// The time that the controller still waits after the command was to be stopped.
         case giveUp
-        /// A session that was refused may be asked for again.
+        /// The pause before a refused session is asked for again.
         case retry
     }
 
-    /// What happens to a running child, for whoever controls it.
+    /// What happens to a running child, as its controller sees it.
     enum Event: Sendable {
-        /// It and its streams have ended.
+        /// The child and its streams have ended.
         case ended(ChildEnd)
-        /// A timer of the controller ran out.
+        /// This timer of the controller has run out.
         case timer(Bound)
-        /// The controller's caller was cancelled.
+        /// The controller's caller has cancelled.
         case cancelled
-        /// The command has told its start.
+        /// The mark of the command's start has come.
         case commandStarted
-        /// The command has told its end on both streams.
+        /// Both streams have brought the mark of the command's end.
         case commandEnded
-        /// The command was to be stopped: what came of it, nil where the host could not be asked.
+        /// The host was asked to stop the command, and answered this; nil if it could not be asked.
         case stopped(StopAnswer?)
     }
 
-    /// Why no child could be started, or how it failed to do anything.
+    /// Why no child could be started, or why it could do nothing. Each is written to the log.
     struct SpawnFailure: Error {
         let detail: String
 
@@ -43,15 +43,15 @@ struct SSHProcess: Sendable {
         }
     }
 
-    /// The status of an `ssh` that failed by itself, ssh(1). A command of the host may end with it as well.
+    /// The exit status of an `ssh` that failed by itself, ssh(1). A command on the host may end with the same status.
     static let ownFailure = 255
 
     let path: String
     let arguments: [String]
 
-    /// Starts the child, feeds it `input` when that is let go, drains it, and hands `control` the events. When `control` returns, a child that has
-    /// not ended is killed.
-    /// - Returns: how it ended.
+    /// Starts the child, gives it `input` when that is no longer held back, reads its output, and passes the events to
+    /// `control`. If `control` returns nil, the child is killed.
+    /// - Returns: how the child ended.
     func run(
         input: HeldInput = HeldInput([]),
         events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation),
@@ -71,7 +71,7 @@ struct SSHProcess: Sendable {
         defer { input.detach() }
         var iterator = events.stream.makeAsyncIterator()
         if let end = await control(&iterator) {
-            // A filter that is too narrow for this ssh must not look like a dead master.
+            // If the system call filter is too narrow for this ssh, that must not look like a dead master.
             if end == .signalled(SIGSYS) { throw SpawnFailure(detail: "the sandbox ended \(path) (SIGSYS)") }
             return end
         }
@@ -82,14 +82,13 @@ struct SSHProcess: Sendable {
         return .signalled(SIGKILL)
     }
 
-    /// Whether ssh found no master and went on to make a connection itself, which its options do not let it: nothing has
-    /// run then.
+    /// Whether `ssh` found no master and tried to connect by itself, which its options prevent. Then nothing has run.
     static func hasTriedToConnect(_ said: String) -> Bool {
         said.contains("kex_exchange_identification") || said.contains("/bin/sh:") || said.contains("/nonexistent")
     }
 
-    /// Runs a short request to its end, within `limit`.
-    /// - Returns: the end, both streams, at most 16 KiB of each, and whether it was killed because the time was over.
+    /// Runs an `ssh` that ends soon, and kills it if it takes longer than `limit`.
+    /// - Returns: how it ended, at most 16 KiB of each of its streams, and whether it was killed.
     static func collect(path: String, arguments: [String], limit: Duration) async throws(SpawnFailure) -> (
         end: ChildEnd, stdout: String, stderr: String, isLate: Bool
     ) {
@@ -110,7 +109,7 @@ struct SSHProcess: Sendable {
                 return end
             })
         let said = err.value.output().text
-        // The loader's words and status, ld.so(8): no ssh has run. No host has a part in what a short request prints.
+        // These are the status and the words of the loader, ld.so(8), which could not start ssh.
         if end == .exited(127), said.hasPrefix("\(path): error while loading shared libraries:") {
             throw SpawnFailure(detail: said.split(whereSeparator: \.isNewline).joined(separator: "; "))
         }

@@ -1,14 +1,14 @@
 internal import Glibc
 internal import Synchronization
 
-/// Tells the daemon's log why `ssh` cannot run here. Every call that meets a reason is answered with it; the log gets it once.
+/// Writes to the daemon's log why `ssh` cannot run here. Each call that fails for a reason is told it; the log gets it once.
 enum SSHTrouble {
-    /// Reasons that are remembered. What `ssh` says may differ each time.
+    /// How many reasons are logged. `ssh` may word the same reason differently each time.
     private static let mostKept = 16
 
     private static let told = Mutex<Set<String>>([])
 
-    /// Writes a line for the log, unless this worker has written it before.
+    /// Writes a line to standard error, which the daemon logs, unless this worker has written it before.
     static func note(_ detail: String) {
         let isNew = told.withLock { told in
             told.count < mostKept && told.insert(detail).inserted

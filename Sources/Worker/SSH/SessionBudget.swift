@@ -1,55 +1,40 @@
-/// Why nobody could have a session, for the sentence that tells it.
-public struct SessionShortage: Equatable, Sendable {
-    /// What bounds the sessions.
-    public enum Limit: Equatable, Sendable {
-        /// `limits.sessions_per_host` of the config.
-        case configured(Int)
-        /// The host takes no more than so many of this daemon's at once, `MaxSessions` of sshd_config(5).
-        case host(Int)
-    }
-
-    /// The one that was met.
-    public let limit: Limit
-    /// Sessions that commands of this connection hold, or are about to.
-    public let commands: Int
-    /// Sessions that file channels of this connection hold.
-    public let channels: Int
-    /// Commands of this connection that could not be stopped, and may hold sessions.
-    public let unstopped: Int
-}
-
-/// The sessions of one ControlMaster, whatever names the config has for it: how many may be open at once, and who comes
-/// next. Whoever comes later waits in order.
+/// Decides how many sessions of one ControlMaster may be open at once, and who gets the next one. A session needs a place here
+/// first; those who get none at once wait in order.
 ///
-/// sshd refuses more than its `MaxSessions`, sshd_config(5), and a command can be stopped only over a session of its own. So
-/// a second place is given only where one session more is known to be there: what the host takes is tried when somebody
-/// needs it, is lowered by each refusal, and tried again after a while. A refusal that a session of ours may have caused, one that
-/// had ended here and not yet there, says little about the host: it is tried again soon.
+/// sshd refuses more sessions than its `MaxSessions`, sshd_config(5), and a command can be stopped only over a session of its
+/// own. So one session is kept free for that, and a place is given only if the host is known to take one session more than that.
+/// How many the host takes is found out by a probe when somebody needs more, is lowered by each refusal, and is tried again
+/// after a pause. A session that has ended here may not have ended on the host yet, and may be the cause of a refusal. Such a
+/// refusal says little about the host, and the pause after it is short.
 actor SessionBudget {
-    /// Who holds a place.
+    /// What a place is for.
     enum Kind: Hashable {
+        /// A command.
         case command
+        /// A channel for files.
         case channel
-        /// A second session that a channel needs for a short time to get on. It may take the one that is kept for stopping, and
-        /// goes before others: those may wait for that channel.
+        /// A second session that a channel needs for a short time to go on. It may take the session that is kept for stopping. It
+        /// goes before others, because these may be waiting for that channel.
         case content
-        /// One that only shows whether the host answers. It may take the one that is kept for stopping, and waits for none. There
-        /// is one at a time.
+        /// A session that only shows whether the host answers. It may take the session that is kept for stopping, and never
+        /// waits. There is one at a time.
         case question
     }
 
     /// Why somebody who waited got no place.
     enum NoPlace: Error, Equatable {
+        /// The caller's task was cancelled.
         case cancelled
+        /// No place became free in time.
         case timedOut(SessionShortage)
     }
 
-    /// What somebody holds who got a place. Whoever has it calls `release` once.
+    /// Stands for a place that somebody holds. Its holder calls `release` once.
     struct Place: Hashable, Sendable {
         fileprivate let number: UInt64
     }
 
-    /// Opens so many sessions at once for a moment, and tells how many the host took; nil where it cannot be asked.
+    /// Opens `count` sessions at once for a moment, and returns how many of them the host took; nil if it could not be asked.
     typealias Probe = @Sendable (_ count: Int) async -> Int?
 
     private struct Waiter {
@@ -61,10 +46,11 @@ actor SessionBudget {
 
     private struct Holder {
         enum Phase {
-            /// Its session may be open or may still be refused.
+            /// The session may be open, or the host may still refuse it.
             case opening
+            /// The session has sent something.
             case open
-            /// The host has refused its session, and it will try again.
+            /// The host has refused the session, and the holder will ask for it again.
             case refused
         }
 
@@ -74,33 +60,36 @@ actor SessionBudget {
         let probe: Probe?
     }
 
-    /// How long things take, or may take.
+    /// The times by which a budget judges. Tests shorten them.
     struct Times: Sendable {
-        /// Between trials of a host that has refused.
+        /// The pause before a host that has refused is tried again; it doubles from the first value to the last.
         var pauses = Duration.seconds(10)...Duration.seconds(300)
-        /// The same where the refusal may have been of our own making.
+        /// The same pause if a session of ours may have caused the refusal.
         var shortPauses = Duration.seconds(1)...Duration.seconds(10)
-        /// A session that ended here so long ago has ended there: its program reads the end of its input, and sshd its exit.
+        /// How long the host may take to end a session that has ended here: its program must read the end of its input, and
+        /// sshd must see the program's exit.
         var settling = Duration.seconds(1)
-        /// A session that is not refused for so long is open: a refusal comes at once, and start-up files may be slow.
+        /// A session that says nothing for this long is taken to be open.
         var silence = SessionBudget.silence
     }
 
-    /// How long a session that is open may say nothing.
+    /// A session that says nothing for this long is taken to be open: a refusal would have come at once, and start-up files may
+    /// be slow.
     static let silence = Duration.seconds(3)
 
     private let times: Times
 
+    /// `limits.sessions_per_host` of the config.
     private var configured: Int
-    /// Sessions that the host takes at once, as far as that is known.
+    /// How many sessions the host is known to take at once.
     private var proven = 0
-    /// The host has refused to take more than those.
+    /// Whether the host has refused more than `proven` sessions.
     private var isFull = false
     private var places: [Place: Holder] = [:]
     private var nextPlace: UInt64 = 0
-    /// Sessions for stopping commands, which need no place.
+    /// How many sessions stop commands now. These need no place.
     private var stops = 0
-    /// Until when commands may run on that could not be stopped.
+    /// For each command that could not be stopped, the time until which it may still run.
     private var unstopped: [ContinuousClock.Instant] = []
     /// When a session of ours ended last.
     private var lastEnd: ContinuousClock.Instant?
@@ -126,14 +115,14 @@ actor SessionBudget {
         grant()
     }
 
-    /// Places that are held, also by those who were refused and will try again.
+    /// How many places are held. Holders whose session was refused, and who will ask again, count too.
     private var inUse: Int { places.count }
 
     private func count(_ kinds: Set<Kind>) -> Int {
         places.values.count { kinds.contains($0.kind) && $0.phase != .refused }
     }
 
-    /// Sessions that are open, as far as is known.
+    /// How many sessions are open, as far as is known.
     private var open: Int {
         places.values.count { holder in
             switch holder.phase {
@@ -144,7 +133,7 @@ actor SessionBudget {
         }
     }
 
-    /// One is kept for stopping commands, unless there is only one.
+    /// How many places may be held. One session is kept for stopping commands, unless the host takes only one.
     private var allowed: Int { max(1, min(configured, proven - 1)) }
 
     private func hasRoom(for kind: Kind) -> Bool {
@@ -156,12 +145,12 @@ actor SessionBudget {
     }
 
     private var shortage: SessionShortage {
-        // Those who hold a place and no session wait for the host.
+        // A holder whose session was refused shows that the host is the limit.
         let isHosts = isFull && proven - 1 < configured || places.values.contains { $0.phase == .refused }
         return isHosts ? refusal : shortage(.configured(configured))
     }
 
-    /// What stands in the way of one who has a place, and whose session the host refuses.
+    /// The shortage that a holder is told whose session the host refuses.
     var refusal: SessionShortage { shortage(.host(proven)) }
 
     private func shortage(_ limit: SessionShortage.Limit) -> SessionShortage {
@@ -170,11 +159,11 @@ actor SessionBudget {
             unstopped: unstopped.count { $0 > .now })
     }
 
-    /// Calls `function` whenever a session is wanted: whoever holds one without using it gives it back then. It is
-    /// forgotten when it returns false.
+    /// Calls `function` whenever somebody wants a session and there is none. Whoever holds one without using it then gives it
+    /// back. The function is forgotten when it returns false.
     func onShortage(_ function: @escaping @Sendable () -> Bool) { holders.append(function) }
 
-    /// Waits for a place, at most so long, and runs `body` in it.
+    /// Waits for a place, at most for `limit`, runs `body`, and gives the place back.
     func withPlace<Result: Sendable>(
         within limit: Duration, probe: @escaping Probe, _ body: @Sendable (Place) async -> Result
     ) async throws(NoPlace) -> Result {
@@ -184,7 +173,7 @@ actor SessionBudget {
         return result
     }
 
-    /// Waits for a place, at most so long.
+    /// Waits for a place, at most for `limit`.
     func acquire(_ kind: Kind, within limit: Duration, probe: @escaping Probe) async throws(NoPlace) -> Place {
         if Task.isCancelled { throw .cancelled }
         if waiting.isEmpty || kind == .content, hasRoom(for: kind) { return take(kind, probe) }
@@ -204,7 +193,7 @@ actor SessionBudget {
         return try answer.get()
     }
 
-    /// Takes a place where there is one now.
+    /// Takes a place if there is one now.
     func takePlaceAtOnce(_ kind: Kind) -> Place? { hasRoom(for: kind) ? take(kind, nil) : nil }
 
     private func take(_ kind: Kind, _ probe: Probe?) -> Place {
@@ -215,7 +204,7 @@ actor SessionBudget {
     }
 
     private func abandon(_ ticket: UInt64, cancelled: Bool) {
-        // Not there any more where the place was granted in the meantime.
+        // The waiter is gone if it was granted a place in the meantime.
         guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
         waiting.remove(at: index).continuation.resume(
             returning: .failure(cancelled ? .cancelled : .timedOut(shortage)))
@@ -237,22 +226,23 @@ actor SessionBudget {
 
     // MARK: What could not be stopped
 
-    /// How long one is counted whose end nobody knows, and how many are.
+    /// How long a command counts if nobody knows when it ends.
     private static let longestKnown = Duration.seconds(3600)
+    /// How many commands are counted.
     private static let mostKnown = 100
 
-    /// A command could not be stopped. It may run, and hold a session, until then, or nobody knows until when.
+    /// Takes notice that a command could not be stopped. It may run and hold a session until `end`; nil if its end is not known.
     func leftRunning(until end: ContinuousClock.Instant?) {
         unstopped.removeAll { $0 <= .now }
         if unstopped.count < Self.mostKnown { unstopped.append(end ?? .now + Self.longestKnown) }
     }
 
-    /// Of those nothing is left.
+    /// Takes notice that nothing is left of the commands that could not be stopped.
     func nothingLeft() { unstopped = [] }
 
     // MARK: What the host takes
 
-    /// The session of one who holds a place has sent something: it is open.
+    /// Takes notice that the holder's session has sent something, and so is open.
     func opened(_ place: Place) {
         guard places[place]?.phase == .opening else { return }
         places[place]?.phase = .open
@@ -260,29 +250,30 @@ actor SessionBudget {
         grant()
     }
 
-    /// A session that stops commands is about to be opened; `stopEnded` is called once when it has ended.
+    /// Takes notice that a session for stopping commands will be opened. The caller calls `stopEnded` once afterwards.
     func stopBegins() { stops += 1 }
 
-    /// It has ended, or the host has refused it.
+    /// Takes notice that this session has ended, or that the host has refused it.
     func stopEnded(tookSession: Bool) {
         stops -= 1
         if tookSession { lastEnd = .now }
     }
 
-    /// The host has refused a session: to one who holds `place`, or to one who stops commands or opens a session there anew.
+    /// Takes notice that the host has refused a session.
+    /// - Parameter place: the place of its holder; nil for a session that stops commands, or for one that was given before.
     func wasRefused(_ place: Place?) {
         var began = ContinuousClock.now
         if let place, let holder = places[place] {
             began = holder.since
             places[place]?.phase = .refused
         }
-        // A probe takes what the host has, and tells more.
+        // A probe takes all free sessions of the host, and its own result tells more than this refusal.
         if !isProbing { lower(to: places.values.count { $0.phase != .refused }, isCertain: isCertain(since: began)) }
         giveBack()
         makeRoom()
     }
 
-    /// Whether one whose session was refused may try again, so that a session for stopping is left.
+    /// Whether a holder whose session was refused may ask for it again now, so that a session for stopping is left.
     func mayTryAgain(_ place: Place) -> Bool {
         guard !isProbing else { return false }
         guard places.values.count(where: { $0.phase != .refused }) < allowed else {
@@ -294,7 +285,8 @@ actor SessionBudget {
         return true
     }
 
-    /// Whether a refusal of a session that was asked for then can have no session of ours as its cause that is not counted.
+    /// Whether the host itself must be the cause of a refusal of a session that was asked for at `began`. If a session of ours
+    /// stopped commands then, or had just ended, that one may be the cause.
     private func isCertain(since began: ContinuousClock.Instant) -> Bool {
         guard stops == 0 else { return false }
         guard let lastEnd else { return true }
@@ -304,7 +296,7 @@ actor SessionBudget {
     private func lower(to sessions: Int, isCertain: Bool) {
         proven = max(1, min(max(proven, 1), sessions))
         isFull = true
-        // Refusals of one shortage count once.
+        // Further refusals of the same shortage do not lengthen the pause.
         guard .now >= nextProbe else { return }
         if isCertain {
             nextProbe = .now + pause
@@ -315,7 +307,8 @@ actor SessionBudget {
         }
     }
 
-    /// Somebody waits: the host may take more than was known, or somebody may hold a session without using it.
+    /// Looks for room if somebody waits: by a probe, because the host may take more sessions than is known, or by asking for
+    /// sessions that are held without being used.
     private func makeRoom() {
         guard !isProbing else { return }
         let refused = places.values.first { $0.phase == .refused && $0.probe != nil }
@@ -325,7 +318,7 @@ actor SessionBudget {
             giveBack()
             return wake(at: nextProbe)
         }
-        // Whether these take a session from the probe, or the probe from them, would be chance.
+        // Sessions that are opening would compete with the probe for the same room, and the result would be chance.
         let opening = places.values.filter { $0.phase == .opening && .now < $0.since + times.silence }
         if let last = opening.map(\.since).max() { return wake(at: last + times.silence) }
         isProbing = true
@@ -353,14 +346,14 @@ actor SessionBudget {
                 lower(to: seen, isCertain: isCertain(since: began))
             } else {
                 proven = max(proven, seen)
-                // It takes all that are wanted: whatever runs on holds none of them.
+                // The host takes all sessions that the config allows, so commands that still run hold none of them.
                 if allowed >= configured { unstopped = [] }
                 pause = times.pauses.lowerBound
                 shortPause = times.shortPauses.lowerBound
                 isFull = false
             }
         } else {
-            // The master does not answer: those who hold places will tell so.
+            // The master does not answer. The holders of places will tell their callers.
             nextProbe = .now + .seconds(1)
         }
         grant()

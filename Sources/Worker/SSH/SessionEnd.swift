@@ -30,7 +30,7 @@ public struct SessionEnd: Equatable, Sendable {
         self.init(.ssh(process, program: program), said: said)
     }
 
-    /// What was seen, for a person.
+    /// What was seen, in words for a person.
     public var text: String {
         guard said.isEmpty else { return said }
         return switch how {

@@ -2,8 +2,8 @@ internal import Glibc
 internal import IPC
 internal import Synchronization
 
-/// Which sockets are one, whatever their paths: two names of a config may lead to the same ControlMaster by a link or another
-/// spelling. Its sessions are counted once.
+/// Finds out which paths lead to the same socket: two names of a config may lead to the same ControlMaster by a link or by
+/// another spelling. So the sessions of that master are counted together.
 public final class SocketRegistry: Sendable {
     private struct Identity: Hashable {
         let device: dev_t
@@ -16,11 +16,11 @@ public final class SocketRegistry: Sendable {
 
     private let known = Mutex<[Identity: Known]>([:])
 
-    /// One that knows of none.
+    /// A registry that knows no socket yet.
     public init() {}
 
-    /// What is shared by all who go through the socket that lies at this path now: that of whoever came first. `own` where nothing
-    /// lies there.
+    /// What everybody shares who uses the socket that lies at this path now. The first who asks makes `own` the shared object.
+    /// If there is no socket, the answer is `own`, and nothing is remembered.
     func sessions(at path: String, own: MasterSessions) -> MasterSessions {
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return own }
@@ -31,14 +31,5 @@ public final class SocketRegistry: Sendable {
             known[identity] = Known(master: own)
             return own
         }
-    }
-}
-
-extension HostSessions {
-    /// The same host by way of what is shared at its socket just now. It stays so for one piece of work: places are given back
-    /// where they were taken.
-    var current: HostSessions {
-        guard let registry = master.registry, !isCurrent else { return self }
-        return HostSessions(current: registry.sessions(at: host.master.socket, own: master), of: self)
     }
 }

@@ -1,31 +1,35 @@
 internal import IPC
 internal import Synchronization
 
-/// Remembers that the login shell of a host began nothing: a start-up file of it waits for something or starts another program.
-/// Calls that come soon after need not find it out again, each by waiting and by one shell more that hangs there.
+/// Remembers for a minute that the login shell of a host hangs before it starts a command, because a start-up file waits for
+/// something or starts another program. Each call that found this out anew would wait, and leave one more shell hanging there.
 final class StartupMemory: Sendable {
-    /// What was seen of it.
+    /// What was seen of a login shell that hangs.
     struct Failure: Sendable {
+        /// How long it was waited for.
         let within: Duration
+        /// What it printed.
         let said: String
 
+        /// What the caller of a command is told.
         var told: ExecFailure { .notBegun(within: within, detail: said) }
     }
 
     private struct State {
         var known: (failure: Failure, since: ContinuousClock.Instant)?
         var isTrying = false
+        /// The nonces of the lines that may hang on the host.
         var leftBehind: [String] = []
     }
 
-    /// How long calls are told at once, as `SFTPChannel` does.
+    /// How long a failure is remembered; `SFTPChannel` remembers its failures as long.
     private static let time = Duration.seconds(60)
-    /// Lines that are remembered as hanging on the host.
+    /// How many lines are remembered.
     private static let mostLeft = 64
 
     private let state = Mutex(State())
 
-    /// What is known of a short while ago.
+    /// What was seen less than a minute ago.
     var failure: Failure? {
         state.withLock { state in
             guard let known = state.known, .now - known.since < Self.time else { return nil }
@@ -33,16 +37,16 @@ final class StartupMemory: Sendable {
         }
     }
 
-    /// Nothing has begun.
+    /// Takes notice that the login shell did not start a command.
     func hung(_ failure: Failure) { state.withLock { $0.known = (failure, .now) } }
 
-    /// A line with this nonce was given up, and may hang on the host.
+    /// Takes notice that a line with this nonce was given up, and may hang on the host.
     func left(_ nonce: String) {
         state.withLock { if $0.leftBehind.count < Self.mostLeft { $0.leftBehind.append(nonce) } }
     }
 
-    /// Something has begun.
-    /// - Returns: the nonces of what may hang there from before.
+    /// Takes notice that the login shell has started a command.
+    /// - Returns: the nonces of the lines that may still hang on the host, which are forgotten here.
     func works() -> [String] {
         state.withLock { state in
             defer { (state.known, state.leftBehind) = (nil, []) }
@@ -50,7 +54,8 @@ final class StartupMemory: Sendable {
         }
     }
 
-    /// Whether it may be tried now: one at a time does.
+    /// Begins a trial of the login shell.
+    /// - Returns: whether the caller may do it. Only one trial runs at a time.
     func beginTrial() -> Bool {
         state.withLock { state in
             defer { state.isTrying = true }
@@ -58,53 +63,11 @@ final class StartupMemory: Sendable {
         }
     }
 
-    /// A trial has ended. Where it hung as before, that is known for a while longer.
+    /// Ends a trial. If the login shell hung again, the failure is remembered for another minute.
     func endTrial(hung: Bool) {
         state.withLock { state in
             state.isTrying = false
             state.known = hung ? state.known.map { ($0.failure, .now) } : nil
-        }
-    }
-}
-
-extension HostSessions {
-    /// How long a login shell may take until the command begins, however long that may run.
-    static let beginning = Duration.seconds(20)
-
-    /// Throws where nothing began there a short while ago. Then it is tried anew beside the call, so that a host that was mended
-    /// serves the next.
-    func failWhereStartupHangs() throws(ExecFailure) {
-        guard let failure = master.startup.failure else { return }
-        if master.startup.beginTrial() { Task { await tryStartup() } }
-        throw failure.told
-    }
-
-    private func tryStartup() async {
-        let nonce = Nonce.make()
-        let answer = try? await SSHProcess.collect(
-            path: sshPath, arguments: SSHInvocation.session(host, errand: .trial(nonce: nonce)), limit: Self.beginning)
-        if answer?.stdout.contains(nonce) == true { startupWorks() }
-        if answer?.isLate == true { await leave(nonce) }
-        master.startup.endTrial(hung: answer?.isLate == true)
-    }
-
-    /// A line with this nonce was given up. Nothing tells which process it is, nor can its host be asked while every shell hangs.
-    func leave(_ nonce: String) async {
-        master.startup.left(nonce)
-        await budget.leftRunning(until: nil)
-    }
-
-    /// Something has begun there: what hung before can be ended now.
-    func startupWorks() {
-        let nonces = master.startup.works()
-        guard !nonces.isEmpty else { return }
-        Task {
-            await budget.stopBegins()
-            let answer = try? await SSHProcess.collect(
-                path: sshPath, arguments: SSHInvocation.session(host, errand: .sweep(nonces: nonces)),
-                limit: .seconds(10))
-            await budget.stopEnded(tookSession: true)
-            if answer?.end == .exited(0) { await budget.nothingLeft() }
         }
     }
 }

@@ -1,9 +1,9 @@
 internal import IPC
 
-/// Stops commands of one ControlMaster, several over one session: sshd has few sessions, and every command to be stopped
-/// holds one.
+/// Stops commands of one ControlMaster, several over one session, because sshd has few sessions and each of the commands holds
+/// one.
 actor StopQueue {
-    /// Stops a batch; an observer that its answer lacks was not asked about.
+    /// Stops a batch. An observer that is missing in the answer was not asked about.
     typealias Stop = @Sendable ([ObserverID]) async -> [ObserverID: StopAnswer]
 
     private struct Waiter {
@@ -13,11 +13,11 @@ actor StopQueue {
     }
 
     private var waiting: [Waiter] = []
-    /// One batch at a time: the budget for commands leaves one session free.
+    /// Whether a batch is being stopped. There is one at a time, because the budget leaves one session free for it.
     private var isRunning = false
 
     /// Stops the command of this observer.
-    /// - Returns: nil where the host could not be asked.
+    /// - Returns: nil if the host could not be asked.
     func answer(for observer: ObserverID, stop: @escaping Stop) async -> StopAnswer? {
         await withCheckedContinuation { continuation in
             waiting.append(Waiter(observer: observer, stop: stop, continuation: continuation))

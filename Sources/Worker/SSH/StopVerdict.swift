@@ -1,10 +1,10 @@
-/// How sure we are that nothing of a stopped command runs any more.
+/// How sure we are that nothing of a command that was to be stopped still runs.
 public enum StopVerdict: String, Sendable {
-    /// Every process of it was seen to be gone.
+    /// Each process of the command was seen to be gone.
     case confirmed
-    /// The signals were sent, but something was still there afterwards: another user's process, one in uninterruptible sleep,
-    /// or one without a parent that may be of the command or of another one, in a session that the host shares among them.
+    /// The signals were sent, and a process was still there afterwards. It may belong to another user or be in uninterruptible
+    /// sleep. Or it has lost its parent in a session that the host shares among commands, and may belong to another command.
     case signalled
-    /// The host could not be asked, or the command had not told its process id.
+    /// The host could not be asked, or the command's process id is not known.
     case unknown
 }

@@ -1,19 +1,21 @@
 internal import JSON
 internal import MCP
 
-/// Reads a tool's arguments; what is wrong with them is said in a sentence that names the argument.
+/// Reads the arguments of a tool. A mistake becomes a sentence that names the argument.
 struct Arguments {
-    /// A sentence for the model.
+    /// What is wrong with the arguments.
     struct Mistake: Error, Equatable {
+        /// A sentence for the model.
         let sentence: String
-        /// What was wrong, for the audit: the arguments, or the host that they name.
+        /// The rule for the audit log: `arguments`, or another one for the host that they name.
         var rule = "arguments"
     }
 
     private let tool: String
     private let values: JSONObject
 
-    /// - Throws: where an argument has a name that the tool does not know.
+    /// Takes the arguments.
+    /// - Throws: if one of them has a name that the tool does not know.
     init(_ values: JSONObject, tool: String, known: [String]) throws(Mistake) {
         self.tool = tool
         self.values = values
@@ -26,12 +28,12 @@ struct Arguments {
 
     func string(_ name: String) throws(Mistake) -> String? {
         let text = try text(name)
-        // No argument can reach a shell or a file system with a NUL in it.
+        // A shell or a file system would take a NUL for the end of the text.
         guard text?.utf8.contains(0) != true else { throw mistake(name, "must not contain a NUL character") }
         return text
     }
 
-    /// A string that is content, where any character may stand.
+    /// A string that may have any characters, because it is content.
     func text(_ name: String) throws(Mistake) -> String? {
         switch values[name] {
         case .none, .some(.null): return nil

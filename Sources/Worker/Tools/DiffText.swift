@@ -1,10 +1,10 @@
-/// The text of a difference, up to a bound. Never longer than `limit` and a line that says that more was left out.
+/// Writes the text of a difference. The text is never longer than `limit` and a line that says that more was left out.
 struct DiffText {
     private let limit: Int
     private var bytes: [UInt8]
     private(set) var isFull = false
 
-    /// With the names that diff(1) puts first.
+    /// A text that begins with the two names, as diff(1) writes them.
     init(limit: Int, path: String) {
         self.limit = limit
         bytes = Array("--- \(path)\n+++ \(path)\n".utf8)
@@ -12,7 +12,7 @@ struct DiffText {
 
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// Says in place of a hunk how many lines behind the `line`th are replaced by how many.
+    /// Writes, instead of a hunk, how many lines after the line number `line` are replaced by how many.
     mutating func tooDifferent(after line: Int, _ oldCount: Int, _ newCount: Int) {
         header(line, oldCount, line, newCount)
         append(
@@ -20,7 +20,7 @@ struct DiffText {
                 + "\(newCount)\n")
     }
 
-    /// Changes with the lines around them. Both tables begin behind the `line`th line of their texts, with the same lines.
+    /// Writes changes with the lines around them. Both tables begin after line number `line` of their texts, with equal lines.
     mutating func append(
         _ hunk: ArraySlice<LineChanges.Change>, _ old: LineTable, _ new: LineTable, after line: Int
     ) {
@@ -42,10 +42,11 @@ struct DiffText {
         for index in next..<(next + after) { append(" ", old[index]) }
     }
 
-    /// Lines around a change.
+    /// How many lines are shown around a change.
     private static let context = 3
 
-    /// `old` and `new` are the lines before the hunk. A side without lines is named by the line before it.
+    /// The header of a hunk. `old` and `new` are how many lines come before it. If a side has no lines, its number is that of the
+    /// line before.
     private mutating func header(_ old: Int, _ oldCount: Int, _ new: Int, _ newCount: Int) {
         let (oldStart, newStart) = (old + (oldCount > 0 ? 1 : 0), new + (newCount > 0 ? 1 : 0))
         append("@@ -\(oldStart),\(oldCount) +\(newStart),\(newCount) @@\n")

@@ -1,7 +1,8 @@
 public import IPC
 internal import Threads
 
-/// A descriptor of a local file. It is closed apart from the tasks: closing may wait for its file system, which may not answer.
+/// A descriptor of a local file. It is closed on another thread, because closing may wait for a file system that does not
+/// answer.
 public final class DiskFD: Sendable {
     private let descriptor: SharedFD
 

@@ -25,7 +25,10 @@ enum DownloadFileTool: Tool {
                     "sha256": LocalTransfer.checksum,
                 ], required: ["remote_path", "local_path"]),
             outputSchema: Schema.result(
-                ["downloaded": Schema.boolean(), "size": Schema.integer(), "grew_to": Schema.integer()]),
+                [
+                    "downloaded": Schema.boolean(), "size": Schema.integer(), "grew_to": Schema.integer(),
+                    "note": Schema.string(),
+                ]),
             readOnly: false, destructive: true, idempotent: true)
     }
 
@@ -48,13 +51,24 @@ enum DownloadFileTool: Tool {
             context.broker.abandon(handle: handle)
             throw error
         }
-        _ = try await context.ask(.commit(handle: handle))
-        var result: JSONObject = [
-            "downloaded": true, "local_path": .string(local), "size": .integer(Int64(clamping: fetched.size)),
-        ]
+        guard case .committed(let place) = try await context.ask(.commit(handle: handle)) else {
+            throw FileFailure(sentence: "The local file \(local) could not be given its name.")
+        }
+        var result: JSONObject = ["downloaded": true]
+        if !place.isEmpty { result["local_path"] = .string(place) }
+        result["size"] = .integer(Int64(clamping: fetched.size))
+        if let note = moved(local, to: place) { result["note"] = .string(note) }
         if let sha256 = fetched.sha256 { result["sha256"] = .string(sha256) }
         if let grewTo = fetched.grewTo { result["grew_to"] = .integer(Int64(clamping: grewTo)) }
         return result
+    }
+
+    /// What is to be said where the file is not at the path that was asked for.
+    private static func moved(_ local: String, to place: String) -> String? {
+        if place == local { return nil }
+        let end = place.isEmpty ? "Where the file is now is not known." : "It is at local_path."
+        return
+            "\(FileFailures.shown(local)) does not lead to the file: its directory was moved or replaced meanwhile. \(end)"
     }
 
     /// Reads the remote file into the local one, down to the disk.

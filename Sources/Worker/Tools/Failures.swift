@@ -2,7 +2,7 @@ internal import Glibc
 internal import IPC
 internal import SSH
 
-/// Sentences for what went wrong on a host, each with what to do next.
+/// Sentences about failures on a host. Each says what to do next.
 enum Failures {
     /// No ControlMaster answers at the host's socket.
     /// - Parameter outcome: what is sure of the work that was asked for, a sentence.
@@ -57,8 +57,8 @@ enum Failures {
             + "their own."
     }
 
-    /// What to do where nobody listens. ssh -M does not replace what lies at the path; only what a dead master has left there
-    /// may go.
+    /// What to do if nobody listens. ssh -M does not replace a file at the path. The user may remove only what a dead master has
+    /// left there.
     private static func wayUp(_ host: PolicySnapshot.Host, errno code: Int32) -> String {
         let path = host.master.socket
         switch MasterSocket.at(path) {
@@ -95,7 +95,7 @@ enum Failures {
         "The user can bring it up with: \(first)\(SSHInvocation.masterCommand(host))"
     }
 
-    /// The master is alive, and the host behind it did not answer.
+    /// The master is alive, and its host did not answer.
     static func hostSilent(_ host: PolicySnapshot.Host) -> String {
         "The ControlMaster of \"\(host.name)\" is up, but the host behind it does not answer: the network may be down or slow, or "
             + "the host stopped. Ask again in a while. If it stays so, the user can end the session with: "
@@ -103,7 +103,7 @@ enum Failures {
             + SSHInvocation.masterCommand(host)
     }
 
-    /// Which limit left no session, and who holds those that there are.
+    /// There was no free session: which limit was met, and what holds the sessions.
     static func noSession(_ host: PolicySnapshot.Host, _ shortage: SessionShortage?) -> String {
         guard let shortage else { return "\"\(host.name)\" had no free session in time" }
         func counted(_ count: Int, _ one: String) -> String? {
@@ -133,7 +133,7 @@ enum Failures {
         }
     }
 
-    /// What to do where there was no session.
+    /// What to do if there was no free session.
     static func wayOut(_ shortage: SessionShortage?) -> String {
         let wait = "Try again when other work there has ended"
         switch shortage?.limit {
@@ -143,13 +143,14 @@ enum Failures {
         }
     }
 
-    /// The confinement names files as they were when the connection began: ssh or the user database may be new since.
+    /// `ssh` cannot run here. The confinement is tied to the files that were there when the connection began, and `ssh` or the
+    /// user database may have been replaced since.
     static func spawn(detail: String) -> String {
         "ssh cannot run here: \(detail). Nothing was run. If ssh or /etc/passwd of this machine has changed since the "
             + "connection to this server began, reconnecting mends it; otherwise ask the user to check ssh_path in the config."
     }
 
-    /// What a login shell runs before anything else.
+    /// Names the start-up files of the login shell, which runs these before anything else.
     static func startupFile(_ host: PolicySnapshot.Host) -> String {
         "a start-up file of the login shell of \(host.master.user) there (~/.bashrc, ~/.zshenv, ~/.tcshrc, config.fish)"
     }

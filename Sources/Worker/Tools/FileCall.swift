@@ -2,18 +2,16 @@ internal import IPC
 internal import Policy
 internal import SFTP
 
-/// What every tool on remote files begins with: the host, its capability, a path that may be used there.
+/// The beginning of every call on remote files: it finds the host, and judges the capability and the path.
 struct FileCall {
-    /// Longest path in bytes, PATH_MAX less its NUL.
-    private static let maximumPath = 4095
-
     let host: PolicySnapshot.Host
     let files: RemoteFiles
     let path: [UInt8]
     /// The path as it was asked for.
     let text: String
 
-    /// - Throws: `Arguments.Mistake` or `GateRefusal`, in the order of judgement: arguments, host, policy.
+    /// Judges the arguments, then the host, then the policy.
+    /// - Throws: `Arguments.Mistake` or `GateRefusal`, for the first of these that fails.
     init(
         _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"
     ) throws {
@@ -22,10 +20,10 @@ struct FileCall {
             throw Arguments.Mistake(
                 sentence: "Argument \"\(name)\" must be an absolute path, not \"\(text.prefix(200))\".")
         }
-        guard text.utf8.count <= Self.maximumPath else {
+        guard text.utf8.count <= Frame.maximumPath else {
             throw Arguments.Mistake(
                 sentence:
-                    "Argument \"\(name)\" is \(text.utf8.count) bytes long; paths have at most \(Self.maximumPath).")
+                    "Argument \"\(name)\" is \(text.utf8.count) bytes long; paths have at most \(Frame.maximumPath).")
         }
         host = try context.host(try arguments.string("host"))
         guard capability.isOn(host.capabilities), let access = context.access[host.name] else {
@@ -36,7 +34,7 @@ struct FileCall {
         path = Array(text.utf8)
     }
 
-    /// Calls SFTP, with this call's host in what it fails with.
+    /// Works with SFTP. A failure becomes a sentence with the host and path of this call.
     func sftp<Result>(_ body: () async throws(SFTPError) -> Result) async throws(FileFailure) -> Result {
         do throws(SFTPError) {
             return try await body()

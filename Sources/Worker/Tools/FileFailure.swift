@@ -1,15 +1,16 @@
 internal import IPC
 internal import SFTP
 
-/// A sentence about what went wrong with a file.
+/// Why a call on a file failed or was refused.
 struct FileFailure: Error {
+    /// A sentence for the model.
     let sentence: String
-    /// The rule that refused; empty where something failed.
+    /// The rule that refused; empty if something failed.
     var rule = ""
 }
 
 extension FileFailure {
-    /// What SFTP says about a file of a host.
+    /// Words the error of SFTP about a file of a host.
     init(_ error: SFTPError, _ host: PolicySnapshot.Host, path: String) {
         let rule =
             switch error {

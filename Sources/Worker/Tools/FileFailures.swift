@@ -2,7 +2,7 @@ internal import IPC
 internal import SFTP
 internal import SSH
 
-/// Sentences for what goes wrong with remote files, each with host, path and what to do next.
+/// Sentences about failures with remote files. Each has the host and the path, and says what to do next.
 enum FileFailures {
     static func sentence(_ error: SFTPError, _ host: PolicySnapshot.Host, path: String) -> String {
         let place = "\(shown(path)) on \"\(host.name)\""
@@ -106,6 +106,6 @@ enum FileFailures {
         }
     }
 
-    /// The path, cut for a sentence.
+    /// The path, or its beginning if it is too long for a sentence.
     static func shown(_ path: String) -> String { path.utf8.count <= 500 ? path : "\(path.prefix(200))…" }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import IPC
 
 extension ForwardRefusal {
-    /// What a caller is told.
+    /// The sentence for a caller.
     var sentence: String {
         switch self {
         case .stopping: "The daemon stops; nothing was forwarded."
@@ -60,7 +60,7 @@ extension ForwardOutcome {
 }
 
 extension ForwardEntry {
-    /// What is wrong with it, for a caller; nil where nothing is.
+    /// What is wrong with the forward, for a caller; nil if nothing is.
     var reason: String? {
         switch trouble {
         case .none: nil

@@ -3,7 +3,7 @@ internal import IPC
 internal import JSON
 internal import SSH
 
-/// What the three tools on port forwards share.
+/// The part that the three tools on port forwards share.
 enum Forwarding {
     static func shown(_ entry: ForwardEntry) -> JSONObject {
         [
@@ -13,9 +13,8 @@ enum Forwarding {
         ]
     }
 
-    /// What is known of a forward that the supervisor has looked at. It runs where its listener is there and the host behind
-    /// its master has answered as well.
-    /// - Parameter reach: of its host; nil where the config has no such host.
+    /// Describes a forward that the supervisor has looked at. It runs if its listener is there and its host has answered.
+    /// - Parameter reach: what was seen of its host; nil if the config does not have that host.
     static func status(_ entry: ForwardEntry, _ reach: HostSessions.Reach?, _ context: ToolContext) -> JSONObject {
         let host = context.policy.hosts.first { $0.name == entry.host }
         var status: JSONObject = ["status": "dead", "reason": .string(entry.reason ?? "")]
@@ -61,7 +60,7 @@ enum Forwarding {
         return entry
     }
 
-    /// Says something of a forward to the supervisor, and waits for its answer.
+    /// Sends the supervisor a message about a forward, and waits for the answer.
     static func ask(
         _ word: ToSupervisor.Forwards, _ context: ToolContext
     ) async throws(FileFailure) -> ToWorker.Forwards {

@@ -1,7 +1,7 @@
 internal import SFTP
 internal import SSH
 
-/// The ways to one host.
+/// The ways in which calls reach one host.
 struct HostAccess: Sendable {
     let sessions: HostSessions
     let files: SFTPChannel

@@ -5,17 +5,17 @@ internal import MCP
 internal import Guard
 internal import Threads
 
-/// What the injection guard adds to a result: the member `_injection_warning`, or a paragraph behind an error. The result
-/// itself stays as it is, and nothing of what was found is repeated.
+/// Adds the injection guard's warning to a result: the member `_injection_warning`, or a paragraph after an error. The rest of
+/// the result stays as it is. The warning repeats nothing of the text that was found.
 enum InjectionWarning {
     static let key = "_injection_warning"
 
-    /// Members that repeat the call's arguments, or encode bytes.
+    /// Members that are not searched, because they repeat arguments of the call or encode bytes.
     private static let notRemote: Set<String> = [
         "command", "cwd", "path", "local_path", "remote_path", "name_base64", "next_cursor", "sha256",
     ]
 
-    /// Searches a result and adds what was found; where the call is cancelled meanwhile, there is no result but a short error.
+    /// Searches a result and adds the warning. If the call is cancelled meanwhile, its result is that it was cancelled.
     static func searched(_ result: ToolResult, by guardian: InjectionGuard) async -> ToolResult {
         do throws(Apart.Cancelled) {
             try await prepare(guardian)
@@ -28,7 +28,8 @@ enum InjectionWarning {
         }
     }
 
-    /// Whether all of its text together is short: then it is searched where the call is, else apart from the tasks.
+    /// Whether the text of a result is short enough to be searched in the call's task. Longer ones are searched on another
+    /// thread.
     private static func isSmall(_ result: ToolResult) -> Bool {
         switch result {
         case .failure(let sentence): sentence.utf8.count <= InjectionGuard.short
@@ -39,7 +40,7 @@ enum InjectionWarning {
     static func added(to result: ToolResult, by guardian: InjectionGuard) -> ToolResult {
         switch result {
         case .failure(let sentence):
-            // Errors of every tool pass here, with what the host said.
+            // The error of any tool may repeat what the host said.
             let found = guardian.search(sentence)
             return found.isEmpty ? result : .failure("\(sentence)\n\n\(key): \(text([("this error", found)]))")
         case .success(var object):
@@ -55,7 +56,7 @@ enum InjectionWarning {
         }
     }
 
-    /// A line for people, with the kinds that were found in it; nil where the call is cancelled meanwhile.
+    /// A line for people, followed by the kinds of injection that were found in it; nil if the call is cancelled meanwhile.
     static func marked(_ line: String, by guardian: InjectionGuard?) async -> String? {
         guard let guardian, !line.isEmpty else { return line }
         do throws(Apart.Cancelled) {
@@ -74,7 +75,8 @@ enum InjectionWarning {
         return try await Apart.searches.run { _ in guardian.search(line) }
     }
 
-    /// Compiles the patterns where they are not yet. Not among the searches, or the first small text would wait for large ones.
+    /// Compiles the patterns if they are not compiled yet. This has a thread of its own, so that the first short text does not
+    /// wait for searches of long ones.
     private static func prepare(_ guardian: InjectionGuard) async throws(Apart.Cancelled) {
         if !guardian.isReady { try await Apart.patterns.run { _ in guardian.prepare() } }
     }
@@ -92,7 +94,8 @@ enum InjectionWarning {
         }
     }
 
-    /// A file that is not UTF-8 is text all the same where it has no NUL: one odd byte must not hide it.
+    /// Searches the content of a file that is not UTF-8. If it has no NUL it is taken for text, so that one odd byte does not
+    /// hide an injection.
     private static func search(encoded content: JSONValue, _ guardian: InjectionGuard) -> InjectionCategories {
         guard let bytes = content.string.flatMap({ Data(base64Encoded: $0) }), !bytes.contains(0) else { return [] }
         return guardian.search(String(decoding: bytes, as: UTF8.self))

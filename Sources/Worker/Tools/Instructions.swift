@@ -1,8 +1,8 @@
 internal import IPC
 
-/// What the model is told about this server when it connects.
+/// Makes the text that tells the model about this server when it connects.
 enum Instructions {
-    /// Hosts named one by one; more are only counted, `ssh_connection_status` names them.
+    /// How many hosts are named. The others are only counted, and `ssh_connection_status` names them.
     private static let namedHosts = 20
 
     static func text(_ policy: PolicySnapshot) -> String {
@@ -35,14 +35,14 @@ enum Instructions {
         return sentences.joined(separator: " ")
     }
 
-    /// The sentence on what is switched off on some hosts, or on all.
+    /// The sentence about what is switched off on some hosts or on all.
     private static func off(
         _ what: String, _ policy: PolicySnapshot, _ isOn: (PolicySnapshot.Capabilities) -> Bool
     ) -> [String] {
         let hosts = policy.hosts.filter { !isOn($0.capabilities) }
         if hosts.isEmpty { return [] }
         if hosts.count == policy.hosts.count { return ["\(what) is switched off."] }
-        // Where many are left out, a refusal says so when it matters.
+        // If many are switched off, the refusal of a call says so when it matters.
         guard hosts.count <= namedHosts else { return ["\(what) is switched off on \(hosts.count) hosts."] }
         return ["\(what) is switched off on \(hosts.map(\.name).joined(separator: ", "))."]
     }

@@ -1,24 +1,24 @@
 internal import Threads
 
-/// Which lines of one text take the place of which of another: Myers' greedy search for the fewest removals and additions
-/// ("An O(ND) Difference Algorithm and Its Variations", 1986), within a bound.
+/// Finds which lines of one text were replaced by which lines of another, with the fewest removals and additions. This is the
+/// greedy search of Myers ("An O(ND) Difference Algorithm and Its Variations", 1986), within bounds.
 enum LineChanges {
-    /// Lines `old` of the one are replaced by lines `new` of the other; one of the two may be empty.
+    /// The lines `old` of one text are replaced by the lines `new` of the other. One of the two may be empty.
     struct Change: Equatable {
         var old: Range<Int>
         var new: Range<Int>
     }
 
-    /// Removals and additions together; the search keeps two bytes for the square of it, 32 MiB at most.
+    /// The most removals and additions together. The search keeps two bytes for each pair of them, 32 MiB at most.
     static let maximumChanges = 4_000
-    /// Comparisons of two lines, and steps beside them: some tenths of a second.
+    /// The most comparisons of lines and other steps. They take some tenths of a second.
     private static let maximumSteps = 50_000_000
 
     /// The changes, in the order of the lines.
-    /// - Returns: nil where the texts differ by more than the bounds allow, or the call is cancelled.
+    /// - Returns: nil if the texts differ by more than the bounds allow, or if the call is cancelled.
     static func between(_ old: [Int32], _ new: [Int32], _ cancellation: Cancellation? = nil) -> [Change]? {
-        // Of each diagonal `k` (lines of `old` less lines of `new`): how far into `old` the furthest path on it comes. The
-        // paths with `d` changes lie on every second diagonal from -d to d; index `(k + d) / 2`.
+        // For each diagonal `k` (lines of `old` minus lines of `new`) this has how far into `old` the longest path on it goes.
+        // The paths with `d` changes are on every second diagonal from -d to d, at the index `(k + d) / 2`.
         var rounds: [[Int32]] = []
         var steps = 0
         var furthest: [Int32] = []
@@ -48,10 +48,11 @@ enum LineChanges {
         return nil
     }
 
-    /// Where the path on a diagonal begins this round: below or right of the better of its neighbours of the round before.
+    /// Where the path on a diagonal begins in this round: one step from the longer path on a neighbour diagonal in the round
+    /// before.
     private static func start(_ index: Int, _ changes: Int, _ before: [Int32]) -> Int {
         if changes == 0 { return 0 }
-        // From the diagonal above by an addition, from the one below by a removal.
+        // The step from the diagonal above is an addition, and that from the diagonal below is a removal.
         if isAddition(index, changes, before) { return Int(before[index]) }
         return Int(before[index - 1]) + 1
     }
@@ -60,7 +61,7 @@ enum LineChanges {
         index == 0 || (index != changes && before[index - 1] < before[index])
     }
 
-    /// The changes on the way back from the ends of both texts.
+    /// Collects the changes on the way back from the ends of both texts.
     private static func path(_ rounds: [[Int32]], _ oldCount: Int, _ newCount: Int) -> [Change] {
         var changes: [Change] = []
         var (x, y) = (oldCount, newCount)
@@ -81,7 +82,7 @@ enum LineChanges {
         return changes.reversed()
     }
 
-    /// Puts a change before those found so far; what touches is one.
+    /// Adds a change before those that were found. Changes that touch become one.
     private static func add(_ change: Change, to changes: inout [Change]) {
         if let last = changes.last, last.old.lowerBound == change.old.upperBound,
             last.new.lowerBound == change.new.upperBound

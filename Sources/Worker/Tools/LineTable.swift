@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// A stretch of whole lines of a text, by where each begins. Texts are bytes: to Swift's strings "é" equals "e" with an
-/// accent.
+/// Some whole lines of a text, as the places where they begin. Texts are bytes here, because to Swift's strings "é" equals "e"
+/// with an accent.
 struct LineTable {
     private let text: [UInt8]
-    /// Where each line begins, and where the last one ends.
+    /// The places where the lines begin, and the place where the last one ends.
     private let starts: [Int32]
 
-    /// The lines, with their line feeds, of a stretch that begins where a line does.
+    /// The lines of a part of a text. The part must begin where a line begins.
     init(of text: [UInt8], _ stretch: Range<Int>) {
         var starts = [Int32(stretch.lowerBound)]
         var place = stretch.lowerBound
@@ -24,7 +24,7 @@ struct LineTable {
     /// A line with its line feed; the last line of a text may have none.
     subscript(index: Int) -> ArraySlice<UInt8> { text[Int(starts[index])..<Int(starts[index + 1])] }
 
-    /// How many lines a stretch has.
+    /// How many lines a part of a text has.
     static func count(in text: [UInt8], _ stretch: Range<Int>) -> Int {
         var (count, place) = (0, stretch.lowerBound)
         while place < stretch.upperBound {
@@ -34,7 +34,7 @@ struct LineTable {
         return count
     }
 
-    /// The place behind the next line feed, at most `end`.
+    /// The place after the next line feed; `end` if there is none before it.
     static func endOfLine(in text: [UInt8], from place: Int, to end: Int) -> Int {
         text.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress, let found = memchr(base + place, 0x0A, end - place) else { return end }
@@ -42,7 +42,7 @@ struct LineTable {
         }
     }
 
-    /// The place `lines` lines before one at which a line begins, at least `start`.
+    /// The place where the line begins that is `lines` lines before the line at a place; `start` if that comes first.
     static func back(_ lines: Int, in text: [UInt8], from place: Int, to start: Int) -> Int {
         var place = place
         for _ in 0..<lines where place > start {
@@ -52,7 +52,7 @@ struct LineTable {
         return place
     }
 
-    /// Numbers for the lines of two tables: lines with the same bytes have the same one.
+    /// Gives the lines of two tables numbers, so that lines with the same bytes have the same number.
     static func numbers(_ old: LineTable, _ new: LineTable) -> (old: [Int32], new: [Int32]) {
         old.text.withUnsafeBytes { oldText in
             new.text.withUnsafeBytes { newText in
@@ -72,7 +72,7 @@ struct LineTable {
         }
     }
 
-    /// Bytes of a text that stays where it is meanwhile.
+    /// The bytes of a line, as a key of a dictionary. The text must stay in memory as long as the key.
     private struct Line: Hashable {
         let bytes: UnsafeRawBufferPointer
 

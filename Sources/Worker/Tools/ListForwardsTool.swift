@@ -3,7 +3,7 @@ internal import JSON
 internal import MCP
 internal import SSH
 
-/// `ssh_list_forwards`: which forwards there are, and which of them work as far as can be seen from here.
+/// `ssh_list_forwards`: lists the forwards, and tells which of them work, as far as can be seen from here.
 enum ListForwardsTool: Tool {
     static let name = "ssh_list_forwards"
     static let hasHost = false
@@ -51,7 +51,8 @@ enum ListForwardsTool: Tool {
         }
     }
 
-    /// Asks all hosts at once: there are no more of them than forwards. Those of one ControlMaster share the question.
+    /// Asks all hosts at once whether they answer. There are at most as many hosts as forwards. Hosts of one ControlMaster share
+    /// the question.
     private static func reached(
         _ hosts: Set<String>, _ context: ToolContext
     ) async -> [String: HostSessions.Reach] {

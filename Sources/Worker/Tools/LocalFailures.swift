@@ -1,9 +1,9 @@
 internal import Glibc
 internal import IPC
 
-/// Sentences for why the supervisor gave no local file, each with what to do next.
+/// Sentences about why the supervisor gave no local file. Each says what to do next.
 enum LocalFailures {
-    /// The rule that refuses; empty where something failed.
+    /// The rule that refuses; empty if something failed.
     static func rule(_ failure: LocalFailure) -> String {
         switch failure {
         case .closed: "capability"

@@ -1,10 +1,10 @@
 public import IPC
 
-/// Local files as a worker gets them: asked for by way of the supervisor, and opened by a file broker. The worker itself has no
-/// file system.
+/// Gives a worker local files. The supervisor passes the request on to a file broker, which opens the file. The worker itself can
+/// open none.
 public protocol LocalFileBroker: Sendable {
     /// Sends a request for a local file and waits for its answer.
     func ask(_ request: ToSupervisor.Files) async -> LocalAnswer
-    /// Drops a new file that will not be committed; there is no answer.
+    /// Drops a new file that will not be committed. There is no answer.
     func abandon(handle: UInt32)
 }

@@ -1,12 +1,12 @@
 internal import Synchronization
 
-/// How many uploads have their local file open at once. A descriptor is held as long as the upload waits for its host, so many of a
-/// host that does not answer must leave descriptors to all that the worker does besides.
+/// Limits how many uploads have their local file open at once. An upload holds the descriptor while it waits for its host, so
+/// many uploads to a host that does not answer could take all descriptors of the worker.
 final class LocalPlaces: Sendable {
-    /// Of this process: `WorkerLimits.swift` says how many descriptors that leaves.
+    /// The places of this process. `WorkerLimits.swift` says how many descriptors they leave.
     static let uploads = LocalPlaces(perHost: 16, all: 128)
 
-    /// One place, until its owner lets go of it.
+    /// One place. It is free again when the last reference to this object goes.
     final class Place: Sendable {
         private let leave: @Sendable () -> Void
 
@@ -39,7 +39,7 @@ final class LocalPlaces: Sendable {
         self.all = all
     }
 
-    /// Waits for a place with a host. Those of one host get theirs in order.
+    /// Waits for a place with a host. Uploads to the same host get their places in order.
     func take(for host: String) async throws(CancellationError) -> Place {
         let number = state.withLock { state in
             state.next += 1
@@ -48,7 +48,7 @@ final class LocalPlaces: Sendable {
         let isGranted = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 state.withLock { $0.waiting.append(Waiter(number: number, host: host, continuation: continuation)) }
-                // Cancelled before it waited.
+                // The task was cancelled before it began to wait.
                 if Task.isCancelled { giveUp(number) }
                 grant()
             }

@@ -4,12 +4,12 @@ internal import IPC
 internal import SFTP
 internal import Threads
 
-/// The local side of a transfer: descriptors from a file broker.
+/// The local side of a transfer. It works on descriptors from a file broker.
 enum LocalTransfer {
     static let arguments = ["local_path", "remote_path", "host", "sha256"]
     static let checksum = Schema.boolean("Verify")
 
-    /// The argument `local_path`; which files it may name is judged by the file broker.
+    /// The argument `local_path`. The file broker judges which files it may name.
     static func path(_ arguments: Arguments) throws(Arguments.Mistake) -> String {
         let path = try arguments.requiredString("local_path")
         guard path.utf8.first == UInt8(ascii: "/") else {
@@ -25,7 +25,7 @@ enum LocalTransfer {
         return path
     }
 
-    /// Bytes that an upload moves: what is sent and, where it is verified, what is read back.
+    /// How many bytes an upload moves: those that are sent and, if it is verified, those that are read back.
     static func work(_ size: UInt64, verifies: Bool) -> Int64 {
         let (twice, overflow) = size.multipliedReportingOverflow(by: 2)
         return verifies ? (overflow ? .max : Int64(clamping: twice)) : Int64(clamping: size)
@@ -33,12 +33,12 @@ enum LocalTransfer {
 
     private static var reason: String { String(cString: strerror(errno)) }
 
-    /// How long a piece of a file may take from when it is begun. A disk that answers takes seconds at most.
+    /// How long work on a piece of a file may take once it has begun. A disk that answers takes some seconds at most.
     private static let patience = Duration.seconds(20)
-    /// How long what is still to be flushed of a file may take.
+    /// How long the flush at the end of a file may take.
     private static let flushing = Duration.seconds(600)
 
-    /// Touches a file apart from the tasks, because its disk may be slow or hang. Cancelling the task ends the waiting.
+    /// Works on a file on another thread, because its disk may be slow or hang. Cancelling the task ends the wait.
     private static func onDisk<Result: Sendable, Failure>(
         cancelled: Failure, late: Failure, crowded: Failure, within limit: Duration = patience,
         _ work: @escaping @Sendable () throws(Failure) -> Result
@@ -56,7 +56,7 @@ enum LocalTransfer {
         return try result.get()
     }
 
-    /// The same for a piece of the file at this path, in the middle of a transfer.
+    /// The same for a piece of the file at this path, during a transfer.
     private static func onDisk<Result: Sendable>(
         _ path: String, within limit: Duration = patience,
         _ work: @escaping @Sendable () throws(SFTPError) -> Result
@@ -72,14 +72,14 @@ enum LocalTransfer {
             + LocalFailures.lookAtMount
     }
 
-    /// The file system of a local file was not asked: the threads for that are held by other files.
+    /// The file system of a local file was not asked, because other files hold the threads for that.
     private static func crowded(_ path: String) -> String {
         "The transfer was given up before \(FileFailures.shown(path)) was touched again: earlier transfers of this connection "
             + "still wait for file systems that do not answer, and as many as may. Try again when they answer, or in a new "
             + "connection."
     }
 
-    /// What is uploaded. That it changes meanwhile is an error.
+    /// The file that is uploaded. If it changes meanwhile, the upload fails.
     struct Source: Sendable {
         private let file: DiskFD
         private let path: String
@@ -130,7 +130,7 @@ enum LocalTransfer {
             }
             let count = bytes.count
             let end = offset + UInt64(count)
-            // A file that grows as fast as it is sent would never end.
+            // Bytes that were added are not sent: a file that grows as fast as it is sent would never end.
             guard count == 0 ? offset >= size && isUnchanged : end <= size else {
                 throw .local(
                     detail: "The local file \(path) changed during the upload. "
@@ -146,7 +146,7 @@ enum LocalTransfer {
         }
     }
 
-    /// What a download goes into, in order.
+    /// The file that a download is written to, in order.
     struct Sink: Sendable {
         private let file: DiskFD
         private let path: String
@@ -156,14 +156,13 @@ enum LocalTransfer {
             self.path = path
         }
 
-        /// Throws where the file system has no room for a file of `size` bytes, as far as it tells. What others write
-        /// meanwhile shows only when the disk is full.
+        /// Throws if the file system says that it has no room for `size` bytes. Others may still fill the disk meanwhile.
         func admit(_ size: UInt64, from call: FileCall) async throws(SFTPError) {
             let space = try await LocalTransfer.onDisk(path) { () throws(SFTPError) in
                 var space = statvfs()
                 return fstatvfs(file.rawValue, &space) == 0 ? space : nil
             }
-            // Some file systems of user space tell nothing: all their numbers are 0.
+            // Some FUSE file systems tell nothing: all their numbers are 0.
             guard let space, space.f_blocks > 0 else { return }
             let (free, overflow) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
             guard !overflow, size > free else { return }
@@ -188,11 +187,11 @@ enum LocalTransfer {
                 guard count > 0 else { throw failure }
                 rest = rest.dropFirst(count)
             }
-            // The disk works beside the network, so that little is left for fsync(2) at the end.
+            // The disk writes while the network is waited for, so that little is left for fsync(2) at the end.
             _ = csd_start_writeback(file.rawValue)
         }
 
-        /// Returns when all of it is on the disk.
+        /// Waits until all bytes are on the disk, fsync(2).
         func synchronize() async throws(SFTPError) {
             try await LocalTransfer.onDisk(path, within: LocalTransfer.flushing) { () throws(SFTPError) in
                 guard fsync(file.rawValue) == 0 else { throw failure }

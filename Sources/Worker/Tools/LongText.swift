@@ -1,12 +1,13 @@
 internal import Threads
 
-/// Computing on a text: a short one where the call is, a long one apart from the tasks, so that no other call waits for it.
+/// Computes something on a text. A short text is done in the call's task. A long one is done on another thread, so that other
+/// calls need not wait.
 enum LongText {
-    /// Bytes that are done within some ten milliseconds, whatever is done with them, also in a debug build.
+    /// Bytes of a short text. Even a debug build computes anything on so many within some ten milliseconds.
     static let short = 64 << 10
 
-    /// Calls `work`, which takes a time that grows with so many bytes.
-    /// - Throws: what `work` throws, or a `FileFailure` where the call is cancelled meanwhile.
+    /// Calls `work`, whose time grows with the number of bytes.
+    /// - Throws: what `work` throws, or a `FileFailure` if the call is cancelled meanwhile.
     static func compute<Result: Sendable, Failure>(
         on bytes: Int, _ work: @escaping @Sendable () throws(Failure) -> Result
     ) async throws -> Result {

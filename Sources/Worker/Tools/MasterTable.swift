@@ -1,7 +1,7 @@
 internal import SSH
 
-/// What is known of ControlMasters, by their sockets: of those that the config names, and of those that it names no more as
-/// long as something runs through them, should a reload name them again.
+/// Keeps what is known of ControlMasters, by the paths of their sockets. A master that the config no longer names is kept as
+/// long as something runs through it, because a reload may name it again.
 struct MasterTable: Sendable {
     private struct Former: Sendable {
         weak var master: MasterSessions?
@@ -12,13 +12,13 @@ struct MasterTable: Sendable {
     private var former: [String: Former] = [:]
     private var sessions: Int?
 
-    /// How many there are.
+    /// How many masters there are.
     var count: Int { named.count + former.values.count { $0.master != nil } }
 
-    /// That of a socket which the config names.
+    /// The master at this path; nil if the config does not name it.
     subscript(socket: String) -> MasterSessions? { named[socket] }
 
-    /// Takes over what a config names, and how many sessions each may have.
+    /// Takes the sockets that a config names, and how many sessions each master may have.
     mutating func update(sockets: Set<String>, sessions: Int) {
         var all = former.compactMapValues(\.master)
         all.merge(named) { $1 }

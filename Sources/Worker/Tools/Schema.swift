@@ -1,9 +1,9 @@
 internal import JSON
 internal import MCP
 
-/// Pieces of JSON Schema that the tools' descriptions are made of.
+/// Makes pieces of JSON Schema for the descriptions of tools.
 enum Schema {
-    /// The arguments of a tool; others are refused.
+    /// The arguments of a tool. Other arguments are refused.
     static func object(_ properties: JSONObject, required: [String] = []) -> JSONObject {
         var schema = result(properties)
         if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
@@ -11,7 +11,7 @@ enum Schema {
         return schema
     }
 
-    /// The result of a tool. Which keys are always there is not said: the list is short because every model reads it.
+    /// The result of a tool. The schema does not say which keys are always there, to be short: every model reads it.
     static func result(_ properties: JSONObject) -> JSONObject {
         ["type": "object", "properties": .object(properties)]
     }
@@ -25,8 +25,8 @@ enum Schema {
         return .object(schema)
     }
 
-    /// Names, and which is the default, stand in the server's instructions, not in each tool: with many hosts they would
-    /// fill the model's view.
+    /// The argument `host`. The names of the hosts are in the server's instructions only, because with many hosts they would fill
+    /// the model's context.
     static func host() -> JSONValue { string() }
 
     private static func typed(_ type: String, _ description: String?) -> JSONValue {

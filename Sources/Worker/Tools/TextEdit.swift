@@ -4,19 +4,18 @@ internal import Threads
 struct TextEdit: Sendable {
     let old: String
     let new: String
-    /// Replace every occurrence; else there must be exactly one.
+    /// Whether to replace every occurrence. If not, there must be exactly one.
     let all: Bool
 
-    /// Largest text in bytes that is edited, before, between and after the edits: it is held in memory some times over.
+    /// The longest text in bytes that is edited, before, between and after the edits. It is several times in memory.
     static let maximumSize = 8 << 20
-    /// Bytes that the edits of one call may search in all: the text, once for each edit. It takes seconds at most.
+    /// How many bytes the edits of one call may search together. Each edit searches the whole text. This takes some seconds.
     static let maximumWork = 1 << 30
 
-    /// Applies edits one after the other. Bytes are compared: to Swift's strings "é" equals "e" with an accent. What is
-    /// UTF-8 stays so.
-    /// - Returns: the new text and how many places were replaced.
-    /// - Throws: `FileFailure` where a text is absent or ambiguous, what comes of it too large or too much to do, or the
-    ///   call is cancelled; nothing has changed then.
+    /// Applies edits one after the other. Bytes are compared, because to Swift's strings "é" equals "e" with an accent.
+    /// - Returns: the new text, and how many places were replaced.
+    /// - Throws: `FileFailure` if a text is absent or ambiguous, if the result is too long or the work too much, or if the call
+    ///   is cancelled. Then nothing has changed.
     static func apply(
         _ edits: [TextEdit], to text: [UInt8], _ cancellation: Cancellation? = nil
     ) throws(FileFailure) -> (text: [UInt8], count: Int) {
@@ -27,7 +26,7 @@ struct TextEdit: Sendable {
         var work = 0
         for (index, edit) in edits.enumerated() {
             if cancellation?.isCancelled == true { throw FileFailure(sentence: "The call was cancelled.") }
-            // Each is below 2^26, and so is their sum where it is not refused.
+            // Both are below 2^26, so their sum cannot overflow.
             work += bytes.count + edit.old.utf8.count
             guard work <= maximumWork else { throw tooMany(edits, index, text) }
             let places = try edit.replace(in: &bytes, index)
@@ -45,7 +44,7 @@ struct TextEdit: Sendable {
     /// - Returns: how many places were replaced.
     private func replace(in bytes: inout [UInt8], _ index: Int) throws(FileFailure) -> Int {
         let old = Array(self.old.utf8)
-        // A longer one is not looked for: it would take room in proportion.
+        // A needle that is longer than the text is not there, and the search would take four times its memory.
         let search = TextSearch(for: old.count <= bytes.count ? old : [])
         var count = 0
         search.forEach(in: bytes) { _ in count += 1 }
@@ -60,7 +59,7 @@ struct TextEdit: Sendable {
                 sentence: "edits[\(index)]: old_text occurs \(count) times. Nothing was written; "
                     + "take in more of the lines around it, or set replace_all.")
         }
-        // Known before anything of it is made.
+        // The length of the result is judged before the result is made.
         let (growth, overflow) = count.multipliedReportingOverflow(by: new.utf8.count)
         let (size, overflows) = (bytes.count - count * old.count).addingReportingOverflow(growth)
         guard !overflow, !overflows, size <= Self.maximumSize else {

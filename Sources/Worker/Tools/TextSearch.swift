@@ -1,13 +1,14 @@
 internal import Glibc
 
-/// Finds a text in others in linear time, whatever both consist of: Knuth, Morris and Pratt's search, which never looks at
-/// a byte of the text twice, with memchr(3) where nothing of the text has matched.
+/// Finds one text in others in linear time, by the search of Knuth, Morris and Pratt, which looks at each byte once. While nothing
+/// has matched, it uses memchr(3), which is faster.
 struct TextSearch {
     private let needle: [UInt8]
-    /// For each length of what has matched: how much of it still has when the next byte does not.
+    /// For each number of bytes that have matched: how many of them still match if the next byte does not.
     private let fallback: [Int32]
 
-    /// A search for `needle`, of less than 2 GiB; an empty one is nowhere. Takes four bytes of memory for each of its bytes.
+    /// A search for `needle`, which must be shorter than 2 GiB. It takes four bytes of memory for each byte of it. An empty one
+    /// is found nowhere.
     init(for needle: [UInt8]) {
         self.needle = needle
         var fallback = [Int32](repeating: 0, count: needle.count)
@@ -20,7 +21,7 @@ struct TextSearch {
         self.fallback = fallback
     }
 
-    /// Calls `found` with the place of each occurrence, from the first on; they do not overlap.
+    /// Calls `found` with the place of each occurrence, in order. Occurrences do not overlap.
     func forEach(in text: [UInt8], _ found: (Int) -> Void) {
         guard let first = needle.first, needle.count <= text.count else { return }
         text.withUnsafeBufferPointer { text in

@@ -2,14 +2,14 @@ internal import IPC
 internal import JSON
 internal import MCP
 
-/// One tool: how it is described, and what it does.
+/// A tool of this server.
 protocol Tool: Sendable {
     static var name: String { get }
-    /// What a host must allow, all of it; the tool is there where one host does.
+    /// The capabilities that a host must have for this tool. The tool is listed if one host has them all.
     static var needs: [Capability] { get }
     static func description(_ policy: PolicySnapshot) -> ToolDescription
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
-    /// Whether a call that names no host goes to the default one.
+    /// Whether a call that names no host goes to the default host.
     static var hasHost: Bool { get }
 }
 

@@ -3,28 +3,28 @@ internal import JSON
 internal import MCP
 internal import Guard
 
-/// What a call works with: the policy as it was when the call began, the ways to the hosts, and to local files.
+/// All that a call works with: the policy of the time when it began, and the ways to hosts and local files.
 struct ToolContext: Sendable {
     let policy: PolicySnapshot
     let access: [String: HostAccess]
     let broker: any LocalFileBroker & ForwardBroker
-    /// What all that go through one ControlMaster share.
+    /// What is known of each ControlMaster.
     var masters = MasterTable()
-    /// Searches what comes from hosts; nil where the config turns that off.
+    /// Searches the text of hosts for injections; nil if the config switches that off.
     let guardian: InjectionGuard?
-    /// Where the call says how far it has come.
+    /// Takes reports on how far the call has come.
     var progress = Progress.none
-    /// Where the call notes what the audit log will say of it.
+    /// Takes notes for the record of the call in the audit log.
     var notes = CallNotes()
 
-    /// Asks the supervisor for a local file.
+    /// Sends the supervisor a request for a local file.
     func ask(_ request: ToSupervisor.Files) async throws(FileFailure) -> LocalAnswer {
         let answer = await broker.ask(request)
         if case .refused(let sentence, let rule) = answer { throw FileFailure(sentence: sentence, rule: rule) }
         return answer
     }
 
-    /// Does a call's work. Whatever goes wrong becomes a sentence here, and a refusal's rule a note for the audit.
+    /// Does the work of a call. An error becomes a sentence, and the rule of a refusal a note for the audit log.
     func result(of work: () async throws -> JSONObject) async -> ToolResult {
         do {
             return .success(try await work())
@@ -45,10 +45,10 @@ struct ToolContext: Sendable {
         }
     }
 
-    /// Hosts named one by one in a sentence; more are only counted.
+    /// How many hosts are named in a sentence. The others are only counted.
     private static let namedHosts = 20
 
-    /// The host that the argument `host` names, or the default.
+    /// The host that the argument `host` names; the default host if there is no such argument.
     func host(_ name: String?) throws(Arguments.Mistake) -> PolicySnapshot.Host {
         let wanted = name ?? policy.defaultHost
         guard let host = policy.hosts.first(where: { $0.name.hasBytes(of: wanted) }) else {

@@ -6,7 +6,7 @@ internal import SFTP
 public import SSH
 internal import Synchronization
 
-/// The tools over one policy, which a reload may replace.
+/// The tools and the policy by which they work. A reload may replace the policy.
 public final class Toolbox: ToolSet {
     private static let all: [any Tool.Type] = [
         ConnectionStatusTool.self, ExecTool.self, ReadFileTool.self, ListDirTool.self, WriteFileTool.self,
@@ -18,8 +18,11 @@ public final class Toolbox: ToolSet {
     private let audit: any AuditBroker
     private let gate: any MasterGate
 
-    /// The tools that `policy` turns on, with local files and forwards by way of `broker`, calls written down in `audit`, and what
-    /// `gate` tells of ControlMasters.
+    /// The tools that `policy` switches on.
+    /// - Parameters:
+    ///   - broker: gives local files and forwards.
+    ///   - audit: writes calls to the audit log.
+    ///   - gate: tells of ControlMasters, and opens sessions.
     public init(
         policy: PolicySnapshot, broker: any LocalFileBroker & ForwardBroker, audit: any AuditBroker,
         gate: any MasterGate
@@ -29,7 +32,7 @@ public final class Toolbox: ToolSet {
         context = Mutex(Self.context(policy, keeping: nil, broker, gate))
     }
 
-    /// Puts a new policy in force for every call that starts from now on; those under way end under the old one.
+    /// Replaces the policy for all calls that begin from now on. Calls under way keep the old one.
     /// - Returns: whether clients see other tools, hosts or instructions than before.
     public func update(_ policy: PolicySnapshot) -> Bool {
         let old = context.withLock { context in
@@ -40,8 +43,8 @@ public final class Toolbox: ToolSet {
             || Self.tools(old) != Self.tools(policy)
     }
 
-    /// The ways to a host that stays the same are kept, and what is known of its ControlMaster whatever changes: sessions that
-    /// are open stay open.
+    /// Makes the ways to the hosts of a policy. Those to a host that has not changed are kept, and what is known of a
+    /// ControlMaster is kept in any case, so that open sessions stay open.
     private static func context(
         _ policy: PolicySnapshot, keeping old: ToolContext?, _ broker: any LocalFileBroker & ForwardBroker,
         _ gate: any MasterGate
@@ -83,14 +86,14 @@ public final class Toolbox: ToolSet {
         return "the tool is switched off, because no host has \(keys); ask the user to turn that on in the config"
     }
 
-    /// See `ToolSet`. Nothing of a call is judged or done before the audit knows of it. The call works under the policy of the
-    /// time when the audit knows of it: by then the supervisor has sent this worker every earlier policy.
+    /// See `ToolSet`. A call is judged and done only after the supervisor has written down that it begins. It works by the policy
+    /// of that time, because by then the supervisor has sent this worker every earlier one.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         let tool = Self.all.first { $0.name == name }
         var arguments = arguments
         var host = arguments["host"]?.string ?? ""
         if tool?.hasHost == true, arguments["host"]?.string == nil {
-            // The call is written down for the same host on which it is done, even where the default changes in between.
+            // The default host may change meanwhile. The call is done on the host for which it was written down.
             host = policy.defaultHost
             if arguments["host"] == nil { arguments["host"] = .string(host) }
         }
@@ -103,7 +106,7 @@ public final class Toolbox: ToolSet {
         return result
     }
 
-    /// What a call that begins now works with.
+    /// The context of a call that begins now.
     private func context(_ progress: Progress) -> ToolContext {
         var context = context.withLock { $0 }
         context.progress = progress

@@ -1,15 +1,16 @@
 internal import Threads
 
-/// The difference of two texts as diff(1) -u shows it, as far as it can be found and shown within bounds.
+/// Makes the difference of two texts as diff(1) -u shows it, within bounds.
 enum UnifiedDiff {
-    /// Longest in bytes; a line says so where more was left out.
+    /// The most bytes. If more was left out, a line says so.
     static let maximumText = 256 << 10
-    /// Lines around a change.
+    /// How many lines are shown around a change.
     private static let context = 3
-    /// Lines of both texts, from the first that differs to the last; more are not compared.
+    /// How many lines of both texts are compared, from the first that differs to the last. With more, none are compared.
     private static let maximumLines = 200_000
 
-    /// Empty where the texts are equal. Where they differ too much to compare them line by line, it says so, with counts.
+    /// The difference; empty if the texts are equal. If they differ too much to be compared line by line, it says so and how many
+    /// lines differ.
     static func text(from old: [UInt8], to new: [UInt8], path: String, _ cancellation: Cancellation? = nil) -> String {
         guard old != new else { return "" }
         var output = DiffText(limit: maximumText, path: path)
@@ -36,12 +37,12 @@ enum UnifiedDiff {
         return output.text
     }
 
-    /// Where the context behind the last change ends.
+    /// Where the context after the last change ends.
     private static func linesEnd(_ text: [UInt8], from place: Int) -> Int {
         (0..<context).reduce(place) { place, _ in LineTable.endOfLine(in: text, from: place, to: text.count) }
     }
 
-    /// Changes that share their context.
+    /// Groups changes that are so close that they share context.
     private static func hunks(_ changes: [LineChanges.Change]) -> [ArraySlice<LineChanges.Change>] {
         var hunks: [ArraySlice<LineChanges.Change>] = []
         for index in changes.indices {
@@ -56,7 +57,7 @@ enum UnifiedDiff {
 
     // MARK: What is equal
 
-    /// Where the first line begins that is not the same in both.
+    /// Where the first line begins that differs.
     private static func commonStart(_ old: [UInt8], _ new: [UInt8]) -> Int {
         old.withUnsafeBufferPointer { old in
             new.withUnsafeBufferPointer { new in
@@ -71,14 +72,14 @@ enum UnifiedDiff {
         }
     }
 
-    /// Bytes of whole lines that are the same up to the ends of both.
+    /// How many bytes the equal lines at the ends of both texts have.
     private static func commonEnd(_ old: [UInt8], _ new: [UInt8], from start: Int) -> Int {
         old.withUnsafeBufferPointer { old in
             new.withUnsafeBufferPointer { new in
                 var (length, end) = (0, 0)
                 let most = min(old.count, new.count) - start
                 while length < most, old[old.count - 1 - length] == new[new.count - 1 - length] {
-                    // A line begins behind a line feed in both.
+                    // In both texts a line begins here, after a line feed.
                     if length > 0, old[old.count - 1 - length] == 0x0A { end = length }
                     length += 1
                 }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Synchronization
 import Testing
+import TestSupport
 
 /// unshare(2), which glibc declares for _GNU_SOURCE only.
 @_silgen_name("unshare") private func unshare(_ flags: Int32) -> Int32
@@ -79,7 +80,7 @@ struct Account: Hashable, Sendable {
 
     private static let wrapped = Result {
         let directory = try TemporaryDirectory(readableByAll: true)
-        try directory.write("shell", "#!/bin/sh\n/bin/bash \"$@\"\nexit $?\n", mode: 0o755)
+        try directory.writeProgram("shell", "#!/bin/sh\n/bin/bash \"$@\"\nexit $?\n")
         return directory
     }
 

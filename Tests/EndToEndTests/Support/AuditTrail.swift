@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 /// An audit log of a daemon, in a directory of its own.
 final class AuditTrail: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// Where the programs under test are.
 enum BuiltBinaries {
@@ -45,22 +46,17 @@ enum BuiltBinaries {
 
     private static let hostile = Result {
         let copy = try TemporaryDirectory(readableByAll: true)
-        let path = copy.file(hostileServerName)
         guard let folder = candidates.first(where: { access("\($0)/\(hostileServerName)", X_OK) == 0 }) else {
             throw HarnessError("\(hostileServerName) is not built (`swift build`)")
         }
-        try FileManager.default.copyItem(atPath: "\(folder)/\(hostileServerName)", toPath: path)
-        chmod(path, 0o755)
+        try copy.copyProgram("\(folder)/\(hostileServerName)", as: hostileServerName)
         return copy
     }
 
     private static let shared = Result {
         let copy = try TemporaryDirectory(readableByAll: true)
         let folder = try BuiltBinaries.folder()
-        for name in names {
-            try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: copy.file(name))
-            chmod(copy.file(name), 0o755)
-        }
+        for name in names { try copy.copyProgram("\(folder)/\(name)", as: name) }
         return copy
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// How a process ended.
@@ -44,8 +45,7 @@ final class ChildProcess: Sendable {
     ///   - account: run as this account (root only, by setpriv(1)); nil is this process's own.
     init(
         _ executable: String, _ arguments: [String], environment: [String: String] = plainEnvironment,
-        account: Account? = nil, stdin: Stdio = .null, stdout: Stdio = .null, stderr: Stdio = .null,
-        isOwedToCleanup: Bool = true
+        account: Account? = nil, stdin: Stdio = .null, stdout: Stdio = .null, stderr: Stdio = .null
     ) throws {
         var command = [executable] + arguments
         if let account, account.uid != geteuid() {
@@ -54,12 +54,12 @@ final class ChildProcess: Sendable {
         }
         commandLine = command.joined(separator: " ")
         pid = try ChildProcess.spawn(command, environment, [stdin, stdout, stderr])
-        if isOwedToCleanup { CrashCleanup.owe(.processGroup(pid)) }
+        CrashCleanup.owe(.processGroup(pid))
         waiter = Waiter(pid: pid)
         let waiter = waiter
         Thread.detachNewThread {
             waiter.run()
-            if isOwedToCleanup { CrashCleanup.settle(.processGroup(waiter.pid)) }
+            CrashCleanup.settle(.processGroup(waiter.pid))
         }
     }
 
@@ -169,10 +169,3 @@ private final class Waiter: @unchecked Sendable {
         }
     }
 }
-
-// glibc has it since 2.34, but only under _GNU_SOURCE, which the Glibc module is built without.
-@_silgen_name("posix_spawn_file_actions_addclosefrom_np")
-@discardableResult
-private func posix_spawn_file_actions_closeFrom(
-    _ actions: UnsafeMutablePointer<posix_spawn_file_actions_t>, _ lowest: Int32
-) -> Int32

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// A real ControlMaster session to a `PrivateSSHD`, as the user would bring it up with `ssh -M -S SOCKET -N`.
 // @unchecked: `master` is only touched under `lock`.

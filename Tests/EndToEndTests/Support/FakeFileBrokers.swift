@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A place where file brokers misbehave: a copy of the daemon beside `FakeFileBroker`, which is told here what the next ones do.
 final class FakeFileBrokers: Sendable {
@@ -14,10 +15,7 @@ final class FakeFileBrokers: Sendable {
             (BuiltBinaries.daemonName, BuiltBinaries.daemonName), (BuiltBinaries.workerName, BuiltBinaries.workerName),
             (BuiltBinaries.gateName, BuiltBinaries.gateName), (conducts.isEmpty ? broker : "FakeFileBroker", broker),
             (broker, broker + ".real"),
-        ] {
-            try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: directory.file(copy))
-            chmod(directory.file(copy), 0o755)
-        }
+        ] { try directory.copyProgram("\(folder)/\(name)", as: copy) }
         try directory.write("script", conducts.map { $0 + "\n" }.joined())
     }
 
@@ -28,13 +26,13 @@ final class FakeFileBrokers: Sendable {
 
     /// A shell script in the broker's place.
     func write(_ script: String) throws {
-        try directory.write(BuiltBinaries.fileBrokerName, "#!/bin/sh\n\(script)\n", mode: 0o755)
+        try directory.writeProgram(BuiltBinaries.fileBrokerName, "#!/bin/sh\n\(script)\n")
     }
 
     /// The real one in its place.
     func mend() throws {
         unlink(brokerProgram)
-        try FileManager.default.copyItem(atPath: brokerProgram + ".real", toPath: brokerProgram)
+        try directory.copyProgram(brokerProgram + ".real", as: BuiltBinaries.fileBrokerName)
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A place where workers misbehave: a copy of the daemon beside `FakeWorker`, which is told here what the next ones do.
 final class FakeWorkers: Sendable {
@@ -14,10 +15,7 @@ final class FakeWorkers: Sendable {
             (BuiltBinaries.workerName, BuiltBinaries.workerName + ".real"),
             (BuiltBinaries.fileBrokerName, BuiltBinaries.fileBrokerName),
             (BuiltBinaries.gateName, BuiltBinaries.gateName),
-        ] {
-            try FileManager.default.copyItem(atPath: "\(folder)/\(name)", toPath: directory.file(copy))
-            chmod(directory.file(copy), 0o755)
-        }
+        ] { try directory.copyProgram("\(folder)/\(name)", as: copy) }
         try directory.write("script", conducts.map { $0 + "\n" }.joined())
     }
 

@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 /// How files of a host are reached: by its SFTP subsystem, or, where it has none, through a shell.
 enum FileTransport: String, Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A directory on the "remote" host, which is this one, for whoever logs in there.
 final class Place {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// A real sshd, or dropbear in its place, on loopback with keys and configuration of its own; nothing of the user's is read or changed.
 final class PrivateSSHD: Sendable {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 /// A remote host to test against: an sshd and a ControlMaster session to it, under the name "box".
 final class Remote: Sendable {

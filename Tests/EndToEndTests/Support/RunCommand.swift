@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// What a program that has ended left.
 struct CommandResult: Sendable {

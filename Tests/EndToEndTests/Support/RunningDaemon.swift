@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// A `claude-ssh-daemon` with a directory, configuration and environment of its own.
 ///

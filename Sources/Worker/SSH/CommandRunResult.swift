@@ -1,25 +1,26 @@
 internal import IPC
 
-/// What a command's caller is told.
+/// Makes the result that the caller of a command gets.
 extension CommandRun {
-    /// How sure it is that nothing of it runs. Where it may run on, its session is counted until the host has ended it.
+    /// How sure we are that nothing of the command still runs. If something may, its session is counted as taken until the
+    /// host's watchdog has ended it.
     func stopVerdict(_ attempt: CommandAttempt, _ streams: CommandStreams) async -> StopVerdict {
         let verdict = attempt.stopVerdict(streams)
-        // The host itself ends what began, soon after its time.
+        // The watchdog on the host ends a command soon after its time limit.
         if verdict != .confirmed, let began = streams.began {
             await sessions.budget.leftRunning(until: began + request.timeout + .seconds(5))
         }
         return verdict
     }
 
-    /// What came of it, by what its session and its streams have told.
+    /// The command's result, judged by how its session ended and by what its streams said.
     func judge(_ attempt: CommandAttempt, _ streams: CommandStreams) async -> Result<ExecOutput, ExecFailure> {
         let marks = streams.marks
-        // What has not begun has not timed out.
+        // A command that has not started has another failure than a timeout.
         let timedOut =
             marks.started && (attempt.timedOut || marks.stopped != nil) && !attempt.endedItself(streams)
         if !timedOut && !marks.ended, let failure = await failure(attempt, streams) { return .failure(failure) }
-        // Where standard error is taken away on the host, the status comes by way of ssh alone.
+        // If something on the host takes standard error away, only the exit status of ssh is left.
         var status = marks.exitStatus
         if case .exited(let told) = attempt.end, marks.ended, status == nil { status = told }
         let now = ContinuousClock.now
@@ -34,7 +35,7 @@ extension CommandRun {
                 duration: (streams.finished ?? now) - (streams.began ?? now)))
     }
 
-    /// Why a command that has not told its end has no result; nil where it has one all the same.
+    /// Why a command whose end mark did not come has no result; nil if it has one all the same.
     private func failure(_ attempt: CommandAttempt, _ streams: CommandStreams) async -> ExecFailure? {
         for stream in [streams.err, streams.out] {
             if stream.marks.directoryOutside { return .outside }
@@ -53,7 +54,7 @@ extension CommandRun {
             case nil: return .notStarted(status: nil, detail: streams.said)
             }
         case .down(let why):
-            // Where ssh had reached the master, the mark of a start may have been lost with the connection.
+            // If ssh had reached the master, the command may have started, and its mark may be lost with the connection.
             return SSHProcess.hasTriedToConnect(streams.said) ? .masterDown(why) : .lost(output: "")
         }
     }

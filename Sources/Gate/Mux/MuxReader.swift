@@ -1,30 +1,3 @@
-/// Writes one message: its length, its type and its fields, all big-endian.
-struct MuxWriter {
-    private var bytes: [UInt8] = [0, 0, 0, 0]
-
-    init(_ type: RequestType) { put(type.rawValue) }
-
-    init(_ type: ReplyType) { put(type.rawValue) }
-
-    mutating func put(_ value: UInt32) {
-        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    mutating func put(_ flag: Bool) { put(flag ? UInt32(1) : 0) }
-
-    mutating func put(_ text: String) {
-        put(UInt32(text.utf8.count))
-        bytes.append(contentsOf: text.utf8)
-    }
-
-    /// The whole message. The types that write its fields keep it within the longest length.
-    func finished() -> [UInt8] {
-        var message = bytes
-        withUnsafeBytes(of: UInt32(bytes.count - 4).bigEndian) { message.replaceSubrange(0..<4, with: $0) }
-        return message
-    }
-}
-
 /// Reads the fields of one message, which comes without its length.
 struct MuxReader {
     private let bytes: ArraySlice<UInt8>
@@ -74,18 +47,5 @@ struct MuxReader {
     /// Throws if bytes are left over.
     func finish() throws(MuxViolation) {
         guard isAtEnd else { throw .trailingBytes(bytes.endIndex - position) }
-    }
-}
-
-/// Bounds texts for people.
-enum MuxReason {
-    /// The text before the first zero byte, at most `MuxProtocol.maximumReason` bytes of it. Bytes that are not UTF-8
-    /// are replaced.
-    static func bounded(_ bytes: some Sequence<UInt8>) -> String {
-        let kept = bytes.prefix { $0 != 0 }.prefix(MuxProtocol.maximumReason)
-        var text = String(decoding: kept, as: UTF8.self)
-        // A replacement character can be longer than the bytes that it replaces.
-        while text.utf8.count > MuxProtocol.maximumReason { text.unicodeScalars.removeLast() }
-        return text
     }
 }

@@ -1,8 +1,9 @@
 internal import IPC
 
 extension HostSessions {
-    /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
-    /// free one: so it is asked again for a while.
+    /// Stops commands over a session of its own. If sshd has none free, this asks again for up to 8 s, because the commands that
+    /// end meanwhile free one.
+    /// - Returns: the answers for the commands that the host was asked about.
     func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: StopAnswer] {
         let arguments = SSHInvocation.session(host, errand: .stop(observers))
         let deadline = ContinuousClock.now + .seconds(8)

@@ -3,9 +3,11 @@ internal import IPC
 extension HostSessions {
     /// What became of one session of a probe.
     private enum Trial {
+        /// The host opened it.
         case taken
+        /// The host refused it.
         case refused
-        /// The master cannot be reached, or `ssh` not run.
+        /// The master cannot be reached, or `ssh` cannot run.
         case failed
     }
 
@@ -17,8 +19,8 @@ extension HostSessions {
         }
     }
 
-    /// Opens so many sessions at once, and closes them when it is known what became of them all.
-    /// - Returns: how many the host took; nil where it could not be asked.
+    /// Opens `count` sessions at once, and closes them when the fate of each is known.
+    /// - Returns: how many of them the host took; nil if it could not be asked.
     func probe(_ count: Int) async -> Int? {
         let events = AsyncStream.makeStream(of: (index: Int, trial: Trial, ended: Bool).self)
         let nonce = Nonce.make()
@@ -53,12 +55,12 @@ extension HostSessions {
         for await event in events.stream {
             if trials[event.index] == nil { trials[event.index] = event.trial }
             if event.ended { ended.insert(event.index) }
-            // Their sessions must be free again before anybody else opens one.
+            // The sessions must be free again before anybody else opens one.
             if trials.count == count { for child in children { child.finishInput() } }
             if ended.count == count { break }
         }
         for child in children { child.abandon() }
-        // In a shell that hangs before it, this line stays.
+        // A login shell that hangs in a start-up file keeps a process with this line.
         if ended.count < children.count { master.startup.left(nonce) }
         guard !trials.values.contains(.failed) else { return nil }
         return count - trials.values.count { $0 == .refused }

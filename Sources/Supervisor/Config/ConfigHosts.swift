@@ -1,0 +1,146 @@
+internal import IPC
+
+/// Reads the hosts of a config, and what is allowed on each.
+extension Config {
+    static func hosts(
+        _ top: ConfigReader, _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
+    ) -> ([PolicySnapshot.Host], String) {
+        let single = ["ssh_socket", "ssh_user", "ssh_host"]
+        guard let hosts = top.object("hosts"), !hosts.names.isEmpty else {
+            if top.has("hosts") && !single.contains(where: top.has) {
+                top.note("hosts", "must name at least one host")
+                return ([], "")
+            }
+            // The form for a single host has one host, called "default". Restrictions in it would have no effect, so they are
+            // mistakes.
+            for key in ["exec_allowlist", "base_dir", "forward_allowlist"] where top.has(key) || top.isNull(key) {
+                top.note(key, "belongs to a host; name the host in \"hosts\" to restrict it")
+            }
+            let host = host(
+                top, name: "default", keys: (single[0], single[1], single[2]), expand, capabilities)
+            _ = top.string("default_host")
+            return (host.map { [$0] } ?? [], "default")
+        }
+        // Where "hosts" is present, the keys for a single host mean nothing, as in version 2.1.
+        for key in single { _ = top.has(key) }
+        let all = hosts.names.compactMap { name -> PolicySnapshot.Host? in
+            guard let reader = hosts.object(name) else {
+                if !hosts.has(name) { hosts.note(name, "must be an object, got null") }
+                return nil
+            }
+            if name.isEmpty || name.utf8.count > 100 || name.unicodeScalars.contains(where: { $0.value < 0x20 }) {
+                hosts.note(name, "is no usable host name: 1 to 100 bytes without control characters")
+            }
+            // All members are read even where the host is not usable, so that all mistakes are found.
+            let allowlist = execAllowlist(reader)
+            let directory = Restrictions(reader).remoteDirectory(Restrictions.baseDirectory)
+            let forwards = forwardAllowlist(reader)
+            let own = Self.capabilities(of: reader, within: capabilities)
+            let port =
+                reader.has("port") ? reader.integer("port", in: 1...65_535, default: SocketTokens.defaultPort) : nil
+            var host = host(reader, name: name, keys: ("socket", "user", "host"), port: port, expand, own)
+            host?.execAllowlist = allowlist
+            host?.baseDir = directory
+            host?.forwardAllowlist = forwards
+            reader.finish()
+            return host
+        }
+        guard let name = top.requiredString("default_host") else { return (all, "") }
+        if !hosts.names.contains(name) {
+            let names = hosts.names.map { "\"\($0)\"" }.joined(separator: ", ")
+            top.note("default_host", "must name one of the hosts (\(names)), got \"\(name)\"")
+        }
+        return (all, name)
+    }
+
+    private static func host(
+        _ reader: ConfigReader, name: String, keys: (socket: String, user: String, host: String), port: Int? = nil,
+        _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
+    ) -> PolicySnapshot.Host? {
+        let written = reader.requiredString(keys.socket)
+        let user = half(reader, keys.user, .user)
+        let address = half(reader, keys.host, .host)
+        guard let written, let user, let address else {
+            if written != nil { _ = expand.path(reader, keys.socket) }
+            return nil
+        }
+        let destination = SocketTokens.Destination(user: user, host: address, port: port ?? SocketTokens.defaultPort)
+        guard let socket = expand.socket(written, to: destination, reader, keys.socket) else { return nil }
+        var host = PolicySnapshot.Host(
+            name: name, socket: socket, user: user, host: address, capabilities: capabilities)
+        host.port = port
+        return host
+    }
+
+    /// A login name or a host name that `ssh` accepts; nil if it does not.
+    private static func half(_ reader: ConfigReader, _ key: String, _ part: DestinationName) -> String? {
+        guard let text = reader.requiredString(key) else { return nil }
+        if let problem = part.problem(of: text) {
+            reader.note(key, problem)
+            return nil
+        }
+        return text
+    }
+
+    /// The allowlist of commands. Entries are compared with plain words, so an entry that has none, or that has characters with a
+    /// meaning in the shell, covers no command and gets a warning.
+    private static func execAllowlist(_ reader: ConfigReader) -> [String]? {
+        let entries = Restrictions(reader).strings(Restrictions.execAllowlist)
+        for (index, entry) in (entries ?? []).enumerated() {
+            let isPlain = !entry.utf8.contains { $0 < 0x20 && $0 != UInt8(ascii: "\t") || special.contains($0) }
+            if isPlain, entry.utf8.contains(where: { $0 > 0x20 }) { continue }
+            reader.warn(
+                "exec_allowlist[\(index)]",
+                "covers no command: an entry is the first words of one, without quotes, patterns and operators, "
+                    + "got \"\(entry)\"")
+        }
+        return entries
+    }
+
+    private static let special = Set(#"'"\`$;&|<>()*?"#.utf8)
+
+    private static func forwardAllowlist(_ reader: ConfigReader) -> [String]? {
+        let entries = Restrictions(reader).strings(Restrictions.forwardAllowlist)
+        for (index, entry) in (entries ?? []).enumerated() {
+            guard let rule = ForwardRule(entry) else {
+                reader.note(
+                    "forward_allowlist[\(index)]",
+                    "must be \"host:port\", with \"*\" for any host or port and IPv6 in brackets, got \"\(entry)\"")
+                continue
+            }
+            guard rule.host == "*", rule.port == nil else { continue }
+            reader.warn("forward_allowlist[\(index)]", "\"\(entry)\" restricts nothing: every target is covered")
+        }
+        return entries
+    }
+
+    /// The capabilities for all hosts. One that is left out is off.
+    static func capabilities(_ reader: ConfigReader?) -> PolicySnapshot.Capabilities {
+        var result = PolicySnapshot.Capabilities()
+        guard let reader else { return result }
+        result.exec = reader.bool("exec", default: false)
+        result.fileRead = reader.bool("file_read", default: false)
+        result.fileWrite = reader.bool("file_write", default: false)
+        result.portForward = reader.bool("port_forward", default: false)
+        reader.finish()
+        return result
+    }
+
+    /// The capabilities of one host. It cannot have one that is off for all hosts.
+    private static func capabilities(
+        of host: ConfigReader, within all: PolicySnapshot.Capabilities
+    ) -> PolicySnapshot.Capabilities {
+        guard let reader = Restrictions(host).object(Restrictions.capabilities) else { return all }
+        var result = PolicySnapshot.Capabilities()
+        func flag(_ key: String, _ outer: Bool) -> Bool {
+            let own = Restrictions(reader).has(Restrictions.capability(key)) ? reader.bool(key, default: false) : outer
+            return own && outer
+        }
+        result.exec = flag("exec", all.exec)
+        result.fileRead = flag("file_read", all.fileRead)
+        result.fileWrite = flag("file_write", all.fileWrite)
+        result.portForward = flag("port_forward", all.portForward)
+        reader.finish()
+        return result
+    }
+}

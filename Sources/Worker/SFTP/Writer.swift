@@ -1,0 +1,130 @@
+/// One write. WriterStage.swift writes new files and gives them their names, WriterInPlace.swift overwrites files that exist.
+struct Writer {
+    /// Where the content goes.
+    private struct Spot {
+        let target: [UInt8]
+        /// Attributes of the file that is there; nil if there is none.
+        let existing: SFTPAttributes?
+    }
+
+    let files: RemoteFiles
+    let client: SFTPClient
+    let asked: [UInt8]
+    let options: WriteOptions
+    let source: ByteSource
+
+    /// Writes it once. Directories that it made are put behind `made`.
+    func write(_ made: inout [[UInt8]]) async throws(SFTPError) -> WriteResult {
+        let spot = try await locate(&made)
+        guard let existing = spot.existing else {
+            guard options.expected == nil else { throw .changed(path: asked) }
+            return try await create(spot.target)
+        }
+        guard existing.type == .regular else { throw .notRegular(existing.type, path: asked) }
+        return try await replace(spot.target, existing)
+    }
+
+    /// Finds out where the content goes and what is there, and makes missing directories if that is wanted.
+    private func locate(_ made: inout [[UInt8]]) async throws(SFTPError) -> Spot {
+        guard asked.last != UInt8(ascii: "/"), let parts = RemotePath.split(asked) else {
+            throw .notRegular(.directory, path: asked)
+        }
+        let base = files.base
+        let parent = Resolution(client, asked, base: base, parent: true, always: true)
+        let whole = Resolution(client, asked, base: base, parent: false, always: true)
+        let link = client.send(.lstat(asked))
+        let file = client.send(.stat(asked))
+        let type: FileType
+        do throws(SFTPError) {
+            let target = try await parent.path()
+            do throws(SFTPError) {
+                type = try await link.attributes().type
+            } catch .refused(.noSuchFile, _, _, _) {
+                guard options.createDirectories else { return Spot(target: target, existing: nil) }
+                try await files.makeDirectories(parts.directory, client, made: &made)
+                let whole = Resolution(client, asked, base: base, parent: true, always: true)
+                return Spot(target: try await whole.path(), existing: nil)
+            }
+        } catch .refused(.noSuchFile, call: "REALPATH", _, _) where options.createDirectories {
+            try await files.makeDirectories(parts.directory, client, made: &made)
+            let whole = Resolution(client, asked, base: base, parent: true, always: true)
+            return Spot(target: try await whole.path(), existing: nil)
+        }
+        guard options.policy == .replace else { throw .exists(type, path: asked) }
+        let target = try await whole.path()
+        do throws(SFTPError) {
+            return Spot(target: target, existing: try await file.attributes())
+        } catch .refused(.noSuchFile, _, _, _) where type == .symlink {
+            // The symlink points to a path that does not exist, so the file is made there.
+            return Spot(target: target, existing: nil)
+        }
+    }
+
+    /// Throws unless the host's file is what was sent, as far as the host tells.
+    func check(
+        _ handle: SFTPHandle, _ attributes: SFTPAttributes, size: UInt64, sha256: String?
+    ) async throws(SFTPError) {
+        guard attributes.size ?? size == size else { throw .differs(path: asked) }
+        guard let sha256 else { return }
+        let back = try await client.sha256(of: handle, size: size) { options.progress(size + $0) }
+        guard back == sha256 else { throw .differs(path: asked) }
+    }
+
+    /// Asks the host to write the file down to the disk, if the server can do that.
+    func synchronize(_ handle: SFTPHandle) -> PendingReply? {
+        client.offers(.fsync) ? client.send(.fsync(handle.bytes), about: asked) : nil
+    }
+
+    func settled(_ sync: PendingReply?) async throws(SFTPError) {
+        do throws(SFTPError) {
+            try await sync?.done()
+        } catch .refused(.unsupported, _, _, _), .refused(.badMessage, _, _, _) {
+            // Some file systems cannot synchronize, fsync(2) EINVAL.
+            return
+        }
+    }
+
+    /// Returns `.noSpace` for a failure on a full file system, else the error. OpenSSH has no code of its own for a
+    /// full disk, so the file system is asked.
+    func diagnosed(_ error: SFTPError, _ target: [UInt8]) async -> SFTPError {
+        guard case .refused(.failure, _, _, _) = error, client.offers(.statvfs),
+            let directory = RemotePath.split(target)?.directory,
+            let reply = try? await client.send(.statvfs(directory)).extended()
+        else { return error }
+        var reader = WireReader(reply)
+        // f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_favail: OpenSSH PROTOCOL section 4.4.
+        var values: [UInt64] = []
+        while values.count < 8, let value = try? reader.number64() { values.append(value) }
+        guard values.count == 8 else { return error }
+        let full = values[2] > 0 && values[4] == 0 || values[5] > 0 && values[7] == 0
+        return full ? .noSpace(path: asked) : error
+    }
+
+    /// Removes what this write made, also if its task is cancelled or its time is over. If the connection is lost, it
+    /// tries again over a new one, but does not wait for that if the host has just been silent.
+    func remove(_ path: [UInt8]) async { await remove(.remove(path)) }
+
+    /// The same for what it made with another request.
+    func remove(_ request: SFTPRequest) async {
+        let channel = files.channel
+        let operation = HostOperation(client.patience)
+        let removing = HostOperation.$current.withValue(operation) { client.send(request) }
+        let again = await Task { () -> Task<Void, Never>? in
+            do throws(SFTPError) {
+                try await removing.done()
+                return nil
+            } catch .refused {
+                return nil
+            } catch {
+                let trying = Task {
+                    _ = try? await channel.use { client async throws(SFTPError) in
+                        try await client.send(request).done()
+                    }
+                }
+                if case .silent = error { return nil }
+                return trying
+            }
+        }.value
+        await again?.value
+    }
+}

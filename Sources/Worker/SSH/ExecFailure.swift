@@ -1,0 +1,28 @@
+public import IPC
+
+/// Why a command has no result.
+public enum ExecFailure: Error, Sendable {
+    /// The ControlMaster does not answer; nothing has run.
+    case masterDown(MasterDown)
+    /// The working directory cannot be entered; nothing has run. `detail` is what the shell said.
+    case directory(detail: String)
+    /// The working directory leads out of its tree; nothing has run.
+    case outside
+    /// The line for the host is longer than an argument may be; nothing has run.
+    case tooLong(bytes: Int, limit: Int)
+    /// The host has no free session, and none became free in time; nothing has run.
+    case noSession(SessionShortage)
+    /// The command had not started within this time, and was given up. `detail` is what the login shell printed.
+    case notBegun(within: Duration, detail: String)
+    /// The login shell ended before it started the command. `status` is nil if it is not known, and `detail` is what the shell
+    /// printed.
+    case notStarted(status: Int?, detail: String)
+    /// Something else ended `ssh` before the command's start was told; whether the command ran is unknown.
+    case sshEnded(detail: String)
+    /// The connection was lost while the command ran; its outcome is unknown. `output` is the end of its standard output.
+    case lost(output: String)
+    /// `ssh` cannot run here; nothing has run.
+    case spawn(detail: String)
+    /// The caller cancelled. The verdict tells how sure we are that nothing of the command still runs.
+    case cancelled(StopVerdict)
+}
