@@ -77,7 +77,7 @@ let package = Package(
 
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
         .target(
-            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Sandbox"], path: "Sources/Gate/Service",
+            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Sandbox", "SFTPFilter"], path: "Sources/Gate/Service",
             swiftSettings: settings),
         .executableTarget(
             name: "GateMain", dependencies: ["CLinux", "Gate", "IPC", "Sandbox"], path: "Sources/Gate/Main",
@@ -93,7 +93,7 @@ let package = Package(
         moduleTests("MCPTests", ["JSON", "MCP"]),
         moduleTests("PolicyTests", ["IPC", "Policy"], exclude: ["PolicyCorpus.tsv"]),
         moduleTests("SSHTests", ["IPC", "SSH"]),
-        moduleTests("SFTPTests", ["IPC", "SFTP", "SSH"]),
+        moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
         moduleTests("ToolsTests", ["IPC", "JSON", "MCP", "Policy", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
         moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Sandbox", "SFTPFilter"]),

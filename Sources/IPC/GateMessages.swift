@@ -165,4 +165,10 @@ public enum WorkerViolation: UInt8, CaseIterable, MessageChoice {
     case descriptor = 2
     /// It gave a session the number of one that it has.
     case number = 3
+    /// It sent what no worker sends on an SFTP channel whose requests are judged.
+    case request = 4
+    /// It asked there to change something, and the host's `file_write` is off.
+    case writing = 5
+    /// It named a path there that is not in the host's `base_dir`.
+    case outside = 6
 }

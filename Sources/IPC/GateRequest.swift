@@ -10,7 +10,7 @@ public enum GateRequest: IPCMessage {
     case alive(host: String)
     /// Opens a session with the subsystem `sftp` of this host. With it come three pipes: the ends that the session reads its
     /// input from, and writes its output and its errors to. Answered by `opened` or `notOpened`, and after `opened` by `ended`.
-    case sftp(host: String)
+    case sftp(host: String, FileAccess)
     /// Ends the session that the request of this id has opened, or is to open. One that is over already is no mistake. Has no
     /// answer of its own.
     case close
@@ -27,7 +27,9 @@ public enum GateRequest: IPCMessage {
     public static var maximumDescriptors: Int { 3 }
 
     /// See `MessageChoice`.
-    public static let kinds: [GateRequest] = [.alive(host: ""), .sftp(host: ""), .close]
+    public static let kinds: [GateRequest] = [
+        .alive(host: ""), .sftp(host: "", FileAccess(writes: false, base: nil)), .close,
+    ]
 
     /// See `MessageChoice`.
     public var number: UInt8 {
@@ -44,9 +46,10 @@ public enum GateRequest: IPCMessage {
         case .alive(var host):
             try fields.field(&host, limit: Self.maximumHostName)
             self = .alive(host: host)
-        case .sftp(var host):
+        case .sftp(var host, var access):
             try fields.field(&host, limit: Self.maximumHostName)
-            self = .sftp(host: host)
+            try access.walk(&fields)
+            self = .sftp(host: host, access)
         case .close: break
         }
     }

@@ -60,4 +60,7 @@ public enum SessionFailure: MessageChoice {
 public enum GateRule: UInt8, CaseIterable, MessageChoice {
     /// Neither `file_read` nor `file_write` is on for the host.
     case fileAccess = 1
+    /// The worker asks for more than the host's `file_write` and `base_dir` allow, or by another `base_dir`: the policy is about
+    /// to change for it.
+    case otherAccess = 2
 }

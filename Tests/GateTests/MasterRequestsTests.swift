@@ -1,4 +1,5 @@
 import IPC
+import SFTPFilter
 import TestSupport
 import Testing
 
@@ -26,7 +27,7 @@ struct MasterRequestsTests {
         #expect(requests.askAlive("b", 40, now: 0) == [.connect(1, host: 1, policy: 3)])
         #expect(requests.nextDeadline == MasterDown.patience)
         let (use, actions) = requests.connected(1)
-        #expect(use == .ask(.control(.alive)) && actions.isEmpty)
+        #expect(use == .ask(.control(.alive), nil) && actions.isEmpty)
         let answered = requests.seen(1, .alive(masterPID: 9))
         #expect(answered == [.close(1), answer(40, .alive(masterPID: 9))])
         #expect(requests.nextDeadline == nil)
@@ -38,7 +39,7 @@ struct MasterRequestsTests {
         var requests = newRequests()
         #expect(requests.askAlive("a", 1, now: 0) == [.connect(1, host: 0, policy: 3)])
         #expect(requests.askAlive("c", 2, now: 5).isEmpty && requests.askAlive("a", 3, now: 9).isEmpty)
-        #expect(requests.connected(1).use == .ask(.control(.alive)))
+        #expect(requests.connected(1).use == .ask(.control(.alive), nil))
         #expect(requests.askAlive("c", 4, now: 10).isEmpty)
         let answers = requests.seen(1, .failed(.lost(errno: 0), .unknown))
         #expect(answers == [.close(1)] + [1, 2, 3, 4].map { answer($0, .down(.closed)) })
@@ -108,13 +109,15 @@ struct MasterRequestsTests {
         return PolicySnapshot(hosts: [host], defaultHost: "a")
     }
 
+    private static let fullHost = MuxRefusal(isDenied: false, reason: "Session open refused by peer")
+    private static let reading = FileAccess(writes: false, base: nil)
     private static let sftp = MuxSession(command: "sftp", isSubsystem: true)
 
     /// Asks for a session, which must not have the number of another one.
     private func open(
         _ requests: inout MasterRequests, _ host: String, _ id: UInt32
     ) throws -> (id: MasterRequests.ID?, actions: [MasterRequests.Action]) {
-        let taken = requests.openFiles(host, id, now: 0)
+        let taken = requests.openFiles(host, Self.reading, id, now: 0)
         return try #require(taken)
     }
 
@@ -126,7 +129,9 @@ struct MasterRequestsTests {
         for (id, request) in [(1, 70), (2, 71)] as [(UInt32, UInt32)] {
             let taken = try open(&requests, "a", request)
             #expect(taken.id == id && taken.actions == [.connect(id, host: 0, policy: 3)])
-            #expect(requests.connected(id).use == .ask(.session(session)))
+            #expect(
+                requests.connected(id).use
+                    == .ask(.session(session), SFTPRules(allowsWriting: false, baseDirectory: nil)))
             requests.waitsForHost(id)
         }
         // The host has no time limit here.
@@ -140,9 +145,7 @@ struct MasterRequestsTests {
     }
 
     @Test(arguments: [
-        (
-            MasterFact.refused(MuxRefusal(isDenied: false, reason: "Session open refused by peer")), SessionFailure.byHost
-        ),
+        (MasterFact.refused(fullHost), SessionFailure.byHost),
         (.refused(MuxRefusal(isDenied: true, reason: "Permission denied")), .byMaster(reason: "Permission denied")),
         (.failed(.lost(errno: 0), .nothingAsked), .down(.closed)),
         (.failed(.lost(errno: 104), .unknown), .unknown(.closed)),
@@ -174,6 +177,30 @@ struct MasterRequestsTests {
         #expect(requests.notConnected(1, .otherPolicy) == [.close(1), word(2, .notOpened(.refused(.fileAccess)))])
         let gone = try open(&requests, "b", 9)
         #expect(gone.actions == [word(9, .notOpened(.down(.noHost)))])
+    }
+
+    @Test(
+        arguments: [
+            (false, nil, false, nil, true), (true, nil, true, nil, true), (false, nil, true, nil, false),
+            (true, nil, false, nil, true), (true, "/srv", true, nil, false), (true, "/srv", true, "/srv", true),
+            (true, "/srv/./x/..", false, "/srv", true), (true, "/srv", true, "/srv/x", false),
+            (true, nil, true, "/x", true),
+        ] as [(Bool, String?, Bool, String?, Bool)])
+    func `a channel that may do more than the policy allows is not opened, and what is narrower is judged so`(
+        allowsWriting: Bool, base: String?, writes: Bool, under: String?, isOpened: Bool
+    ) throws {
+        var policy = Self.files(true, allowsWriting)
+        policy.hosts[0].baseDir = base
+        var requests = MasterRequests(policy, number: 1)
+        let access = FileAccess(writes: writes, base: under)
+        let answer = requests.openFiles("a", access, 1, now: 0)
+        let taken = try #require(answer)
+        guard isOpened else {
+            return #expect(taken.actions == [word(1, .notOpened(.refused(.otherAccess)))])
+        }
+        let session = try #require(Self.sftp)
+        let rules = writes && under == nil ? nil : SFTPRules(allowsWriting: writes, baseDirectory: under)
+        #expect(requests.connected(1).use == .ask(.session(session), rules))
     }
 
     @Test func `a closed session says a last word at every stage, and what it had goes`() throws {
@@ -217,7 +244,7 @@ struct MasterRequestsTests {
         let further = try open(&requests, "a", 1000)
         #expect(further.id == nil)
         #expect(further.actions == [word(1000, .notOpened(.down(.unavailable(errno: 24))))])
-        let twice = requests.openFiles("a", 7, now: 0)
+        let twice = requests.openFiles("a", Self.reading, 7, now: 0)
         #expect(twice == nil, "the number of another one")
         #expect(requests.askAlive("a", 2000, now: 0).count == 1)
         // Of a worker that is heard no more all goes.
@@ -272,7 +299,8 @@ struct MasterRequestsTests {
             case 2:
                 guard !requests.isFull else { continue }
                 waiting[next] = (true, false)
-                let taken = requests.openFiles(names[Int(noise >> 8) % names.count], next, now: now)
+                let taken = requests.openFiles(
+                    names[Int(noise >> 8) % names.count], Self.reading, next, now: now)
                 #expect(taken != nil)
                 perform(taken?.actions ?? [])
                 next += 1

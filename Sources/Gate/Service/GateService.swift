@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 public import IPC
 internal import Mux
+internal import SFTPFilter
 
 /// The gate's loop: one thread, one epoll(7) set, nothing that blocks. It hears the worker, asks the supervisor for connections,
 /// and speaks to ControlMasters over those.
@@ -11,6 +12,8 @@ public final class GateService {
         static let worker: UInt64 = 1
         /// Of the connection with the first id; the others follow.
         static let links: UInt64 = 2
+        /// Of a relay, whichever of its pipes it is.
+        static let relays: UInt64 = 1 << 40
     }
 
     /// A connection to a master.
@@ -41,6 +44,7 @@ public final class GateService {
     private var requests = MasterRequests(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
     private var links: [MasterRequests.ID: Link] = [:]
     private var pipes: [MasterRequests.ID: WaitingPipes] = [:]
+    private var relays: [MasterRequests.ID: SFTPRelay] = [:]
     /// Answers for which the worker's channel had no room. It is not heard as long as there are any, so they are few.
     private var outbox: [(requestID: UInt32, message: GateAnswer)] = []
     /// How the worker's channel is watched.
@@ -86,6 +90,7 @@ public final class GateService {
                     switch event.token {
                     case Source.supervisor: try hearSupervisor()
                     case Source.worker: try attendWorker(event.what)
+                    case Source.relays...: try attendRelay(MasterRequests.ID(event.token - Source.relays))
                     case let token: try attendMaster(MasterRequests.ID(truncatingIfNeeded: token - Source.links))
                     }
                 }
@@ -133,7 +138,7 @@ public final class GateService {
         switch request.message {
         case .alive(let host): try perform(requests.askAlive(host, requestID, now: Self.now()))
         case .close: try perform(requests.close(requestID))
-        case .sftp(let host):
+        case .sftp(let host, let access):
             guard let input = request.descriptors.take(), let output = request.descriptors.take(),
                 let error = request.descriptors.take()
             else { return .message }
@@ -143,7 +148,9 @@ public final class GateService {
             } catch {
                 return .descriptor
             }
-            guard let (id, actions) = requests.openFiles(host, requestID, now: Self.now()) else { return .number }
+            guard let (id, actions) = requests.openFiles(host, access, requestID, now: Self.now()) else {
+                return .number
+            }
             if let id { pipes[id] = WaitingPipes(descriptors) }
             try perform(actions)
         }
@@ -205,7 +212,7 @@ public final class GateService {
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             let (use, actions) = requests.connected(word.requestID)
             switch use {
-            case .ask(let request): try ask(word.requestID, request, socket)
+            case .ask(let request, let rules): try ask(word.requestID, request, rules, socket)
             case .drop: break
             case .violation: throw .badValue
             }
@@ -224,6 +231,7 @@ public final class GateService {
             case .close(let id):
                 links.removeValue(forKey: id)?.link.close()
                 pipes[id] = nil
+                dropRelay(id)
             case .answer(let requestID, let word): try answer(requestID, word)
             case .tell(let kind, let host, let policy):
                 try supervisor.send(FromGate.opened(kind, host: host, policy: policy))
@@ -234,18 +242,74 @@ public final class GateService {
     // MARK: Masters
 
     private func ask(
-        _ id: MasterRequests.ID, _ request: MasterRequest, _ socket: consuming OwnedFD
+        _ id: MasterRequests.ID, _ request: MasterRequest, _ rules: SFTPRules?, _ socket: consuming OwnedFD
     ) throws(IPCError) {
         let link: Link
         switch request {
         case .control(let control): link = Link(try MasterLink(taking: socket, asking: control))
         case .session(let session):
             // They came with the request, and wait for as long as it does.
-            guard let descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
+            guard var descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
+            if let rules { try relay(id, &descriptors, rules) }
             link = Link(try MasterLink(taking: socket, opening: session, with: descriptors))
         }
         links[id] = link
         try took(id, link, link.link.writable())
+    }
+
+    /// Has the session read what the filter lets through.
+    private func relay(
+        _ id: MasterRequests.ID, _ descriptors: inout SessionDescriptors, _ rules: SFTPRules
+    ) throws(IPCError) {
+        var pipe = try Pipe()
+        guard let sink = pipe.writeEnd.take(), let input = pipe.readEnd.take(),
+            let source = descriptors.exchangeInput(input)
+        else { throw .missingDescriptor }
+        let relay = try SFTPRelay(from: source, to: sink, rules)
+        relays[id] = relay
+        try wait(id, relay, for: .bytes)
+    }
+
+    private func attendRelay(_ id: MasterRequests.ID) throws(IPCError) {
+        // An event of before it was closed.
+        guard let relay = relays[id] else { return }
+        let next: SFTPRelay.Next
+        do throws(SFTPViolation) {
+            next = try relay.advance()
+        } catch {
+            return try expel(WorkerViolation(error))
+        }
+        switch next {
+        case .nothing: dropRelay(id)
+        case .bytes, .room: if next != relay.waited { try wait(id, relay, for: next) }
+        }
+    }
+
+    private func dropRelay(_ id: MasterRequests.ID) {
+        guard let relay = relays.removeValue(forKey: id) else { return }
+        stopWaiting(relay)
+        relay.close()
+    }
+
+    /// Waits for what a relay needs to go on.
+    private func wait(_ id: MasterRequests.ID, _ relay: SFTPRelay, for next: SFTPRelay.Next) throws(IPCError) {
+        stopWaiting(relay)
+        relay.waited = next
+        switch next {
+        case .bytes:
+            if let number = relay.sourceNumber { try watch(number, Source.relays + UInt64(id), CSD_EPOLL_READABLE) }
+        case .room:
+            if let number = relay.sinkNumber { try watch(number, Source.relays + UInt64(id), CSD_EPOLL_WRITABLE) }
+        case .nothing: break
+        }
+    }
+
+    private func stopWaiting(_ relay: SFTPRelay) {
+        switch relay.waited {
+        case .bytes: if let number = relay.sourceNumber { _ = csd_epoll_remove(epoll.rawValue, number) }
+        case .room: if let number = relay.sinkNumber { _ = csd_epoll_remove(epoll.rawValue, number) }
+        case .nothing: break
+        }
     }
 
     private func attendMaster(_ id: MasterRequests.ID) throws(IPCError) {

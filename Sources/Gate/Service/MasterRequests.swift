@@ -1,6 +1,7 @@
 internal import Glibc
 internal import IPC
 internal import Mux
+internal import SFTPFilter
 
 /// The requests of a worker that need a connection to a ControlMaster: of which kind each is, and how far. Each gets a connection
 /// of its own; only questions whether one master lives that come while it is being asked share one. Pure: events come in with
@@ -22,8 +23,8 @@ struct MasterRequests {
 
     /// What the supervisor's connection is for.
     enum Use: Equatable {
-        /// Ask the master this over it.
-        case ask(MasterRequest)
+        /// Ask the master this over it. Where there are rules, the requests that the session is sent go through a filter.
+        case ask(MasterRequest, SFTPRules?)
         /// Nobody wants it any more.
         case drop
         /// Nobody has asked for it.
@@ -34,13 +35,31 @@ struct MasterRequests {
     private enum Wish: Equatable {
         /// Whether the master lives.
         case alive
-        /// A session.
-        case session(SessionKind, MuxSession)
+        /// A session with the host's files.
+        case files(MuxSession, FileAccess)
 
         var request: MasterRequest {
             switch self {
             case .alive: .control(.alive)
-            case .session(_, let session): .session(session)
+            case .files(let session, _): .session(session)
+            }
+        }
+
+        /// Of a session.
+        var kind: SessionKind? {
+            switch self {
+            case .alive: nil
+            case .files: .sftp
+            }
+        }
+
+        /// What judges the requests of a session; nil where they need no judgement.
+        var rules: SFTPRules? {
+            switch self {
+            case .alive: return nil
+            case .files(_, let access):
+                let rules = SFTPRules(allowsWriting: access.writes, baseDirectory: access.base)
+                return rules.allowEverything ? nil : rules
             }
         }
     }
@@ -73,12 +92,7 @@ struct MasterRequests {
         /// Who is to be answered: one, or those who share a question. Empty where it has come too late for all.
         var askers: [Asker]
 
-        var kind: SessionKind? {
-            switch wish {
-            case .alive: nil
-            case .session(let kind, _): kind
-            }
-        }
+        var kind: SessionKind? { wish.kind }
     }
 
     /// Requests that wait for a supervisor or a master at most. Further ones are not read before one of these is answered.
@@ -116,21 +130,22 @@ struct MasterRequests {
     /// The worker asks for a session with the files of this host.
     /// - Returns: the connection that the session's descriptors belong to, nil where there will be none; nil where the id is that of
     ///   another session.
-    mutating func openFiles(_ host: String, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
+    mutating func openFiles(
+        _ host: String, _ access: FileAccess, _ requestID: UInt32, now: Int
+    ) -> (id: ID?, actions: [Action])? {
         guard let session = MuxSession(command: "sftp", isSubsystem: true) else { return nil }
-        return open(.sftp, session, host, requestID, now: now)
+        return open(.files(session, access), host, requestID, now: now)
     }
 
     private mutating func open(
-        _ kind: SessionKind, _ session: MuxSession, _ host: String, _ requestID: UInt32, now: Int
+        _ wish: Wish, _ host: String, _ requestID: UInt32, now: Int
     ) -> (id: ID?, actions: [Action])? {
         guard sessions[requestID] == nil else { return nil }
         guard sessions.count < GateRequest.maximumSessions else {
             let failure = SessionFailure.down(.unavailable(errno: UInt32(EMFILE)))
             return (nil, [.answer(requestID: requestID, .notOpened(failure))])
         }
-        return take(
-            .session(kind, session), Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience))
+        return take(wish, Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience))
     }
 
     /// The worker closes a session, which may be over already.
@@ -173,12 +188,12 @@ struct MasterRequests {
                 entries[id]?.askers.append(asker)
                 return (id, [])
             }
-        case .session: break
+        case .files: break
         }
         let id = known ?? nextID
         if known == nil { nextID &+= 1 }
         entries[id] = Entry(socket: socket, host: UInt32(index), policy: number, wish: wish, askers: [asker])
-        if case .session = wish { sessions[asker.requestID] = id }
+        if wish.kind != nil { sessions[asker.requestID] = id }
         return (id, startQueued())
     }
 
@@ -186,7 +201,12 @@ struct MasterRequests {
     private func refusal(_ wish: Wish, _ host: PolicySnapshot.Host) -> GateRule? {
         switch wish {
         case .alive: nil
-        case .session(.sftp, _): host.capabilities.fileRead || host.capabilities.fileWrite ? nil : .fileAccess
+        case .files(_, let access):
+            if !host.capabilities.fileRead && !host.capabilities.fileWrite {
+                .fileAccess
+            } else {
+                access.isWithin(FileAccess(host)) ? nil : .otherAccess
+            }
         }
     }
 
@@ -211,7 +231,7 @@ struct MasterRequests {
             return (.drop, startQueued())
         }
         entries[id]?.stage = .asking
-        return (.ask(entry.wish.request), startQueued())
+        return (.ask(entry.wish.request, entry.wish.rules), startQueued())
     }
 
     /// The supervisor has not connected; nil where nobody has asked it to.
@@ -236,7 +256,7 @@ struct MasterRequests {
         case .alive:
             entries[id] = nil
             return entry.askers.flatMap { take(entry.wish, $0).actions } + startQueued()
-        case .session:
+        case .files:
             forget(id, entry)
             guard let asker = entry.askers.first else { return startQueued() }
             let (again, actions) = take(entry.wish, asker, as: id)
@@ -265,15 +285,15 @@ struct MasterRequests {
         case (.alive, _):
             entries[id] = nil
             return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
-        case (.session(let kind, _), .asking):
+        case (.files, .asking):
             guard fact != .sessionOpened else {
                 entries[id]?.stage = .open
                 waitsForHost(id)
-                return [.tell(kind, host: entry.host, policy: entry.policy)] + answers(entry, .opened)
+                return [.tell(.sftp, host: entry.host, policy: entry.policy)] + answers(entry, .opened)
             }
             forget(id, entry)
             return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
-        case (.session, .open):
+        case (.files, .open):
             if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
             forget(id, entry)
             return [.close(id)] + answers(entry, .ended)
@@ -335,7 +355,7 @@ struct MasterRequests {
     private func failed(_ wish: Wish, _ asker: Asker, _ down: MasterDown) -> Action {
         switch wish {
         case .alive: answer(asker.requestID, .master(.down(down)))
-        case .session: answer(asker.requestID, .notOpened(.down(down)))
+        case .files: answer(asker.requestID, .notOpened(.down(down)))
         }
     }
 }

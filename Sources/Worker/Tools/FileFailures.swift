@@ -20,6 +20,8 @@ enum FileFailures {
             return
                 "The config has neither file_read nor file_write on for \"\(host.name)\" any more. Nothing was done. Ask the user "
                 + "to change capabilities, or hosts.\(host.name).capabilities, if files there are needed."
+        case .notAllowed(.otherAccess):
+            return "The config of \"\(host.name)\" was changed meanwhile. Nothing was done. Try again."
         case .unreachable(let detail):
             return Failures.unreachable(host, detail: detail, outcome: "Nothing was done.")
         case .spawn(let detail): return Failures.spawn(detail: detail)
