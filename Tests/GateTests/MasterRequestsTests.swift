@@ -63,7 +63,7 @@ struct MasterRequestsTests {
         var requests = newRequests()
         _ = requests.askAlive("a", 1, now: 0)
         _ = requests.askAlive("b", 2, now: 0)
-        requests.adopt(Self.policy(["b": "/new"]), number: 4)
+        requests.adopt(Self.policy(["b": "/new"]), number: 4, now: 0)
         // One of the same name that is asked of now is another one.
         #expect(requests.askAlive("b", 3, now: 1) == [.connect(3, host: 0, policy: 4)])
         #expect(requests.notConnected(1, .otherPolicy) == [answer(1, .down(.noHost))])
@@ -164,15 +164,15 @@ struct MasterRequestsTests {
         var requests = MasterRequests(Self.files(false, false), number: 1)
         let refused = try open(&requests, "a", 1)
         #expect(refused.id == nil && refused.actions == [word(1, .notOpened(.refused(.fileAccess)))])
-        requests.adopt(Self.files(true, true), number: 2)
+        requests.adopt(Self.files(true, true), number: 2, now: 0)
         for id in [2, 3] as [UInt32] {
             let taken = try open(&requests, "a", id)
             #expect(taken.id != nil)
         }
-        requests.adopt(Self.files(true, true, on: "/b"), number: 3)
+        requests.adopt(Self.files(true, true, on: "/b"), number: 3, now: 0)
         // The pipes wait under the same number.
         #expect(requests.notConnected(1, .otherPolicy) == [.connect(1, host: 0, policy: 3)])
-        requests.adopt(Self.files(false, false), number: 4)
+        requests.adopt(Self.files(false, false), number: 4, now: 0)
         #expect(requests.notConnected(2, .otherPolicy) == [.close(2), word(3, .notOpened(.refused(.fileAccess)))])
         #expect(requests.notConnected(1, .otherPolicy) == [.close(1), word(2, .notOpened(.refused(.fileAccess)))])
         let gone = try open(&requests, "b", 9)
@@ -201,6 +201,45 @@ struct MasterRequestsTests {
         let session = try #require(Self.sftp)
         let rules = writes && under == nil ? nil : SFTPRules(allowsWriting: writes, baseDirectory: under)
         #expect(requests.connected(1).use == .ask(.session(session), rules))
+    }
+
+    @Test func `a session that a new policy would not open ends after the time of a call`() throws {
+        for (index, policy) in [Self.files(true, false), Self.files(true, true, on: "/b"), Self.files(false, false)]
+            .enumerated()
+        {
+            var requests = MasterRequests(Self.files(true, true), number: 1)
+            let writing = FileAccess(writes: true, base: nil)
+            let taken = requests.openFiles("a", writing, 1, now: 0)
+            #expect(taken?.id == 1)
+            _ = try open(&requests, "a", 2)
+            for id in [1, 2] as [UInt32] {
+                _ = requests.connected(id)
+                _ = requests.seen(id, .sessionOpened)
+            }
+            requests.adopt(Self.files(true, true), number: 2, now: 10)
+            #expect(requests.nextDeadline == nil)
+            requests.adopt(policy, number: 3, now: 1000)
+            #expect(requests.nextDeadline == 601_000)
+            // A later one makes it no longer.
+            requests.adopt(policy, number: 4, now: 9000)
+            #expect(requests.advance(now: 600_999).isEmpty)
+            let ended = [.close(1), word(1, .ended)] + (index == 0 ? [] : [.close(2), word(2, .ended)])
+            #expect(requests.advance(now: 601_000) == ended)
+            #expect(requests.nextDeadline == nil && requests.close(1).isEmpty)
+        }
+    }
+
+    @Test func `a connection that was made under the old policy is not used for a session`() throws {
+        var requests = MasterRequests(Self.files(true, true), number: 1)
+        let writing = FileAccess(writes: true, base: nil)
+        _ = requests.openFiles("a", writing, 1, now: 0)
+        _ = try open(&requests, "a", 2)
+        requests.adopt(Self.files(true, false, on: "/b"), number: 2, now: 0)
+        let first = requests.connected(1)
+        #expect(first.use == .drop)
+        #expect(first.actions == [.close(1), word(1, .notOpened(.refused(.otherAccess)))])
+        let second = requests.connected(2)
+        #expect(second.use == .drop && second.actions == [.connect(2, host: 0, policy: 2)])
     }
 
     @Test func `a closed session says a last word at every stage, and what it had goes`() throws {
@@ -329,7 +368,7 @@ struct MasterRequestsTests {
                 if waiting[id]?.isSession == true { perform(requests.close(id)) }
             case 9 where noise >> 8 & 7 == 0:
                 number += 1
-                requests.adopt(policy(["a": "/\(number % 3)", "b": "/2", "d": "/4"]), number: number)
+                requests.adopt(policy(["a": "/\(number % 3)", "b": "/2", "d": "/4"]), number: number, now: now)
             default: break
             }
             #expect(waiting.count <= MasterRequests.maximum + GateRequest.maximumSessions)

@@ -69,7 +69,7 @@ public final class GateService {
             let memory = first.descriptors.take()
         else { throw .badValue }
         let policy = try PolicySnapshot(sealed: memory)
-        requests.adopt(policy, number: number)
+        requests.adopt(policy, number: number, now: Self.now())
         return policy
     }
 
@@ -207,7 +207,7 @@ public final class GateService {
         case .setup: throw .badValue
         case .policy(let number):
             guard let memory = word.descriptors.take() else { throw .missingDescriptor }
-            requests.adopt(try PolicySnapshot(sealed: memory), number: number)
+            requests.adopt(try PolicySnapshot(sealed: memory), number: number, now: Self.now())
         case .connected:
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             let (use, actions) = requests.connected(word.requestID)

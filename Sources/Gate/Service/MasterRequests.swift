@@ -89,6 +89,8 @@ struct MasterRequests {
         let policy: UInt32
         let wish: Wish
         var stage = Stage.queued
+        /// Until when a session may go on that the policy in force would not open.
+        var until: Int?
         /// Who is to be answered: one, or those who share a question. Empty where it has come too late for all.
         var askers: [Asker]
 
@@ -116,7 +118,9 @@ struct MasterRequests {
     }
 
     /// When `advance` must be called next, if nothing happens before.
-    var nextDeadline: Int? { entries.values.flatMap { $0.askers.compactMap(\.deadline) }.min() }
+    var nextDeadline: Int? {
+        entries.values.flatMap { entry in entry.askers.compactMap(\.deadline) + [entry.until].compactMap { $0 } }.min()
+    }
 
     private var connecting: Int { entries.values.count { $0.stage == .connecting } }
 
@@ -230,6 +234,8 @@ struct MasterRequests {
             entries[id] = nil
             return (.drop, startQueued())
         }
+        // It may lead elsewhere than the policy in force does.
+        guard entry.policy == number || entry.kind == nil else { return (.drop, judgeAgain(id, entry)) }
         entries[id]?.stage = .asking
         return (.ask(entry.wish.request, entry.wish.rules), startQueued())
     }
@@ -264,10 +270,23 @@ struct MasterRequests {
         }
     }
 
-    /// What is asked from now on is judged by this policy.
-    mutating func adopt(_ policy: PolicySnapshot, number: UInt32) {
+    /// What is asked from now on is judged by this policy. Sessions that it would not open may end what they do: for as long as a call
+    /// may last, `limits.max_timeout_seconds`.
+    mutating func adopt(_ policy: PolicySnapshot, number: UInt32, now: Int) {
         self.policy = policy
         self.number = number
+        for (id, entry) in entries where entry.kind != nil && entry.until == nil {
+            guard entry.stage == .asking || entry.stage == .open, !isOpenable(entry) else { continue }
+            entries[id]?.until = now + policy.limits.maxTimeoutSeconds * 1000
+        }
+    }
+
+    /// Whether the policy in force would open this session as well.
+    private func isOpenable(_ entry: Entry) -> Bool {
+        guard let name = entry.askers.first?.host,
+            let host = policy.hosts.first(where: { $0.name.utf8.elementsEqual(name.utf8) })
+        else { return false }
+        return host.master.socket == entry.socket && refusal(entry.wish, host) == nil
     }
 
     // MARK: Masters
@@ -303,6 +322,11 @@ struct MasterRequests {
     /// Answers those who have waited long enough.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.until.map({ $0 <= now }) ?? false {
+            forget(id, entry)
+            let last: GateAnswer = entry.stage == .open ? .ended : .notOpened(.refused(.otherAccess))
+            actions += [.close(id)] + answers(entry, last)
+        }
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
             func isLate(_ asker: Asker) -> Bool { asker.deadline.map { $0 <= now } ?? false }
             let late = entry.askers.filter(isLate)
