@@ -50,10 +50,10 @@ let package = Package(
         .executableTarget(
             name: "Worker",
             dependencies: [
-                "CConcurrency", "CLinux", "IPC", "Sandbox", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools",
+                "CConcurrency", "CLinux", "Guard", "IPC", "Sandbox", "Threads", "MCP", "SSH", "SFTP", "Tools",
             ],
             path: "Sources/Worker",
-            exclude: ["CConcurrency", "CRE2", "Threads", "MCP", "SSH", "SFTP", "Policy", "Tools"],
+            exclude: ["CConcurrency", "CRE2", "Guard", "Threads", "MCP", "SSH", "SFTP", "Tools"],
             swiftSettings: settings),
         .target(name: "CConcurrency", path: "Sources/Worker/CConcurrency"),
         .systemLibrary(
@@ -65,9 +65,10 @@ let package = Package(
         workerModule("MCP", ["JSON"]),
         workerModule("SSH", ["CLinux", "IPC"]),
         workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
-        workerModule("Policy", ["CRE2", "IPC"]),
-        workerModule("Tools", ["IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
+        workerModule("Guard", ["CRE2"]),
+        workerModule("Tools", ["Guard", "IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
+        .target(name: "Policy", dependencies: ["IPC"], path: "Sources/Gate/Policy", swiftSettings: settings),
         .target(name: "SFTPFilter", path: "Sources/Gate/SFTPFilter", swiftSettings: settings),
         .target(
             name: "FileBroker", dependencies: ["CLinux", "IPC", "Sandbox"], exclude: ["Main"], swiftSettings: settings),
@@ -91,10 +92,10 @@ let package = Package(
         moduleTests("SupervisorTests", ["IPC", "JSON", "Supervisor"]),
         moduleTests("ThreadsTests", ["Threads"]),
         moduleTests("MCPTests", ["JSON", "MCP"]),
-        moduleTests("PolicyTests", ["IPC", "Policy"], exclude: ["PolicyCorpus.tsv"]),
+        moduleTests("PolicyTests", ["IPC", "Policy", "Tools"], exclude: ["PolicyCorpus.tsv"]),
         moduleTests("SSHTests", ["IPC", "SSH"]),
         moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
-        moduleTests("ToolsTests", ["IPC", "JSON", "MCP", "Policy", "SSH", "Threads", "Tools"]),
+        moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
         moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
@@ -109,7 +110,7 @@ let package = Package(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox"],
             swiftSettings: settings),
         .executableTarget(
-            name: "GuardBench", dependencies: ["Policy"], path: "Benchmarks/GuardBench", swiftSettings: settings),
+            name: "GuardBench", dependencies: ["Guard"], path: "Benchmarks/GuardBench", swiftSettings: settings),
         .executableTarget(
             name: "HostileSFTPServer", path: "Tests/HostileSFTPServer", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux"], swiftSettings: settings),

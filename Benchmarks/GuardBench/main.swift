@@ -1,6 +1,6 @@
 // Searches a file with the injection guard and prints the megabytes a second: GuardBench FILE. For scripts/bench.
 internal import Glibc
-internal import Policy
+internal import Guard
 
 guard CommandLine.arguments.count == 2, let file = fopen(CommandLine.arguments[1], "r") else {
     print("usage: GuardBench FILE")

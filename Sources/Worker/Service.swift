@@ -2,7 +2,7 @@ internal import Dispatch
 internal import Glibc
 internal import IPC
 internal import MCP
-internal import Policy
+internal import Guard
 internal import SSH
 internal import Tools
 

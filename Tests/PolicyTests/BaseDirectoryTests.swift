@@ -1,15 +1,17 @@
+import IPC
 import Testing
 
 @testable import Policy
+@testable import Tools
 
 @Suite("base_dir")
 struct BaseDirectoryTests {
     private func refusal(_ directory: String, base: String? = "/srv/app") -> String? {
-        do throws(Refusal) {
+        do throws(GateRefusal) {
             try BaseDirectory(base, host: "prod").judge(workingDirectory: directory)
             return nil
         } catch {
-            return error.description
+            return error.sentence
         }
     }
 
@@ -68,7 +70,7 @@ struct BaseDirectoryTests {
 
     @Test func `a capability that is off names its host and key`() {
         #expect(
-            Refusal(host: "prod", capability: "exec").description
+            GateRefusal(host: "prod", .capability(.exec)).sentence
                 == "hosts.prod.capabilities.exec is false: this tool is switched off on \"prod\". Use another host, or ask "
                 + "the user to set hosts.prod.capabilities.exec to true.")
     }

@@ -1,16 +1,18 @@
+import IPC
 import Testing
 
 @testable import Policy
+@testable import Tools
 
 /// What single cases come to is in `PolicyCorpus.tsv`.
 @Suite("allow_delete")
 struct DestructiveCommandTests {
     private func refusal(_ command: String, input: String = "", allowed: Bool = false) -> String? {
-        do throws(Refusal) {
+        do throws(GateRefusal) {
             try DestructiveCommand.judge(command, input: input, allowed: allowed, host: "prod")
             return nil
         } catch {
-            return error.description
+            return error.sentence
         }
     }
 

@@ -1,6 +1,8 @@
+import IPC
 import Testing
 
 @testable import Policy
+@testable import Tools
 
 /// What single cases come to is in `PolicyCorpus.tsv`.
 @Suite("exec_allowlist")
@@ -10,11 +12,11 @@ struct ExecAllowlistTests {
     private func refusal(_ command: String, _ entries: [String]? = entries, _ environment: [String: String] = [:])
         -> String?
     {
-        do throws(Refusal) {
+        do throws(GateRefusal) {
             try ExecAllowlist(entries, host: "prod").judge(command: command, environment: environment)
             return nil
         } catch {
-            return error.description
+            return error.sentence
         }
     }
 

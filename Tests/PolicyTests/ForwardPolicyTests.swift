@@ -2,15 +2,16 @@ import IPC
 import Testing
 
 @testable import Policy
+@testable import Tools
 
 @Suite("Where forwards may lead")
 struct ForwardPolicyTests {
     private func refusal(_ target: String, _ port: UInt16 = 80, _ entries: [String]? = nil) -> String? {
-        do throws(Refusal) {
+        do throws(GateRefusal) {
             try ForwardPolicy(entries, host: "box").judge(target: target, port: port)
             return nil
         } catch {
-            return error.description
+            return error.sentence
         }
     }
 

@@ -1,6 +1,8 @@
+import IPC
 import Foundation
 
 @testable import Policy
+@testable import Tools
 
 /// The cases of `PolicyCorpus.tsv`; its head says what the columns are.
 enum PolicyCorpus {
@@ -65,8 +67,8 @@ enum PolicyCorpus {
     }
 
     /// What a judge says: nil where the case passes.
-    static func refusal(_ judge: Case.Judge, _ command: String) -> Refusal? {
-        do throws(Refusal) {
+    static func refusal(_ judge: Case.Judge, _ command: String) -> GateRefusal? {
+        do throws(GateRefusal) {
             switch judge {
             case .delete: try DestructiveCommand.judge(command, allowed: false, host: "prod")
             case .allow: try ExecAllowlist(entries, host: "prod").judge(command: command, environment: [:])

@@ -1,8 +1,10 @@
+import IPC
 import Foundation
 import TestSupport
 import Testing
 
 @testable import Policy
+@testable import Tools
 
 @Suite("The corpus of commands", .timeLimit(.minutes(3)))
 struct PolicyCorpusTests {
@@ -13,12 +15,12 @@ struct PolicyCorpusTests {
         #expect(unique.count == cases.count)
         for entry in cases {
             let refusal = PolicyCorpus.refusal(entry.judge, entry.command)
-            #expect((refusal == nil) == (entry.verdict == .pass), "\(entry) \(refusal?.description ?? "passed")")
+            #expect((refusal == nil) == (entry.verdict == .pass), "\(entry) \(refusal?.sentence ?? "passed")")
             guard let refusal else { continue }
             let (rule, key) =
                 entry.judge == .delete
                 ? ("allow_delete", "safeguards.allow_delete") : ("exec_allowlist", "hosts.prod.exec_allowlist")
-            #expect(refusal.rule == rule && refusal.description.contains(key) && refusal.description.contains("prod"))
+            #expect(refusal.rule == rule && refusal.sentence.contains(key) && refusal.sentence.contains("prod"))
         }
     }
 

@@ -1,7 +1,9 @@
 import TestSupport
+import IPC
 import Testing
 
 @testable import Policy
+@testable import Tools
 
 @Suite("Scanner of shell commands", .timeLimit(.minutes(2)))
 struct ShellScannerTests {
@@ -55,7 +57,7 @@ struct ShellScannerTests {
         let text = String(repeating: piece, count: (1 << 20) / piece.utf8.count)
         #expect(ShellScanner(text.utf8).isUnreadable)
         #expect(PolicyCorpus.refusal(.delete, text) == nil && PolicyCorpus.refusal(.delete, text + " rm x") != nil)
-        #expect(PolicyCorpus.refusal(.allow, text)?.description.contains("more than 131072 bytes") == true)
+        #expect(PolicyCorpus.refusal(.allow, text)?.sentence.contains("more than 131072 bytes") == true)
     }
 
     @Test func `commands that read one another's input end`() {

@@ -1,5 +1,5 @@
 import JSON
-import Policy
+import Guard
 import TestSupport
 
 /// What the injection guard must find and what it must leave alone. `‹` and `›` stand for `<` and `>`, `·` for nothing: this

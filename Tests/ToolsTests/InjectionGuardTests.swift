@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @testable import MCP
-@testable import Policy
+@testable import Guard
 @testable import Threads
 @testable import Tools
 

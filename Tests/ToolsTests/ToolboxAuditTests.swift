@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Policy
+@testable import Guard
 @testable import Tools
 
 /// Writes down what a toolbox says of its calls.

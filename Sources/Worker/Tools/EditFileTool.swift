@@ -1,7 +1,6 @@
 internal import IPC
 internal import JSON
 internal import MCP
-internal import Policy
 internal import SFTP
 internal import Threads
 
@@ -46,7 +45,9 @@ enum EditFileTool: Tool {
             let edits = try edits(arguments)
             let dryRun = try arguments.boolean("dry_run") ?? false
             let call = try FileCall(arguments, context, needs: .fileWrite)
-            guard call.host.capabilities.fileRead else { throw Refusal(host: call.host.name, capability: "file_read") }
+            guard call.host.capabilities.fileRead else {
+                throw GateRefusal(host: call.host.name, .capability(.fileRead))
+            }
             guard dryRun || context.policy.allowOverwrite else {
                 throw FileFailure(
                     sentence:

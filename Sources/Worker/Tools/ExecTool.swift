@@ -1,3 +1,4 @@
+internal import Guard
 internal import IPC
 internal import JSON
 internal import MCP
@@ -107,10 +108,10 @@ enum ExecTool: Tool {
             ?? min(defaultTimeout, limits.maxTimeoutSeconds)
         let host = try context.host(try arguments.string("host"))
         guard host.capabilities.exec else {
-            throw Refusal(host: host.name, capability: "exec")
+            throw GateRefusal(host: host.name, .capability(.exec))
         }
         let allowsDelete = context.policy.allowDelete
-        try await LongText.compute(on: command.utf8.count + input.utf8.count) { () throws(Policy.Refusal) in
+        try await LongText.compute(on: command.utf8.count + input.utf8.count) { () throws(GateRefusal) in
             try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
             try DestructiveCommand.judge(command, input: input, allowed: allowsDelete, host: host.name)
         }

@@ -13,7 +13,7 @@ struct FileCall {
     /// The path as it was asked for.
     let text: String
 
-    /// - Throws: `Arguments.Mistake` or `Refusal`, in the order of judgement: arguments, host, policy.
+    /// - Throws: `Arguments.Mistake` or `GateRefusal`, in the order of judgement: arguments, host, policy.
     init(
         _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"
     ) throws {
@@ -29,7 +29,7 @@ struct FileCall {
         }
         host = try context.host(try arguments.string("host"))
         guard capability.isOn(host.capabilities), let access = context.access[host.name] else {
-            throw Refusal(host: host.name, capability: capability.rawValue)
+            throw GateRefusal(host: host.name, .capability(capability))
         }
         try BaseDirectory(host.baseDir, host: host.name).judge(path: text)
         files = RemoteFiles(channel: access.files, base: FileAccess(host).base.map { Array($0.utf8) })

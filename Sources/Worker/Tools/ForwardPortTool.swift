@@ -44,7 +44,7 @@ enum ForwardPortTool: Tool {
         }
         let local = try arguments.integer("local_port", in: 1...65_535) ?? 0
         let host = try context.host(try arguments.string("host"))
-        guard host.capabilities.portForward else { throw Refusal(host: host.name, capability: "port_forward") }
+        guard host.capabilities.portForward else { throw GateRefusal(host: host.name, .capability(.portForward)) }
         try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: UInt16(remote))
         // The task is detached, because a call that is cancelled must not leave the port half made.
         let result = try await Task.detached { () async throws(FileFailure) in

@@ -2,7 +2,7 @@ internal import FoundationEssentials
 internal import IPC
 internal import JSON
 internal import MCP
-internal import Policy
+internal import Guard
 internal import Threads
 
 /// What the injection guard adds to a result: the member `_injection_warning`, or a paragraph behind an error. The result

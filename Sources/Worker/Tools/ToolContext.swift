@@ -1,7 +1,7 @@
 internal import IPC
 internal import JSON
 internal import MCP
-internal import Policy
+internal import Guard
 
 /// What a call works with: the policy as it was when the call began, the ways to the hosts, and to local files.
 struct ToolContext: Sendable {
@@ -31,9 +31,9 @@ struct ToolContext: Sendable {
         } catch let mistake as Arguments.Mistake {
             notes.refused(by: mistake.rule)
             return .failure(mistake.sentence)
-        } catch let refusal as Policy.Refusal {
+        } catch let refusal as GateRefusal {
             notes.refused(by: refusal.rule)
-            return .failure(refusal.description)
+            return .failure(refusal.sentence)
         } catch let failure as FileFailure {
             notes.refused(by: failure.rule)
             return .failure(failure.sentence)

@@ -1,7 +1,7 @@
 public import IPC
 public import JSON
 public import MCP
-internal import Policy
+internal import Guard
 internal import SFTP
 public import SSH
 internal import Synchronization
@@ -79,7 +79,7 @@ public final class Toolbox: ToolSet {
     /// See `ToolSet`.
     public func whyOff(_ name: String) -> String? {
         guard let tool = Self.all.first(where: { $0.name == name }) else { return nil }
-        let keys = tool.needs.map { "capabilities.\($0.rawValue)" }.joined(separator: " and ")
+        let keys = tool.needs.map { "capabilities.\($0.key)" }.joined(separator: " and ")
         return "the tool is switched off, because no host has \(keys); ask the user to turn that on in the config"
     }
 

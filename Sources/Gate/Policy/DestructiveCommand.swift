@@ -1,3 +1,5 @@
+public import IPC
+
 /// Refuses commands that delete while `safeguards.allow_delete` is false, wherever in the line they stand.
 ///
 /// This is a guard against slips. It does not know what a variable, a script or an interpreter would run. A line that
@@ -6,15 +8,12 @@ public enum DestructiveCommand {
     /// Throws if a command of the line, or one that it runs, deletes.
     ///
     /// - Parameter input: the standard input of the line. A shell in the line may read commands from it.
-    public static func judge(_ command: String, input: String = "", allowed: Bool, host: String) throws(Refusal) {
+    public static func judge(_ command: String, input: String = "", allowed: Bool, host: String) throws(GateRefusal) {
         guard !allowed else { return }
         let search = DeletionSearch(command.utf8, input: input.utf8)
         guard let found = search.found else { return }
-        let unread = search.isUnreadable ? " (the command could not be read to its end: are its quotes closed?)" : ""
-        throw Refusal(
-            description:
-                "\"\(found.prefix(200))\" deletes data and is refused on \"\(host)\" while safeguards.allow_delete is false\(unread). "
-                + "If this is really wanted, ask the user to do it or to set safeguards.allow_delete to true.",
-            rule: "allow_delete")
+        throw GateRefusal(
+            host: host,
+            .deletes(found: String(found.prefix(GateRefusal.shown)), isUnreadable: search.isUnreadable))
     }
 }

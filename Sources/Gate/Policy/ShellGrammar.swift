@@ -1,3 +1,5 @@
+internal import IPC
+
 /// Reads lists, pipelines, groups and loops in one flat pass: where a command can begin, a word is a reserved word or a
 /// program.
 extension ShellScanner {
@@ -58,7 +60,7 @@ extension ShellScanner {
             }
         }
         endCommand()
-        if inSubstitution || !grammar.groups.isEmpty { unreadable("a group that is not closed") }
+        if inSubstitution || !grammar.groups.isEmpty { unreadable(.openGroup) }
     }
 
     private mutating func skipBlanks() {
@@ -76,7 +78,7 @@ extension ShellScanner {
         at += 1
         endCommand()
         guard byte() == .semicolon || byte() == .ampersand else { return }
-        guard grammar.groups.last == .cases else { return doubt("an operator without a command") }
+        guard grammar.groups.last == .cases else { return doubt(.loneOperator) }
         at += byte() == .semicolon && byte(1) == .ampersand ? 2 : 1
         grammar.expectsPattern = true
     }
@@ -86,17 +88,17 @@ extension ShellScanner {
         let words = grammar.command.words
         if grammar.command.isEmpty {
             if byte() == .open {
-                doubt("((…))")
+                doubt(.arithmeticCommand)
                 grammar.groups.append(.arithmetic)
                 grammar.arithmetic += 1
                 at += 1
             }
         } else if words.count == 1, grammar.command.redirections.isEmpty, skipEmptyParentheses() {
-            doubt("a function")
+            doubt(.function)
             grammar.command = ShellCommand()
             return
         } else {
-            doubt("a parenthesis where no command begins")
+            doubt(.strayParenthesis)
             endCommand()
         }
         grammar.groups.append(.parenthesis)
@@ -113,14 +115,14 @@ extension ShellScanner {
     /// Closes the innermost group. Returns whether the substitution ends here.
     private mutating func close(inSubstitution: Bool) -> Bool {
         while grammar.groups.last == .cases {
-            unreadable("a case without its end")
+            unreadable(.openCase)
             grammar.groups.removeLast()
         }
         grammar.command.isTail = true
         switch grammar.groups.popLast() {
         case .arithmetic: grammar.arithmetic -= 1
         case nil where inSubstitution: return true
-        case nil: unreadable("a parenthesis that was not opened")
+        case nil: unreadable(.unopenedParenthesis)
         case .parenthesis, .cases: break
         }
         return false
@@ -133,11 +135,11 @@ extension ShellScanner {
         if let next = byte(), next == .less || next == .greater {
             if word.isBare, word.value.allSatisfy(\.isDigit) {
                 // ksh treats this word as a program.
-                if word.value.count > 1 { doubt("a descriptor of more than one digit") }
+                if word.value.count > 1 { doubt(.longDescriptor) }
                 return
             }
             // In bash, {name}>file stores the number of the new descriptor in a variable.
-            if word.value.last == .closeBrace { doubt("a redirection into a variable") }
+            if word.value.last == .closeBrace { doubt(.redirectionIntoVariable) }
         }
         if grammar.command.words.isEmpty, word.nameLength != nil {
             grammar.command.assignments.append(word)
@@ -152,22 +154,22 @@ extension ShellScanner {
         case "if", "then", "elif", "else", "while", "until", "do", "{", "!": break
         case "fi", "done", "}": grammar.command.isTail = true
         case "esac":
-            if grammar.groups.last == .cases { grammar.groups.removeLast() } else { doubt("\"esac\" without \"case\"") }
+            if grammar.groups.last == .cases { grammar.groups.removeLast() } else { doubt(.unopenedCase) }
             grammar.command.isTail = true
         case "for": loop()
         case "select":
             // dash treats this word as a program.
-            doubt("a select command")
+            doubt(.select)
             loop()
         case "case":
-            doubt("a case command")
+            doubt(.caseCommand)
             skipBlanks()
             _ = readWord()
             guard nextWord("in") else { break }
             grammar.groups.append(.cases)
             grammar.expectsPattern = true
         case "function":
-            doubt("a function")
+            doubt(.function)
             skipBlanks()
             _ = readWord()
             skipBlanks()
@@ -186,7 +188,7 @@ extension ShellScanner {
         if byte() == .open { return }
         var name = readWord()
         name.nameLength = name.value.count
-        if !name.isBare || !name.value.isName { doubt("a loop without a name") }
+        if !name.isBare || !name.value.isName { doubt(.namelessLoop) }
         commands.append(ShellCommand(assignments: [name]))
         guard nextWord("in") else { return }
         while true {
@@ -225,7 +227,7 @@ extension ShellScanner {
             at += 1
             grammar.expectsPattern = false
         case _ where next.endsWord:
-            unreadable("a case without its patterns")
+            unreadable(.caseWithoutPatterns)
             grammar.expectsPattern = false
         default:
             guard readWord() == Word(value: Array("esac".utf8)) else { return }
@@ -247,10 +249,10 @@ extension ShellScanner {
         switch operation {
         case .hereDocument, .hereDocumentLessTabs:
             // In arithmetic, "<<" is a shift and has no body.
-            if grammar.arithmetic > 0 { unreadable("\"<<\" in ((…))") }
+            if grammar.arithmetic > 0 { unreadable(.hereDocumentInArithmetic) }
             grammar.command.redirections.append(readDelimiter(operation))
         default: grammar.command.redirections.append(Redirection(operation: operation, target: readWord()))
         }
-        if at == before { doubt("a redirection without its file") }
+        if at == before { doubt(.redirectionWithoutFile) }
     }
 }

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// Reads a command line as a POSIX shell does (XCU chapter 2), to find every simple command in it: those of lists,
 /// pipelines, groups, loops, functions, substitutions and here-documents that expand.
 ///
@@ -25,8 +27,8 @@ struct ShellScanner {
     var commands: [ShellCommand] = []
     /// Bodies of here-documents; a `Redirection` has the index of its own.
     var documents: [[UInt8]] = []
-    /// The first thing for which a strict reader refuses the line, worded to follow "it contains".
-    private(set) var doubt: String?
+    /// The first thing for which a strict reader refuses the line.
+    private(set) var doubt: ShellDoubt?
     /// Whether it is unknown where a word, a quotation or a group ends.
     private(set) var isUnreadable = false
 
@@ -45,12 +47,12 @@ struct ShellScanner {
         bytes = Array(line)
         self.depth = depth
         guard bytes.count <= Self.maximumLength, depth <= Self.maximumDepth else {
-            doubt = depth > 0 ? "too deep a nesting" : "more than \(Self.maximumLength) bytes"
+            doubt = depth > 0 ? .nesting : .length
             isUnreadable = true
             return
         }
         list(inSubstitution: false)
-        if !pending.isEmpty { unreadable("a here-document without its end") }
+        if !pending.isEmpty { unreadable(.openHereDocument) }
     }
 
     /// Scans the body of a here-document that expands.
@@ -61,11 +63,11 @@ struct ShellScanner {
         while at < bytes.count { quotedByte(&text, inDocument: true) }
     }
 
-    mutating func doubt(_ found: String) {
+    mutating func doubt(_ found: ShellDoubt) {
         if doubt == nil { doubt = found }
     }
 
-    mutating func unreadable(_ found: String) {
+    mutating func unreadable(_ found: ShellDoubt) {
         doubt(found)
         isUnreadable = true
     }
@@ -76,7 +78,7 @@ struct ShellScanner {
     /// Runs `body` one level deeper, or gives up on the rest of the line if that is too deep.
     mutating func nested(_ body: (inout Self) -> Void) {
         guard depth < Self.maximumDepth else {
-            unreadable("too deep a nesting")
+            unreadable(.nesting)
             at = bytes.count
             return
         }
@@ -95,7 +97,7 @@ struct ShellScanner {
             scanner.grammar = Grammar()
             scanner.list(inSubstitution: true)
             scanner.grammar = outer
-            if scanner.pending.count > waiting { scanner.unreadable("a here-document without its end") }
+            if scanner.pending.count > waiting { scanner.unreadable(.openHereDocument) }
         }
         if commands.count > before, let last = commands.last { word.printed += printed(by: last) }
     }
@@ -124,7 +126,7 @@ struct ShellScanner {
         while let next = byte() {
             switch next {
             case .less where byte(1) == .open, .greater where byte(1) == .open:
-                doubt("a process substitution")
+                doubt(.processSubstitution)
                 at += 2
                 substitution(in: &word)
             case .open:
@@ -164,9 +166,9 @@ struct ShellScanner {
 
     private mutating func noteControl(_ byte: UInt8) {
         if byte == 0x0D {
-            doubt("a carriage return")
+            doubt(.carriageReturn)
         } else if byte < 0x20 || byte == 0x7F {
-            doubt("a control character")
+            doubt(.controlCharacter)
         }
     }
 
@@ -179,7 +181,7 @@ struct ShellScanner {
         if name.last == .plus { name.removeLast() }
         if name.last == .closeBracket, let bracket = name.firstIndex(of: .openBracket) { name = name[..<bracket] }
         guard name.isName else { return }
-        if name.count != word.value.count { doubt("an assignment of bash") }
+        if name.count != word.value.count { doubt(.bashAssignment) }
         word.nameLength = name.count
     }
 
@@ -187,11 +189,11 @@ struct ShellScanner {
     /// the word.
     private mutating func readParenthesis(_ word: inout Word) -> Bool {
         if word.value.last == .equals, word.nameLength != nil {
-            doubt("an array")
+            doubt(.array)
             at += 1
             nested { $0.readArray() }
         } else if let last = word.value.last, [.question, .star, .plus, .at, .bang].contains(last), byte(1) != .close {
-            doubt("parentheses in a word")
+            doubt(.parenthesesInWord)
             word.isPattern = true
             readGroup(&word)
         } else {
@@ -209,7 +211,7 @@ struct ShellScanner {
             }
             if next == .hash { skipComment() } else if next.endsWord { at += 1 } else { _ = readWord() }
         }
-        unreadable("an array that is not closed")
+        unreadable(.openArray)
     }
 
     private mutating func readGroup(_ word: inout Word) {
@@ -225,7 +227,7 @@ struct ShellScanner {
             at += 1
             if open == 0 { return }
         }
-        unreadable("parentheses that are not closed")
+        unreadable(.openParentheses)
     }
 
     mutating func skipComment() {
@@ -242,7 +244,7 @@ struct ShellScanner {
             word.value.append(next)
             at += 1
         }
-        if byte() == nil { unreadable("a quote that is not closed") }
+        if byte() == nil { unreadable(.openQuote) }
         at += 1
     }
 
@@ -250,7 +252,7 @@ struct ShellScanner {
         word.isQuoted = true
         at += 1
         while let next = byte(), next != .doubleQuote { quotedByte(&word) }
-        if byte() == nil { unreadable("a quote that is not closed") }
+        if byte() == nil { unreadable(.openQuote) }
         at += 1
     }
 
@@ -266,7 +268,7 @@ struct ShellScanner {
             switch escaped {
             case .newline:
                 // The shell joins the lines, so that a "$" may become an expansion.
-                doubt("a continued line")
+                doubt(.continuedLine)
             case .dollar, .backtick, .backslash, .doubleQuote: word.value.append(escaped ?? next)
             case let other?: word.value += [next, other]
             case nil: word.value.append(next)
@@ -282,18 +284,18 @@ struct ShellScanner {
     /// Keeps a doubt after a byte that is not ASCII: in GBK, Big5 and Shift JIS the backslash can be the second byte of
     /// a character.
     private mutating func noteBackslash() {
-        if at > 0, bytes[at - 1] >= 0x80 { doubt("a backslash behind a letter that is not ASCII") }
+        if at > 0, bytes[at - 1] >= 0x80 { doubt(.backslashBehindLetter) }
     }
 
     private mutating func readEscape(_ word: inout Word) {
         noteBackslash()
         guard let escaped = byte(1) else {
-            doubt("a backslash at the end")
+            doubt(.backslashAtEnd)
             at += 1
             return
         }
         if escaped == .newline {
-            doubt("a continued line within a word")
+            doubt(.continuedWord)
         } else {
             noteControl(escaped)
             word.isQuoted = true

@@ -1,3 +1,5 @@
+public import IPC
+
 /// A host's `exec_allowlist`: the commands that `ssh_exec` may run there.
 ///
 /// Every simple command of the line must begin with the words of an entry, written without quotes. A line is refused if
@@ -28,60 +30,42 @@ public struct ExecAllowlist: Sendable {
         "RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV",
     ]
 
-    /// How many entries a refusal names; it only counts the others.
-    private static let shownEntries = 20
-
     /// Throws if the list does not cover a command of the line or a variable.
-    public func judge(command: String, environment: [String: String]) throws(Refusal) {
+    public func judge(command: String, environment: [String: String]) throws(GateRefusal) {
         guard let entries else { return }
-        guard !entries.isEmpty else {
-            throw refusal("is empty: no command may run on \"\(host)\". Ask the user to add what is needed to it.")
-        }
-        for name in environment.keys.sorted() where !Self.isHarmless(name) {
-            throw refusal(
-                "is set, and on \"\(host)\" the variable \"\(name)\" could turn an allowed command into another one. "
-                    + "Call again without it in \"env\", or \(Self.advice("\(name)=VALUE COMMAND", host)).")
-        }
+        guard !entries.isEmpty else { throw refusal(.allowlistEmpty) }
+        for name in environment.keys.sorted() where !Self.isHarmless(name) { throw refusal(.variable(name: name)) }
         let scanner = ShellScanner(command.utf8)
-        if let doubt = scanner.doubt {
-            throw refusal(
-                "is set, and on \"\(host)\" this command contains \(doubt), so that what would run is not certain. "
-                    + "Send plain commands, each in a call of its own, and text for them as \"stdin\".")
-        }
-        guard !scanner.commands.isEmpty else { throw refusal("is set, and there is no command to run on \"\(host)\".") }
+        if let doubt = scanner.doubt { throw refusal(.doubt(doubt)) }
+        guard !scanner.commands.isEmpty else { throw refusal(.noCommand) }
         let prefixes = entries.map { $0.utf8.split { $0.isBlank }.map(Array.init) }.filter { !$0.isEmpty }
         for simple in scanner.commands { try judge(simple, prefixes, entries) }
     }
 
-    private func judge(_ command: ShellCommand, _ prefixes: [[[UInt8]]], _ entries: [String]) throws(Refusal) {
-        let shown = "\"\(command.text.prefix(200))\""
+    private func judge(_ command: ShellCommand, _ prefixes: [[[UInt8]]], _ entries: [String]) throws(GateRefusal) {
+        let shown = String(command.text.prefix(GateRefusal.shown))
         for redirection in command.redirections where !Self.isHarmless(redirection) {
             throw refusal(
-                "is set, and on \"\(host)\" the redirection \"\(redirection.operation.rawValue) "
-                    + "\(redirection.target.text.prefix(200))\"\(command.text.isEmpty ? "" : " of \(shown)") is refused. "
-                    + "Only input from files, /dev/null and descriptors such as 2>&1 may be redirected.")
+                .redirection(
+                    operation: redirection.operation.rawValue,
+                    target: String(redirection.target.text.prefix(GateRefusal.shown)), command: shown))
         }
         if let program = command.words.first?.text, Self.builtins.contains(program) {
-            throw refusal(
-                "covers no \"\(program)\": on \"\(host)\" \(shown) could make other commands run. "
-                    + "Send plain commands, each in a call of its own.")
+            throw refusal(.builtin(program: program, command: shown))
         }
         if command.words.first?.text == "printf", let first = command.words.dropFirst().first,
             !first.isLiteral || first.value.starts(with: "-v".utf8)
         {
-            throw refusal(
-                "covers no \"printf\" with an option or a variable in front: on \"\(host)\" \(shown) could set PATH. "
-                    + "Begin its arguments with a format in quotes.")
+            throw refusal(.printf(command: shown))
         }
         let words = command.assignments + command.words
         let isCovered = prefixes.contains { prefix in
             prefix.count <= words.count && zip(prefix, words).allSatisfy { $1.isBare && $1.value == $0 }
         }
         if isCovered { return }
+        let beginning = String(command.text.split(separator: " ").prefix(2).joined(separator: " ").prefix(100))
         if let name = command.assignments.compactMap(\.name).first(where: { !Self.isHarmless($0) }) {
-            throw refusal(
-                "is set, and on \"\(host)\" the variable \"\(name)\" in \(shown) could turn an allowed command into another "
-                    + "one. Leave it out, or \(Self.advice(command.text, host)).")
+            throw refusal(.assignment(name: name, command: shown, beginning: beginning))
         }
         let isPlain =
             command.words.isEmpty
@@ -90,24 +74,14 @@ public struct ExecAllowlist: Sendable {
                     && zip(prefix, command.words).allSatisfy { $1.isBare && $1.value == $0 }
             }
         if isPlain { return }
-        let names = entries.prefix(Self.shownEntries).map { "\"\($0)\"" }.joined(separator: ", ")
-        let more = entries.count > Self.shownEntries ? " and \(entries.count - Self.shownEntries) more" : ""
-        let instead =
-            command.words.first?.text == "cd"
-            ? "Pass the directory as \"cwd\" and leave out \"cd\"" : "Use one of these"
         throw refusal(
-            "does not cover \(shown) on \"\(host)\"; covered are commands that begin with: \(names)\(more), written without "
-                + "quotes. \(instead), or \(Self.advice(command.text, host)).")
+            .notCovered(
+                command: shown, beginning: beginning, isChange: command.words.first?.text == "cd",
+                entries: Array(entries.prefix(GateRefusal.shownEntries)),
+                more: UInt32(clamping: max(0, entries.count - GateRefusal.shownEntries))))
     }
 
-    private static func advice(_ command: String, _ host: String) -> String {
-        "ask the user to add \"\(command.split(separator: " ").prefix(2).joined(separator: " ").prefix(100))\" to "
-            + "hosts.\(host).exec_allowlist"
-    }
-
-    private func refusal(_ text: String) -> Refusal {
-        Refusal(description: "hosts.\(host).exec_allowlist \(text)", rule: "exec_allowlist")
-    }
+    private func refusal(_ reason: GateRefusal.Reason) -> GateRefusal { GateRefusal(host: host, reason) }
 
     /// Whether the variable is known to be harmless, or has a name that only a script's own variable has: at most 8
     /// lower-case letters and digits. `path` is not one, because zsh searches it for programs.

@@ -1,3 +1,5 @@
+public import IPC
+
 /// A host's `base_dir`: paths must lie in this tree. They are judged by their text, symlinks not followed.
 public struct BaseDirectory: Sendable {
     private let root: [[UInt8]]?
@@ -12,24 +14,19 @@ public struct BaseDirectory: Sendable {
     }
 
     /// Throws if the working directory of a command is missing or outside the tree.
-    public func judge(workingDirectory: String) throws(Refusal) {
+    public func judge(workingDirectory: String) throws(GateRefusal) {
         guard root != nil else { return }
         guard !workingDirectory.isEmpty else {
-            throw Refusal(
-                description: "hosts.\(host).base_dir is \"\(text)\": pass \"cwd\", a directory in that tree.",
-                rule: "base_dir")
+            throw GateRefusal(host: host, .noDirectory(base: text))
         }
         try judge(path: workingDirectory)
     }
 
     /// Throws if the path is not absolute or is outside the tree.
-    public func judge(path: String) throws(Refusal) {
+    public func judge(path: String) throws(GateRefusal) {
         guard let root else { return }
         guard path.utf8.first == UInt8(ascii: "/"), Self.components(path).starts(with: root) else {
-            throw Refusal(
-                description: "hosts.\(host).base_dir is \"\(text)\", and \"\(path.prefix(200))\" is not in it. "
-                    + "Pass an absolute path in that tree, or ask the user to change hosts.\(host).base_dir.",
-                rule: "base_dir")
+            throw GateRefusal(host: host, .outside(base: text, path: String(path.prefix(GateRefusal.shown))))
         }
     }
 

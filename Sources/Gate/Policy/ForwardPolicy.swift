@@ -1,5 +1,5 @@
 internal import Glibc
-internal import IPC
+public import IPC
 
 /// Where a host's port forwards may lead: what `forward_allowlist` covers. Link-local addresses and metadata services,
 /// where clouds keep the credentials of their machines, must be named in it; `*` does not cover them.
@@ -33,7 +33,7 @@ public struct ForwardPolicy: Sendable {
 
     /// Throws if the list does not cover the target, or does not name it although it is link-local or a metadata
     /// service.
-    public func judge(target: String, port: UInt16) throws(Refusal) {
+    public func judge(target: String, port: UInt16) throws(GateRefusal) {
         let wanted = Place(target)
         let named = rules?.contains { Place($0.host) == wanted && ($0.port ?? port) == port }
         if !wanted.isLinkLocal && !Self.metadataNames.contains(target.lowercased()) {
@@ -41,22 +41,21 @@ public struct ForwardPolicy: Sendable {
             else {
                 return
             }
-            throw Refusal(
-                description: "hosts.\(host).forward_allowlist does not cover \(target) port \(port) on \"\(host)\"; "
-                    + (rules.isEmpty ? "it is empty. " : "it has: \(rules.map(Self.text).joined(separator: ", ")). ")
-                    + "If this is really wanted, ask the user to add it.", rule: "forward_allowlist")
+            throw GateRefusal(
+                host: host,
+                .forward(
+                    target: target, port: port,
+                    entries: rules.prefix(GateRefusal.shownEntries).map(Self.text),
+                    more: UInt32(clamping: max(0, rules.count - GateRefusal.shownEntries))))
         }
         guard named == true else {
-            throw Refusal(
-                description: "\(target) is a link-local or metadata address, where a machine's credentials may be had; "
-                    + "no forward may lead there unless hosts.\(host).forward_allowlist names it.",
-                rule: "forward_allowlist")
+            throw GateRefusal(host: host, .linkLocal(target: target))
         }
     }
 
     private static func text(_ rule: ForwardRule) -> String {
         let port = rule.port.map { String($0) } ?? "*"
-        return rule.host.contains(":") ? "\"[\(rule.host)]:\(port)\"" : "\"\(rule.host):\(port)\""
+        return rule.host.contains(":") ? "[\(rule.host)]:\(port)" : "\(rule.host):\(port)"
     }
 }
 

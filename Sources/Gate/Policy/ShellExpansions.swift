@@ -1,3 +1,5 @@
+internal import IPC
+
 /// Reads expansions and here-documents.
 extension ShellScanner {
     /// How many bytes are searched for the end of an arithmetic expression.
@@ -8,7 +10,7 @@ extension ShellScanner {
         switch byte(1) {
         case .open:
             if byte(2) == .open, let end = arithmeticEnd(at + 1) {
-                doubt("an arithmetic expansion")
+                doubt(.arithmeticExpansion)
                 nested { scanner in
                     scanner.at += 3
                     var text = Word()
@@ -16,7 +18,7 @@ extension ShellScanner {
                 }
                 word.value.append(Word.unknown)
             } else {
-                doubt("a command substitution")
+                doubt(.commandSubstitution)
                 at += 2
                 substitution(in: &word)
             }
@@ -29,22 +31,22 @@ extension ShellScanner {
             } else {
                 // Its pattern, subscript or default may run commands. In bash a subscript also runs those in a
                 // variable's value.
-                doubt("an expansion of more than a name")
+                doubt(.longExpansion)
                 nested { $0.readBraces(quoted: quoted) }
             }
             word.value.append(Word.unknown)
         case .singleQuote where !quoted:
-            doubt("$'…'")
+            doubt(.dollarSingleQuotes)
             readAnsiQuotes(&word)
         case .doubleQuote where !quoted:
-            doubt("$\"…\"")
+            doubt(.dollarDoubleQuotes)
             at += 1
         case .openBracket:
-            doubt("$[…]")
+            doubt(.dollarBrackets)
             word.value.append(Word.unknown)
             at += 2
         case .backslash:
-            doubt("\"$\" before a backslash")
+            doubt(.dollarBeforeBackslash)
             word.value.append(.dollar)
             at += 1
         case let next? where next.isNameByte && !next.isDigit:
@@ -70,7 +72,7 @@ extension ShellScanner {
             }
             if quoted, next == .singleQuote { at += 1 } else { readByte(&word) }
         }
-        unreadable("\"${\" that is not closed")
+        unreadable(.openExpansion)
     }
 
     /// Reads `$'…'` of bash and ksh. dash reads a `$` and a text in single quotes instead, which ends elsewhere if the
@@ -79,18 +81,18 @@ extension ShellScanner {
         word.isQuoted = true
         at += 2
         while let next = byte(), next != .singleQuote {
-            if next == .backslash, byte(1) == .singleQuote { unreadable("an escaped quote in $'…'") }
+            if next == .backslash, byte(1) == .singleQuote { unreadable(.escapedQuote) }
             word.value.append(next == .backslash ? Word.unknown : next)
             at += next == .backslash ? 2 : 1
         }
-        if byte() == nil { unreadable("a quote that is not closed") }
+        if byte() == nil { unreadable(.openQuote) }
         at += 1
     }
 
     /// Reads commands in backticks. A backslash there escapes a backtick, a dollar sign and a backslash, and within
     /// double quotes also a double quote.
     mutating func readBackticks(_ word: inout Word, quoted: Bool) {
-        doubt("backticks")
+        doubt(.backticks)
         word.value.append(Word.unknown)
         at += 1
         var inner: [UInt8] = []
@@ -103,7 +105,7 @@ extension ShellScanner {
             inner.append(bytes[at])
             at += 1
         }
-        if byte() == nil { unreadable("backticks that are not closed") }
+        if byte() == nil { unreadable(.openBackticks) }
         at += 1
         let scanner = ShellScanner(inner, depth: depth + 1)
         word.printed += scanner.commands.last.map { scanner.printed(by: $0) } ?? []
@@ -132,7 +134,7 @@ extension ShellScanner {
     /// Reads the delimiter and remembers the document. Its body begins after this line.
     mutating func readDelimiter(_ operation: Redirection.Operation) -> Redirection {
         let word = readWord()
-        if !word.isLiteral || !word.value.isName { doubt("a here-document whose end is no plain name") }
+        if !word.isLiteral || !word.value.isName { doubt(.hereDocumentEnd) }
         documents.append([])
         pending.append(
             HereDocument(
@@ -158,7 +160,7 @@ extension ShellScanner {
             let text = document.stripsTabs ? line.drop { $0 == .tab } : line
             if document.expands, text.last == .backslash, document.delimiter.starts(with: text.dropLast()) {
                 // The shell joins this line with the next one, and both together may be the delimiter.
-                unreadable("a continued line")
+                unreadable(.continuedLine)
             }
             guard text.elementsEqual(document.delimiter) else { continue }
             let body = Array(bytes[start..<lineStart])
@@ -167,7 +169,7 @@ extension ShellScanner {
             nested { $0.absorb(ShellScanner(hereDocument: body, depth: $0.depth)) }
             return
         }
-        unreadable("a here-document without its end")
+        unreadable(.openHereDocument)
     }
 }
 

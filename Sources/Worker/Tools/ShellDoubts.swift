@@ -1,0 +1,53 @@
+internal import IPC
+
+extension ShellDoubt {
+    /// What a line contains, worded to follow "it contains".
+    var words: String {
+        switch self {
+        case .length: "more than 131072 bytes"
+        case .arithmeticExpansion: "an arithmetic expansion"
+        case .commandSubstitution: "a command substitution"
+        case .longExpansion: "an expansion of more than a name"
+        case .dollarSingleQuotes: "$'…'"
+        case .dollarDoubleQuotes: "$\"…\""
+        case .dollarBrackets: "$[…]"
+        case .dollarBeforeBackslash: "\"$\" before a backslash"
+        case .openExpansion: "\"${\" that is not closed"
+        case .escapedQuote: "an escaped quote in $'…'"
+        case .openQuote: "a quote that is not closed"
+        case .backticks: "backticks"
+        case .openBackticks: "backticks that are not closed"
+        case .hereDocumentEnd: "a here-document whose end is no plain name"
+        case .continuedLine: "a continued line"
+        case .openHereDocument: "a here-document without its end"
+        case .openGroup: "a group that is not closed"
+        case .loneOperator: "an operator without a command"
+        case .arithmeticCommand: "((…))"
+        case .function: "a function"
+        case .strayParenthesis: "a parenthesis where no command begins"
+        case .openCase: "a case without its end"
+        case .unopenedParenthesis: "a parenthesis that was not opened"
+        case .longDescriptor: "a descriptor of more than one digit"
+        case .redirectionIntoVariable: "a redirection into a variable"
+        case .unopenedCase: "\"esac\" without \"case\""
+        case .select: "a select command"
+        case .caseCommand: "a case command"
+        case .namelessLoop: "a loop without a name"
+        case .caseWithoutPatterns: "a case without its patterns"
+        case .hereDocumentInArithmetic: "\"<<\" in ((…))"
+        case .redirectionWithoutFile: "a redirection without its file"
+        case .nesting: "too deep a nesting"
+        case .processSubstitution: "a process substitution"
+        case .carriageReturn: "a carriage return"
+        case .controlCharacter: "a control character"
+        case .bashAssignment: "an assignment of bash"
+        case .array: "an array"
+        case .parenthesesInWord: "parentheses in a word"
+        case .openArray: "an array that is not closed"
+        case .openParentheses: "parentheses that are not closed"
+        case .backslashBehindLetter: "a backslash behind a letter that is not ASCII"
+        case .backslashAtEnd: "a backslash at the end"
+        case .continuedWord: "a continued line within a word"
+        }
+    }
+}
