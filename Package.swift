@@ -63,12 +63,13 @@ let package = Package(
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Threads", ["CLinux"]),
         workerModule("MCP", ["JSON"]),
-        workerModule("SSH", ["CLinux", "IPC"]),
+        workerModule("SSH", ["CLinux", "Exec", "IPC"]),
         workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
         workerModule("Guard", ["CRE2"]),
-        workerModule("Tools", ["Guard", "IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
+        workerModule("Tools", ["Exec", "Guard", "IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
         .target(name: "Policy", dependencies: ["IPC"], path: "Sources/Gate/Policy", swiftSettings: settings),
+        .target(name: "Exec", dependencies: ["IPC", "Policy"], path: "Sources/Gate/Exec", swiftSettings: settings),
         .target(name: "SFTPFilter", path: "Sources/Gate/SFTPFilter", swiftSettings: settings),
         .target(
             name: "FileBroker", dependencies: ["CLinux", "IPC", "Sandbox"], exclude: ["Main"], swiftSettings: settings),
@@ -93,6 +94,7 @@ let package = Package(
         moduleTests("ThreadsTests", ["Threads"]),
         moduleTests("MCPTests", ["JSON", "MCP"]),
         moduleTests("PolicyTests", ["IPC", "Policy", "Tools"], exclude: ["PolicyCorpus.tsv"]),
+        moduleTests("ExecTests", ["Exec", "IPC", "Policy", "SSH"]),
         moduleTests("SSHTests", ["IPC", "SSH"]),
         moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
         moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),

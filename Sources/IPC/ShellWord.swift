@@ -22,20 +22,4 @@ public enum ShellWord {
         }
         return quoted + "'"
     }
-
-    /// The word for `printf %b`, POSIX printf(1), in single quotes that every login shell reads alike: sh, csh and fish
-    /// differ on quotes, backslashes, `!` and newlines within them, so those travel as octal escapes.
-    public static func encoded(_ word: String) -> String {
-        var encoded: [UInt8] = [UInt8(ascii: "'")]
-        for byte in word.utf8 {
-            switch byte {
-            case UInt8(ascii: "'"), UInt8(ascii: "\\"), UInt8(ascii: "!"), 0..<0x20, 0x7F...:
-                let digits = String(byte, radix: 8)
-                encoded.append(contentsOf: "\\0\(String(repeating: "0", count: 3 - digits.count))\(digits)".utf8)
-            default: encoded.append(byte)
-            }
-        }
-        encoded.append(UInt8(ascii: "'"))
-        return String(decoding: encoded, as: UTF8.self)
-    }
 }

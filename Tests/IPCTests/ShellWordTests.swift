@@ -51,33 +51,4 @@ struct ShellWordTests {
         #expect(ShellWord.quoted("it's") == #"'it'\''s'"#)
         #expect(ShellWord.quoted("é") == "'é'")
     }
-
-    @Test(arguments: LocalShell.login)
-    func `an encoded word passes any login shell, and printf gives it back`(shell: LocalShell) async throws {
-        let words = Self.everyByte + Self.nasty
-        let script = #"for a do v=$(printf %bx "$a"); printf "%s\0" "${v%x}"; done"#
-        let line = "exec /bin/sh -c '\(script)' sh " + words.map(ShellWord.encoded).joined(separator: " ")
-        #expect(line.utf8.count < 128 * 1024)
-        #expect(try await shell.run(line).stdout == bytes(words))
-    }
-
-    @Test(arguments: LocalShell.posix)
-    func `every shell's own printf gives an encoded word back`(shell: LocalShell) async throws {
-        let words = Self.everyByte + Self.nasty
-        let line =
-            #"for a in "# + words.map(ShellWord.encoded).joined(separator: " ")
-            + #"; do v=$(printf %bx "$a"); printf '%s\0' "${v%x}"; done"#
-        #expect(try await shell.run(line).stdout == bytes(words))
-    }
-
-    @Test func `an encoded word has nothing in it that shells read differently`() {
-        for word in Self.everyByte + Self.nasty {
-            let encoded = ShellWord.encoded(word)
-            #expect(encoded.utf8.first == UInt8(ascii: "'") && encoded.utf8.last == UInt8(ascii: "'"))
-            let inner = encoded.utf8.dropFirst().dropLast()
-            #expect(!inner.contains { $0 < 0x20 || $0 >= 0x7F || $0 == UInt8(ascii: "'") || $0 == UInt8(ascii: "!") })
-            // Backslashes only as the start of an octal number: a shell that drops one, or doubles it, has none to meet.
-            #expect(!encoded.contains("\\\\") && !encoded.contains("\\'"))
-        }
-    }
 }

@@ -55,9 +55,13 @@ package struct LocalShell: Sendable, CustomStringConvertible {
 
     /// The line with this shell in the place of `/bin/sh`.
     package func interpreting(_ line: String) -> String {
+        let words = ([path] + applet).joined(separator: " ")
         let start = "exec /bin/sh -c "
-        precondition(line.hasPrefix(start))
-        return "exec \(([path] + applet).joined(separator: " ")) -c " + line.dropFirst(start.count)
+        if line.hasPrefix(start) { return "exec \(words) -c " + line.dropFirst(start.count) }
+        // Behind the variables of an observer, which may hold anything.
+        let call = " /bin/sh -c 'eval "
+        guard let last = line.ranges(of: call).last else { preconditionFailure("no line of ours: \(line)") }
+        return line[..<last.lowerBound] + " \(words) -c 'eval " + line[last.upperBound...]
     }
 }
 

@@ -1,3 +1,4 @@
+internal import IPC
 internal import SSH
 internal import Synchronization
 

@@ -8,7 +8,7 @@ struct CommandAttempt: Sendable {
     /// It was stopped, and its output stayed open: something that found its way out of its tree holds it.
     var outputHeld = false
     /// What came of stopping it.
-    var answer: TreeStop.Answer?
+    var answer: StopAnswer?
     /// How `ssh` ended, where it did by itself.
     var end: ChildEnd?
 

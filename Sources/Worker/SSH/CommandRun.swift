@@ -1,3 +1,5 @@
+internal import IPC
+
 /// One command that has a place: a session is opened for it, again where the host has none free, and is seen to its end.
 struct CommandRun: Sendable {
     /// What happens to it, one after the other for all its sessions.
@@ -128,7 +130,7 @@ struct CommandRun: Sendable {
     }
 
     /// Has the host stop it; what came of that is an event.
-    private func stop(_ processID: Int?) {
+    private func stop(_ processID: UInt32?) {
         guard let processID else {
             events.continuation.yield(.stopped(nil))
             return

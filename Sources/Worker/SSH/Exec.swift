@@ -2,14 +2,10 @@ public import IPC
 
 /// A command for a host.
 public struct ExecRequest: Sendable {
-    /// For the user's login shell, or `/bin/sh`.
+    /// For the user's login shell there, or for its `/bin/sh`, as the policy says.
     public let command: String
     /// Directory to run in; empty for the login directory, a leading `~/` means the same directory.
     public let directory: String
-    /// Absolute path of the tree in which the directory must lie, symlinks followed; empty for any.
-    public let tree: String
-    /// The host's `/bin/sh` runs it instead of the login shell.
-    public let inPOSIXShell: Bool
     /// Variables for the command; the names are valid shell names.
     public let environment: [String: String]
     /// Bytes for its standard input, then end of file.
@@ -23,13 +19,11 @@ public struct ExecRequest: Sendable {
 
     /// A command, checked by the caller.
     public init(
-        command: String, directory: String, tree: String = "", inPOSIXShell: Bool = false,
-        environment: [String: String], input: [UInt8], timeout: Duration, outputLimit: Int
+        command: String, directory: String, environment: [String: String], input: [UInt8], timeout: Duration,
+        outputLimit: Int
     ) {
         self.command = command
         self.directory = directory
-        self.tree = tree
-        self.inPOSIXShell = inPOSIXShell
         self.environment = environment
         self.input = input
         self.timeout = timeout

@@ -52,10 +52,6 @@ extension HostSessions {
     /// How long a host may take to answer, two round trips.
     public static let patience = Duration.seconds(3)
 
-    /// A subsystem that no host has, RFC 4254 section 6.5. The host refuses it: no shell, start-up file or forced command
-    /// runs there for the question. The host's log shows this name.
-    private static let question = "claude-ssh-daemon-alive"
-
     /// Asks the host for an answer of any kind. The master alone is no evidence: it says that it lives for as long as its
     /// TCP connection reports no error, which a frozen network does not for minutes.
     public func reach() async -> Reach { await current.reachThere() }
@@ -74,7 +70,7 @@ extension HostSessions {
         let end: ChildEnd
         do throws(SSHProcess.SpawnFailure) {
             end = try await SSHProcess(
-                path: sshPath, arguments: SSHInvocation.subsystem(host, name: Self.question)
+                path: sshPath, arguments: SSHInvocation.session(host, errand: .question)
             ).run(
                 events: AsyncStream.makeStream(of: SSHProcess.Event.self), stdout: { _ in },
                 stderr: { chunk in err.with { $0.append(chunk) } },

@@ -1,3 +1,4 @@
+internal import Exec
 public import IPC
 internal import Synchronization
 
@@ -37,10 +38,11 @@ public final class HostSessions: Sendable {
 
     private func runThere(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
         let nonce = Nonce.make()
-        let line = Observer.line(
-            nonce: nonce, command: request.command, directory: Self.directory(request.directory),
-            tree: request.tree, inPOSIXShell: request.inPOSIXShell, environment: request.environment,
-            within: request.timeout)
+        let command = GateCommand(
+            host: host.name, command: request.command, directory: request.directory,
+            environment: request.environment, seconds: UInt32(clamping: request.timeout.components.seconds),
+            nonce: nonce)
+        let line = Observer.line(for: command, on: host)
         guard line.utf8.count <= Observer.maximumLine else {
             throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
         }
@@ -75,12 +77,4 @@ public final class HostSessions: Sendable {
 
     /// What ssh prints where sshd's `MaxSessions` is reached; no mark of a start came with it.
     static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
-
-    /// Sessions start in the login directory, so `~` needs no expansion there. A relative path must not look like an
-    /// option of `cd`, or like its `-`.
-    private static func directory(_ path: String) -> String {
-        if path == "~" { return "" }
-        if path.hasPrefix("~/") { return "./" + path.dropFirst(2) }
-        return path.isEmpty || path.hasPrefix("/") ? path : "./" + path
-    }
 }

@@ -1,5 +1,7 @@
+internal import IPC
+
 /// Follows one stream of an observed command: what comes before the start mark, the command's own bytes, and the marks.
-/// The marks are `Observer`'s; a mark may be split over any number of chunks.
+/// The marks are the gate's `Observer`'s; a mark may be split over any number of chunks.
 struct MarkedStream {
     /// What the marks have told so far.
     struct Marks: Equatable {
@@ -10,7 +12,7 @@ struct MarkedStream {
         var directoryOutside = false
         var ended = false
         /// Digits after the start mark.
-        var processID: Int?
+        var processID: UInt32?
         /// Numbers after the end mark.
         var exitStatus: Int?
         var signalled = false
@@ -30,7 +32,7 @@ struct MarkedStream {
     private(set) var window: OutputWindow
 
     init(nonce: String, limit: Int) {
-        opening = [Observer.separator] + Array(nonce.utf8)
+        opening = [ObserverID.separator] + Array(nonce.utf8)
         preamble = OutputWindow(limit: Self.maximumPreamble)
         window = OutputWindow(limit: limit)
     }
@@ -40,7 +42,7 @@ struct MarkedStream {
         held = []
         // Separators that begin no mark stay in the stretch that is passed on, so that a stream of them costs no more.
         var search = rest.startIndex
-        while let separator = rest[search...].firstIndex(of: Observer.separator) {
+        while let separator = rest[search...].firstIndex(of: ObserverID.separator) {
             let candidate = rest[separator...]
             switch match(candidate) {
             case .none: search = separator + 1
@@ -69,7 +71,7 @@ struct MarkedStream {
     }
 
     private enum Mark {
-        case start(processID: Int?)
+        case start(processID: UInt32?)
         case end(exitStatus: Int?, signalled: Bool, stopped: StopVerdict?)
         case directoryFailed
         case directoryOutside
@@ -112,7 +114,7 @@ struct MarkedStream {
         switch kind {
         case UInt8(ascii: "+"):
             // 0 and 1 would address other processes than the command's.
-            mark = .start(processID: number.flatMap { $0 > 1 ? $0 : nil })
+            mark = .start(processID: number.flatMap { UInt32(exactly: $0) }.flatMap { $0 > 1 ? $0 : nil })
         case UInt8(ascii: "-"):
             mark = .end(
                 exitStatus: number.flatMap { (0...255).contains($0) ? $0 : nil },

@@ -30,7 +30,7 @@ struct SSHProcess: Sendable {
         /// The command has told its end on both streams.
         case commandEnded
         /// The command was to be stopped: what came of it, nil where the host could not be asked.
-        case stopped(TreeStop.Answer?)
+        case stopped(StopAnswer?)
     }
 
     /// Why no child could be started, or how it failed to do anything.

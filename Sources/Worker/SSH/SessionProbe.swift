@@ -22,7 +22,6 @@ extension HostSessions {
     func probe(_ count: Int) async -> Int? {
         let events = AsyncStream.makeStream(of: (index: Int, trial: Trial, ended: Bool).self)
         let nonce = Nonce.make()
-        let line = "exec /bin/sh -c 'echo \(nonce); read x'"
         var children: [Child] = []
         for index in 0..<count {
             let out = StreamBox(OutputWindow(limit: 4096))
@@ -30,7 +29,7 @@ extension HostSessions {
             do throws(IPCError) {
                 children.append(
                     try Child.start(
-                        path: sshPath, arguments: SSHInvocation.session(host, line: line),
+                        path: sshPath, arguments: SSHInvocation.session(host, errand: .probe(nonce: nonce)),
                         environment: SSHInvocation.environment,
                         stdout: { chunk in
                             out.with { $0.append(chunk) }

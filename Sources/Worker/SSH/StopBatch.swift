@@ -1,8 +1,10 @@
+internal import IPC
+
 extension HostSessions {
     /// Stops commands over a session of its own. Where sshd has none free, commands that end, or that are being stopped,
     /// free one: so it is asked again for a while.
-    func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: TreeStop.Answer] {
-        let arguments = SSHInvocation.session(host, line: TreeStop.line(observers))
+    func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: StopAnswer] {
+        let arguments = SSHInvocation.session(host, errand: .stop(observers))
         let deadline = ContinuousClock.now + .seconds(8)
         while true {
             let left = deadline - ContinuousClock.now
@@ -15,7 +17,7 @@ extension HostSessions {
             }
             let isRefused = Self.isRefusal(answer.stderr)
             await budget.stopEnded(tookSession: !isRefused)
-            guard isRefused else { return TreeStop.answers("\(answer.stdout)\n\(answer.stderr)") }
+            guard isRefused else { return StopAnswer.answers("\(answer.stdout)\n\(answer.stderr)") }
             await budget.wasRefused(nil)
             await Timer.pause(.milliseconds(100))
         }

@@ -1,8 +1,8 @@
+internal import Exec
 internal import Guard
 internal import IPC
 internal import JSON
 internal import MCP
-internal import Policy
 internal import SSH
 
 /// `ssh_exec`: runs a command in the user's login shell on a host.
@@ -107,19 +107,16 @@ enum ExecTool: Tool {
             try arguments.integer("timeout_seconds", in: 1...max(1, limits.maxTimeoutSeconds), unit: "seconds")
             ?? min(defaultTimeout, limits.maxTimeoutSeconds)
         let host = try context.host(try arguments.string("host"))
-        guard host.capabilities.exec else {
-            throw GateRefusal(host: host.name, .capability(.exec))
-        }
+        let order = GateCommand(
+            host: host.name, command: command, directory: directory, environment: environment,
+            seconds: UInt32(clamping: timeout), nonce: "")
         let allowsDelete = context.policy.allowDelete
         try await LongText.compute(on: command.utf8.count + input.utf8.count) { () throws(GateRefusal) in
-            try ExecAllowlist(host.execAllowlist, host: host.name).judge(command: command, environment: environment)
-            try DestructiveCommand.judge(command, input: input, allowed: allowsDelete, host: host.name)
+            try CommandJudge.judge(order, input: input, on: host, allowDelete: allowsDelete)
         }
-        try BaseDirectory(host.baseDir, host: host.name).judge(workingDirectory: directory)
         let request = ExecRequest(
-            command: command, directory: directory, tree: host.baseDir ?? "", inPOSIXShell: host.execAllowlist != nil,
-            environment: environment, input: Array(input.utf8), timeout: .seconds(timeout),
-            outputLimit: limits.maxOutputBytes)
+            command: command, directory: directory, environment: environment, input: Array(input.utf8),
+            timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
         return (host, request)
     }
 

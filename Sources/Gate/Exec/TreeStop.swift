@@ -1,36 +1,8 @@
-/// How sure we are that nothing of a stopped command runs any more.
-public enum StopVerdict: String, Sendable {
-    /// Every process of it was seen to be gone.
-    case confirmed
-    /// The signals were sent, but something was still there afterwards: another user's process, one in uninterruptible sleep,
-    /// or one without a parent that may be of the command or of another one, in a session that the host shares among them.
-    case signalled
-    /// The host could not be asked, or the command had not told its process id.
-    case unknown
-}
-
-/// A command's observer: which process it is, and what its arguments hold, so that no later process is taken for it.
-struct ObserverID: Hashable, Sendable {
-    let processID: Int
-    let nonce: String
-}
+internal import IPC
 
 /// The script that ends commands' processes on the remote host, run over a session of its own, or by the watchdog of the
 /// command's own observer when its time is up.
 enum TreeStop {
-    /// What the script says of one command.
-    enum Answer: String, Sendable {
-        /// The observer was seen, processes of the command were stopped, and none is left.
-        case confirmed
-        /// The observer was not seen, or nothing of the command ran beside it. Nothing of what is left was seen to run: by
-        /// itself that proves nothing, together with the end that the observer told it does.
-        case gone
-        /// As `gone`, but a process is there that the command may have left behind.
-        case left
-        /// Something was still there afterwards, of the command or perhaps of it.
-        case signalled
-    }
-
     /// Arguments: observers as `PID:NONCE`; answers for each a record separator, this word, and a line with the answer. With `w`
     /// before a single one it runs as that observer's child: it spares the observer, and its exit status is 0 where nothing else
     /// is left, else 1.
@@ -48,7 +20,7 @@ enum TreeStop {
     /// what the observer's own ancestors may have adopted, prctl(2) PR_SET_CHILD_SUBREAPER.
     ///
     /// What forked twice into a session of its own has left, on purpose, and is not found; where it holds the command's output,
-    /// `HostSessions` sees that. TERM, two seconds, then KILL until none is left.
+    /// whoever reads that sees it. TERM, two seconds, then KILL until none is left.
     ///
     /// Within single quotes of every login shell: no quote, no doubled backslash, no `!`.
     static let script = [
@@ -113,27 +85,8 @@ enum TreeStop {
         #"for q do (e "$q") & done; [ -z "$w" ] || { wait $! ; exit $?; }; wait"#,
     ].joined(separator: "; ")
 
-    /// Commands that one session stops at once.
-    static let maximumBatch = 32
-
     static func line(_ observers: [ObserverID]) -> String {
         "exec /bin/sh -c '\(script)' sh "
             + observers.map { "\($0.processID):\($0.nonce)" }.joined(separator: " ")
-    }
-
-    /// Reads the script's answers, wherever they stand in what the login shell printed. Whoever asked knows the nonces.
-    static func answers(_ output: String) -> [ObserverID: Answer] {
-        var answers: [ObserverID: Answer] = [:]
-        let separator = Unicode.Scalar(Observer.separator)
-        for mark in output.unicodeScalars.split(separator: separator, omittingEmptySubsequences: false).dropFirst() {
-            guard let end = mark.firstIndex(of: "\n") else { continue }
-            let words = String(mark[..<end]).split(separator: " ", omittingEmptySubsequences: false)
-            guard words.count == 2, let colon = words[0].firstIndex(of: ":"), let id = Int(words[0][..<colon]),
-                let answer = Answer(rawValue: String(words[1]))
-            else { continue }
-            let nonce = String(words[0][words[0].index(after: colon)...])
-            answers[ObserverID(processID: id, nonce: nonce)] = answer
-        }
-        return answers
     }
 }

@@ -1,5 +1,6 @@
 import TestSupport
 
+@testable import Exec
 @testable import SSH
 
 /// A command under the observer, run by a shell of this machine, and what its marks tell.
@@ -17,7 +18,7 @@ struct ObservedRun: Sendable {
     static func of(
         _ command: String, interpreter: LocalShell? = nil, login: LocalShell? = nil, directory: String = "",
         tree: String = "", inPOSIXShell: Bool = false, variables: [String: String] = [:], input: String = "",
-        limit: Duration = .seconds(3600)
+        limit: Int = 3600
     ) async throws -> ObservedRun {
         var line = Observer.line(
             nonce: "abc123", command: command, directory: directory, tree: tree, inPOSIXShell: inPOSIXShell,

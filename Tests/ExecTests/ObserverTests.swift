@@ -3,6 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
+@testable import Exec
 @testable import SSH
 
 @Suite("Observer", .timeLimit(.minutes(2)))
@@ -141,6 +142,17 @@ struct ObserverTests {
             run.stdout.split(separator: "\0").compactMap { $0.split(separator: "=").first.map(String.init) })
         #expect(names.contains("MINE") && names.contains("SHELL"))
         #expect(names.isDisjoint(with: ["c", "d", "e", "m", "n", "s", "v", "u"]))
+        #expect(!names.contains { $0.hasPrefix("csd_") }, "\(names)")
+    }
+
+    @Test(arguments: LocalShell.posix)
+    func `of its words and of the script's none stands in the observer's arguments`(interpreter: LocalShell)
+        async throws
+    {
+        let run = try await ObservedRun.of(
+            "tr '\\0' '|' </proc/$PPID/cmdline; : OWNWORD", interpreter: interpreter, directory: "/tmp",
+            variables: ["MINE": "OTHERWORD"])
+        #expect(run.stdout.hasSuffix("-c|eval \"$csd_s\"|sh|abc123||3601|1|"), "\(run.stdout)")
     }
 
     @Test(arguments: LocalShell.posix)

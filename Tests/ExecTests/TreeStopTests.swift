@@ -1,8 +1,10 @@
 import Foundation
 import Glibc
+import IPC
 import TestSupport
 import Testing
 
+@testable import Exec
 @testable import SSH
 
 @Suite("Stopping a remote tree", .timeLimit(.minutes(2)))
@@ -19,7 +21,7 @@ struct TreeStopTests {
 
     /// What came of stopping a command.
     private struct Stopped {
-        let answer: TreeStop.Answer?
+        let answer: StopAnswer?
         let marks: MarkedStream.Marks
     }
 
@@ -33,7 +35,9 @@ struct TreeStopTests {
         async let observed = LocalRun.of("/bin/sh", ["-c", line], environment: ["SHELL": "/bin/sh"]) { out, err in
             let (told, shown) = Self.marked(out, err)
             let parts = shown.split(separator: "\n").compactMap { Int($0) }
-            if let observer = told.processID, parts.count == count { started.continuation.yield([observer] + parts) }
+            if let observer = told.processID, parts.count == count {
+                started.continuation.yield([Int(observer)] + parts)
+            }
         }
         // In no session of the command's, and no child of it.
         let bystander = try Bystander()
@@ -41,12 +45,12 @@ struct TreeStopTests {
         let ids = try #require(await iterator.next())
         #expect(Set(ids).count == count + (distinct ? 1 : 0) && ids.allSatisfy(Self.runs))
         let stopping = try await stopper.run(
-            stopper.interpreting(TreeStop.line([ObserverID(processID: ids[0], nonce: "abc123")])))
+            stopper.interpreting(TreeStop.line([ObserverID(processID: UInt32(ids[0]), nonce: "abc123")])))
         #expect(ids.filter(Self.runs) == [], "nothing of it runs when the verdict is there")
         #expect(Self.runs(bystander.id))
         let run = try await observed
         return Stopped(
-            answer: TreeStop.answers(stopping.text)[ObserverID(processID: ids[0], nonce: "abc123")],
+            answer: StopAnswer.answers(stopping.text)[ObserverID(processID: UInt32(ids[0]), nonce: "abc123")],
             marks: Self.marked(run.stdout, run.stderr).0)
     }
 
@@ -116,7 +120,7 @@ struct TreeStopTests {
         let observer = try #require(run.marks.processID)
         let ended = ObserverID(processID: observer, nonce: "abc123")
         let answer = try await stopper.run(stopper.interpreting(TreeStop.line([ended, ended])))
-        #expect(TreeStop.answers(answer.text) == [ended: .gone] && answer.status == 0)
+        #expect(StopAnswer.answers(answer.text) == [ended: .gone] && answer.status == 0)
         #expect(answer.text.split(separator: "\n").count == 2)
         #expect(Self.runs(bystander.id))
     }
@@ -124,9 +128,9 @@ struct TreeStopTests {
     @Test(arguments: LocalShell.posix)
     func `a process that has the number of the observer and is not it is left alone`(stopper: LocalShell) async throws {
         let bystander = try Bystander()
-        let taken = ObserverID(processID: bystander.id, nonce: "abc123")
+        let taken = ObserverID(processID: UInt32(bystander.id), nonce: "abc123")
         let answer = try await stopper.run(stopper.interpreting(TreeStop.line([taken])))
-        #expect(TreeStop.answers(answer.text) == [taken: .gone])
+        #expect(StopAnswer.answers(answer.text) == [taken: .gone])
         #expect(Self.runs(bystander.id))
     }
 
@@ -146,7 +150,7 @@ struct TreeStopTests {
     /// stops it; with `wrapper` something of the host's starts the observer.
     private func stopInSharedSession(
         _ command: String, with stopper: LocalShell, script: String = "STOP", wrapper: String = ""
-    ) async throws -> (answer: TreeStop.Answer?, lines: [Substring]) {
+    ) async throws -> (answer: StopAnswer?, lines: [Substring]) {
         let stop = stopper.interpreting(TreeStop.line([ObserverID(processID: 1, nonce: "abc123")]))
             .dropFirst("exec ".count).replacing(" 1:abc123", with: " \"$p:abc123\"")
         let line = Observer.line(nonce: "abc123", command: command, directory: "", environment: [:])
@@ -164,7 +168,7 @@ struct TreeStopTests {
         let directory = try TemporaryDirectory()
         let run = try await LocalRun.of(
             "/bin/bash", ["-c", "cd \(directory.path) && { \(script)\n}"], environment: ["SHELL": "/bin/sh"])
-        return (TreeStop.answers(run.text).first?.value, run.text.split(separator: "\n"))
+        return (StopAnswer.answers(run.text).first?.value, run.text.split(separator: "\n"))
     }
 
     /// A process without a parent and with its output elsewhere, whose id is in a file.
@@ -227,7 +231,7 @@ struct TreeStopTests {
     ) async throws {
         let run = try await ObservedRun.of(
             "trap '' TERM; echo before; (sleep 1000 &); sleep 1000; sleep 1000", interpreter: interpreter,
-            limit: .zero)
+            limit: 0)
         #expect(run.stdout == "before\n")
         #expect(run.marks.ended && run.marks.exitStatus == 137 && run.marks.stopped == .confirmed)
     }
@@ -236,7 +240,7 @@ struct TreeStopTests {
     func `of a command that ends by itself no watchdog stays`(interpreter: LocalShell) async throws {
         let seconds = 7_000_000 + Int.random(in: 0..<1_000_000)
         for _ in 0..<20 {
-            let run = try await ObservedRun.of("exit 3", interpreter: interpreter, limit: .seconds(seconds - 1))
+            let run = try await ObservedRun.of("exit 3", interpreter: interpreter, limit: seconds - 1)
             #expect(run.marks.exitStatus == 3 && run.marks.stopped == nil)
         }
         try await waitFor { try await LocalRun.of("/usr/bin/pgrep", ["-f", "sleep \(seconds)"]).text == "" }
@@ -248,17 +252,17 @@ struct TreeStopTests {
         let observer = try #require(run.marks.processID)
         let ended = ObserverID(processID: observer, nonce: "abc123")
         let answer = try await login.run(TreeStop.line([ended]))
-        #expect(TreeStop.answers(answer.text) == [ended: .gone])
+        #expect(StopAnswer.answers(answer.text) == [ended: .gone])
     }
 
     @Test func `an answer counts by its mark and nonce, wherever it stands, and nothing else does`() {
         let (first, second) = (ObserverID(processID: 12, nonce: "a1"), ObserverID(processID: 13, nonce: "b2"))
         #expect(
-            TreeStop.answers("\u{1E}12:a1 confirmed\n\u{1E}13:b2 signalled\n") == [
+            StopAnswer.answers("\u{1E}12:a1 confirmed\n\u{1E}13:b2 signalled\n") == [
                 first: .confirmed, second: .signalled,
             ])
         #expect(
-            TreeStop.answers("motd\r\n> \u{1E}12:a1 left\nmore\n\u{1E}\u{1E}13:b2 gone\n") == [
+            StopAnswer.answers("motd\r\n> \u{1E}12:a1 left\nmore\n\u{1E}\u{1E}13:b2 gone\n") == [
                 first: .left, second: .gone,
             ])
         // Chatter, and the answer to somebody else, says nothing of the first.
@@ -268,7 +272,7 @@ struct TreeStopTests {
             "\u{1E}12:a2 confirmed\n",
             "\u{1E}12: confirmed\n", "\u{1E}x:a1 confirmed\n",
         ] {
-            #expect(TreeStop.answers(text)[first] == nil, "\(text)")
+            #expect(StopAnswer.answers(text)[first] == nil, "\(text)")
         }
     }
 
