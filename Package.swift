@@ -63,7 +63,7 @@ let package = Package(
         .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
         workerModule("Threads", ["CLinux"]),
         workerModule("MCP", ["JSON"]),
-        workerModule("SSH", ["CLinux", "Exec", "IPC"]),
+        workerModule("SSH", ["CLinux", "IPC"]),
         workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
         workerModule("Guard", ["CRE2"]),
         workerModule("Tools", ["Exec", "Guard", "IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
@@ -79,7 +79,8 @@ let package = Package(
 
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
         .target(
-            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Sandbox", "SFTPFilter"], path: "Sources/Gate/Service",
+            name: "Gate", dependencies: ["CLinux", "Exec", "IPC", "Mux", "Sandbox", "SFTPFilter"],
+            path: "Sources/Gate/Service",
             swiftSettings: settings),
         .executableTarget(
             name: "GateMain", dependencies: ["CLinux", "Gate", "IPC", "Sandbox"], path: "Sources/Gate/Main",
@@ -99,7 +100,7 @@ let package = Package(
         moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
         moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
-        moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Sandbox", "SFTPFilter"]),
+        moduleTests("GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),

@@ -155,6 +155,10 @@ public enum FromGate: IPCMessage {
 public enum SessionKind: UInt8, CaseIterable, MessageChoice {
     /// The host's files: its sshd's subsystem `sftp`.
     case sftp = 1
+    /// A command.
+    case command = 2
+    /// A line of the gate's own.
+    case errand = 3
 }
 
 /// What no honest worker does.
@@ -171,4 +175,6 @@ public enum WorkerViolation: UInt8, CaseIterable, MessageChoice {
     case writing = 5
     /// It named a path there that is not in the host's `base_dir`.
     case outside = 6
+    /// It sent words that no command has, or something else than the command that they belong to.
+    case words = 7
 }

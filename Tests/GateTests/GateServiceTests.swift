@@ -470,4 +470,29 @@ import Testing
         try scene.supervisor.send(ToGate.connected, requestID: id, descriptor: late.takeLinkEnd())
         #expect(throws: IPCError.closed) { try late.bytes(1) }
     }
+
+    @Test(arguments: [
+        [GateRequest.words("")], [.words("x"), .alive(host: "a")], [.words("x"), .close],
+        [.words("x"), .errand(host: "a", .question)], [.exec(host: "a", seconds: 1, nonce: "abcd1234", words: "x")],
+        [.exec(host: "a", seconds: 0, nonce: "abcd1234", words: "\0\0")],
+        [.exec(host: "a", seconds: 1, nonce: "$(id)123", words: "\0\0")],
+    ])
+    func `words that no command has end the worker`(requests: [GateRequest]) throws {
+        let scene = try Scene(["a": "/a"])
+        for request in requests {
+            var descriptors = PassedDescriptors()
+            if request.descriptorCount == 3 {
+                var first = try IPC.Pipe()
+                var second = try IPC.Pipe()
+                guard let input = first.readEnd.take(), let output = first.writeEnd.take(),
+                    let error = second.writeEnd.take()
+                else { throw IPCError.closed }
+                descriptors = PassedDescriptors(input, output, error)
+            }
+            try scene.worker.send(request, requestID: 9, descriptors: descriptors)
+        }
+        #expect(try scene.fromGate().message == .violation(.words))
+        scene.supervisor.shutDown()
+        #expect(try scene.end() == nil)
+    }
 }

@@ -35,7 +35,7 @@ struct SSHInvocationTests {
         var route = Self.route
         route.master.socket = host.master.socket
         for arguments in [
-            SSHInvocation.session(host, line: "x"), SSHInvocation.subsystem(host, name: "sftp"),
+            SSHInvocation.session(host, line: "x"),
             SSHInvocation.forward(route), SSHInvocation.cancel(route),
         ] { #expect(arguments.prefix(2) == ["-S", "/s/100%%h"]) }
         #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")

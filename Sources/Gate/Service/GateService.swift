@@ -45,6 +45,7 @@ public final class GateService {
     private var links: [MasterRequests.ID: Link] = [:]
     private var pipes: [MasterRequests.ID: WaitingPipes] = [:]
     private var relays: [MasterRequests.ID: SFTPRelay] = [:]
+    private var ahead = WordsAhead()
     /// Answers for which the worker's channel had no room. It is not heard as long as there are any, so they are few.
     private var outbox: [(requestID: UInt32, message: GateAnswer)] = []
     /// How the worker's channel is watched.
@@ -135,25 +136,46 @@ public final class GateService {
     private func take(_ incoming: consuming Incoming<GateRequest>) throws(IPCError) -> WorkerViolation? {
         var request = incoming
         let requestID = request.requestID
-        switch request.message {
-        case .alive(let host): try perform(requests.askAlive(host, requestID, now: Self.now()))
-        case .close: try perform(requests.close(requestID))
-        case .sftp(let host, let access):
-            guard let input = request.descriptors.take(), let output = request.descriptors.take(),
-                let error = request.descriptors.take()
-            else { return .message }
-            let descriptors: SessionDescriptors
-            do throws(SessionDescriptors.NotAPipe) {
-                descriptors = try SessionDescriptors(input: input, output: output, error: error)
-            } catch {
-                return .descriptor
+        if let awaited = ahead.awaited {
+            switch request.message {
+            case .words, .exec: guard requestID == awaited else { return .words }
+            case .alive, .close, .sftp, .errand: return .words
             }
-            guard let (id, actions) = requests.openFiles(host, access, requestID, now: Self.now()) else {
-                return .number
-            }
-            if let id { pipes[id] = WaitingPipes(descriptors) }
-            try perform(actions)
         }
+        let opened: (id: MasterRequests.ID?, actions: [MasterRequests.Action])?
+        switch request.message {
+        case .alive(let host):
+            try perform(requests.askAlive(host, requestID, now: Self.now()))
+            return nil
+        case .close:
+            try perform(requests.close(requestID))
+            return nil
+        case .words(let words):
+            do throws(WordsAhead.Violation) { try ahead.take(words, requestID) } catch { return .words }
+            return nil
+        case .sftp(let host, let access):
+            opened = requests.openFiles(host, access, requestID, now: Self.now())
+        case .exec(let host, let seconds, let nonce, let words):
+            let command: GateCommand
+            do throws(WordsAhead.Violation) {
+                command = try ahead.command(host: host, seconds: seconds, nonce: nonce, words: words, requestID)
+            } catch {
+                return .words
+            }
+            opened = requests.run(command, requestID, now: Self.now())
+        case .errand(let host, let errand): opened = requests.run(errand, host, requestID, now: Self.now())
+        }
+        guard let (id, actions) = opened else { return .number }
+        guard let input = request.descriptors.take(), let output = request.descriptors.take(),
+            let error = request.descriptors.take()
+        else { return .message }
+        do throws(SessionDescriptors.NotAPipe) {
+            let descriptors = try SessionDescriptors(input: input, output: output, error: error)
+            if let id { pipes[id] = WaitingPipes(descriptors) }
+        } catch {
+            return .descriptor
+        }
+        try perform(actions)
         return nil
     }
 

@@ -1,3 +1,4 @@
+internal import Exec
 internal import Glibc
 internal import IPC
 internal import Mux
@@ -36,28 +37,27 @@ struct MasterRequests {
         /// Whether the master lives.
         case alive
         /// A session with the host's files.
-        case files(MuxSession, FileAccess)
-
-        var request: MasterRequest {
-            switch self {
-            case .alive: .control(.alive)
-            case .files(let session, _): .session(session)
-            }
-        }
+        case files(FileAccess)
+        /// A session that runs a command.
+        case command(GateCommand)
+        /// A session that runs one of the gate's own lines.
+        case errand(Errand)
 
         /// Of a session.
         var kind: SessionKind? {
             switch self {
             case .alive: nil
             case .files: .sftp
+            case .command: .command
+            case .errand: .errand
             }
         }
 
         /// What judges the requests of a session; nil where they need no judgement.
         var rules: SFTPRules? {
             switch self {
-            case .alive: return nil
-            case .files(_, let access):
+            case .alive, .command, .errand: return nil
+            case .files(let access):
                 let rules = SFTPRules(allowsWriting: access.writes, baseDirectory: access.base)
                 return rules.allowEverything ? nil : rules
             }
@@ -88,6 +88,8 @@ struct MasterRequests {
         let host: UInt32
         let policy: UInt32
         let wish: Wish
+        /// What the master is asked.
+        let request: MasterRequest
         var stage = Stage.queued
         /// Until when a session may go on that the policy in force would not open.
         var until: Int?
@@ -106,6 +108,7 @@ struct MasterRequests {
     /// Sessions that the worker may still hear of, by the ids of its requests.
     private var sessions: [UInt32: ID] = [:]
     private var nextID: ID = 1
+    private var nonces = OwnNonces()
 
     init(_ policy: PolicySnapshot, number: UInt32) {
         self.policy = policy
@@ -137,8 +140,23 @@ struct MasterRequests {
     mutating func openFiles(
         _ host: String, _ access: FileAccess, _ requestID: UInt32, now: Int
     ) -> (id: ID?, actions: [Action])? {
-        guard let session = MuxSession(command: "sftp", isSubsystem: true) else { return nil }
-        return open(.files(session, access), host, requestID, now: now)
+        open(.files(access), host, requestID, now: now)
+    }
+
+    /// The worker asks for a session that runs this command; see `openFiles`.
+    mutating func run(_ command: GateCommand, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
+        nonces.insert(command.nonce)
+        return open(.command(command), command.host, requestID, now: now)
+    }
+
+    /// The worker asks for a session that runs a line of the gate's own; see `openFiles`.
+    mutating func run(_ errand: Errand, _ host: String, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])?
+    {
+        switch errand {
+        case .probe(let nonce), .trial(let nonce): nonces.insert(nonce)
+        case .stop, .sweep, .question: break
+        }
+        return open(.errand(errand), host, requestID, now: now)
     }
 
     private mutating func open(
@@ -179,8 +197,11 @@ struct MasterRequests {
         guard let index = policy.hosts.firstIndex(where: { $0.name.utf8.elementsEqual(asker.host.utf8) }) else {
             return (nil, [failed(wish, asker, .noHost)])
         }
-        if let rule = refusal(wish, policy.hosts[index]) {
-            return (nil, [answer(asker.requestID, .notOpened(.refused(rule)))])
+        let request: MasterRequest
+        do throws(SessionFailure) {
+            request = try self.request(for: wish, policy.hosts[index])
+        } catch {
+            return (nil, [answer(asker.requestID, .notOpened(error))])
         }
         let socket = policy.hosts[index].master.socket
         switch wish {
@@ -192,26 +213,43 @@ struct MasterRequests {
                 entries[id]?.askers.append(asker)
                 return (id, [])
             }
-        case .files: break
+        case .files, .command, .errand: break
         }
         let id = known ?? nextID
         if known == nil { nextID &+= 1 }
-        entries[id] = Entry(socket: socket, host: UInt32(index), policy: number, wish: wish, askers: [asker])
+        entries[id] = Entry(
+            socket: socket, host: UInt32(index), policy: number, wish: wish, request: request, askers: [asker])
         if wish.kind != nil { sessions[asker.requestID] = id }
         return (id, startQueued())
     }
 
-    /// What the policy of a host says to it.
-    private func refusal(_ wish: Wish, _ host: PolicySnapshot.Host) -> GateRule? {
+    /// What the master is asked, where the policy of the host allows it.
+    private func request(
+        for wish: Wish, _ host: PolicySnapshot.Host
+    ) throws(SessionFailure) -> MasterRequest {
+        let (text, isSubsystem): (String, Bool)
         switch wish {
-        case .alive: nil
-        case .files(_, let access):
-            if !host.capabilities.fileRead && !host.capabilities.fileWrite {
-                .fileAccess
-            } else {
-                access.isWithin(FileAccess(host)) ? nil : .otherAccess
+        case .alive: return .control(.alive)
+        case .files(let access):
+            guard host.capabilities.fileRead || host.capabilities.fileWrite else { throw .refused(.fileAccess) }
+            guard access.isWithin(FileAccess(host)) else { throw .refused(.otherAccess) }
+            (text, isSubsystem) = ("sftp", true)
+        case .command(let command):
+            do throws(GateRefusal) {
+                try CommandJudge.judge(command, on: host, allowDelete: policy.allowDelete)
+            } catch {
+                throw .notAllowed(error)
             }
+            (text, isSubsystem) = (Observer.line(for: command, on: host), false)
+        case .errand(let errand):
+            guard nonces.allow(errand, host.capabilities) else { throw .refused(.errand) }
+            (text, isSubsystem) = ErrandLine.of(errand)
         }
+        guard text.utf8.count <= Observer.maximumLine, let session = MuxSession(command: text, isSubsystem: isSubsystem)
+        else {
+            throw .tooLong(bytes: UInt32(clamping: text.utf8.count), limit: UInt32(Observer.maximumLine))
+        }
+        return .session(session)
     }
 
     /// Has the supervisor connect for those that wait, as many as it takes at once.
@@ -237,7 +275,7 @@ struct MasterRequests {
         // It may lead elsewhere than the policy in force does.
         guard entry.policy == number || entry.kind == nil else { return (.drop, judgeAgain(id, entry)) }
         entries[id]?.stage = .asking
-        return (.ask(entry.wish.request, entry.wish.rules), startQueued())
+        return (.ask(entry.request, entry.wish.rules), startQueued())
     }
 
     /// The supervisor has not connected; nil where nobody has asked it to.
@@ -262,7 +300,7 @@ struct MasterRequests {
         case .alive:
             entries[id] = nil
             return entry.askers.flatMap { take(entry.wish, $0).actions } + startQueued()
-        case .files:
+        case .files, .command, .errand:
             forget(id, entry)
             guard let asker = entry.askers.first else { return startQueued() }
             let (again, actions) = take(entry.wish, asker, as: id)
@@ -286,7 +324,7 @@ struct MasterRequests {
         guard let name = entry.askers.first?.host,
             let host = policy.hosts.first(where: { $0.name.utf8.elementsEqual(name.utf8) })
         else { return false }
-        return host.master.socket == entry.socket && refusal(entry.wish, host) == nil
+        return host.master.socket == entry.socket && (try? request(for: entry.wish, host)) != nil
     }
 
     // MARK: Masters
@@ -304,15 +342,16 @@ struct MasterRequests {
         case (.alive, _):
             entries[id] = nil
             return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
-        case (.files, .asking):
+        case (.files, .asking), (.command, .asking), (.errand, .asking):
             guard fact != .sessionOpened else {
                 entries[id]?.stage = .open
                 waitsForHost(id)
-                return [.tell(.sftp, host: entry.host, policy: entry.policy)] + answers(entry, .opened)
+                let told = entry.kind.map { [Action.tell($0, host: entry.host, policy: entry.policy)] }
+                return (told ?? []) + answers(entry, .opened)
             }
             forget(id, entry)
             return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
-        case (.files, .open):
+        case (.files, .open), (.command, .open), (.errand, .open):
             if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
             forget(id, entry)
             return [.close(id)] + answers(entry, .ended)
@@ -379,7 +418,7 @@ struct MasterRequests {
     private func failed(_ wish: Wish, _ asker: Asker, _ down: MasterDown) -> Action {
         switch wish {
         case .alive: answer(asker.requestID, .master(.down(down)))
-        case .files: answer(asker.requestID, .notOpened(.down(down)))
+        case .files, .command, .errand: answer(asker.requestID, .notOpened(.down(down)))
         }
     }
 }

@@ -22,6 +22,7 @@ extension Daemon: GateHost {
             case .request: "it sent on an SFTP channel what no worker sends"
             case .writing: "it asked over SFTP to change something where file_write is off"
             case .outside: "it named over SFTP a path outside base_dir"
+            case .words: "it sent its gate words of no command"
             }
         kill(id, how)
     }

@@ -80,7 +80,7 @@ public final class SFTPChannel: Sendable {
                 case .spawn(let detail): throw .spawn(detail: detail)
                 case .masterDown(let why): throw .masterDown(why)
                 // These are of commands.
-                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .sshEnded:
+                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .notAllowed, .notOpened:
                     throw .unreachable(detail: "")
                 }
             }

@@ -366,6 +366,8 @@ final class SFTPClient: Sendable {
     private static func notOpened(_ failure: SessionFailure) -> SFTPError {
         switch failure {
         case .refused(let rule): .notAllowed(rule)
+        // These are of commands.
+        case .notAllowed, .tooLong: .unreachable(detail: "")
         case .byHost: .noSession(nil)
         case .byMaster(let reason): .unreachable(detail: "the ControlMaster refuses a session: \(reason)")
         case .down(let why), .unknown(let why): .masterDown(why)

@@ -9,8 +9,8 @@ struct CommandAttempt: Sendable {
     var outputHeld = false
     /// What came of stopping it.
     var answer: StopAnswer?
-    /// How `ssh` ended, where it did by itself.
-    var end: ChildEnd?
+    /// How the session ended, where it did by itself.
+    var end: SessionEnd.How?
 
     /// How sure it is that nothing of a command runs that was to be stopped.
     func stopVerdict(_ streams: CommandStreams) -> StopVerdict {

@@ -4,11 +4,11 @@ struct CommandWatch {
     enum Step: Equatable {
         case wait
         /// A timer takes the place of the one before.
-        case arm(SSHProcess.Bound, after: Duration)
+        case arm(SessionRun.Bound, after: Duration)
         /// The command is stopped on the host; what came of it is told as an event. The timer goes.
         case stop
         /// The session is over, in this way; nil where it is given up.
-        case leave(ChildEnd?)
+        case leave(SessionEnd.How?)
     }
 
     private enum Phase {
@@ -37,7 +37,7 @@ struct CommandWatch {
 
     /// Takes an event.
     /// - Parameter streams: what the session has told by then.
-    mutating func take(_ event: SSHProcess.Event, _ streams: CommandStreams, now: ContinuousClock.Instant) -> Step {
+    mutating func take(_ event: SessionRun.Event, _ streams: CommandStreams, now: ContinuousClock.Instant) -> Step {
         switch event {
         case .ended(let end):
             attempt.end = end

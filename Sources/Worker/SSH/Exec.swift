@@ -78,8 +78,10 @@ public enum ExecFailure: Error, Sendable {
     case notBegun(within: Duration, detail: String)
     /// The login shell ended before it told the start of the command: with this status, and what it printed.
     case notStarted(status: Int?, detail: String)
-    /// `ssh` was ended from outside before the command told its start; its outcome is unknown.
-    case sshEnded(detail: String)
+    /// The gate's policy does not allow it; nothing has run.
+    case notAllowed(GateRefusal)
+    /// The ControlMaster opened no session, and says why; nothing has run.
+    case notOpened(detail: String)
     /// The connection was lost while the command ran; its outcome is unknown. With the last of its output.
     case lost(output: String)
     /// `ssh` could not be started here.

@@ -1,4 +1,3 @@
-internal import Exec
 public import IPC
 
 /// Builds the argument vectors of `ssh`, ssh(1), ssh_config(5). Every one goes through the user's ControlMaster and can
@@ -28,17 +27,6 @@ public enum SSHInvocation {
     /// Runs `line` in the login shell of the host.
     static func session(_ host: PolicySnapshot.Host, line: String) -> [String] {
         ["-S", host.master.controlPath] + options + ["--", host.master.destination, line]
-    }
-
-    /// Runs a fixed line of the gate's there.
-    static func session(_ host: PolicySnapshot.Host, errand: Errand) -> [String] {
-        let (text, isSubsystem) = ErrandLine.of(errand)
-        return isSubsystem ? subsystem(host, name: text) : session(host, line: text)
-    }
-
-    /// Starts a subsystem of the host's sshd.
-    static func subsystem(_ host: PolicySnapshot.Host, name: String) -> [String] {
-        ["-S", host.master.controlPath] + options + ["-s", "--", host.master.destination, name]
     }
 
     /// The command with which the user brings the master up.

@@ -21,7 +21,7 @@ final class StartupMemory: Sendable {
     /// How long calls are told at once, as `SFTPChannel` does.
     private static let time = Duration.seconds(60)
     /// Lines that are remembered as hanging on the host.
-    private static let mostLeft = 64
+    private static let mostLeft = Int(Errand.maximumSwept)
 
     private let state = Mutex(State())
 
@@ -81,8 +81,7 @@ extension HostSessions {
 
     private func tryStartup() async {
         let nonce = Nonce.make()
-        let answer = try? await SSHProcess.collect(
-            path: sshPath, arguments: SSHInvocation.session(host, errand: .trial(nonce: nonce)), limit: Self.beginning)
+        let answer = try? await run(.trial(nonce: nonce), within: Self.beginning)
         if answer?.stdout.contains(nonce) == true { startupWorks() }
         if answer?.isLate == true { await leave(nonce) }
         master.startup.endTrial(hung: answer?.isLate == true)
@@ -100,9 +99,7 @@ extension HostSessions {
         guard !nonces.isEmpty else { return }
         Task {
             await budget.stopBegins()
-            let answer = try? await SSHProcess.collect(
-                path: sshPath, arguments: SSHInvocation.session(host, errand: .sweep(nonces: nonces)),
-                limit: .seconds(10))
+            let answer = try? await run(.sweep(nonces: nonces), within: .seconds(10))
             await budget.stopEnded(tookSession: true)
             if answer?.end == .exited(0) { await budget.nothingLeft() }
         }
