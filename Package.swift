@@ -79,7 +79,8 @@ let package = Package(
 
         .target(name: "Mux", dependencies: ["CLinux", "IPC"], path: "Sources/Gate/Mux", swiftSettings: settings),
         .target(
-            name: "Gate", dependencies: ["CLinux", "IPC", "Mux", "Policy", "Sandbox"], path: "Sources/Gate/Service",
+            name: "Gate", dependencies: ["CLinux", "Exec", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"],
+            path: "Sources/Gate/Service",
             swiftSettings: settings),
         .executableTarget(
             name: "GateMain", dependencies: ["CLinux", "Gate", "IPC", "Sandbox"], path: "Sources/Gate/Main",
@@ -96,10 +97,10 @@ let package = Package(
         moduleTests("PolicyTests", ["IPC", "Policy", "Tools"], exclude: ["PolicyCorpus.tsv"]),
         moduleTests("ExecTests", ["Exec", "IPC", "Policy", "SSH"]),
         moduleTests("SSHTests", ["IPC", "SSH"]),
-        moduleTests("SFTPTests", ["IPC", "SFTP", "SSH"]),
+        moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
         moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
-        moduleTests("GateTests", ["CLinux", "CProbes", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
+        moduleTests("GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),

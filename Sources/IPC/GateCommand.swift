@@ -39,11 +39,20 @@ public struct GateCommand: Equatable, Sendable {
             .map { "\($0)\0" }.joined()
     }
 
-    /// Its words in parts that a packet has room for, in their order. The last goes with the request itself.
-    /// - Returns: nil where they are more than `maximumWords`: it cannot run.
-    public var parts: [String]? {
+    /// Bytes of its words.
+    public var size: Int { words.utf8.count }
+
+    /// The request that asks a gate for it.
+    /// - Returns: nil where its words are more than `maximumWords`: it cannot run.
+    public var request: GateRequest? {
+        let words = words
+        guard words.utf8.count <= Self.maximumWords else { return nil }
+        return .exec(host: host, seconds: seconds, nonce: nonce, words: words)
+    }
+
+    /// Words in parts that packets have room for, in their order; one at least.
+    static func parts(of words: String) -> [String] {
         var rest = Substring(words)
-        guard rest.utf8.count <= Self.maximumWords else { return nil }
         var parts: [String] = []
         while rest.utf8.count > Frame.maximumText {
             var end = rest.utf8.index(rest.utf8.startIndex, offsetBy: Frame.maximumText)

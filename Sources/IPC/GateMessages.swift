@@ -180,6 +180,10 @@ public enum FromGate: IPCMessage {
 public enum SessionKind: UInt8, CaseIterable, MessageChoice {
     /// The host's files: its sshd's subsystem `sftp`.
     case sftp = 1
+    /// A command.
+    case command = 2
+    /// A line of the gate's own.
+    case errand = 3
 }
 
 /// What no honest worker does.
@@ -190,4 +194,12 @@ public enum WorkerViolation: UInt8, CaseIterable, MessageChoice {
     case descriptor = 2
     /// It gave a session the number of one that it has.
     case number = 3
+    /// It sent what no worker sends on an SFTP channel whose requests are judged.
+    case request = 4
+    /// It asked there to change something, and the host's `file_write` is off.
+    case writing = 5
+    /// It named a path there that is not in the host's `base_dir`.
+    case outside = 6
+    /// It sent words that no command has, or something else than the command that they belong to.
+    case words = 7
 }

@@ -10,16 +10,34 @@ public enum GateRequest: IPCMessage {
     case alive(host: String)
     /// Opens a session with the subsystem `sftp` of this host. With it come three pipes: the ends that the session reads its
     /// input from, and writes its output and its errors to. Answered by `opened` or `notOpened`, and after `opened` by `ended`.
-    case sftp(host: String)
+    case sftp(host: String, FileAccess)
+    /// Words of the command that the next requests of this id ask for, ahead of it: a packet has no room for all.
+    case words(String)
+    /// Opens a session that runs a command, see `GateCommand`, whose last words these are. Pipes and answers as for `sftp`; and
+    /// `exited` comes before `ended` where the host tells a status.
+    case exec(host: String, seconds: UInt32, nonce: String, words: String)
+    /// Opens a session that runs one of the gate's own lines there. Pipes and answers as for `exec`.
+    case errand(host: String, Errand)
     /// Ends the session that the request of this id has opened, or is to open. One that is over already is no mistake. Has no
     /// answer of its own.
     case close
 
+    /// The messages that make it, in their order and under its id. The descriptors go with the last.
+    public var packets: [GateRequest] {
+        switch self {
+        case .alive, .sftp, .close, .words, .errand: return [self]
+        case .exec(let host, let seconds, let nonce, let words):
+            let parts = GateCommand.parts(of: words)
+            return parts.dropLast().map { .words($0) }
+                + parts.suffix(1).map { .exec(host: host, seconds: seconds, nonce: nonce, words: $0) }
+        }
+    }
+
     /// See `MessageSubject`.
     public var descriptorCount: Int {
         switch self {
-        case .alive, .close: 0
-        case .sftp: 3
+        case .alive, .close, .words: 0
+        case .sftp, .exec, .errand: 3
         }
     }
 
@@ -27,7 +45,10 @@ public enum GateRequest: IPCMessage {
     public static var maximumDescriptors: Int { 3 }
 
     /// See `MessageChoice`.
-    public static let kinds: [GateRequest] = [.alive(host: ""), .sftp(host: ""), .close]
+    public static let kinds: [GateRequest] = [
+        .alive(host: ""), .sftp(host: "", FileAccess(writes: false, base: nil)), .close, .words(""),
+        .exec(host: "", seconds: 0, nonce: "", words: ""), .errand(host: "", .question),
+    ]
 
     /// See `MessageChoice`.
     public var number: UInt8 {
@@ -35,6 +56,9 @@ public enum GateRequest: IPCMessage {
         case .alive: 1
         case .sftp: 2
         case .close: 3
+        case .words: 4
+        case .exec: 5
+        case .errand: 6
         }
     }
 
@@ -44,10 +68,24 @@ public enum GateRequest: IPCMessage {
         case .alive(var host):
             try fields.field(&host, limit: Self.maximumHostName)
             self = .alive(host: host)
-        case .sftp(var host):
+        case .sftp(var host, var access):
             try fields.field(&host, limit: Self.maximumHostName)
-            self = .sftp(host: host)
+            try access.walk(&fields)
+            self = .sftp(host: host, access)
         case .close: break
+        case .words(var words):
+            try fields.field(&words)
+            self = .words(words)
+        case .exec(var host, var seconds, var nonce, var words):
+            try fields.field(&host, limit: Self.maximumHostName)
+            try fields.field(&seconds)
+            try fields.field(&nonce, limit: Nonce.maximumSize)
+            try fields.field(&words)
+            self = .exec(host: host, seconds: seconds, nonce: nonce, words: words)
+        case .errand(var host, var errand):
+            try fields.field(&host, limit: Self.maximumHostName)
+            try fields.field(&errand)
+            self = .errand(host: host, errand)
         }
     }
 }

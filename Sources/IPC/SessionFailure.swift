@@ -1,10 +1,14 @@
 /// Why a session was not opened, as a gate has seen.
-public enum SessionFailure: MessageChoice {
+public enum SessionFailure: MessageChoice, Error {
     /// Bytes of a ControlMaster's words.
     public static let maximumReason = 500
 
     /// The policy does not allow it. Nobody was asked.
     case refused(GateRule)
+    /// The policy does not allow the command. Nobody was asked.
+    case notAllowed(GateRefusal)
+    /// The line for the host would have so many bytes, and the longest has `limit`. Nobody was asked.
+    case tooLong(bytes: UInt32, limit: UInt32)
     /// The host opened none, most often because as many are open as its sshd's `MaxSessions` allows. Nothing has run.
     case byHost
     /// The ControlMaster opened none, and says why. Nothing has run.
@@ -19,6 +23,7 @@ public enum SessionFailure: MessageChoice {
     /// See `MessageChoice`.
     public static let kinds: [SessionFailure] = [
         .refused(.fileAccess), .byHost, .byMaster(reason: ""), .down(.hung), .unknown(.hung), .closed(wasAsked: false),
+        .notAllowed(.blank), .tooLong(bytes: 0, limit: 0),
     ]
 
     /// See `MessageChoice`.
@@ -30,6 +35,8 @@ public enum SessionFailure: MessageChoice {
         case .down: 4
         case .unknown: 5
         case .closed: 6
+        case .notAllowed: 7
+        case .tooLong: 8
         }
     }
 
@@ -39,6 +46,13 @@ public enum SessionFailure: MessageChoice {
         case .refused(var rule):
             try fields.field(&rule)
             self = .refused(rule)
+        case .notAllowed(var refusal):
+            try refusal.walk(&fields)
+            self = .notAllowed(refusal)
+        case .tooLong(var bytes, var limit):
+            try fields.field(&bytes)
+            try fields.field(&limit)
+            self = .tooLong(bytes: bytes, limit: limit)
         case .byHost: break
         case .byMaster(var reason):
             try fields.field(&reason, limit: Self.maximumReason)
@@ -60,4 +74,9 @@ public enum SessionFailure: MessageChoice {
 public enum GateRule: UInt8, CaseIterable, MessageChoice {
     /// Neither `file_read` nor `file_write` is on for the host.
     case fileAccess = 1
+    /// The worker asks for more than the host's `file_write` and `base_dir` allow, or by another `base_dir`: the policy is about
+    /// to change for it.
+    case otherAccess = 2
+    /// Nothing is on for the host that this errand could be for, or it is about a command that this gate has opened no session for.
+    case errand = 3
 }

@@ -28,7 +28,9 @@ final class GateLink: Sendable {
         func send(over channel: borrowing Channel) throws(IPCError) {
             try descriptors.withLock { descriptors throws(IPCError) in
                 defer { descriptors = PassedDescriptors() }
-                try channel.send(request, requestID: id, descriptors: descriptors)
+                let packets = request.packets
+                for packet in packets.dropLast() { try channel.send(packet, requestID: id) }
+                if let last = packets.last { try channel.send(last, requestID: id, descriptors: descriptors) }
             }
         }
     }

@@ -222,6 +222,11 @@ extension RunningDaemon {
             try withDaemon(on: remote) { daemon, client in
                 let made = try client.forward(to: server.port)
                 let master = try #require(remote.master.pid)
+                let gate = try #require(daemon.gates().first)
+                func open(_ pid: pid_t) throws -> Int {
+                    try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count
+                }
+                let atRest = try open(gate.pid)
                 remote.sshd.pause(true)
                 defer { remote.sshd.pause(false) }
                 let descriptors = { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(master)/fd").count }
@@ -244,19 +249,17 @@ extension RunningDaemon {
                 #expect(more["status"] == "unknown", "\(more)")
                 #expect(more["reason"] != nil && more["hint"] != nil, "\(more)")
                 // One question stays open. More would take descriptors of the master, which ends when it has no more.
-                let questions = { ProcessTable().children(of: try daemon.waitForWorker().pid).count }
-                #expect(try questions() == 1)
+                try waitUntil("one question") { try open(gate.pid) == atRest + 1 }
                 remote.sshd.pause(false)
                 #expect(try client.forwards().map { $0["status"] } == ["running", "running"])
-                try waitUntil("no question left") { try questions() == 0 }
+                try waitUntil("no question left") { try open(gate.pid) == atRest }
                 #expect(remote.master.pid == master)
                 #expect(try fetch(port: made.localPort) == server.page)
                 #expect(try client.callTool("ssh_exec", ["command": "echo on"])["stdout"] == "on\n")
                 remote.sshd.pause(true)
                 #expect(try client.forwards().map { $0["status"] } == ["unknown", "unknown"])
-                let ssh = try #require(ProcessTable().children(of: try daemon.waitForWorker().pid).first)
                 client.closeAbruptly()
-                try waitUntil("the question ended with its worker") { !ssh.isAlive }
+                try waitUntil("the question ended with its worker") { !gate.isAlive }
             }
         }
     }

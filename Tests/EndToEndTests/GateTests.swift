@@ -161,19 +161,21 @@ import Testing
         #expect(daemon.gates().isEmpty)
     }
 
-    @Test("a gate that is killed: what runs is stopped and told, the connection ends, the next one has another gate")
+    @Test(
+        "a gate that is killed: what runs ends by its time and is told, the connection ends, the next one has another gate"
+    )
     func killed() throws {
         let daemon = try Remote.shared().startDaemon(Self.noFiles)
         defer { daemon.stop() }
         let client = try daemon.connect()
         let mark = "31\(UInt32.random(in: 1_000_000...9_999_999))"
-        let call = try client.beginTool("ssh_exec", ["command": .string("sleep \(mark)")])
+        let call = try client.beginTool("ssh_exec", ["command": .string("sleep \(mark)"), "timeout_seconds": 4])
         let sshd = try Remote.shared().sshd
         try waitUntil("the command running") { !sshd.remoteProcesses(running: mark).isEmpty }
         kill(try #require(daemon.gates().first).pid, SIGKILL)
         let result = try call.waitForTool()
-        #expect(result.isError && result.text.contains("claude-ssh-gate"), "\(result)")
-        #expect(result.text.contains("stopped: confirmed"), "\(result)")
+        // Nobody can ask its host to stop it: the host does that by itself when the time is up.
+        #expect(result.isError && result.text.contains("unknown"), "\(result)")
         try client.waitForEOF()
         try waitUntil("the command stopped") { sshd.remoteProcesses(running: mark).isEmpty }
         let told = try daemon.waitForLog("client disconnected")

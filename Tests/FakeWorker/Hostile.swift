@@ -28,6 +28,16 @@ enum Conduct: String {
     case notConfined
     /// Says nothing before it is ready, and does not get ready.
     case neverReady
+    /// Opens a channel for the host's files, and asks over it to remove the file that the host's base_dir has.
+    case removeFile
+    /// The same, and asks for /etc/passwd.
+    case leaveTree
+    /// Asks for a channel that may do more than the host's policy allows, and removes that file where it gets one.
+    case askForMore
+    /// Gives a session a socket.
+    case giveSocket
+    /// Sends its gate what is no message.
+    case babble
 }
 
 /// Speaks the supervisor's protocol, and does not read what it is told.
@@ -35,8 +45,10 @@ struct Hostile: ~Copyable {
     private let channel: Channel
     private let host: String
     private let program: String
+    private let files: FileRequests
 
-    init(channel: consuming Channel, host: String, program: String) {
+    init(channel: consuming Channel, host: String, access: FileAccess, program: String) {
+        files = FileRequests(host: host, access: access)
         self.program = program
         self.channel = channel
         self.host = host
@@ -54,7 +66,9 @@ struct Hostile: ~Copyable {
             exit(3)
         case .neverReady: while true { pause() }
         case .ghost: listForwards()
-        case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt: break
+        case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt,
+            .removeFile, .leaveTree, .askForMore, .giveSocket, .babble:
+            break
         }
         // As the worker it stands for: without the supervisor there is none.
         _ = csd_set_parent_death_signal(SIGKILL)
@@ -90,6 +104,13 @@ struct Hostile: ~Copyable {
             let line = String(repeating: "x", count: 4000) + "\n"
             while true { say(line) }
         case .haunt: haunt()
+        case .removeFile: files.ask(files.removal)
+        case .leaveTree: files.ask(files.lookAt("/etc/passwd"))
+        case .askForMore:
+            files.open(FileAccess(writes: true, base: nil))
+            files.ask(files.removal)
+        case .giveSocket: files.giveSocket()
+        case .babble: files.babble()
         case .noLibrary, .notConfined, .neverReady, .ghost: exit(1)
         }
     }

@@ -24,7 +24,10 @@ let directory = String(program[..<(program.lastIndex(of: "/") ?? program.startIn
 
 // Started by itself, see `Hostile.haunt`.
 if CommandLine.arguments.count > 1, let conduct = Conduct(rawValue: CommandLine.arguments[1]) {
-    Hostile(channel: Channel(taking: OwnedFD(taking: channelDescriptor)), host: "", program: program).run(conduct)
+    let nothing = FileAccess(writes: false, base: nil)
+    Hostile(
+        channel: Channel(taking: OwnedFD(taking: channelDescriptor)), host: "", access: nothing, program: program
+    ).run(conduct)
 }
 
 // The first packet says what the worker is for. It is looked at and left where it is: the real worker reads it again.
@@ -52,7 +55,8 @@ func misbehave(_ conduct: Conduct, as program: String) -> Never {
             fail("no policy")
         }
         let policy = try PolicySnapshot(sealed: memory)
-        Hostile(channel: channel, host: policy.hosts.first?.name ?? "", program: program).run(conduct)
+        guard let host = policy.hosts.first else { fail("no host") }
+        Hostile(channel: channel, host: host.name, access: FileAccess(host), program: program).run(conduct)
     } catch {
         fail("\(error)")
     }

@@ -122,6 +122,24 @@ final class SessionPipes {
         }
     }
 
+    /// Sends these, which waits for who reads them.
+    func feed(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { buffer in
+                switch input.writeEnd {
+                case .some(let end): write(end.rawValue, buffer.baseAddress, buffer.count)
+                case .none: -1
+                }
+            }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Sends no more.
+    func closeInput() { input.writeEnd = nil }
+
     /// One byte of the session's output; nil where there is none.
     func outputByte() -> UInt8? {
         var byte: UInt8 = 0

@@ -69,11 +69,13 @@ import Testing
         }
 
         /// Asks for a session with the files of a host, over these three descriptors.
-        func openFiles(_ host: String, _ id: UInt32, _ numbers: [Int32]) throws {
+        func openFiles(
+            _ host: String, _ id: UInt32, _ numbers: [Int32], _ access: FileAccess = FileAccess(writes: true, base: nil)
+        ) throws {
             try #require(numbers.count == 3)
             let descriptors = PassedDescriptors(
                 OwnedFD(taking: numbers[0]), OwnedFD(taking: numbers[1]), OwnedFD(taking: numbers[2]))
-            try worker.send(GateRequest.sftp(host: host), requestID: id, descriptors: descriptors)
+            try worker.send(GateRequest.sftp(host: host, access), requestID: id, descriptors: descriptors)
         }
 
         func ask(_ host: String, _ id: UInt32) throws(IPCError) {
@@ -282,7 +284,7 @@ import Testing
         #expect(try violation { try $0.worker.send(GateAnswer.master(.alive(masterPID: 1))) } == .message)
         #expect(
             try violation {
-                let packet = try GateRequest.sftp(host: "a").encoded(requestID: 2)
+                let packet = try GateRequest.sftp(host: "a", FileAccess(writes: true, base: nil)).encoded(requestID: 2)
                 _ = send($0.worker.rawValue, packet, packet.count, 0)
             } == .message)
         #expect(
@@ -343,6 +345,110 @@ import Testing
         #expect(end.message == .ended && end.id == 77)
     }
 
+    /// An SFTP packet.
+    private static func packet(_ type: UInt8, id: UInt32?, _ fields: [[UInt8]], rest: [UInt8] = []) -> [UInt8] {
+        func number(_ value: Int) -> [UInt8] { (0..<4).reversed().map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
+        let body =
+            [type] + (id.map { number(Int($0)) } ?? []) + fields.flatMap { number($0.count) + $0 } + rest
+        return number(body.count) + body
+    }
+
+    private static let greeting = packet(1, id: nil, [], rest: [0, 0, 0, 3])
+
+    @Test
+    func
+        `where the policy is narrow requests are judged on their way, and a full pipe holds up the worker`()
+        throws
+    {
+        signal(SIGPIPE, SIG_IGN)
+        let scene = try Scene(["a": "/a"])
+        let pipes = try SessionPipes()
+        try scene.openFiles("a", 7, pipes.takeNumbers(), FileAccess(writes: false, base: "/srv"))
+        let master = try scene.connect()
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        _ = try master.message()
+        let input = try master.descriptor()
+        _ = try master.descriptor()
+        _ = try master.descriptor()
+        // More than both pipes and the gate hold.
+        let stat = Self.packet(17, id: 5, [Array("/srv/file".utf8)])
+        let sent = Self.greeting + (0..<40_000).flatMap { _ in stat }
+        let writing = DispatchSemaphore(value: 0)
+        nonisolated(unsafe) let worker = pipes
+        Thread.detachNewThread {
+            worker.feed(sent)
+            writing.signal()
+        }
+        #expect(writing.wait(timeout: .now() + .milliseconds(200)) == .timedOut, "nobody reads")
+        var came: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while came.count < sent.count {
+            let count = read(input.rawValue, &buffer, buffer.count)
+            try #require(count > 0)
+            came += buffer[..<count]
+        }
+        #expect(came == sent)
+        #expect(writing.wait(timeout: .now() + 20) == .success)
+        // The end of the worker's requests is the end of the session's input.
+        pipes.closeInput()
+        #expect(read(input.rawValue, &buffer, 1) == 0)
+    }
+
+    @Test(arguments: [
+        (packet(18, id: 1, [Array("/srv/a".utf8), Array("/srv/b".utf8)]), WorkerViolation.request),
+        (packet(13, id: 1, [Array("/srv/a".utf8)]), .writing),
+        (packet(3, id: 1, [Array("/srv/a".utf8)], rest: [0, 0, 0, 0x1A, 0, 0, 0, 0]), .writing),
+        (packet(17, id: 1, [Array("/etc/passwd".utf8)]), .outside),
+        (packet(16, id: 1, [Array("/srv/../etc".utf8)]), .outside),
+        (packet(17, id: 1, [Array("/srvx".utf8)]), .outside), ([0xFF, 0xFF, 0xFF, 0xFF, 0xFF], .request),
+        (greeting, .request), (packet(200, id: 1, [Array("copy-data".utf8)]), .request),
+    ])
+    func `a request that the policy does not allow never reaches the master, and the worker is told of`(
+        request: [UInt8], violation: WorkerViolation
+    ) throws {
+        signal(SIGPIPE, SIG_IGN)
+        let scene = try Scene(["a": "/a"])
+        let pipes = try SessionPipes()
+        try scene.openFiles("a", 7, pipes.takeNumbers(), FileAccess(writes: false, base: "/srv"))
+        let master = try scene.connect()
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        _ = try master.message()
+        let input = try master.descriptor()
+        _ = try master.descriptor()
+        _ = try master.descriptor()
+        pipes.feed(Self.greeting)
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        #expect(read(input.rawValue, &buffer, buffer.count) == Self.greeting.count)
+        pipes.feed(request)
+        #expect(try scene.fromGate().message == .violation(violation))
+        #expect(read(input.rawValue, &buffer, buffer.count) == 0, "nothing of it, and the end")
+        #expect(throws: IPCError.closed) { try master.bytes(1) }
+    }
+
+    @Test func `a worker that keeps its end of a judged pipe does not keep the gate busy`() throws {
+        signal(SIGPIPE, SIG_IGN)
+        let scene = try Scene(["a": "/a"])
+        let pipes = try SessionPipes()
+        let numbers = pipes.takeNumbers()
+        let kept = OwnedFD(taking: dup(numbers[0]))
+        try scene.openFiles("a", 7, numbers, FileAccess(writes: false, base: nil))
+        let master = try scene.connect()
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        _ = try master.message()
+        for _ in 0..<3 { _ = try master.descriptor() }
+        try scene.worker.send(GateRequest.close, requestID: 7)
+        #expect(try scene.answer().message == .notOpened(.closed(wasAsked: true)))
+        // It would be told of these again and again.
+        pipes.feed([1, 2, 3])
+        let before = clock()
+        usleep(300_000)
+        #expect(clock() - before < CLOCKS_PER_SEC / 10)
+        withExtendedLifetime(kept.rawValue) {}
+    }
+
     @Test func `closing a session closes its connection to the master`() throws {
         let scene = try Scene(["a": "/a"])
         let pipes = try SessionPipes()
@@ -363,5 +469,30 @@ import Testing
         let late = try FakeMaster()
         try scene.supervisor.send(ToGate.connected, requestID: id, descriptor: late.takeLinkEnd())
         #expect(throws: IPCError.closed) { try late.bytes(1) }
+    }
+
+    @Test(arguments: [
+        [GateRequest.words("")], [.words("x"), .alive(host: "a")], [.words("x"), .close],
+        [.words("x"), .errand(host: "a", .question)], [.exec(host: "a", seconds: 1, nonce: "abcd1234", words: "x")],
+        [.exec(host: "a", seconds: 0, nonce: "abcd1234", words: "\0\0")],
+        [.exec(host: "a", seconds: 1, nonce: "$(id)123", words: "\0\0")],
+    ])
+    func `words that no command has end the worker`(requests: [GateRequest]) throws {
+        let scene = try Scene(["a": "/a"])
+        for request in requests {
+            var descriptors = PassedDescriptors()
+            if request.descriptorCount == 3 {
+                var first = try IPC.Pipe()
+                var second = try IPC.Pipe()
+                guard let input = first.readEnd.take(), let output = first.writeEnd.take(),
+                    let error = second.writeEnd.take()
+                else { throw IPCError.closed }
+                descriptors = PassedDescriptors(input, output, error)
+            }
+            try scene.worker.send(request, requestID: 9, descriptors: descriptors)
+        }
+        #expect(try scene.fromGate().message == .violation(.words))
+        scene.supervisor.shutDown()
+        #expect(try scene.end() == nil)
     }
 }

@@ -1,4 +1,5 @@
 import IPC
+import SFTPFilter
 import TestSupport
 import Testing
 
@@ -26,7 +27,7 @@ struct MasterRequestsTests {
         #expect(requests.askAlive("b", 40, now: 0) == [.connect(1, host: 1, policy: 3)])
         #expect(requests.nextDeadline == MasterDown.patience)
         let (use, actions) = requests.connected(1)
-        #expect(use == .ask(.control(.alive)) && actions.isEmpty)
+        #expect(use == .ask(.control(.alive), nil) && actions.isEmpty)
         let answered = requests.seen(1, .alive(masterPID: 9))
         #expect(answered == [.close(1), answer(40, .alive(masterPID: 9))])
         #expect(requests.nextDeadline == nil)
@@ -38,7 +39,7 @@ struct MasterRequestsTests {
         var requests = newRequests()
         #expect(requests.askAlive("a", 1, now: 0) == [.connect(1, host: 0, policy: 3)])
         #expect(requests.askAlive("c", 2, now: 5).isEmpty && requests.askAlive("a", 3, now: 9).isEmpty)
-        #expect(requests.connected(1).use == .ask(.control(.alive)))
+        #expect(requests.connected(1).use == .ask(.control(.alive), nil))
         #expect(requests.askAlive("c", 4, now: 10).isEmpty)
         let answers = requests.seen(1, .failed(.lost(errno: 0), .unknown))
         #expect(answers == [.close(1)] + [1, 2, 3, 4].map { answer($0, .down(.closed)) })
@@ -62,7 +63,7 @@ struct MasterRequestsTests {
         var requests = newRequests()
         _ = requests.askAlive("a", 1, now: 0)
         _ = requests.askAlive("b", 2, now: 0)
-        requests.adopt(Self.policy(["b": "/new"]), number: 4)
+        requests.adopt(Self.policy(["b": "/new"]), number: 4, now: 0)
         // One of the same name that is asked of now is another one.
         #expect(requests.askAlive("b", 3, now: 1) == [.connect(3, host: 0, policy: 4)])
         #expect(requests.notConnected(1, .otherPolicy) == [answer(1, .down(.noHost))])
@@ -108,13 +109,15 @@ struct MasterRequestsTests {
         return PolicySnapshot(hosts: [host], defaultHost: "a")
     }
 
+    private static let fullHost = MuxRefusal(isDenied: false, reason: "Session open refused by peer")
+    private static let reading = FileAccess(writes: false, base: nil)
     private static let sftp = MuxSession(command: "sftp", isSubsystem: true)
 
     /// Asks for a session, which must not have the number of another one.
     private func open(
         _ requests: inout MasterRequests, _ host: String, _ id: UInt32
     ) throws -> (id: MasterRequests.ID?, actions: [MasterRequests.Action]) {
-        let taken = requests.openFiles(host, id, now: 0)
+        let taken = requests.openFiles(host, Self.reading, id, now: 0)
         return try #require(taken)
     }
 
@@ -126,7 +129,9 @@ struct MasterRequestsTests {
         for (id, request) in [(1, 70), (2, 71)] as [(UInt32, UInt32)] {
             let taken = try open(&requests, "a", request)
             #expect(taken.id == id && taken.actions == [.connect(id, host: 0, policy: 3)])
-            #expect(requests.connected(id).use == .ask(.session(session)))
+            #expect(
+                requests.connected(id).use
+                    == .ask(.session(session), SFTPRules(allowsWriting: false, baseDirectory: nil)))
             requests.waitsForHost(id)
         }
         // The host has no time limit here.
@@ -140,10 +145,7 @@ struct MasterRequestsTests {
     }
 
     @Test(arguments: [
-        (
-            MasterFact.refused(MuxRefusal(isDenied: false, reason: "Session open refused by peer")),
-            SessionFailure.byHost
-        ),
+        (MasterFact.refused(fullHost), SessionFailure.byHost),
         (.refused(MuxRefusal(isDenied: true, reason: "Permission denied")), .byMaster(reason: "Permission denied")),
         (.failed(.lost(errno: 0), .nothingAsked), .down(.closed)),
         (.failed(.lost(errno: 104), .unknown), .unknown(.closed)),
@@ -162,19 +164,82 @@ struct MasterRequestsTests {
         var requests = MasterRequests(Self.files(false, false), number: 1)
         let refused = try open(&requests, "a", 1)
         #expect(refused.id == nil && refused.actions == [word(1, .notOpened(.refused(.fileAccess)))])
-        requests.adopt(Self.files(true, true), number: 2)
+        requests.adopt(Self.files(true, true), number: 2, now: 0)
         for id in [2, 3] as [UInt32] {
             let taken = try open(&requests, "a", id)
             #expect(taken.id != nil)
         }
-        requests.adopt(Self.files(true, true, on: "/b"), number: 3)
+        requests.adopt(Self.files(true, true, on: "/b"), number: 3, now: 0)
         // The pipes wait under the same number.
         #expect(requests.notConnected(1, .otherPolicy) == [.connect(1, host: 0, policy: 3)])
-        requests.adopt(Self.files(false, false), number: 4)
+        requests.adopt(Self.files(false, false), number: 4, now: 0)
         #expect(requests.notConnected(2, .otherPolicy) == [.close(2), word(3, .notOpened(.refused(.fileAccess)))])
         #expect(requests.notConnected(1, .otherPolicy) == [.close(1), word(2, .notOpened(.refused(.fileAccess)))])
         let gone = try open(&requests, "b", 9)
         #expect(gone.actions == [word(9, .notOpened(.down(.noHost)))])
+    }
+
+    @Test(
+        arguments: [
+            (false, nil, false, nil, true), (true, nil, true, nil, true), (false, nil, true, nil, false),
+            (true, nil, false, nil, true), (true, "/srv", true, nil, false), (true, "/srv", true, "/srv", true),
+            (true, "/srv/./x/..", false, "/srv", true), (true, "/srv", true, "/srv/x", false),
+            (true, nil, true, "/x", true),
+        ] as [(Bool, String?, Bool, String?, Bool)])
+    func `a channel that may do more than the policy allows is not opened, and what is narrower is judged so`(
+        allowsWriting: Bool, base: String?, writes: Bool, under: String?, isOpened: Bool
+    ) throws {
+        var policy = Self.files(true, allowsWriting)
+        policy.hosts[0].baseDir = base
+        var requests = MasterRequests(policy, number: 1)
+        let access = FileAccess(writes: writes, base: under)
+        let answer = requests.openFiles("a", access, 1, now: 0)
+        let taken = try #require(answer)
+        guard isOpened else {
+            return #expect(taken.actions == [word(1, .notOpened(.refused(.otherAccess)))])
+        }
+        let session = try #require(Self.sftp)
+        let rules = writes && under == nil ? nil : SFTPRules(allowsWriting: writes, baseDirectory: under)
+        #expect(requests.connected(1).use == .ask(.session(session), rules))
+    }
+
+    @Test func `a session that a new policy would not open ends after the time of a call`() throws {
+        for (index, policy) in [Self.files(true, false), Self.files(true, true, on: "/b"), Self.files(false, false)]
+            .enumerated()
+        {
+            var requests = MasterRequests(Self.files(true, true), number: 1)
+            let writing = FileAccess(writes: true, base: nil)
+            let taken = requests.openFiles("a", writing, 1, now: 0)
+            #expect(taken?.id == 1)
+            _ = try open(&requests, "a", 2)
+            for id in [1, 2] as [UInt32] {
+                _ = requests.connected(id)
+                _ = requests.seen(id, .sessionOpened)
+            }
+            requests.adopt(Self.files(true, true), number: 2, now: 10)
+            #expect(requests.nextDeadline == nil)
+            requests.adopt(policy, number: 3, now: 1000)
+            #expect(requests.nextDeadline == 601_000)
+            // A later one makes it no longer.
+            requests.adopt(policy, number: 4, now: 9000)
+            #expect(requests.advance(now: 600_999).isEmpty)
+            let ended = [.close(1), word(1, .ended)] + (index == 0 ? [] : [.close(2), word(2, .ended)])
+            #expect(requests.advance(now: 601_000) == ended)
+            #expect(requests.nextDeadline == nil && requests.close(1).isEmpty)
+        }
+    }
+
+    @Test func `a connection that was made under the old policy is not used for a session`() throws {
+        var requests = MasterRequests(Self.files(true, true), number: 1)
+        let writing = FileAccess(writes: true, base: nil)
+        _ = requests.openFiles("a", writing, 1, now: 0)
+        _ = try open(&requests, "a", 2)
+        requests.adopt(Self.files(true, false, on: "/b"), number: 2, now: 0)
+        let first = requests.connected(1)
+        #expect(first.use == .drop)
+        #expect(first.actions == [.close(1), word(1, .notOpened(.refused(.otherAccess)))])
+        let second = requests.connected(2)
+        #expect(second.use == .drop && second.actions == [.connect(2, host: 0, policy: 2)])
     }
 
     @Test func `a closed session says a last word at every stage, and what it had goes`() throws {
@@ -218,7 +283,7 @@ struct MasterRequestsTests {
         let further = try open(&requests, "a", 1000)
         #expect(further.id == nil)
         #expect(further.actions == [word(1000, .notOpened(.down(.unavailable(errno: 24))))])
-        let twice = requests.openFiles("a", 7, now: 0)
+        let twice = requests.openFiles("a", Self.reading, 7, now: 0)
         #expect(twice == nil, "the number of another one")
         #expect(requests.askAlive("a", 2000, now: 0).count == 1)
         // Of a worker that is heard no more all goes.
@@ -273,7 +338,8 @@ struct MasterRequestsTests {
             case 2:
                 guard !requests.isFull else { continue }
                 waiting[next] = (true, false)
-                let taken = requests.openFiles(names[Int(noise >> 8) % names.count], next, now: now)
+                let taken = requests.openFiles(
+                    names[Int(noise >> 8) % names.count], Self.reading, next, now: now)
                 #expect(taken != nil)
                 perform(taken?.actions ?? [])
                 next += 1
@@ -302,7 +368,7 @@ struct MasterRequestsTests {
                 if waiting[id]?.isSession == true { perform(requests.close(id)) }
             case 9 where noise >> 8 & 7 == 0:
                 number += 1
-                requests.adopt(policy(["a": "/\(number % 3)", "b": "/2", "d": "/4"]), number: number)
+                requests.adopt(policy(["a": "/\(number % 3)", "b": "/2", "d": "/4"]), number: number, now: now)
             default: break
             }
             #expect(waiting.count <= MasterRequests.maximum + GateRequest.maximumSessions)

@@ -155,7 +155,20 @@ extension GateRequest: SampledMessage {
 
     static var samples: [GateRequest] {
         let names = ["", "a", "\0", "line\r\n\u{1E}", "é漢🧑‍🧑‍🧒", String(repeating: "x", count: maximumHostName)]
-        return names.map { .alive(host: $0) } + names.map { .sftp(host: $0) } + [.close]
+        return names.map { .alive(host: $0) } + names.map { .sftp(host: $0, FileAccess(writes: true, base: nil)) }
+            + paths.map { .sftp(host: "a", FileAccess(writes: false, base: $0)) } + [.close]
+            + extremeTexts.map { .words($0) }
+            + extremeTexts.map { .exec(host: "é", seconds: .max, nonce: "abcd1234", words: $0) }
+            + errands.map { .errand(host: "box", $0) }
+    }
+
+    private static var errands: [Errand] {
+        let observer = ObserverID(processID: .max, nonce: String(repeating: "x", count: Nonce.maximumSize))
+        return Errand.kinds + [
+            .stop([observer]), .stop(Array(repeating: observer, count: Int(Errand.maximumStops))),
+            .probe(nonce: "a"), .trial(nonce: "é"), .sweep(nonces: ["", "a"]),
+            .sweep(nonces: Array(repeating: observer.nonce, count: Int(Errand.maximumSwept))),
+        ]
     }
 }
 
@@ -168,6 +181,22 @@ extension GateAnswer: SampledMessage {
             + sessionFailures.map { .notOpened($0) }
     }
 
+    /// Every kind, with fields that differ.
+    private static var refusals: [GateRefusal.Reason] {
+        let shown = String(repeating: "漢", count: GateRefusal.shown)
+        let entries = (0..<GateRefusal.shownEntries).map { "entry \($0)" }
+        return GateRefusal.Reason.kinds + ShellDoubt.allCases.map { .doubt($0) }
+            + Capability.allCases.map { .capability($0) } + [
+                .variable(name: "é"), .redirection(operation: ">", target: "a", command: "b"),
+                .builtin(program: "eval", command: "c"), .printf(command: "d"),
+                .assignment(name: "a", command: "b", beginning: "c"),
+                .notCovered(command: shown, beginning: shown, isChange: true, entries: entries, more: .max),
+                .deletes(found: "rm", isUnreadable: true), .noDirectory(base: "/é"),
+                .outside(base: "/srv", path: shown),
+                .forward(target: "::1", port: 0x0102, entries: entries, more: 0x0304_0506), .linkLocal(target: "a"),
+            ]
+    }
+
     private static var sessionFailures: [SessionFailure] {
         let downs = masterStates.compactMap { state -> MasterDown? in
             switch state {
@@ -177,6 +206,7 @@ extension GateAnswer: SampledMessage {
         }
         let reasons = ["", "a", "\0", "é漢", String(repeating: "x", count: SessionFailure.maximumReason)]
         return GateRule.allCases.map { .refused($0) } + [.byHost, .closed(wasAsked: true), .closed(wasAsked: false)]
+            + [.tooLong(bytes: .max, limit: 1)] + refusals.map { .notAllowed(GateRefusal(host: "box", $0)) }
             + reasons.map { .byMaster(reason: $0) } + downs.map { .down($0) } + downs.map { .unknown($0) }
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import SFTPFilter
 import Synchronization
 import TestSupport
 
@@ -13,16 +14,21 @@ final class SFTPRealServer: SFTPPacketTransport {
 
     private let child: Child
     private let counts: Counts
+    private let filter: Mutex<SFTPFilter?>
 
     /// Bytes that came from all servers of a test, and packets that went to them.
     final class Counts: Sendable {
         let received = Atomic<Int>(0)
         let sent = Mutex<[UInt8]>([])
         let servers = Mutex<[SFTPRealServer]>([])
+        /// What a gate would let through, and what it would not have.
+        let rules = Mutex<SFTPRules?>(nil)
+        let violations = Mutex<[SFTPViolation]>([])
     }
 
     init(_ client: SFTPClient, command: [String], directory: String, counts: Counts) throws(SFTPError) {
         self.counts = counts
+        filter = Mutex(counts.rules.withLock { $0 }.map { SFTPFilter($0) })
         _ = Self.ignoresPipeSignal
         do {
             child = try Child.start(
@@ -40,6 +46,14 @@ final class SFTPRealServer: SFTPPacketTransport {
 
     func send(_ bytes: [UInt8]) {
         counts.sent.withLock { $0.append(bytes[4]) }
+        filter.withLock { filter in
+            do throws(SFTPViolation) {
+                _ = try filter?.take(bytes[...])
+            } catch {
+                counts.violations.withLock { $0.append(error) }
+                filter = nil
+            }
+        }
         child.write(bytes)
     }
 

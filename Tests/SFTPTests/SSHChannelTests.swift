@@ -109,7 +109,7 @@ struct SSHChannelTests {
         let ended = Slot<SessionEnd>()
         let channel = try await sessions(gate).open(
             .files, receive: { _ = came.fill(.success(Array($0))) }, ended: { _ = ended.fill(.success($0)) })
-        #expect(gate.requests.withLock { $0 } == [.sftp(host: "box")])
+        #expect(gate.requests.withLock { $0 } == [.sftp(host: "box", FileAccess(writes: false, base: nil))])
         gate.write([1, 2, 3])
         #expect(try await came.value() == [1, 2, 3])
         channel.close()

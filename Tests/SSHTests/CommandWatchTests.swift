@@ -23,7 +23,7 @@ struct CommandWatchTests {
     private var seenToItsEnd: CommandStreams { streams(out: "+|-", err: "+ 7|- 143 1 0") }
 
     private func steps(
-        _ events: [(SSHProcess.Event, CommandStreams)], after: Duration = .zero
+        _ events: [(SessionRun.Event, CommandStreams)], after: Duration = .zero
     ) -> (steps: [CommandWatch.Step], attempt: CommandAttempt) {
         var watch = CommandWatch(opened: Self.opened)
         let steps = events.map { watch.take($0.0, $0.1, now: Self.opened + after) }
@@ -42,7 +42,7 @@ struct CommandWatchTests {
     }
 
     @Test(arguments: [true, false]) func `a command is stopped once, and left when that was answered`(cancels: Bool) {
-        let event = cancels ? SSHProcess.Event.cancelled : .timer(.deadline)
+        let event = cancels ? SessionRun.Event.cancelled : .timer(.deadline)
         let (steps, attempt) = steps([
             (event, begun), (.timer(.deadline), begun), (.cancelled, begun), (.stopped(.confirmed), begun),
             (.ended(.exited(0)), begun),

@@ -13,7 +13,7 @@ public struct SessionDescriptors: ~Copyable, Sendable {
     private var input: OwnedFD?
     private var output: OwnedFD?
     private var error: OwnedFD?
-    private let numbers: [Int32]
+    private var numbers: [Int32]
     private var sent = 0
 
     /// Takes ownership of three pipes, and checks by fcntl(2) F_GETPIPE_SZ, which fails with anything else, that they are pipes.
@@ -29,6 +29,15 @@ public struct SessionDescriptors: ~Copyable, Sendable {
         self.input = consume input
         self.output = consume output
         self.error = consume error
+    }
+
+    /// Puts another pipe in the place of the session's standard input, before any is sent.
+    /// - Returns: the one that was there.
+    public mutating func exchangeInput(_ other: consuming OwnedFD) -> OwnedFD? {
+        numbers[0] = other.rawValue
+        let before = input.take()
+        input = consume other
+        return before
     }
 
     /// The descriptor to send next, borrowed; nil if all are sent.

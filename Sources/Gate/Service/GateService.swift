@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 public import IPC
 internal import Mux
+internal import SFTPFilter
 
 /// The gate's loop: one thread, one epoll(7) set, nothing that blocks. It hears the worker, asks the supervisor for connections,
 /// and speaks to ControlMasters over those.
@@ -11,6 +12,8 @@ public final class GateService {
         static let worker: UInt64 = 1
         /// Of the connection with the first id; the others follow.
         static let links: UInt64 = 2
+        /// Of a relay, whichever of its pipes it is.
+        static let relays: UInt64 = 1 << 40
         /// Of the order about a forward with the number 0; the others follow.
         static let forwards: UInt64 = 1 << 62
     }
@@ -43,6 +46,8 @@ public final class GateService {
     private var requests = MasterRequests(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
     private var links: [MasterRequests.ID: Link] = [:]
     private var pipes: [MasterRequests.ID: WaitingPipes] = [:]
+    private var relays: [MasterRequests.ID: SFTPRelay] = [:]
+    private var ahead = WordsAhead()
     private var policy = PolicySnapshot(hosts: [], defaultHost: "")
     /// Orders of the supervisor that are under way, by their numbers.
     private var forwards: [UInt32: ForwardWork] = [:]
@@ -70,7 +75,7 @@ public final class GateService {
             let memory = first.descriptors.take()
         else { throw .badValue }
         let policy = try PolicySnapshot(sealed: memory)
-        requests.adopt(policy, number: number)
+        requests.adopt(policy, number: number, now: Self.now())
         self.policy = policy
         return policy
     }
@@ -93,8 +98,8 @@ public final class GateService {
                     switch event.token {
                     case Source.supervisor: try hearSupervisor()
                     case Source.worker: try attendWorker(event.what)
-                    case let token where token >= Source.forwards:
-                        try attendForward(UInt32(truncatingIfNeeded: token - Source.forwards))
+                    case Source.forwards...: try attendForward(UInt32(truncatingIfNeeded: event.token - Source.forwards))
+                    case Source.relays...: try attendRelay(MasterRequests.ID(event.token - Source.relays))
                     case let token: try attendMaster(MasterRequests.ID(truncatingIfNeeded: token - Source.links))
                     }
                 }
@@ -140,23 +145,46 @@ public final class GateService {
     private func take(_ incoming: consuming Incoming<GateRequest>) throws(IPCError) -> WorkerViolation? {
         var request = incoming
         let requestID = request.requestID
-        switch request.message {
-        case .alive(let host): try perform(requests.askAlive(host, requestID, now: Self.now()))
-        case .close: try perform(requests.close(requestID))
-        case .sftp(let host):
-            guard let input = request.descriptors.take(), let output = request.descriptors.take(),
-                let error = request.descriptors.take()
-            else { return .message }
-            let descriptors: SessionDescriptors
-            do throws(SessionDescriptors.NotAPipe) {
-                descriptors = try SessionDescriptors(input: input, output: output, error: error)
-            } catch {
-                return .descriptor
+        if let awaited = ahead.awaited {
+            switch request.message {
+            case .words, .exec: guard requestID == awaited else { return .words }
+            case .alive, .close, .sftp, .errand: return .words
             }
-            guard let (id, actions) = requests.openFiles(host, requestID, now: Self.now()) else { return .number }
-            if let id { pipes[id] = WaitingPipes(descriptors) }
-            try perform(actions)
         }
+        let opened: (id: MasterRequests.ID?, actions: [MasterRequests.Action])?
+        switch request.message {
+        case .alive(let host):
+            try perform(requests.askAlive(host, requestID, now: Self.now()))
+            return nil
+        case .close:
+            try perform(requests.close(requestID))
+            return nil
+        case .words(let words):
+            do throws(WordsAhead.Violation) { try ahead.take(words, requestID) } catch { return .words }
+            return nil
+        case .sftp(let host, let access):
+            opened = requests.openFiles(host, access, requestID, now: Self.now())
+        case .exec(let host, let seconds, let nonce, let words):
+            let command: GateCommand
+            do throws(WordsAhead.Violation) {
+                command = try ahead.command(host: host, seconds: seconds, nonce: nonce, words: words, requestID)
+            } catch {
+                return .words
+            }
+            opened = requests.run(command, requestID, now: Self.now())
+        case .errand(let host, let errand): opened = requests.run(errand, host, requestID, now: Self.now())
+        }
+        guard let (id, actions) = opened else { return .number }
+        guard let input = request.descriptors.take(), let output = request.descriptors.take(),
+            let error = request.descriptors.take()
+        else { return .message }
+        do throws(SessionDescriptors.NotAPipe) {
+            let descriptors = try SessionDescriptors(input: input, output: output, error: error)
+            if let id { pipes[id] = WaitingPipes(descriptors) }
+        } catch {
+            return .descriptor
+        }
+        try perform(actions)
         return nil
     }
 
@@ -211,12 +239,12 @@ public final class GateService {
         case .policy(let number):
             guard let memory = word.descriptors.take() else { throw .missingDescriptor }
             policy = try PolicySnapshot(sealed: memory)
-            requests.adopt(policy, number: number)
+            requests.adopt(policy, number: number, now: Self.now())
         case .connected:
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             let (use, actions) = requests.connected(word.requestID)
             switch use {
-            case .ask(let request): try ask(word.requestID, request, socket)
+            case .ask(let request, let rules): try ask(word.requestID, request, rules, socket)
             case .drop: break
             case .violation: throw .badValue
             }
@@ -272,6 +300,7 @@ public final class GateService {
             case .close(let id):
                 links.removeValue(forKey: id)?.link.close()
                 pipes[id] = nil
+                dropRelay(id)
             case .answer(let requestID, let word): try answer(requestID, word)
             case .tell(let kind, let host, let policy):
                 try supervisor.send(FromGate.opened(kind, host: host, policy: policy))
@@ -282,18 +311,74 @@ public final class GateService {
     // MARK: Masters
 
     private func ask(
-        _ id: MasterRequests.ID, _ request: MasterRequest, _ socket: consuming OwnedFD
+        _ id: MasterRequests.ID, _ request: MasterRequest, _ rules: SFTPRules?, _ socket: consuming OwnedFD
     ) throws(IPCError) {
         let link: Link
         switch request {
         case .control(let control): link = Link(try MasterLink(taking: socket, asking: control))
         case .session(let session):
             // They came with the request, and wait for as long as it does.
-            guard let descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
+            guard var descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
+            if let rules { try relay(id, &descriptors, rules) }
             link = Link(try MasterLink(taking: socket, opening: session, with: descriptors))
         }
         links[id] = link
         try took(id, link, link.link.writable())
+    }
+
+    /// Has the session read what the filter lets through.
+    private func relay(
+        _ id: MasterRequests.ID, _ descriptors: inout SessionDescriptors, _ rules: SFTPRules
+    ) throws(IPCError) {
+        var pipe = try Pipe()
+        guard let sink = pipe.writeEnd.take(), let input = pipe.readEnd.take(),
+            let source = descriptors.exchangeInput(input)
+        else { throw .missingDescriptor }
+        let relay = try SFTPRelay(from: source, to: sink, rules)
+        relays[id] = relay
+        try wait(id, relay, for: .bytes)
+    }
+
+    private func attendRelay(_ id: MasterRequests.ID) throws(IPCError) {
+        // An event of before it was closed.
+        guard let relay = relays[id] else { return }
+        let next: SFTPRelay.Next
+        do throws(SFTPViolation) {
+            next = try relay.advance()
+        } catch {
+            return try expel(WorkerViolation(error))
+        }
+        switch next {
+        case .nothing: dropRelay(id)
+        case .bytes, .room: if next != relay.waited { try wait(id, relay, for: next) }
+        }
+    }
+
+    private func dropRelay(_ id: MasterRequests.ID) {
+        guard let relay = relays.removeValue(forKey: id) else { return }
+        stopWaiting(relay)
+        relay.close()
+    }
+
+    /// Waits for what a relay needs to go on.
+    private func wait(_ id: MasterRequests.ID, _ relay: SFTPRelay, for next: SFTPRelay.Next) throws(IPCError) {
+        stopWaiting(relay)
+        relay.waited = next
+        switch next {
+        case .bytes:
+            if let number = relay.sourceNumber { try watch(number, Source.relays + UInt64(id), CSD_EPOLL_READABLE) }
+        case .room:
+            if let number = relay.sinkNumber { try watch(number, Source.relays + UInt64(id), CSD_EPOLL_WRITABLE) }
+        case .nothing: break
+        }
+    }
+
+    private func stopWaiting(_ relay: SFTPRelay) {
+        switch relay.waited {
+        case .bytes: if let number = relay.sourceNumber { _ = csd_epoll_remove(epoll.rawValue, number) }
+        case .room: if let number = relay.sinkNumber { _ = csd_epoll_remove(epoll.rawValue, number) }
+        case .nothing: break
+        }
     }
 
     private func attendMaster(_ id: MasterRequests.ID) throws(IPCError) {

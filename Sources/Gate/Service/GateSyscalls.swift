@@ -23,7 +23,7 @@ enum GateSyscalls {
             "fcntl", "non-blocking mode, the sealed policy, whether it was given pipes",
             when: .equals(1, descriptorCommands)),
         SyscallRule("pread64 lseek", "the sealed policy"),
-        SyscallRule("write", "what went wrong, to standard error", when: .equals(0, [2])),
+        SyscallRule("read write pipe2", "judged requests of SFTP; write: what went wrong, to standard error"),
     ]
 
     static let process: [SyscallRule] = [

@@ -1,6 +1,8 @@
+internal import Exec
 internal import Glibc
 internal import IPC
 internal import Mux
+internal import SFTPFilter
 
 /// The requests of a worker that need a connection to a ControlMaster: of which kind each is, and how far. Each gets a connection
 /// of its own; only questions whether one master lives that come while it is being asked share one. Pure: events come in with
@@ -22,8 +24,8 @@ struct MasterRequests {
 
     /// What the supervisor's connection is for.
     enum Use: Equatable {
-        /// Ask the master this over it.
-        case ask(MasterRequest)
+        /// Ask the master this over it. Where there are rules, the requests that the session is sent go through a filter.
+        case ask(MasterRequest, SFTPRules?)
         /// Nobody wants it any more.
         case drop
         /// Nobody has asked for it.
@@ -34,13 +36,30 @@ struct MasterRequests {
     private enum Wish: Equatable {
         /// Whether the master lives.
         case alive
-        /// A session.
-        case session(SessionKind, MuxSession)
+        /// A session with the host's files.
+        case files(FileAccess)
+        /// A session that runs a command.
+        case command(GateCommand)
+        /// A session that runs one of the gate's own lines.
+        case errand(Errand)
 
-        var request: MasterRequest {
+        /// Of a session.
+        var kind: SessionKind? {
             switch self {
-            case .alive: .control(.alive)
-            case .session(_, let session): .session(session)
+            case .alive: nil
+            case .files: .sftp
+            case .command: .command
+            case .errand: .errand
+            }
+        }
+
+        /// What judges the requests of a session; nil where they need no judgement.
+        var rules: SFTPRules? {
+            switch self {
+            case .alive, .command, .errand: return nil
+            case .files(let access):
+                let rules = SFTPRules(allowsWriting: access.writes, baseDirectory: access.base)
+                return rules.allowEverything ? nil : rules
             }
         }
     }
@@ -69,16 +88,15 @@ struct MasterRequests {
         let host: UInt32
         let policy: UInt32
         let wish: Wish
+        /// What the master is asked.
+        let request: MasterRequest
         var stage = Stage.queued
+        /// Until when a session may go on that the policy in force would not open.
+        var until: Int?
         /// Who is to be answered: one, or those who share a question. Empty where it has come too late for all.
         var askers: [Asker]
 
-        var kind: SessionKind? {
-            switch wish {
-            case .alive: nil
-            case .session(let kind, _): kind
-            }
-        }
+        var kind: SessionKind? { wish.kind }
     }
 
     /// Requests that wait for a supervisor or a master at most. Further ones are not read before one of these is answered.
@@ -90,6 +108,7 @@ struct MasterRequests {
     /// Sessions that the worker may still hear of, by the ids of its requests.
     private var sessions: [UInt32: ID] = [:]
     private var nextID: ID = 1
+    private var nonces = OwnNonces()
 
     init(_ policy: PolicySnapshot, number: UInt32) {
         self.policy = policy
@@ -102,7 +121,9 @@ struct MasterRequests {
     }
 
     /// When `advance` must be called next, if nothing happens before.
-    var nextDeadline: Int? { entries.values.flatMap { $0.askers.compactMap(\.deadline) }.min() }
+    var nextDeadline: Int? {
+        entries.values.flatMap { entry in entry.askers.compactMap(\.deadline) + [entry.until].compactMap { $0 } }.min()
+    }
 
     private var connecting: Int { entries.values.count { $0.stage == .connecting } }
 
@@ -116,21 +137,37 @@ struct MasterRequests {
     /// The worker asks for a session with the files of this host.
     /// - Returns: the connection that the session's descriptors belong to, nil where there will be none; nil where the id is that of
     ///   another session.
-    mutating func openFiles(_ host: String, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
-        guard let session = MuxSession(command: "sftp", isSubsystem: true) else { return nil }
-        return open(.sftp, session, host, requestID, now: now)
+    mutating func openFiles(
+        _ host: String, _ access: FileAccess, _ requestID: UInt32, now: Int
+    ) -> (id: ID?, actions: [Action])? {
+        open(.files(access), host, requestID, now: now)
+    }
+
+    /// The worker asks for a session that runs this command; see `openFiles`.
+    mutating func run(_ command: GateCommand, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
+        nonces.insert(command.nonce)
+        return open(.command(command), command.host, requestID, now: now)
+    }
+
+    /// The worker asks for a session that runs a line of the gate's own; see `openFiles`.
+    mutating func run(_ errand: Errand, _ host: String, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])?
+    {
+        switch errand {
+        case .probe(let nonce), .trial(let nonce): nonces.insert(nonce)
+        case .stop, .sweep, .question: break
+        }
+        return open(.errand(errand), host, requestID, now: now)
     }
 
     private mutating func open(
-        _ kind: SessionKind, _ session: MuxSession, _ host: String, _ requestID: UInt32, now: Int
+        _ wish: Wish, _ host: String, _ requestID: UInt32, now: Int
     ) -> (id: ID?, actions: [Action])? {
         guard sessions[requestID] == nil else { return nil }
         guard sessions.count < GateRequest.maximumSessions else {
             let failure = SessionFailure.down(.unavailable(errno: UInt32(EMFILE)))
             return (nil, [.answer(requestID: requestID, .notOpened(failure))])
         }
-        return take(
-            .session(kind, session), Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience))
+        return take(wish, Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience))
     }
 
     /// The worker closes a session, which may be over already.
@@ -160,8 +197,11 @@ struct MasterRequests {
         guard let index = policy.hosts.firstIndex(where: { $0.name.utf8.elementsEqual(asker.host.utf8) }) else {
             return (nil, [failed(wish, asker, .noHost)])
         }
-        if let rule = refusal(wish, policy.hosts[index]) {
-            return (nil, [answer(asker.requestID, .notOpened(.refused(rule)))])
+        let request: MasterRequest
+        do throws(SessionFailure) {
+            request = try self.request(for: wish, policy.hosts[index])
+        } catch {
+            return (nil, [answer(asker.requestID, .notOpened(error))])
         }
         let socket = policy.hosts[index].master.socket
         switch wish {
@@ -173,21 +213,43 @@ struct MasterRequests {
                 entries[id]?.askers.append(asker)
                 return (id, [])
             }
-        case .session: break
+        case .files, .command, .errand: break
         }
         let id = known ?? nextID
         if known == nil { nextID &+= 1 }
-        entries[id] = Entry(socket: socket, host: UInt32(index), policy: number, wish: wish, askers: [asker])
-        if case .session = wish { sessions[asker.requestID] = id }
+        entries[id] = Entry(
+            socket: socket, host: UInt32(index), policy: number, wish: wish, request: request, askers: [asker])
+        if wish.kind != nil { sessions[asker.requestID] = id }
         return (id, startQueued())
     }
 
-    /// What the policy of a host says to it.
-    private func refusal(_ wish: Wish, _ host: PolicySnapshot.Host) -> GateRule? {
+    /// What the master is asked, where the policy of the host allows it.
+    private func request(
+        for wish: Wish, _ host: PolicySnapshot.Host
+    ) throws(SessionFailure) -> MasterRequest {
+        let (text, isSubsystem): (String, Bool)
         switch wish {
-        case .alive: nil
-        case .session(.sftp, _): host.capabilities.fileRead || host.capabilities.fileWrite ? nil : .fileAccess
+        case .alive: return .control(.alive)
+        case .files(let access):
+            guard host.capabilities.fileRead || host.capabilities.fileWrite else { throw .refused(.fileAccess) }
+            guard access.isWithin(FileAccess(host)) else { throw .refused(.otherAccess) }
+            (text, isSubsystem) = ("sftp", true)
+        case .command(let command):
+            do throws(GateRefusal) {
+                try CommandJudge.judge(command, on: host, allowDelete: policy.allowDelete)
+            } catch {
+                throw .notAllowed(error)
+            }
+            (text, isSubsystem) = (Observer.line(for: command, on: host), false)
+        case .errand(let errand):
+            guard nonces.allow(errand, host.capabilities) else { throw .refused(.errand) }
+            (text, isSubsystem) = ErrandLine.of(errand)
         }
+        guard text.utf8.count <= Observer.maximumLine, let session = MuxSession(command: text, isSubsystem: isSubsystem)
+        else {
+            throw .tooLong(bytes: UInt32(clamping: text.utf8.count), limit: UInt32(Observer.maximumLine))
+        }
+        return .session(session)
     }
 
     /// Has the supervisor connect for those that wait, as many as it takes at once.
@@ -210,8 +272,10 @@ struct MasterRequests {
             entries[id] = nil
             return (.drop, startQueued())
         }
+        // It may lead elsewhere than the policy in force does.
+        guard entry.policy == number || entry.kind == nil else { return (.drop, judgeAgain(id, entry)) }
         entries[id]?.stage = .asking
-        return (.ask(entry.wish.request), startQueued())
+        return (.ask(entry.request, entry.wish.rules), startQueued())
     }
 
     /// The supervisor has not connected; nil where nobody has asked it to.
@@ -236,7 +300,7 @@ struct MasterRequests {
         case .alive:
             entries[id] = nil
             return entry.askers.flatMap { take(entry.wish, $0).actions } + startQueued()
-        case .session:
+        case .files, .command, .errand:
             forget(id, entry)
             guard let asker = entry.askers.first else { return startQueued() }
             let (again, actions) = take(entry.wish, asker, as: id)
@@ -244,10 +308,23 @@ struct MasterRequests {
         }
     }
 
-    /// What is asked from now on is judged by this policy.
-    mutating func adopt(_ policy: PolicySnapshot, number: UInt32) {
+    /// What is asked from now on is judged by this policy. Sessions that it would not open may end what they do: for as long as a call
+    /// may last, `limits.max_timeout_seconds`.
+    mutating func adopt(_ policy: PolicySnapshot, number: UInt32, now: Int) {
         self.policy = policy
         self.number = number
+        for (id, entry) in entries where entry.kind != nil && entry.until == nil {
+            guard entry.stage == .asking || entry.stage == .open, !isOpenable(entry) else { continue }
+            entries[id]?.until = now + policy.limits.maxTimeoutSeconds * 1000
+        }
+    }
+
+    /// Whether the policy in force would open this session as well.
+    private func isOpenable(_ entry: Entry) -> Bool {
+        guard let name = entry.askers.first?.host,
+            let host = policy.hosts.first(where: { $0.name.utf8.elementsEqual(name.utf8) })
+        else { return false }
+        return host.master.socket == entry.socket && (try? request(for: entry.wish, host)) != nil
     }
 
     // MARK: Masters
@@ -265,15 +342,16 @@ struct MasterRequests {
         case (.alive, _):
             entries[id] = nil
             return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
-        case (.session(let kind, _), .asking):
+        case (.files, .asking), (.command, .asking), (.errand, .asking):
             guard fact != .sessionOpened else {
                 entries[id]?.stage = .open
                 waitsForHost(id)
-                return [.tell(kind, host: entry.host, policy: entry.policy)] + answers(entry, .opened)
+                let told = entry.kind.map { [Action.tell($0, host: entry.host, policy: entry.policy)] }
+                return (told ?? []) + answers(entry, .opened)
             }
             forget(id, entry)
             return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
-        case (.session, .open):
+        case (.files, .open), (.command, .open), (.errand, .open):
             if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
             forget(id, entry)
             return [.close(id)] + answers(entry, .ended)
@@ -283,6 +361,11 @@ struct MasterRequests {
     /// Answers those who have waited long enough.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
+        for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.until.map({ $0 <= now }) ?? false {
+            forget(id, entry)
+            let last: GateAnswer = entry.stage == .open ? .ended : .notOpened(.refused(.otherAccess))
+            actions += [.close(id)] + answers(entry, last)
+        }
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
             func isLate(_ asker: Asker) -> Bool { asker.deadline.map { $0 <= now } ?? false }
             let late = entry.askers.filter(isLate)
@@ -335,7 +418,7 @@ struct MasterRequests {
     private func failed(_ wish: Wish, _ asker: Asker, _ down: MasterDown) -> Action {
         switch wish {
         case .alive: answer(asker.requestID, .master(.down(down)))
-        case .session: answer(asker.requestID, .notOpened(.down(down)))
+        case .files, .command, .errand: answer(asker.requestID, .notOpened(.down(down)))
         }
     }
 }

@@ -42,6 +42,10 @@ extension Daemon: GateHost {
             case .message: "it sent its gate what is no message"
             case .descriptor: "it gave a session a descriptor that is no pipe"
             case .number: "it gave a session the number of another one"
+            case .request: "it sent on an SFTP channel what no worker sends"
+            case .writing: "it asked over SFTP to change something where file_write is off"
+            case .outside: "it named over SFTP a path outside base_dir"
+            case .words: "it sent its gate words of no command"
             }
         kill(id, how)
     }

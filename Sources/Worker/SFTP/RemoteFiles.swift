@@ -1,7 +1,7 @@
 /// The files of one host, over its SFTP connection. Relative paths begin in the login directory.
 ///
 /// With a base directory, each path as the host's own REALPATH resolves it must lie in the base as REALPATH resolves
-/// that: symlinks do not lead out. The resolved path is then used. If somebody on the host replaces a directory on that
+/// that: symlinks do not lead out. The resolved path is then used, named by the base as it is given. If somebody on the host replaces a directory on that
 /// path by a symlink in between, the symlink is followed: version 3 cannot open relative to a directory. base_dir
 /// therefore confines this client, and not those who write to its tree.
 public struct RemoteFiles: Sendable {
@@ -31,7 +31,8 @@ public struct RemoteFiles: Sendable {
     func makeDirectories(
         _ path: [UInt8], _ client: SFTPClient, made: inout [[UInt8]]
     ) async throws(SFTPError) {
-        let ends = RemotePath.ends(path)
+        // Those above the base are none of ours.
+        let ends = RemotePath.ends(path).filter { end in base.map { RemotePath.lies(path[..<end], in: $0) } ?? true }
         var existing = ends.count
         var states: [PendingReply] = []
         while existing > 0 {
@@ -49,7 +50,7 @@ public struct RemoteFiles: Sendable {
                 existing -= 1
             }
         }
-        let root = Array((path.first == UInt8(ascii: "/") ? "/" : ".").utf8)
+        let root = base ?? Array((path.first == UInt8(ascii: "/") ? "/" : ".").utf8)
         let anchor = existing > 0 ? Array(path[..<ends[existing - 1]]) : root
         var directory = try await Resolution(client, anchor, base: base, parent: false).path()
         for end in ends[existing...] {

@@ -13,7 +13,8 @@ extension RemoteFiles {
         _ path: [UInt8], after: [UInt8]? = nil, limit: Int, targets: Bool = true
     ) async throws(SFTPError) -> ListResult {
         try await channel.use { client async throws(SFTPError) in
-            let resolution = Resolution(client, path, base: base, parent: false)
+            let plain = try await withoutParents(path, client)
+            let resolution = Resolution(client, plain, base: base, parent: false)
             let target = try await resolution.path()
             let guess = client.nextHandle()
             let opening = client.send(.opendir(target), about: path)

@@ -7,8 +7,9 @@ extension RemoteFiles {
     func open<Asked>(
         _ path: [UInt8], _ client: SFTPClient, ask: (_ handle: [UInt8], _ size: UInt64) -> Asked
     ) async throws(SFTPError) -> OpenFile<Asked> {
-        let resolution = Resolution(client, path, base: base, parent: false)
-        let stat = client.send(.stat(path))
+        let plain = try await withoutParents(path, client)
+        let resolution = Resolution(client, plain, base: base, parent: false)
+        let stat = client.send(.stat(plain), about: path)
         let target = try await resolution.path()
         let before = try await stat.attributes()
         guard before.type == .regular else { throw .notRegular(before.type, path: path) }

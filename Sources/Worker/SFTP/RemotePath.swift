@@ -29,6 +29,14 @@ enum RemotePath {
         }
     }
 
+    /// The names of a path, without `.`.
+    static func names(_ path: some Collection<UInt8>) -> [[UInt8]] {
+        path.split(separator: slash).map { Array($0) }.filter { $0 != Array(".".utf8) }
+    }
+
+    /// Whether a path without `..` is `base` or lies below it, by the text.
+    static func lies(_ path: some Collection<UInt8>, in base: [UInt8]) -> Bool { names(path).starts(with: names(base)) }
+
     /// Whether a resolved path is `base` or lies below it; `base` is resolved, too.
     static func isInside(_ path: [UInt8], _ base: [UInt8]) -> Bool {
         guard path.first == slash, base.first == slash else { return false }

@@ -21,7 +21,8 @@ extension RemoteFiles {
         to path: [UInt8], _ options: WriteOptions, from source: @escaping ByteSource
     ) async throws(SFTPError) -> WriteResult {
         try await channel.use { client async throws(SFTPError) in
-            let writer = Writer(files: self, client: client, asked: path, options: options, source: source)
+            let plain = try await withoutParents(path, client)
+            let writer = Writer(files: self, client: client, asked: plain, options: options, source: source)
             var made: [[UInt8]] = []
             do throws(SFTPError) {
                 // Another process may make or remove the file between the look at it and the write.

@@ -34,7 +34,7 @@ extension SFTPChannel {
                 case .spawn(let detail): throw .spawn(detail: detail)
                 case .masterDown(let why): throw .masterDown(why)
                 // Only commands fail in these ways.
-                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .sshEnded:
+                case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .notAllowed, .notOpened:
                     throw .unreachable(detail: "")
                 }
             }

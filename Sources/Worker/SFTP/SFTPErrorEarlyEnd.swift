@@ -15,6 +15,8 @@ extension SFTPError {
     private static func notOpened(_ failure: SessionFailure) -> SFTPError {
         switch failure {
         case .refused(let rule): .notAllowed(rule)
+        // Only commands fail in these ways.
+        case .notAllowed, .tooLong: .unreachable(detail: "")
         case .byHost: .noSession(nil)
         case .byMaster(let reason): .unreachable(detail: "the ControlMaster refuses a session: \(reason)")
         case .down(let why), .unknown(let why): .masterDown(why)

@@ -12,8 +12,8 @@ struct CommandAttempt: Sendable {
     var outputHeld = false
     /// What the script that stops commands answered; nil if there was no answer or no question.
     var answer: StopAnswer?
-    /// How `ssh` ended; nil if it was given up before.
-    var end: ChildEnd?
+    /// How the session ended; nil if it was given up before.
+    var end: SessionEnd.How?
 
     /// How sure we are that nothing of the command still runs. It is asked only of a command that was to be stopped.
     func stopVerdict(_ streams: CommandStreams) -> StopVerdict {

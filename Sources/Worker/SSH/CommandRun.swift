@@ -3,18 +3,14 @@ internal import IPC
 /// Runs one command that has a place in the budget: opens a session for it, opens it again if the host had none free, and
 /// waits for its end.
 struct CommandRun: Sendable {
-    /// What happens to the command, in order, over all its sessions.
-    typealias Events = (
-        stream: AsyncStream<SSHProcess.Event>, continuation: AsyncStream<SSHProcess.Event>.Continuation
-    )
-
     let sessions: HostSessions
     let request: ExecRequest
     let nonce: String
-    /// The line for the host's login shell, made by `Observer.line`.
-    let line: String
+    /// What the gate is asked, each time.
+    let order: GateRequest
     let place: SessionBudget.Place
-    let events: Events
+    /// What happens to it, one after the other for all its sessions.
+    let events: SessionRun.Events
 
     private var budget: SessionBudget { sessions.budget }
 
@@ -27,10 +23,10 @@ struct CommandRun: Sendable {
             let box = StreamBox(CommandStreams(nonce: nonce, limit: request.outputLimit))
             let asked = ContinuousClock.now
             let attempt: CommandAttempt
-            do throws(SSHProcess.SpawnFailure) {
+            do throws(IPCError) {
                 attempt = try await once(box)
             } catch {
-                return .failure(.spawn(detail: error.detail))
+                return .failure(.masterDown(.unavailable(errno: error.systemErrno)))
             }
             let streams = box.with { streams in
                 streams.finish()
@@ -43,7 +39,7 @@ struct CommandRun: Sendable {
                 sessions.master.startup.hung(failure)
                 return .failure(failure.told)
             }
-            guard !streams.marks.started, HostSessions.isRefusal(streams.err.preamble.output().text) else {
+            guard attempt.end == .notOpened(.byHost) else {
                 return await judge(attempt, streams)
             }
             await budget.wasRefused(place)
@@ -75,15 +71,14 @@ struct CommandRun: Sendable {
     }
 
     /// Opens one session for the command, and waits for the end of that session.
-    private func once(_ streams: StreamBox<CommandStreams>) async throws(SSHProcess.SpawnFailure) -> CommandAttempt {
+    private func once(_ streams: StreamBox<CommandStreams>) async throws(IPCError) -> CommandAttempt {
         let attempt = StreamBox(CommandAttempt())
         let started = ContinuousClock.now
         let ticker = request.report.map { report in
             Ticker(.milliseconds(500)) { report(ContinuousClock.now - started, streams.with(\.lastLine)) }
         }
         defer { ticker?.cancel() }
-        let process = SSHProcess(
-            path: sessions.sshPath, arguments: SSHInvocation.session(sessions.host, line: line))
+        let session = SessionRun(request: order, gate: sessions.gate)
         let input = HeldInput(request.input)
         @Sendable func take(_ chunk: ArraySlice<UInt8>, isError: Bool) {
             let told = streams.with { $0.append(chunk, isError: isError) }
@@ -93,7 +88,7 @@ struct CommandRun: Sendable {
             }
             if told.ended { events.continuation.yield(.commandEnded) }
         }
-        _ = try await process.run(
+        _ = try await session.run(
             input: input, events: events, stdout: { take($0, isError: false) }, stderr: { take($0, isError: true) },
             control: { iterator in
                 let (end, seen) = await watch(&iterator, streams)
@@ -105,8 +100,8 @@ struct CommandRun: Sendable {
 
     /// Waits for the command's end, and stops the command if the time runs out or the caller cancels.
     private func watch(
-        _ iterator: inout AsyncStream<SSHProcess.Event>.Iterator, _ streams: StreamBox<CommandStreams>
-    ) async -> (end: ChildEnd?, attempt: CommandAttempt) {
+        _ iterator: inout AsyncStream<SessionRun.Event>.Iterator, _ streams: StreamBox<CommandStreams>
+    ) async -> (end: SessionEnd.How?, attempt: CommandAttempt) {
         var watch = CommandWatch(opened: .now)
         let begin = Timer(HostSessions.beginning) { events.continuation.yield(.timer(.begin)) }
         defer { begin.cancel() }

@@ -20,9 +20,9 @@ extension CommandRun {
         let timedOut =
             marks.started && (attempt.timedOut || marks.stopped != nil) && !attempt.endedItself(streams)
         if !timedOut && !marks.ended, let failure = await failure(attempt, streams) { return .failure(failure) }
-        // If something on the host takes standard error away, only the exit status of ssh is left.
+        // If something on the host takes standard error away, only the status that its sshd tells is left.
         var status = marks.exitStatus
-        if case .exited(let told) = attempt.end, marks.ended, status == nil { status = told }
+        if case .exited(let told) = attempt.end, marks.ended, status == nil, told <= 255 { status = Int(told) }
         let now = ContinuousClock.now
         let stopped = timedOut ? await stopVerdict(attempt, streams) : nil
         return .success(
@@ -41,21 +41,29 @@ extension CommandRun {
             if stream.marks.directoryOutside { return .outside }
             if stream.marks.directoryFailed { return .directory(detail: CommandStreams.lastLineBefore(stream)) }
         }
-        let master = await sessions.masterState()
-        guard !streams.marks.started else {
-            return master.isAlive ? nil : .lost(output: String(streams.out.window.output().text.suffix(1000)))
+        switch attempt.end {
+        case .notOpened(let failure): return notOpened(failure)
+        case .exited, .ended, .ssh, nil: break
         }
-        switch master {
-        case .alive:
-            if SSHInvocation.isUnusable(streams.said) { return .spawn(detail: streams.said) }
-            switch attempt.end {
-            case .signalled, .unseen: return .sshEnded(detail: "ssh (\(sessions.sshPath)) \(attempt.end ?? .unseen)")
-            case .exited(let status): return .notStarted(status: status, detail: streams.said)
-            case nil: return .notStarted(status: nil, detail: streams.said)
-            }
-        case .down(let why):
-            // If ssh had reached the master, the command may have started, and its mark may be lost with the connection.
-            return SSHProcess.hasTriedToConnect(streams.said) ? .masterDown(why) : .lost(output: "")
+        let isAlive = await sessions.masterState().isAlive
+        guard !streams.marks.started else {
+            return isAlive ? nil : .lost(output: String(streams.out.window.output().text.suffix(1000)))
+        }
+        // The mark of a start may have been lost with the connection.
+        guard isAlive else { return .lost(output: "") }
+        guard case .exited(let status) = attempt.end else { return .notStarted(status: nil, detail: streams.said) }
+        return .notStarted(status: Int(status), detail: streams.said)
+    }
+
+    /// Why there is no result of a command for which no session was opened.
+    private func notOpened(_ failure: SessionFailure) -> ExecFailure {
+        switch failure {
+        case .notAllowed(let refusal): .notAllowed(refusal)
+        case .tooLong(let bytes, let limit): .tooLong(bytes: Int(bytes), limit: Int(limit))
+        case .down(let why): .masterDown(why)
+        case .byMaster(let reason): .notOpened(detail: reason)
+        case .byHost, .closed(wasAsked: false), .refused: .notOpened(detail: "")
+        case .unknown, .closed(wasAsked: true): .lost(output: "")
         }
     }
 }

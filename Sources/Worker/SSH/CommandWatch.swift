@@ -6,11 +6,11 @@ struct CommandWatch {
         /// Wait for the next event.
         case wait
         /// Start this timer in place of the one before.
-        case arm(SSHProcess.Bound, after: Duration)
+        case arm(SessionRun.Bound, after: Duration)
         /// End the timer, and ask the host to stop the command. The answer arrives as an event.
         case stop
         /// Leave the session, which ended in this way; nil if it has not ended and is given up.
-        case leave(ChildEnd?)
+        case leave(SessionEnd.How?)
     }
 
     private enum Phase {
@@ -42,7 +42,7 @@ struct CommandWatch {
 
     /// Takes an event.
     /// - Parameter streams: what the session has said up to this event.
-    mutating func take(_ event: SSHProcess.Event, _ streams: CommandStreams, now: ContinuousClock.Instant) -> Step {
+    mutating func take(_ event: SessionRun.Event, _ streams: CommandStreams, now: ContinuousClock.Instant) -> Step {
         switch event {
         case .ended(let end):
             attempt.end = end

@@ -17,8 +17,10 @@ public enum ExecFailure: Error, Sendable {
     /// The login shell ended before it started the command. `status` is nil if it is not known, and `detail` is what the shell
     /// printed.
     case notStarted(status: Int?, detail: String)
-    /// Something else ended `ssh` before the command's start was told; whether the command ran is unknown.
-    case sshEnded(detail: String)
+    /// The gate's policy does not allow the command; nothing has run.
+    case notAllowed(GateRefusal)
+    /// The ControlMaster opened no session; nothing has run. `detail` is what it said.
+    case notOpened(detail: String)
     /// The connection was lost while the command ran; its outcome is unknown. `output` is the end of its standard output.
     case lost(output: String)
     /// `ssh` cannot run here; nothing has run.

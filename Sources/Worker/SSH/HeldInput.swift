@@ -4,7 +4,7 @@ internal import Synchronization
 /// shell read the same stream: one that asks a question or starts another shell would take the input, and perhaps run it.
 final class HeldInput: Sendable {
     private struct State {
-        var child: Child?
+        var peer: (any PipedPeer)?
         var hasStarted = false
     }
 
@@ -17,9 +17,9 @@ final class HeldInput: Sendable {
         if bytes.isEmpty { state.withLock { $0.hasStarted = true } }
     }
 
-    /// Names the child that gets the input.
-    func attach(to child: Child) {
-        state.withLock { $0.child = child }
+    /// Names the session that gets the input.
+    func attach(to peer: any PipedPeer) {
+        state.withLock { $0.peer = peer }
         giveIfStarted()
     }
 
@@ -30,16 +30,16 @@ final class HeldInput: Sendable {
     }
 
     private func giveIfStarted() {
-        let child = state.withLock { state -> Child? in
+        let peer = state.withLock { state -> (any PipedPeer)? in
             guard state.hasStarted else { return nil }
-            defer { state.child = nil }
-            return state.child
+            defer { state.peer = nil }
+            return state.peer
         }
-        guard let child else { return }
-        child.write(bytes)
-        child.finishInput()
+        guard let peer else { return }
+        peer.write([bytes[...]]) { _ in }
+        peer.finishInput()
     }
 
-    /// Takes notice that the child has ended.
-    func detach() { state.withLock { $0.child = nil } }
+    /// Takes notice that the session has ended.
+    func detach() { state.withLock { $0.peer = nil } }
 }

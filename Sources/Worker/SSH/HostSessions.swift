@@ -43,13 +43,12 @@ public final class HostSessions: Sendable {
             host: host.name, command: request.command, directory: request.directory,
             environment: request.environment, seconds: UInt32(clamping: request.timeout.components.seconds),
             nonce: nonce)
-        let line = Observer.line(for: command, on: host)
-        guard line.utf8.count <= Observer.maximumLine else {
-            throw .tooLong(bytes: line.utf8.count, limit: Observer.maximumLine)
+        guard let order = command.request else {
+            throw .tooLong(bytes: command.size, limit: GateCommand.maximumWords)
         }
         try failWhereStartupHangs()
         try await meetMaster()
-        let events = AsyncStream.makeStream(of: SSHProcess.Event.self)
+        let events = AsyncStream.makeStream(of: SessionRun.Event.self)
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
         do throws(SessionBudget.NoPlace) {
@@ -58,7 +57,7 @@ public final class HostSessions: Sendable {
                 do throws(ExecFailure) { try self.failWhereStartupHangs() } catch { return .failure(error) }
                 let left = request.timeout - (ContinuousClock.now - asked)
                 let run = CommandRun(
-                    sessions: self, request: request, nonce: nonce, line: line, place: place, events: events)
+                    sessions: self, request: request, nonce: nonce, order: order, place: place, events: events)
                 // Detached, so that a cancelled call stops the command and not the code that stops the command.
                 let work = Task.detached { await run.result(within: left) }
                 return await withTaskCancellationHandler {
@@ -75,9 +74,6 @@ public final class HostSessions: Sendable {
         }
         return try outcome.get()
     }
-
-    /// Whether `ssh` says that the host opened no session. With `MaxSessions` of sshd_config(5) reached, it says this.
-    static func isRefusal(_ said: String) -> Bool { said.contains("Session open refused by peer") }
 }
 
 extension HostSessions {

@@ -59,7 +59,7 @@ extension HostSessions {
                 switch peer {
                 case .files:
                     try GateSession.open(
-                        .sftp(host: host.name), by: gate, stdout: receive,
+                        .sftp(host: host.name, FileAccess(host)), by: gate, stdout: receive,
                         stderr: { chunk in said.with { $0.append(chunk) } }, opened: took, ended: over)
                 case .command(let line):
                     try Child.start(

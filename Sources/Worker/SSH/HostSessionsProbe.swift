@@ -7,15 +7,15 @@ extension HostSessions {
         case taken
         /// The host refused it.
         case refused
-        /// The master cannot be reached, or `ssh` cannot run.
+        /// The master cannot be reached, or no session can be had.
         case failed
     }
 
-    private static func trial(_ end: ChildEnd, _ said: String) -> Trial {
-        if isRefusal(said) { return .refused }
-        return switch end {
-        case .exited(SSHProcess.ownFailure), .signalled: .failed
-        case .exited, .unseen: .taken
+    private static func trial(_ end: SessionEnd.How) -> Trial {
+        switch end {
+        case .notOpened(.byHost): .refused
+        case .notOpened: .failed
+        case .exited, .ended, .ssh: .taken
         }
     }
 
@@ -24,26 +24,21 @@ extension HostSessions {
     func probe(_ count: Int) async -> Int? {
         let events = AsyncStream.makeStream(of: (index: Int, trial: Trial, ended: Bool).self)
         let nonce = Nonce.make()
-        var children: [Child] = []
+        var opened: [GateSession] = []
         for index in 0..<count {
             let out = StreamBox(OutputWindow(limit: 4096))
-            let err = StreamBox(OutputWindow(limit: 4096))
             do throws(IPCError) {
-                children.append(
-                    try Child.start(
-                        path: sshPath, arguments: SSHInvocation.session(host, errand: .probe(nonce: nonce)),
-                        environment: SSHInvocation.environment,
+                opened.append(
+                    try GateSession.open(
+                        .errand(host: host.name, .probe(nonce: nonce)), by: gate,
                         stdout: { chunk in
                             out.with { $0.append(chunk) }
                             if out.value.output().text.contains(nonce) {
                                 events.continuation.yield((index, .taken, false))
                             }
                         },
-                        stderr: { chunk in err.with { $0.append(chunk) } },
-                        ended: { end in
-                            let said = err.value.output().text
-                            events.continuation.yield((index, Self.trial(end, said), true))
-                        }))
+                        stderr: { _ in }, opened: {},
+                        ended: { events.continuation.yield((index, Self.trial($0), true)) }))
             } catch {
                 events.continuation.yield((index, .failed, true))
             }
@@ -56,12 +51,12 @@ extension HostSessions {
             if trials[event.index] == nil { trials[event.index] = event.trial }
             if event.ended { ended.insert(event.index) }
             // The sessions must be free again before anybody else opens one.
-            if trials.count == count { for child in children { child.finishInput() } }
+            if trials.count == count { for session in opened { session.finishInput() } }
             if ended.count == count { break }
         }
-        for child in children { child.abandon() }
+        for session in opened { session.abandon() }
         // A login shell that hangs in a start-up file keeps a process with this line.
-        if ended.count < children.count { master.startup.left(nonce) }
+        if ended.count < opened.count { master.startup.left(nonce) }
         guard !trials.values.contains(.failed) else { return nil }
         return count - trials.values.count { $0 == .refused }
     }

@@ -9,8 +9,6 @@ extension HostSessions {
         case silent
         /// The master does not answer.
         case masterDown(MasterDown)
-        /// `ssh` cannot run here. `detail` says why.
-        case unusable(detail: String)
     }
 
     /// How long a host may take to answer. The answer takes two round trips.
@@ -30,42 +28,25 @@ extension HostSessions {
     }
 
     private func ask() async -> Reach {
-        let err = StreamBox(OutputWindow(limit: 4096))
-        let end: ChildEnd
-        do throws(SSHProcess.SpawnFailure) {
-            end = try await SSHProcess(
-                path: sshPath, arguments: SSHInvocation.session(host, errand: .question)
-            ).run(
-                events: AsyncStream.makeStream(of: SSHProcess.Event.self), stdout: { _ in },
-                stderr: { chunk in err.with { $0.append(chunk) } },
-                control: { events in
-                    guard case .ended(let end) = await events.next() else { return nil }
-                    return end
-                })
+        let answer: ErrandResult
+        do throws(IPCError) {
+            answer = try await run(.question, within: nil)
         } catch {
-            return .unusable(detail: error.detail)
+            return .masterDown(.unavailable(errno: error.systemErrno))
         }
-        let said = err.value.output().text
-        if Self.isRefusal(said) { return .answers }
-        if SSHInvocation.isUnusable(said) {
-            return .unusable(detail: said.split(whereSeparator: \.isNewline).joined(separator: "; "))
+        switch answer.end {
+        case .notOpened(.byHost): return .answers
+        case .notOpened(.down(let why)): return .masterDown(why)
+        case .notOpened: return await reachOfMaster(hostAnswers: false)
+        // A session ends in the same way if the host refuses the subsystem and if the connection is lost. The master knows which.
+        case .exited, .ended, .ssh: return await reachOfMaster(hostAnswers: true)
         }
-        // ssh ends in the same way if the host refuses the subsystem and if the connection is lost. The master knows which.
-        return await reachOfMaster(hostAnswers: Self.hasEndedSession(end, said))
     }
 
     private func reachOfMaster(hostAnswers: Bool) async -> Reach {
         switch await masterState() {
         case .alive: hostAnswers ? .answers : .silent
         case .down(let why): .masterDown(why)
-        }
-    }
-
-    /// Whether the host had confirmed a session, which has then ended.
-    private static func hasEndedSession(_ end: ChildEnd, _ said: String) -> Bool {
-        switch end {
-        case .exited: !SSHProcess.hasTriedToConnect(said)
-        case .signalled, .unseen: false
         }
     }
 }

@@ -14,8 +14,7 @@ extension HostSessions {
 
     private func tryStartup() async {
         let nonce = Nonce.make()
-        let answer = try? await SSHProcess.collect(
-            path: sshPath, arguments: SSHInvocation.session(host, errand: .trial(nonce: nonce)), limit: Self.beginning)
+        let answer = try? await run(.trial(nonce: nonce), within: Self.beginning)
         if answer?.stdout.contains(nonce) == true { startupWorks() }
         if answer?.isLate == true { await leave(nonce) }
         master.startup.endTrial(hung: answer?.isLate == true)
@@ -34,9 +33,7 @@ extension HostSessions {
         guard !nonces.isEmpty else { return }
         Task {
             await budget.stopBegins()
-            let answer = try? await SSHProcess.collect(
-                path: sshPath, arguments: SSHInvocation.session(host, errand: .sweep(nonces: nonces)),
-                limit: .seconds(10))
+            let answer = try? await run(.sweep(nonces: nonces), within: .seconds(10))
             await budget.stopEnded(tookSession: true)
             if answer?.end == .exited(0) { await budget.nothingLeft() }
         }

@@ -5,18 +5,17 @@ extension HostSessions {
     /// end meanwhile free one.
     /// - Returns: the answers for the commands that the host was asked about.
     func stopBatch(_ observers: [ObserverID]) async -> [ObserverID: StopAnswer] {
-        let arguments = SSHInvocation.session(host, errand: .stop(observers))
         let deadline = ContinuousClock.now + .seconds(8)
         while true {
             let left = deadline - ContinuousClock.now
             guard left > .zero else { return [:] }
             await budget.stopBegins()
-            let answer = try? await SSHProcess.collect(path: sshPath, arguments: arguments, limit: left)
+            let answer = try? await run(.stop(observers), within: left)
             guard let answer else {
                 await budget.stopEnded(tookSession: true)
                 return [:]
             }
-            let isRefused = Self.isRefusal(answer.stderr)
+            let isRefused = answer.end == .notOpened(.byHost)
             await budget.stopEnded(tookSession: !isRefused)
             guard isRefused else { return StopAnswer.answers("\(answer.stdout)\n\(answer.stderr)") }
             await budget.wasRefused(nil)

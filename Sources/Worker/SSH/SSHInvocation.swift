@@ -28,17 +28,6 @@ public enum SSHInvocation {
         ["-S", host.master.controlPath] + options + ["--", host.master.destination, line]
     }
 
-    /// Runs a fixed line of the gate's there.
-    static func session(_ host: PolicySnapshot.Host, errand: Errand) -> [String] {
-        let (text, isSubsystem) = ErrandLine.of(errand)
-        return isSubsystem ? subsystem(host, name: text) : session(host, line: text)
-    }
-
-    /// Starts the subsystem `name` of the host's sshd.
-    static func subsystem(_ host: PolicySnapshot.Host, name: String) -> [String] {
-        ["-S", host.master.controlPath] + options + ["-s", "--", host.master.destination, name]
-    }
-
     /// The command line with which the user starts the master.
     public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
         let port = host.port.map { "-p \($0) " } ?? ""

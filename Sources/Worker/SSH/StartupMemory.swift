@@ -25,7 +25,7 @@ final class StartupMemory: Sendable {
     /// How long a failure is remembered; `SFTPChannel` remembers its failures as long.
     private static let time = Duration.seconds(60)
     /// How many lines are remembered.
-    private static let mostLeft = 64
+    private static let mostLeft = Int(Errand.maximumSwept)
 
     private let state = Mutex(State())
 

@@ -73,8 +73,14 @@ enum ExecTool: Tool {
                 }
                 return result
             } catch {
-                var rule = ""
-                if case .outside = error { rule = "base_dir" }
+                let rule =
+                    switch error {
+                    case .outside: "base_dir"
+                    case .notAllowed(let refusal): refusal.rule
+                    case .masterDown, .directory, .tooLong, .noSession, .notBegun, .notStarted, .notOpened, .lost,
+                        .spawn, .cancelled:
+                        ""
+                    }
                 throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory), rule: rule)
             }
         }

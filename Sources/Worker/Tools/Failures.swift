@@ -187,9 +187,10 @@ enum Failures {
                 + (status == 126 || status == 127
                     ? "A POSIX /bin/sh is needed there."
                     : "Probably \(startupFile(host)) ends it, or replaces it by another program. \(mendStartup)")
-        case .sshEnded(let detail):
-            return "\(detail), before the command told its start. Whether it runs, and what it did, is "
-                + "unknown: look before you run it again."
+        case .notAllowed(let refusal): return refusal.sentence
+        case .notOpened(let detail):
+            return "The ControlMaster of \"\(host.name)\" opened no session"
+                + (detail.isEmpty ? ". " : "; it said: \(detail). ") + "The command was not run. Try again."
         case .lost(let output):
             return
                 "The connection to \"\(host.name)\" was lost while the command ran. Whether it still runs, and what it did, "

@@ -30,7 +30,7 @@ struct FileCall {
             throw GateRefusal(host: host.name, .capability(capability))
         }
         try BaseDirectory(host.baseDir, host: host.name).judge(path: text)
-        files = RemoteFiles(channel: access.files, base: host.baseDir.map { Array($0.utf8) })
+        files = RemoteFiles(channel: access.files, base: FileAccess(host).base.map { Array($0.utf8) })
         path = Array(text.utf8)
     }
 

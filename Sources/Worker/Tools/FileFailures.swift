@@ -16,10 +16,12 @@ enum FileFailures {
                 + "Nothing was done. Probably \(Failures.startupFile(host)) ends it, or replaces it by another program. "
                 + Failures.mendStartup
         case .masterDown(let why): return Failures.masterDown(host, why, outcome: "Nothing was done.")
-        case .notAllowed(.fileAccess):
+        case .notAllowed(.fileAccess), .notAllowed(.errand):
             return
                 "The config has neither file_read nor file_write on for \"\(host.name)\" any more. Nothing was done. Ask the user "
                 + "to change capabilities, or hosts.\(host.name).capabilities, if files there are needed."
+        case .notAllowed(.otherAccess):
+            return "The config of \"\(host.name)\" was changed meanwhile. Nothing was done. Try again."
         case .unreachable(let detail):
             return Failures.unreachable(host, detail: detail, outcome: "Nothing was done.")
         case .spawn(let detail): return Failures.spawn(detail: detail)

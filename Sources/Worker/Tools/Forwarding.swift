@@ -35,12 +35,6 @@ enum Forwarding {
         case .masterDown(let why):
             if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
             status["hint"] = host.map { .string(Failures.masterDown($0, why)) }
-        case .unusable(let detail):
-            if entry.trouble == nil {
-                status["status"] = "unknown"
-                status["reason"] = "ssh cannot run here, so its ControlMaster was not asked"
-            }
-            status["hint"] = .string(Failures.spawn(detail: detail))
         case nil:
             if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
         }

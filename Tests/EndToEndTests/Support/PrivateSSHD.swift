@@ -90,6 +90,9 @@ final class PrivateSSHD: Sendable {
 
     func logText() -> String { (try? String(contentsOfFile: logFile, encoding: .utf8)) ?? "" }
 
+    /// What serves the connections to it: a process of each connection, and of each SFTP session.
+    func serving() -> [ProcessEntry] { ProcessTable().descendants(of: server.pid) }
+
     /// TCP connections so far, refused logins included.
     func acceptedConnections() -> Int {
         // sshd ends its lines with CR LF, which Swift takes for one character.

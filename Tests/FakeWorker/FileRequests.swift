@@ -1,0 +1,79 @@
+internal import CLinux
+internal import Glibc
+internal import IPC
+
+/// Speaks to the gate of this worker, and over a session's pipes to the SFTP server of a host.
+struct FileRequests {
+    private static let gate: Int32 = 5
+
+    let host: String
+    let access: FileAccess
+
+    /// Removes the file `f` of the tree, or of /tmp.
+    var removal: [UInt8] { Self.packet(13, path: (access.base ?? "/tmp") + "/f") }
+
+    /// Asks for the attributes of a path.
+    func lookAt(_ path: String) -> [UInt8] { Self.packet(17, path: path) }
+
+    private static func number(_ value: Int) -> [UInt8] {
+        (0..<4).reversed().map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
+    }
+
+    private static func packet(_ type: UInt8, path: String) -> [UInt8] {
+        let body = [type] + number(1) + number(path.utf8.count) + Array(path.utf8)
+        return number(body.count) + body
+    }
+
+    /// Opens a channel and sends this, after what every client begins with.
+    func ask(_ request: [UInt8]) -> Never {
+        guard let input = open(access) else { fail("no channel") }
+        let bytes = Self.number(5) + [1] + Self.number(3) + request
+        guard write(input, bytes, bytes.count) == bytes.count else { fail("errno \(errno)") }
+        while true { pause() }
+    }
+
+    /// Asks for a channel with this access.
+    /// - Returns: where its requests go; nil where it gets none.
+    @discardableResult
+    func open(_ access: FileAccess) -> Int32? {
+        var ends: [Int32] = []
+        for _ in 0..<3 {
+            var (reader, writer): (Int32, Int32) = (-1, -1)
+            guard csd_pipe(&reader, &writer) == 0 else { fail("errno \(errno)") }
+            ends += [reader, writer]
+        }
+        return open(access, [ends[0], ends[3], ends[5]]) ? ends[1] : nil
+    }
+
+    private func open(_ access: FileAccess, _ numbers: [Int32]) -> Bool {
+        let channel = Channel(taking: OwnedFD(taking: dup(Self.gate)))
+        let descriptors = PassedDescriptors(
+            OwnedFD(taking: numbers[0]), OwnedFD(taking: numbers[1]), OwnedFD(taking: numbers[2]))
+        do {
+            try channel.send(GateRequest.sftp(host: host, access), requestID: 1, descriptors: descriptors)
+            while true {
+                guard let answer = try channel.receive(GateAnswer.self) else { return false }
+                switch answer.message {
+                case .opened: return true
+                case .ready: continue
+                case .notOpened, .master, .exited, .ended: return false
+                }
+            }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
+    func giveSocket() -> Never {
+        var pair: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { fail("errno \(errno)") }
+        _ = open(access, [pair[0], dup(pair[0]), dup(pair[0])])
+        while true { pause() }
+    }
+
+    func babble() -> Never {
+        let packet: [UInt8] = [9, 9, 9, 9, 9, 9, 9, 9]
+        _ = Glibc.send(Self.gate, packet, packet.count, 0)
+        while true { pause() }
+    }
+}
