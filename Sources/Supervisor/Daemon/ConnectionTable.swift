@@ -99,7 +99,7 @@ struct ConnectionTable {
         static let start = 10_000
         static let refusal = 10_000
         static let release = 20_000
-        static let drain = 4_900
+        static let drain = 4_500
         /// How long a daemon that stops waits for workers, even if one cannot be killed. README promises five seconds.
         static let stop = 5_000
         static let cancelling = 30_000
