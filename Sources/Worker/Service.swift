@@ -6,10 +6,10 @@ internal import Policy
 internal import SSH
 internal import Tools
 
-/// The worker's life after the confinement: one client, until one of three ends it (the client, the supervisor, a drain).
+/// The work of the worker after its confinement. It serves one client until the client, the supervisor or a drain ends that.
 ///
-/// Every end is `_exit`, from whichever thread: `exit` would take apart what other threads still use (RE2's tables, queues),
-/// and two of them at once is undefined, exit(3). Nothing waits to be flushed: all output goes by write(2) and send(2).
+/// The process always ends by `_exit`, on any thread. `exit` would destroy what other threads still use (RE2's tables, queues), and
+/// two calls of it at once are undefined, exit(3). Nothing needs to be flushed, because all output goes by write(2) and send(2).
 enum Service {
     static func run(_ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink) async
         -> Never
@@ -31,11 +31,11 @@ enum Service {
             switch message {
             case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
             case .place(let refusal): turn.answered(refusal: refusal?.sentence)
-            // Comes as an answer only.
+            // This comes only as an answer.
             case .closeForward: break
             case .drain(let milliseconds):
                 Task {
-                    // The bound on stopping remote commands; the supervisor kills what is left a little later.
+                    // Stopping remote commands may take this long. A little later the supervisor kills the worker.
                     DispatchQueue(label: "drain").asyncAfter(deadline: .now() + .milliseconds(Int(milliseconds))) {
                         _exit(0)
                     }
@@ -62,8 +62,8 @@ enum Service {
             supervisor.send(.life(.clientDropped(reason: "a line is longer than limits.max_request_bytes (\(limit))")))
         case .failed(let errno): supervisor.send(.life(.clientDropped(reason: "reading failed: errno \(errno)")))
         }
-        // What was answered already still goes out, to a client that only closed its sending half; then the conversation
-        // ends for the client, while remote commands are still being stopped.
+        // A client that closed only its sending half still gets the answers that are ready. Then its connection ends, while remote
+        // commands are still being stopped.
         let closing = Task { await server.close() }
         let impatience = DispatchQueue(label: "flush")
         impatience.asyncAfter(deadline: .now() + .seconds(1)) { shutdown(client, Int32(SHUT_RDWR)) }
@@ -73,7 +73,7 @@ enum Service {
         _exit(0)
     }
 
-    /// Mistakes that are told: what a socket's buffer holds, as they are read when this process has ended.
+    /// How many mistakes are reported. A socket's buffer must hold them, because they are read when this process has ended.
     private static let maximumMistakes = 20
 
     private static func check(_ patterns: [String], _ supervisor: SupervisorLink) -> Never {
@@ -100,8 +100,8 @@ enum Service {
         _exit(0)
     }
 
-    /// Answers a line of a client that has no place, and ends where it asked for something.
-    /// - Returns: whether it did.
+    /// Answers a line of a client that is not served. If the line was a request, the process ends.
+    /// - Returns: whether the line was a request.
     @discardableResult
     private static func refuse(_ line: [UInt8], _ reason: String, _ connection: ClientStream) -> Bool {
         guard let answer = RefusedClient.answer(to: line, reason: reason) else { return false }
@@ -112,8 +112,8 @@ enum Service {
         return true
     }
 
-    /// Cancels the forwards that the supervisor names, several at once, until it says that there are no more. Whether a
-    /// forward is gone is the supervisor's to see.
+    /// Cancels the forwards that the supervisor names, several at once, until the supervisor says that there are no more. The
+    /// supervisor itself sees whether a forward is gone.
     private static func cancelForwards(_ policy: PolicySnapshot, _ supervisor: SupervisorLink) async -> Never {
         let orders = AsyncStream.makeStream(of: (UInt32, ForwardRoute).self)
         supervisor.follow { word in
