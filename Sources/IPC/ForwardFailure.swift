@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// Why `ssh -O forward` opened no forward.
 public enum ForwardFailure: UInt8, CaseIterable, MessageChoice {
     /// The master answers and did not open the port.
