@@ -306,7 +306,7 @@ extension RunningDaemon {
                 }
                 let asked = ContinuousClock.now
                 #expect(try client.forwards().map { $0["status"] } == ["running"], "\(options)")
-                #expect(ContinuousClock.now - asked < .seconds(2), "\(options)")
+                #expect(ContinuousClock.now - asked < .seconds(8), "\(options)")
                 #expect(remote.sshd.remoteProcesses(running: "31.62").isEmpty, "a question starts nothing there")
                 if let busy { try client.cancel(busy) }
             }
