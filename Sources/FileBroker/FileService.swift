@@ -56,8 +56,8 @@ public struct FileService: ~Copyable {
         case .open(let path):
             if try hasChanged(path, id, local) { return }
             try answer(id) { service throws(LocalRefusal) in
-                let (number, size) = try local.open(path)
-                return Answer(message: .opened(size: size), descriptor: OwnedFD(taking: number))
+                let opened = try local.open(path)
+                return Answer(message: .opened(size: opened.size), descriptor: opened.file)
             }
         case .create(let handle, let path):
             if try hasChanged(path, id, local) { return }
