@@ -24,16 +24,21 @@ final class Forwards {
     private var waiting: [Waiting] = []
     /// When the listeners may be looked at again, in microseconds.
     private var lookAgain = 0
+    /// What the last look saw. It counts as long as the tables cannot be read, for example because descriptors have run out: an
+    /// open port must not look closed then.
+    private var lastSeen = Listeners()
+    /// Whether the last look failed.
+    private var isBlind = false
 
     /// - Parameter socket: the MCP socket. This daemon has its lock, so nobody else uses the file of its forwards.
     init(socket: String, runtimeDirectory: String?, policy: PolicySnapshot) {
         file = ForwardStateFile(socket: socket, runtimeDirectory: runtimeDirectory)
         do throws(ForwardStateFile.Failure) {
             let left = try file.load()
-            perform(registry.adopt(left, masters: Self.masters(policy), Listeners.current()))
+            perform(registry.adopt(left, masters: Self.masters(policy), look(expecting: [])))
         } catch {
             Log.write(.warning, "state of forwards", ["error": .text(error.sentence)])
-            perform(registry.configure(Self.masters(policy), Listeners.current()))
+            perform(registry.configure(Self.masters(policy), look(expecting: [])))
         }
     }
 
@@ -127,11 +132,27 @@ final class Forwards {
     /// forward. So if one of these ports is missing, there is a second look, and a port that either look saw counts.
     private func look(expecting ports: [UInt16]) -> Listeners {
         let began = Clock.microseconds()
-        let first = Listeners.current()
-        let listeners = ports.allSatisfy { first.loopback[$0] != nil } ? first : first.merging(.current())
+        let first = current()
+        let listeners = ports.allSatisfy { first.loopback[$0] != nil } ? first : first.merging(current())
+        lastSeen = listeners
         let ended = Clock.microseconds()
         lookAgain = ended + Self.pause * (ended - began)
         return listeners
+    }
+
+    /// One look; what the last one saw if this one fails.
+    private func current() -> Listeners {
+        let now = Listeners.current()
+        if now == nil && !isBlind {
+            Log.write(
+                .error, "listeners cannot be read",
+                [
+                    "error": .text(String(cString: strerror(errno))),
+                    "mend": "see that /proc/net/tcp can be read and descriptors suffice (LimitNOFILE=, ulimit -n)",
+                ])
+        }
+        isBlind = now == nil
+        return now ?? lastSeen
     }
 
     /// Performs actions of the registry.

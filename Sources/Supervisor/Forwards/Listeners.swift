@@ -29,7 +29,8 @@ struct Listeners: Equatable {
         }
     }
 
-    private init() {}
+    /// Nothing listens.
+    init() {}
 
     /// Joins two looks. A table that changes while it is read may leave out a line.
     func merging(_ other: Listeners) -> Listeners {
@@ -40,10 +41,11 @@ struct Listeners: Equatable {
     }
 
     /// Looks at what listens now.
-    static func current() -> Listeners {
+    /// - Returns: nil if a table cannot be read, which must not look as if nothing listened. A kernel without IPv6 has one table.
+    static func current() -> Listeners? {
         var listeners = Listeners()
-        listeners.read("/proc/net/tcp")
-        listeners.read("/proc/net/tcp6")
+        let other = "/proc/net/tcp6"
+        guard listeners.read("/proc/net/tcp"), access(other, F_OK) != 0 || listeners.read(other) else { return nil }
         return listeners
     }
 
@@ -97,8 +99,11 @@ struct Listeners: Equatable {
     }
 
     /// Reads a table up to the last listening socket. Thousands of connections may follow.
-    private mutating func read(_ path: String) {
-        let file = OwnedFD(taking: open(path, O_RDONLY | O_CLOEXEC))
+    /// - Returns: false if it cannot be read.
+    private mutating func read(_ path: String) -> Bool {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { return false }
+        let file = OwnedFD(taking: number)
         var bytes = [UInt8](repeating: 0, count: 65_536)
         var filled = 0
         var position = 0
@@ -108,11 +113,12 @@ struct Listeners: Equatable {
             let count = bytes.withUnsafeMutableBytes {
                 Glibc.read(file.rawValue, $0.baseAddress.map { $0 + filled }, room)
             }
-            guard count > 0 else { return }
+            guard count > 0 else { return count == 0 }
             filled += count
             let goesOn = bytes.withUnsafeBytes { add(.init(rebasing: $0[..<filled]), from: &position, isWhole: false) }
-            guard goesOn else { return }
+            guard goesOn else { return true }
         }
+        return true
     }
 
     /// How many descriptors of a process are looked at.
