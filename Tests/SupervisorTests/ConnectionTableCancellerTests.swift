@@ -74,16 +74,16 @@ struct ConnectionTableCancellerTests {
     @Test func `while the daemon stops it has the time that is left, and none is started after it`() throws {
         var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
         _ = table.drain(now: 100)
-        let started = table.startCanceller(now: 4_599)
+        let started = table.startCanceller(now: 4_999)
         let canceller = try #require(started?.id)
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: canceller, now: 4_599) == [])
-        #expect(table.nextDeadline == 4_600)
-        let late = table.startCanceller(now: 4_600)
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: canceller, now: 4_999) == [])
+        #expect(table.nextDeadline == 5_000)
+        let late = table.startCanceller(now: 5_000)
         #expect(late?.id == nil)
-        #expect(table.advance(now: 4_600) == [.kill(canceller, reason: "it did not cancel the forwards in time")])
+        #expect(table.advance(now: 5_000) == [.kill(canceller, reason: "it did not cancel the forwards in time")])
         var running = try #require(cancelling()).0
         _ = running.drain(now: 200)
-        #expect(running.nextDeadline == 4_700)
+        #expect(running.nextDeadline == 5_100)
     }
 }
 

@@ -100,6 +100,8 @@ struct ConnectionTable {
         static let refusal = 10_000
         static let release = 20_000
         static let drain = 4_500
+        /// The same for the worker that cancels forwards, which has to close what others leave.
+        static let drainOfCanceller = 4_900
         /// How long a daemon that stops waits for workers, even if one cannot be killed. README promises five seconds.
         static let stop = 5_000
         static let cancelling = 30_000
@@ -408,7 +410,7 @@ struct ConnectionTable {
     /// Stops everything: closes the clients that wait, and tells the workers of the others to end in time.
     mutating func drain(now: Int) -> [Action] {
         draining = true
-        end = now + Bound.drain
+        end = now + Bound.drainOfCanceller
         var actions: [Action] = []
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
             switch entry.phase {
@@ -421,8 +423,8 @@ struct ConnectionTable {
                 actions.append(.drain(id))
                 entries[id]?.phase = entry.phase == .waitingReady ? .unheard : entry.phase
                 entries[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .starting(.cancelForwards), .departing, .releasing, .cancelling:
-                entries[id]?.deadline = now + Bound.drain
+            case .starting(.serve), .departing, .releasing: entries[id]?.deadline = now + Bound.drain
+            case .starting(.cancelForwards), .cancelling: entries[id]?.deadline = end
             }
         }
         return actions
