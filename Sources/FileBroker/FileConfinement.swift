@@ -3,23 +3,23 @@ internal import Glibc
 public import IPC
 public import Sandbox
 
-/// What a broker has left when it reads its first request: the files of its policy, and few system calls.
+/// Confines a broker to the files of its policy and to few system calls, before it reads its first request.
 public enum FileConfinement {
-    /// Memory for a policy of thousands of hosts. As many descriptors as a worker: what is under way to its worker is counted
-    /// against this limit together with all that other processes of the user send just now, so a low one makes transfers fail
-    /// beside them, and a high one lets a hijacked broker stop the user's other processes from sending theirs. How many files
-    /// a broker keeps is counted in `FileService`. It writes no byte of any file itself.
+    /// The limits of a broker. There is memory for a policy of thousands of hosts. A broker may have as many descriptors as a
+    /// worker: the kernel compares this limit with all descriptors that processes of the user have in flight. A low limit would
+    /// make transfers fail if other processes send many, and a high one would let a hijacked broker keep other processes from
+    /// sending theirs. `FileService` bounds how many files a broker keeps. The broker itself writes no byte to any file.
     static func limits(fileSize: UInt?) -> Limits {
         Limits(
             data: 512 << 20, addressSpace: 2 << 30, openFiles: Limits.worker.openFiles, addedTasks: nil,
             fileSize: fileSize)
     }
 
-    /// Looks at what the policy names, and gives up everything else. Call with one thread; there is no way back.
+    /// Looks at the paths of the policy, and then gives up the right to all others, for good. The process must have one thread.
     /// - Parameters:
-    ///   - writesOutput: the self-test tells what it found, also into a file.
-    ///   - look: is told each place of the policy before it is looked at: the file system there may not answer.
-    /// - Returns: the files that are left, and the Landlock ABI in force, 0 for none.
+    ///   - writesOutput: whether standard output may be written to, even if it is a file. The self-test needs that.
+    ///   - look: called with each place of the policy before the broker looks at it, because the file system may not answer.
+    /// - Returns: the files that are left, and the Landlock ABI in force; 0 if there is none.
     public static func enter(
         _ policy: FilePolicy, writesOutput: Bool = false, look: (UInt32) -> Void
     ) throws(SandboxError) -> (files: LocalFiles, landlockABI: Int) {
@@ -27,7 +27,7 @@ public enum FileConfinement {
         guard threads == 1 else { throw .notSingleThreaded(threads) }
         try limits(fileSize: writesOutput ? nil : 0).apply()
         try Capabilities.drop()
-        // The rules are made without capabilities, so that they look at nothing that the process cannot see later.
+        // The rules are made after the capabilities are gone, so that they judge only what the process can still see later.
         let roots = roots(policy, look)
         let own = OwnPath.all(policy.own) { look(UInt32((policy.roots?.count ?? 0) + $0)) }
         look(UInt32(policy.homePlace))
@@ -50,14 +50,14 @@ public enum FileConfinement {
         }
     }
 
-    /// To read, and to make, replace and remove regular files. Nothing is listed, executed or made otherwise.
+    /// The rights to read regular files, and to make, replace and remove them. Nothing can be listed or executed.
     static let access: Landlock.Access = [.read, .write, .makeRegular, .remove]
 
     private static func grant(
         _ roots: [LocalRoot]?, _ look: (UInt32) -> Void, to ruleset: borrowing Landlock.Ruleset
     ) throws(SandboxError) {
         guard let roots else {
-            // The rules in code say what is closed. A daemon of root opens nothing then.
+            // `LocalRules` alone judges what is closed then. A daemon of root opens nothing without roots.
             if geteuid() != 0 { try grant("/", nil, to: ruleset) }
             return
         }
@@ -72,7 +72,7 @@ public enum FileConfinement {
         _ path: String, _ identity: FileIdentity?, to ruleset: borrowing Landlock.Ruleset
     ) throws(SandboxError) {
         let number = open(path, CSD_O_PATH | O_DIRECTORY | O_CLOEXEC)
-        // The root has just gone: its files cannot be opened, and the next broker looks at it again.
+        // The root has gone since it was looked at. Its files cannot be opened, and the next broker looks at it again.
         guard number >= 0 else { return }
         let directory = OwnedFD(taking: number)
         guard identity == nil || FileIdentity(descriptor: directory.rawValue) == identity else { return }

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Which file or directory it is, whatever its names.
+/// Identifies a file or directory, whatever names it has.
 struct FileIdentity: Hashable {
     private let device: dev_t
     private let inode: ino_t
@@ -10,7 +10,7 @@ struct FileIdentity: Hashable {
         inode = status.st_ino
     }
 
-    /// The identity of what a path leads to; nil where there is nothing.
+    /// The identity of the file to which a path leads; nil if there is none.
     init?(path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }

@@ -4,9 +4,6 @@ public import IPC
 /// Opens local files for one worker: requests come from the supervisor, one at a time, and each answer goes to the worker,
 /// with the descriptor, before the supervisor is told that it is there.
 public struct FileService: ~Copyable {
-    /// New files that one broker keeps; the supervisor asks for no more.
-    public static let maximumPending = 16
-
     private let supervisor: Channel
     private let worker: Channel
     private var pending = PendingFiles()
@@ -59,13 +56,13 @@ public struct FileService: ~Copyable {
         case .open(let path):
             if try hasChanged(path, id, local) { return }
             try answer(id) { service throws(LocalRefusal) in
-                let (number, size) = try local.open(path)
-                return Answer(message: .opened(size: size), descriptor: OwnedFD(taking: number))
+                let opened = try local.open(path)
+                return Answer(message: .opened(size: opened.size), descriptor: opened.file)
             }
         case .create(let handle, let path):
             if try hasChanged(path, id, local) { return }
             try answer(id, making: handle) { service throws(LocalRefusal) in
-                guard service.pending.count < Self.maximumPending else {
+                guard service.pending.count < FilePolicy.maximumFiles else {
                     throw LocalRefusal(
                         sentence: "\(service.pending.count) downloads are under way; wait for one to end.")
                 }

@@ -2,8 +2,8 @@ internal import CLinux
 internal import Glibc
 internal import Sandbox
 
-/// The system calls of a file broker, after it has looked at its policy. Built from strace(1). No socket, no program, no
-/// process, no thread. A line without a reason does not belong here.
+/// The system calls that a file broker may make after it has looked at its policy. They were found by strace(1), and each line has
+/// a reason. It cannot make a socket, a process or a thread, and cannot execute a program.
 enum FileSyscalls {
     static let rules: [SyscallRule] = memory + files + descriptors + process + refusals
 
@@ -15,7 +15,7 @@ enum FileSyscalls {
     ]
 
     static let files: [SyscallRule] = [
-        // Landlock decides which paths. The flags lie in memory that a filter cannot read.
+        // Landlock decides about paths. The flags are in memory that a filter cannot read.
         SyscallRule("openat2", "resolves a path to a descriptor for nothing but looking at it"),
         SyscallRule("openat", "opens what was resolved; a new file", when: .equals(2, openFlags)),
         SyscallRule("open", "the same through the older call", when: .equals(1, openFlags)),
@@ -29,7 +29,7 @@ enum FileSyscalls {
 
     static let descriptors: [SyscallRule] = [
         SyscallRule("sendmsg recvmsg", "messages of supervisor and worker"),
-        // Never 0, 1 and 2, so that what may be written to stays what it was.
+        // Descriptors 0, 1 and 2 cannot be closed, so that no other file takes the place of those that may be written to.
         SyscallRule(
             "close", "what was opened", when: .oneOf([[.equals(0, 3)]] + (2..<31).map { [.has(0, bit: 1 << $0)] })),
         SyscallRule("fcntl", "a second descriptor of a new file", when: .equals(1, descriptorCommands)),
@@ -55,7 +55,7 @@ enum FileSyscalls {
         SyscallRule("prctl", "the allocator names its memory", when: .refused(errno: EINVAL))
     ]
 
-    /// Reading without waiting; a new file without a name, and with one.
+    /// The flags with which files are opened: for reading without waiting, as a new file without a name, and as one with a name.
     private static let openFlags = [
         O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, CSD_O_TMPFILE | O_WRONLY | O_CLOEXEC,
         O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC,

@@ -8,6 +8,13 @@ internal import IPC
 /// and no rename in between can lead elsewhere. Paths are taken apart by their bytes, as the kernel does it: to Swift a
 /// slash with a combining mark behind it is no slash.
 public struct LocalFiles {
+    /// A file that was opened for reading.
+    struct Opened: ~Copyable {
+        let file: OwnedFD
+        /// In bytes.
+        let size: UInt64
+    }
+
     /// A new file that has no name yet, or a temporary one where the file system knows no unnamed files.
     struct Pending: ~Copyable {
         let file: OwnedFD
@@ -36,20 +43,20 @@ public struct LocalFiles {
     mutating func update(own: [OwnPath]) { rules.update(own: own) }
 
     /// Opens a regular file for reading.
-    func open(_ path: String) throws(LocalRefusal) -> (file: Int32, size: UInt64) {
+    func open(_ path: String) throws(LocalRefusal) -> Opened {
         try checkForm(path)
         try rules.judge(asked: path)
         let found = try resolve(path, flags: UInt64(CSD_O_PATH | O_CLOEXEC), asked: path)
         try rules.judge(real: try realPath(found, path), asked: path)
         try rules.judge(links: links(found), asked: path)
         // What is no regular file is not opened: a FIFO or a device would do something.
-        _ = try regular(found.rawValue, path)
+        _ = try regular(found, path)
         // Without O_NONBLOCK somebody else's lease, fcntl(2) F_SETLEASE, would hold up this broker for 45 s.
         let number = Glibc.open("/proc/self/fd/\(found.rawValue)", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard number >= 0 else { throw refusal(path, errno) }
         let file = OwnedFD(taking: number)
-        let size = try regular(file.rawValue, path)
-        return (file.release(), size)
+        let size = try regular(file, path)
+        return Opened(file: file, size: size)
     }
 
     /// Makes a file of mode 0600 in the directory of `path`, without the name.
@@ -139,9 +146,9 @@ public struct LocalFiles {
     }
 
     /// The size of a regular file.
-    private func regular(_ descriptor: Int32, _ path: String) throws(LocalRefusal) -> UInt64 {
+    private func regular(_ descriptor: borrowing OwnedFD, _ path: String) throws(LocalRefusal) -> UInt64 {
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        guard fstat(descriptor.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw LocalRefusal(sentence: "The local path \(path) is not a regular file. Name a regular file.")
         }
         return UInt64(status.st_size)

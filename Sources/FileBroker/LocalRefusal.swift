@@ -1,6 +1,6 @@
-/// Why a local file is not opened, as a sentence for the model.
+/// Why a local file was not opened, as a sentence for the model.
 struct LocalRefusal: Error, Equatable {
     let sentence: String
-    /// The rule that refuses; empty where something failed.
+    /// The rule that refused; empty if something failed.
     var rule = ""
 }

@@ -1,18 +1,18 @@
 internal import Glibc
 internal import IPC
 
-/// A tree of `local_roots`: as it is written, where it really was when the broker started, and what lay there. A root may also
-/// be a file, or be missing as long as the directory that it is to be in is there.
+/// An entry of `local_roots`: its path as it is written, its real path when the broker started, and the identity of what was there.
+/// It may also be a file. It may be missing if its directory is there.
 struct LocalRoot {
     let text: String
     let real: String
-    /// The directory that the broker is confined to for it: itself, or else the one that it lies in.
+    /// The directory to which the broker is confined for this root: the root itself, or its parent if the root is no directory.
     let anchor: String
-    /// Of the anchor; nil where nothing lay there.
+    /// The identity of the anchor; nil if nothing was there.
     let identity: FileIdentity?
-    /// It did not answer when it was last looked at: it is not looked at, and counts as changed.
+    /// Whether the root did not answer when a broker last looked at it. Then nobody looks at it, and it counts as changed.
     let isLeftOut: Bool
-    /// It is the root directory, under whatever name: a root that would restrict nothing, so nothing lies in it.
+    /// Whether it is the root directory, by any name. Such a root would restrict nothing, so no file counts as inside it.
     let isEverything: Bool
 
     /// Looks at the file system.
@@ -27,7 +27,7 @@ struct LocalRoot {
         isEverything = isDirectory && Self.isRootDirectory(real)
     }
 
-    /// Makes a root without looking at the file system.
+    /// Makes a root without looking at its file system.
     init(leftOut text: String) {
         self.text = text
         real = text
@@ -37,24 +37,24 @@ struct LocalRoot {
         isEverything = false
     }
 
-    /// Whether a path leads to the root directory: by a symlink, by a mount, by a process's root in /proc.
+    /// Whether a path leads to the root directory, by a symlink, a mount, or the root of a process in /proc.
     private static func isRootDirectory(_ path: String) -> Bool {
         guard let root = FileIdentity(path: "/") else { return true }
         return FileIdentity(path: path) == root
     }
 
-    /// Whether a path, by its components as it was asked for, lies in it.
+    /// Whether a path, as it was asked for, is inside the root by its components.
     func contains(_ path: [[UInt8]]) -> Bool {
         path.starts(with: PathComponents.of(text)) || !isEverything && path.starts(with: PathComponents.of(real))
     }
 
-    /// Whether a path without symlinks lies in it.
+    /// Whether a path without symlinks is inside the root.
     func reallyContains(_ path: String) -> Bool {
         !isLeftOut && !isEverything && PathComponents.isInside(path, real)
     }
 
-    /// Whether something else lies there now, at the same real path: a file system was mounted or unmounted, or a directory made
-    /// anew. A root that leads elsewhere now, through a link, has not changed: what lies there is refused.
+    /// Whether another directory is at the same real path now, because a file system was mounted or unmounted or the directory was
+    /// made again. If a link now leads the root to another path, that is no such change, and files there are refused.
     var hasChanged: Bool {
         if isLeftOut { return true }
         if isEverything { return !Self.isRootDirectory(text) }

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import IPC
 
-/// Which local files transfers may touch, judged by paths. It opens nothing, and knows nothing of workers. It is made once,
-/// when a broker starts: roots, the home directory and the daemon's files are taken to be where they were then.
+/// Judges by paths which local files transfers may touch. It opens nothing, and knows nothing of workers. It is made once, when a
+/// broker starts: roots, the home directory and the daemon's files are taken to be where they were then.
 struct LocalRules {
     private let roots: [LocalRoot]?
     private var own: [OwnPath]
@@ -10,10 +10,11 @@ struct LocalRules {
     private let userID: UInt32
 
     /// - Parameters:
-    ///   - roots: nil leaves open what is not hidden, protected or the system's, and to root nothing.
-    ///   - own: what the daemon lives on.
-    ///   - environment: of the user: PATH and the XDG directories.
-    ///   - userID: who the daemon runs as.
+    ///   - roots: the trees that are open; nil for all files that are not hidden, not protected and not the system's, and for no
+    ///     file if the daemon runs as root.
+    ///   - own: the daemon's own files.
+    ///   - environment: the user's PATH and XDG directories.
+    ///   - userID: the user as whom the daemon runs.
     init(
         roots: [LocalRoot]?, home: String?, own: [OwnPath] = [], environment: [String: String] = [:],
         userID: UInt32 = geteuid()
@@ -27,11 +28,11 @@ struct LocalRules {
             + (roots == nil ? ProtectedPath.withoutRoots(home: home, environment: environment) : [])
     }
 
-    /// The daemon's own files have changed.
+    /// Takes the daemon's own files of a new policy.
     mutating func update(own: [OwnPath]) { self.own = own }
 
-    /// The root that a path as it was asked for lies in and that is not what it was; nil where there is none, or another root
-    /// that is what it was holds the path as well.
+    /// The changed root that has a path, as it was asked for; nil if there is none, or if a root that has not changed has the path
+    /// as well.
     func changedRoot(of path: String) -> Int? {
         let plain = PathComponents.withoutParents(path)
         var changed: Int?
@@ -42,7 +43,7 @@ struct LocalRules {
         return changed
     }
 
-    /// Refuses what can be refused by the path as it was asked for: nothing there is looked at then.
+    /// Refuses a path that can be refused by its text. Nothing at that path is looked at.
     func judge(asked path: String) throws(LocalRefusal) {
         guard let roots else {
             guard userID != 0 else {
@@ -59,7 +60,7 @@ struct LocalRules {
         }
     }
 
-    /// Judges where a path has really led.
+    /// Judges the real path to which the path that was asked for has led.
     func judge(real: String, asked: String) throws(LocalRefusal) {
         try judgeOwn(real: real, asked: asked)
         if let roots {
@@ -88,14 +89,14 @@ struct LocalRules {
         }
     }
 
-    /// Judges a file by how many names it has: one of them may be hidden or protected, and none tells of the others.
+    /// Refuses a file that has several names, because another name of it may be hidden or protected, and cannot be found.
     func judge(links: UInt64, asked: String) throws(LocalRefusal) {
         guard roots == nil, links > 1 else { return }
         throw closed(
             asked, "the file has \(links) names (hard links), of which one may be hidden or protected; a copy has one")
     }
 
-    /// Judges where a new file would really lie.
+    /// Judges the real path of a new file.
     func judge(new real: String, asked: String) throws(LocalRefusal) {
         guard roots == nil, let why = RunByThemselves.problem(ofNew: real) else { return }
         throw closed(asked, why)
@@ -111,7 +112,7 @@ struct LocalRules {
             rule: "local_roots")
     }
 
-    /// Hidden files and directories hold credentials and configurations that run commands; `bin` holds programs.
+    /// Refuses hidden files and directories, which have credentials and settings that run commands, and `bin`, which has programs.
     private func judgeHidden(_ path: String, asked: String) throws(LocalRefusal) {
         for component in PathComponents.of(path) where component != PathComponents.parent {
             if component.first == UInt8(ascii: ".") {
@@ -143,7 +144,7 @@ struct LocalRules {
             rule: "local_roots")
     }
 
-    /// Bytes of the roots that a refusal names. It names the others by their number.
+    /// How many bytes of the names of roots a refusal has. It tells only the number of the others.
     private static let maximumList = 1024
 
     private static func list(_ roots: [LocalRoot]) -> String {

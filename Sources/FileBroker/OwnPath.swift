@@ -3,12 +3,12 @@ internal import IPC
 
 /// A file that the daemon itself needs. No transfer may touch it, whatever the config says.
 struct OwnPath {
-    /// What it is, for a sentence: "the daemon's config".
+    /// The words for it in a sentence, such as "the daemon's config".
     let what: String
     let beside: FilePolicy.Own.Beside
-    /// As it was written, and without symlinks.
+    /// The path as it was written, and the same without symlinks.
     let names: [String]
-    /// The identity of what lies there now; nil for a socket, which is no local file under any name.
+    /// The identity of the file that is there now; nil for a socket, which is never opened as a local file.
     let identity: FileIdentity?
 
     /// A file.
@@ -19,7 +19,7 @@ struct OwnPath {
         identity = FileIdentity(path: path)
     }
 
-    /// A socket; `directories` remembers where directories really are, for thousands of hosts.
+    /// A socket. `directories` remembers the real paths of directories, because there may be thousands of hosts.
     init(socket path: String, _ what: String, _ directories: inout [String: String]) {
         self.what = what
         beside = .dotted
@@ -30,7 +30,7 @@ struct OwnPath {
         identity = nil
     }
 
-    /// Whether `path` is this file, lies in it, or belongs beside it.
+    /// Whether `path` is this file, is inside it, or is a file in the same directory that belongs to it.
     func covers(_ path: String) -> Bool {
         names.contains { name in
             if PathComponents.isInside(path, name) { return true }
@@ -44,7 +44,7 @@ struct OwnPath {
         }
     }
 
-    /// All of a policy. `look` is told the index of each before it is looked at.
+    /// All own files of a policy. `look` is called with the index of each before the broker looks at it.
     static func all(_ own: [FilePolicy.Own], _ look: (Int) -> Void = { _ in }) -> [OwnPath] {
         var directories: [String: String] = [:]
         return own.enumerated().map { index, path in

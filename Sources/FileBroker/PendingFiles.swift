@@ -1,6 +1,6 @@
 internal import IPC
 
-/// New files that have no name yet, by their handles. They vanish with the broker.
+/// The new files that have no name yet, by their handles. They vanish when the broker ends.
 struct PendingFiles: ~Copyable {
     /// A class around a value that cannot be copied, so that a dictionary can hold it.
     private final class Box {

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import IPC
 
-/// What no agent should read or write on the user's machine: credentials, and what is run by itself.
+/// A path on the user's machine that no agent should read or write: it has credentials, or files that something runs by itself.
 struct ProtectedPath {
     private static let inHome = [
         ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pgpass", ".my.cnf",
@@ -18,17 +18,17 @@ struct ProtectedPath {
     ]
     private static let anywhere = ["/proc", "/sys", "/dev"]
 
-    /// Where the system and its services keep programs, libraries and what they start by themselves.
+    /// Directories in which the system and its services keep programs, libraries and files that they start by themselves.
     private static let ofSystem = [
         "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/run/systemd", "/run/user", "/sbin",
         "/snap", "/usr", "/var/lib", "/var/spool",
     ]
 
-    /// As the user writes it.
+    /// The path as the user writes it.
     let text: String
-    /// The same, and without the symlinks above it.
+    /// The same path, and its real path.
     let names: [String]
-    /// It is a hidden link: what it leads to is closed under its plain name as well.
+    /// Whether it is a hidden link. Then the file to which it leads is closed under its plain name as well.
     let isHiddenLink: Bool
 
     init(text: String, real: String? = nil, isHiddenLink: Bool = false) {
@@ -41,9 +41,9 @@ struct ProtectedPath {
     /// yet.
     init(resolving text: String) { self.init(text: text, real: RealPath.ofDirectory(of: text)) }
 
-    /// What is protected always, unless a root names it.
+    /// The paths that are always protected, unless a root names them.
     static func always(home: String?, runtimeDirectory: String?) -> [ProtectedPath] {
-        // Units that the user's service manager would take from there.
+        // The user's service manager would start units from there.
         let fixed = (anywhere + (runtimeDirectory.map { ["\($0)/systemd"] } ?? [])).map { ProtectedPath(text: $0) }
         guard let home else { return fixed }
         // A directory on the way may be a link as well, such as a ~/.config that is kept elsewhere.
@@ -58,7 +58,7 @@ struct ProtectedPath {
             }
     }
 
-    /// What is closed as well while the user has not said where transfers may go: what programs are started or loaded from.
+    /// The paths that are closed as well while the user has not set `local_roots`: programs are started or loaded from there.
     static func withoutRoots(home: String?, environment: [String: String]) -> [ProtectedPath] {
         let lists = ["PATH", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS"].flatMap { name in
             (environment[name] ?? "").split(separator: ":").map(String.init)
@@ -70,19 +70,19 @@ struct ProtectedPath {
             + (home.map { hiddenLinks(of: $0) } ?? [])
     }
 
-    /// Links that are looked at in a home directory, at most.
+    /// How many links in a home directory are looked at.
     private static let maximumLinks = 1000
 
-    /// Why a path that is this or lies in it is closed, as the rest of a sentence about that path.
+    /// Why this path and those inside it are closed, as the rest of a sentence about such a path.
     var why: String {
         isHiddenLink
             ? "the hidden link \(text) leads to it or to a directory above it, and what has a hidden name may hold secrets or be run by itself"
             : "it is or lies in \(text), which may hold secrets or is run by itself"
     }
 
-    /// Where the links among the hidden files of a home directory lead: a dotfile that is kept elsewhere has a plain name
-    /// there. A directory as well, whatever its name: a shell's or an editor's plugins are run from where such a link leads, and
-    /// nothing tells them from a directory that is only linked for convenience.
+    /// The paths to which hidden links in a home directory lead. A dotfile that is kept elsewhere has a plain name there. A directory
+    /// counts too: the plugins of a shell or an editor are run from there, and nothing tells such a directory from one that was
+    /// only linked for convenience.
     private static func hiddenLinks(of home: String) -> [ProtectedPath] {
         let own = RealPath.of(home)
         var found: [ProtectedPath] = []

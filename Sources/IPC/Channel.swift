@@ -13,11 +13,11 @@ public struct Channel: ~Copyable, Sendable {
     /// The descriptor, to wait on.
     public var rawValue: Int32 { socket.rawValue }
 
-    /// Both ends of a new pair. Each is taken once, by `take()`.
+    /// Both ends of a new pair. The owner takes each once, by `take()`.
     public struct Ends: ~Copyable {
-        /// The supervisor's end; it does not block.
+        /// The end that does not block. In most pairs it is the supervisor's.
         public var supervisor: OwnedFD?
-        /// The worker's end; it blocks.
+        /// The end that blocks. In most pairs it is that of a worker or a file broker.
         public var worker: OwnedFD?
     }
 

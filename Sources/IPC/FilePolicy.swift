@@ -77,7 +77,10 @@ public struct FilePolicy: Codable, Equatable, Sendable {
     /// The number of the home directory.
     public var homePlace: Int { (roots?.count ?? 0) + own.count }
 
-    /// Largest policy that a broker reads, in bytes.
+    /// How many new files one worker may have at once.
+    public static let maximumFiles = 16
+
+    /// Bytes of the largest policy that a broker reads.
     public static let maximumSize = 64 << 20
 
     /// The policy in a new sealed memfd.

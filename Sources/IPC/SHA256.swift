@@ -4,25 +4,23 @@ internal import CLibMD
 public struct SHA256: Sendable {
     private var context = SHA2_CTX()
 
-    /// Of nothing yet.
+    /// The hash of no bytes yet.
     public init() {
         SHA256Init(&context)
     }
 
-    /// Goes on with these bytes.
+    /// Adds these bytes.
     public mutating func update(_ bytes: ArraySlice<UInt8>) {
         bytes.withUnsafeBytes { buffer in
             SHA256Update(&context, buffer.assumingMemoryBound(to: UInt8.self).baseAddress, buffer.count)
         }
     }
 
-    /// The digest of all that came: 64 lower-case hexadecimal digits. Nothing may come afterwards.
+    /// The digest of all bytes, in 64 lower-case hexadecimal digits. No bytes may be added afterwards.
     public mutating func finish() -> String {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         SHA256Final(&digest, &context)
-        return digest.reduce(into: "") { text, byte in
-            text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
+        return Hexadecimal.text(digest)
     }
 
     /// The digest of these bytes, as `finish` gives it.

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A descriptor with several owners. It is closed when the last one goes.
 public final class SharedFD: Sendable {
     private let descriptor: OwnedFD

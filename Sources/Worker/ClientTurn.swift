@@ -3,15 +3,15 @@ internal import IPC
 internal import MCP
 internal import Synchronization
 
-/// Whether this client has the place that it was given: only one that has sent a whole request keeps it while others wait.
+/// Keeps account of whether this client has the place. While others wait, a client keeps it only if it has sent a whole request.
 ///
-/// Until then the supervisor is told once that it has not, and from then on it is asked before the first request is served. Called
-/// on the reading thread, but for `answered`.
+/// If the client has sent bytes and no whole request, the supervisor is told so once. From then on the supervisor is asked before
+/// the first request is served. All functions but `answered` are called on the reading thread.
 final class ClientTurn: Sendable {
     private enum State {
-        /// Nothing was read, or nothing that is a request.
+        /// No request was read so far.
         case first
-        /// So it was when all had been read that the client had sent.
+        /// All bytes that the client had sent were read, and there was no request. The supervisor was told.
         case unheard
         case served
         case refused(String)
@@ -25,7 +25,7 @@ final class ClientTurn: Sendable {
         self.supervisor = supervisor
     }
 
-    /// All that came so far was handed over.
+    /// Takes notice that all bytes that came so far were handled.
     func unheard() {
         let isNew = state.withLock { state in
             guard case .first = state else { return false }
@@ -35,8 +35,8 @@ final class ClientTurn: Sendable {
         if isNew { supervisor.send(.life(.clientUnheard)) }
     }
 
-    /// Before a line is served: waits for the place where it was given away and the line is a request.
-    /// - Returns: why this line and those after it are not served.
+    /// Called before a line is served. If the place was given away and the line is a request, this waits for the place.
+    /// - Returns: why this line and those after it are not served; nil if they are.
     func refusal(of line: [UInt8]) -> String? {
         switch state.withLock({ $0 }) {
         case .served: return nil
@@ -53,10 +53,10 @@ final class ClientTurn: Sendable {
         }
     }
 
-    /// A request was read and need not wait.
+    /// Takes notice that a request was read which need not wait.
     func heard() { state.withLock { $0 = .served } }
 
-    /// The supervisor's answer to a client that has spoken late.
+    /// Takes the supervisor's answer about the place.
     func answered(refusal reason: String?) {
         state.withLock { $0 = reason.map { .refused($0) } ?? .served }
         answer.signal()

@@ -6,10 +6,10 @@ internal import Guard
 internal import SSH
 internal import Tools
 
-/// The worker's life after the confinement: one client, until one of three ends it (the client, the supervisor, a drain).
+/// The work of the worker after its confinement. It serves one client until the client, the supervisor or a drain ends that.
 ///
-/// Every end is `_exit`, from whichever thread: `exit` would take apart what other threads still use (RE2's tables, queues),
-/// and two of them at once is undefined, exit(3). Nothing waits to be flushed: all output goes by write(2) and send(2).
+/// The process always ends by `_exit`, on any thread. `exit` would destroy what other threads still use (RE2's tables, queues), and
+/// two calls of it at once are undefined, exit(3). Nothing needs to be flushed, because all output goes by write(2) and send(2).
 enum Service {
     /// - Parameter gate: of a worker that serves.
     static func run(
@@ -42,7 +42,7 @@ enum Service {
             case .place(let refusal): turn.answered(refusal: refusal?.sentence)
             case .drain(let milliseconds):
                 Task {
-                    // The bound on stopping remote commands; the supervisor kills what is left a little later.
+                    // Stopping remote commands may take this long. A little later the supervisor kills the worker.
                     DispatchQueue(label: "drain").asyncAfter(deadline: .now() + .milliseconds(Int(milliseconds))) {
                         _exit(0)
                     }
@@ -91,7 +91,7 @@ enum Service {
         _exit(0)
     }
 
-    /// Mistakes that are told: what a socket's buffer holds, as they are read when this process has ended.
+    /// How many mistakes are reported. A socket's buffer must hold them, because they are read when this process has ended.
     private static let maximumMistakes = 20
 
     private static func check(_ patterns: [String], _ supervisor: SupervisorLink) -> Never {
@@ -118,8 +118,8 @@ enum Service {
         _exit(0)
     }
 
-    /// Answers a line of a client that has no place, and ends where it asked for something.
-    /// - Returns: whether it did.
+    /// Answers a line of a client that is not served. If the line was a request, the process ends.
+    /// - Returns: whether the line was a request.
     @discardableResult
     private static func refuse(_ line: [UInt8], _ reason: String, _ connection: ClientStream) -> Bool {
         guard let answer = RefusedClient.answer(to: line, reason: reason) else { return false }

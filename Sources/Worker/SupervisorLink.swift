@@ -4,17 +4,17 @@ internal import IPC
 internal import Synchronization
 internal import Tools
 
-/// The IPC channel as the serving worker uses it: one thread listens, any thread speaks.
+/// The IPC channel to the supervisor. One thread reads from it, and any thread may send.
 final class SupervisorLink: Sendable {
-    /// What the supervisor may say to a worker at work.
+    /// The messages of the supervisor that are no answers to requests.
     enum Word: Sendable {
         case drain(milliseconds: UInt32)
         case policy(PolicySnapshot)
-        /// To a worker whose client spoke late: whether it has the place, or why not.
+        /// The answer for a client that sent its request late: nil if it has the place, else why not.
         case place(refusal: ClientRefusal?)
     }
 
-    /// The channels of file brokers, which only the thread that listens uses.
+    /// The channels of file brokers. Only the thread that reads uses them.
     private final class Brokers {
         /// A class around a value that cannot be copied, so that a dictionary can hold it.
         final class Answers {
@@ -40,7 +40,7 @@ final class SupervisorLink: Sendable {
         self.channel = channel
     }
 
-    /// The first message: what this worker is for, and the policy.
+    /// Reads the first message, which has the role of this worker and the policy.
     func awaitSetup() throws(IPCError) -> (WorkerRole, PolicySnapshot) {
         guard var first = try channel.receive(ToWorker.self), case .life(.setup(let role)) = first.message else {
             throw .badValue
@@ -49,8 +49,8 @@ final class SupervisorLink: Sendable {
         return (role, try PolicySnapshot(sealed: memory))
     }
 
-    /// Calls `act` for every message, on a thread of its own. The end of the channel, or a message that a worker at work
-    /// cannot get, is the end of the process group.
+    /// Reads messages on a thread of its own, and calls `act` for those that are no answers. If the channel ends, or a message comes
+    /// that such a worker cannot get, the process group is killed.
     func follow(_ act: @escaping @Sendable (Word) -> Void) {
         DispatchQueue(label: "supervisor.read").async {
             let brokers = Brokers()
@@ -88,18 +88,18 @@ final class SupervisorLink: Sendable {
         }
     }
 
-    /// Answers of a broker that are read for one request: an honest one has sent one.
+    /// How many answers of a broker are read for one request. An honest broker has sent one.
     private static let maximumAnswers = 64
 
-    /// What a broker has sent for the request of this id. Its channel does not block: the answer is there by the time that the
-    /// supervisor says so.
+    /// Reads the answer that a broker has sent for the request of this id. The channel does not block, because the answer is there
+    /// when the supervisor says so.
     private func answer(to id: UInt32, _ answers: Brokers.Answers?) -> LocalAnswer {
         do throws(IPCError) {
             for _ in 0..<Self.maximumAnswers {
                 guard let answers, var incoming = try answers.channel.receive(FileAnswer.self) else { break }
                 var file: DiskFD?
                 if let descriptor = incoming.descriptors.take() { file = DiskFD(descriptor) }
-                // One of before, which nobody waits for.
+                // The answer is to an earlier request, for which nobody waits any more.
                 guard incoming.requestID == id else { continue }
                 switch (incoming.message, file) {
                 case (.opened(let size), .some(let file)): return .opened(file, size: size)
@@ -110,12 +110,12 @@ final class SupervisorLink: Sendable {
                 }
             }
         } catch {
-            // A broker that breaks the protocol has said nothing.
+            // A broker that breaks the protocol counts as one that did not answer.
         }
         return .unanswered
     }
 
-    /// A supervisor that cannot be told anything any more has ended; `follow` sees that.
+    /// Sends a message that has no answer. If that fails, the supervisor has ended, which `follow` notices.
     func send(_ message: ToSupervisor) {
         try? channel.send(message)
     }
@@ -130,7 +130,7 @@ extension SupervisorLink: LocalFileBroker {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 requests.withLock { $0.waiting[id] = continuation }
-                // Cancelled before there was anything to settle.
+                // The task was cancelled before the request was registered.
                 if Task.isCancelled {
                     settle(id, .cancelled)
                     return
@@ -146,7 +146,7 @@ extension SupervisorLink: LocalFileBroker {
         }
     }
 
-    /// How long a cancelled call waits for a file to get its name, so that its end is known where the file system answers.
+    /// How long a cancelled call waits for a file to get its name, so that it knows the outcome if the file system answers.
     private static let naming = DispatchTimeInterval.seconds(1)
 
     private func cancel(_ id: UInt32, _ request: ToSupervisor.Files) {
@@ -157,7 +157,8 @@ extension SupervisorLink: LocalFileBroker {
         }
     }
 
-    /// A broker's answer. A new file that nobody has is dropped: its call was cancelled, or its descriptor did not come.
+    /// Gives a broker's answer to the call that waits. A new file that no call gets is dropped: its call was cancelled, or its
+    /// descriptor did not come.
     private func take(_ answer: LocalAnswer, _ id: UInt32, _ handle: UInt32) {
         let isTaken = settle(id, answer)
         guard handle != 0 else { return }
@@ -167,7 +168,8 @@ extension SupervisorLink: LocalFileBroker {
 
     func abandon(handle: UInt32) { send(.files(.abandon(handle: handle))) }
 
-    /// - Returns: whether somebody waited for it.
+    /// Gives the call that waits its answer.
+    /// - Returns: whether a call waited.
     @discardableResult private func settle(_ id: UInt32, _ answer: LocalAnswer) -> Bool {
         let waiting = requests.withLock { $0.waiting.removeValue(forKey: id) }
         waiting?.resume(returning: answer)

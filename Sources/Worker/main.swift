@@ -7,7 +7,7 @@ internal import Tools
 
 // The process gives up its rights in this order. It reads nothing of the client before the last step.
 
-/// The inherited descriptors, see Supervisor/WorkerProcess.swift.
+/// The inherited descriptors, see Supervisor/Daemon/WorkerProcess.swift.
 let clientDescriptor: Int32 = 3
 let channelDescriptor: Int32 = 4
 /// Of a worker that serves.

@@ -93,6 +93,40 @@ import TestSupport
         }
     }
 
+    @Test("a broker that cannot be given a new policy is killed, so that it names no file by the old one")
+    func deaf() throws {
+        let remote = try Remote(PrivateSSHD.Options())
+        defer { remote.stop() }
+        try withDaemon(on: remote) { daemon, client in
+            let (place, local) = (try Place(), try Place())
+            try place.makeSparse("source", size: 64 << 20)
+            let token = JSON.string("t")
+            let call = try client.beginTool(
+                "ssh_download_file",
+                ["local_path": .string(local.file("new")), "remote_path": .string(place.file("source"))],
+                meta: ["progressToken": token])
+            try waitUntil("the first report") { !client.progress(token).isEmpty || call.isAnswered }
+            remote.sshd.pause(true)
+            try #require(!call.isAnswered)
+            let broker = try #require(daemon.fileBrokers().first)
+            kill(broker.pid, SIGSTOP)
+            // Each reload is a message to the broker, until its channel is full.
+            for number in 1...1000 where broker.isAlive {
+                let roots = JSON.array([.string(local.directory.path), .string("/nowhere/\(number)")])
+                try daemon.rewriteConfig(
+                    remote.config(["local_roots": roots]).merging(["mcp_socket": .string(daemon.socketPath)]))
+                daemon.signal(SIGHUP)
+                try waitUntil("reload \(number)") { daemon.logCount(of: "config reloaded") == number }
+            }
+            #expect(!broker.isAlive)
+            #expect(daemon.logCount(of: "it cannot be given the new policy") == 1)
+            remote.sshd.pause(false)
+            let result = try call.waitForTool(timeout: .seconds(60))
+            #expect(result.isError && result.text.contains("is lost"), "\(result)")
+            #expect(try local.names == [])
+        }
+    }
+
     @Test("200 transfers at once: each upload is made, downloads beyond sixteen are told to wait, and all goes on")
     func many() throws {
         let (place, local) = (try Place(), try Place())

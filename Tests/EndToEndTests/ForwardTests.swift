@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -109,6 +110,28 @@ extension RunningDaemon {
             #expect(byID["cancelled"] == true, "\(byID)")
             #expect(try listeners(on: other.localPort) == [])
         }
+    }
+
+    @Test("a supervisor whose descriptors have run out says of no forward that it is gone, and forgets none")
+    func noDescriptors() throws {
+        let remote = try Remote.shared()
+        let server = try WebServer()
+        defer { server.stop() }
+        let daemon = try remote.startDaemon()
+        defer { daemon.stop() }
+        let client = try daemon.connect()
+        let made = try client.forward(to: server.port)
+        let numbers = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(daemon.pid)/fd")
+        let used = Set(numbers.compactMap { Int($0) })
+        let free = try #require((3...).first { !used.contains($0) })
+        try runSuccessfully("/usr/bin/prlimit", ["--pid", "\(daemon.pid)", "--nofile=\(free):"])
+        try daemon.waitForLog("listeners cannot be read")
+        #expect(try client.forwards().map { $0["status"] } == ["running"])
+        try runSuccessfully("/usr/bin/prlimit", ["--pid", "\(daemon.pid)", "--nofile=256:"])
+        #expect(!daemon.logText().contains("forward dead"))
+        let closed = try client.callTool("ssh_cancel_forward", ["local_port": .int(made.localPort)])
+        #expect(closed["cancelled"] == true, "\(closed)")
+        #expect(try listeners(on: made.localPort) == [])
     }
 
     @Test("a wanted port is used, a taken one refused by its number; another forward's is told")
@@ -314,7 +337,7 @@ extension RunningDaemon {
                 }
                 let asked = ContinuousClock.now
                 #expect(try client.forwards().map { $0["status"] } == ["running"], "\(options)")
-                #expect(ContinuousClock.now - asked < .seconds(2), "\(options)")
+                #expect(ContinuousClock.now - asked < .seconds(8), "\(options)")
                 #expect(remote.sshd.remoteProcesses(running: "31.62").isEmpty, "a question starts nothing there")
                 if let busy { try client.cancel(busy) }
             }

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -48,22 +49,16 @@ import TestSupport
         }
     }
 
-    private static func fastest(_ attempt: () throws -> Void) throws -> Duration {
-        var best = Duration.seconds(3600)
-        for _ in 0..<8 where best > bound { best = try min(best, ContinuousClock().measure(attempt)) }
-        return best
-    }
-
     /// What others get while a file hangs.
     private static func expectNobodyWaits(_ scene: Scene) throws {
-        let called = try fastest {
+        let called = try fastest(within: .seconds(1)) {
             let result = try scene.client.callTool("ssh_connection_status")
             #expect(!result.isError)
         }
         #expect(called < .seconds(1))
-        let answered = try fastest { _ = try scene.client.request("ping") }
+        let answered = try fastest(within: Self.bound) { _ = try scene.client.request("ping") }
         #expect(answered < bound)
-        let refused = try fastest {
+        let refused = try fastest(within: .seconds(1)) {
             let other = try scene.daemon.connect(initialize: false)
             let answer = try other.request("ping")
             #expect(answer["error"]?["code"] == -32000, "\(answer)")
@@ -72,7 +67,7 @@ import TestSupport
         // Through socat, as another account.
         #expect(refused < .seconds(1))
         let before = scene.daemon.logCount(of: "\"config reloaded\"")
-        let reloaded = try fastest {
+        let reloaded = try fastest(within: Self.bound) {
             scene.daemon.signal(SIGHUP)
             try waitUntil("the reload") { scene.daemon.logCount(of: "\"config reloaded\"") > before }
         }
@@ -95,7 +90,7 @@ import TestSupport
         try Self.expectNobodyWaits(scene)
         let result = try hung.waitForTool(timeout: .seconds(20))
         let lasted = ContinuousClock.now - began
-        #expect(lasted > .seconds(9) && lasted < .seconds(14), "\(lasted)")
+        #expect(lasted > .seconds(9) && lasted < .seconds(18), "\(lasted)")
         #expect(result.isError, "\(result)")
         #expect(
             result.text.contains("The file system of \(scene.files.path)/f does not answer"), "\(result)")
@@ -124,7 +119,7 @@ import TestSupport
         let noticed = try ContinuousClock().measure {
             try waitUntil("the order to stop") { scene.daemon.logCount(of: "\"stopping\"") > 0 }
         }
-        #expect(noticed < Self.bound)
+        #expect(noticed < .seconds(1))
         let ended = try ContinuousClock().measure {
             let status = try scene.daemon.waitForExit(timeout: .seconds(12))
             #expect(status == .exited(0))
@@ -146,7 +141,7 @@ import TestSupport
             let status = try scene.daemon.waitForExit(timeout: .seconds(12))
             #expect(status == .exited(0))
         }
-        #expect(ended < .milliseconds(5700), "\(ended)")
+        #expect(ended < .seconds(6), "\(ended)")
         scene.files.resume()
     }
 
@@ -319,7 +314,7 @@ import TestSupport
         }
         scene.files.hang()
         let before = scene.daemon.logCount(of: "\"config reloaded\"")
-        let reloaded = try Self.fastest {
+        let reloaded = try fastest(within: Self.bound) {
             scene.daemon.signal(SIGHUP)
             try waitUntil("the reload") { scene.daemon.logCount(of: "\"config reloaded\"") > before }
         }

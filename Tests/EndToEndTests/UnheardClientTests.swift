@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -34,13 +35,6 @@ import Testing
                 + String(repeating: "x", count: 600_000), rest: "\"}}\n"),
     ]
 
-    /// The shortest of some attempts: this machine may have other things to do in one of them.
-    private static func fastest(_ attempt: () throws -> Void) throws -> Duration {
-        var best = Duration.seconds(3600)
-        for _ in 0..<8 where best > bound { best = try min(best, ContinuousClock().measure(attempt)) }
-        return best
-    }
-
     /// A client of which nothing whole was heard: its worker, where it has one, has read all that it sent.
     private static func connect(_ conduct: Conduct, to daemon: RunningDaemon) throws -> MCPClient {
         let connected = daemon.logCount(of: "\"client connected\"")
@@ -65,7 +59,7 @@ import Testing
         defer { daemon.stop() }
         let unheard = try Self.connect(conduct, to: daemon)
         var clients: [MCPClient] = []
-        let served = try Self.fastest {
+        let served = try fastest(within: Self.bound) {
             for client in clients { client.closeAbruptly() }
             clients = [try daemon.connect()]
         }
@@ -86,7 +80,7 @@ import Testing
         defer { daemon.stop() }
         let unheard = try Self.conducts.map { try Self.connect($0, to: daemon) }
         var clients: [MCPClient] = []
-        let served = try Self.fastest {
+        let served = try fastest(within: Self.bound) {
             for client in clients { client.closeAbruptly() }
             clients = [try daemon.connect()]
         }

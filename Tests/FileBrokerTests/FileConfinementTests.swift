@@ -142,7 +142,7 @@ import Testing
             files.update(own: OwnPath.all(update.own))
             var step: Int32 = 1
             do throws(LocalRefusal) {
-                close(try files.open("\(base)/root/old").file)
+                _ = try files.open("\(base)/root/old")
                 step = 2
                 let pending = try files.create("\(base)/root/\(replaces ? "old" : "new")")
                 step = 3

@@ -72,10 +72,9 @@ import Testing
 
     private static func opened(_ files: LocalFiles, _ path: String) -> Result<String, LocalRefusal> {
         do throws(LocalRefusal) {
-            let (number, size) = try files.open(path)
-            let file = OwnedFD(taking: number)
-            var bytes = [UInt8](repeating: 0, count: Int(size))
-            let count = read(file.rawValue, &bytes, bytes.count)
+            let opened = try files.open(path)
+            var bytes = [UInt8](repeating: 0, count: Int(opened.size))
+            let count = read(opened.file.rawValue, &bytes, bytes.count)
             return .success(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self))
         } catch {
             return .failure(error)

@@ -20,9 +20,9 @@ struct ConnectionTableDrainTests {
         let id = table.arrived(pid: 1, now: 0).id
         _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 0)
         #expect(table.drain(now: 100) == [.drain(id)])
-        #expect(table.nextDeadline == 5_000)
-        #expect(table.advance(now: 4_999) == [])
-        #expect(table.advance(now: 5_000) == [.kill(id, reason: "it did not end in time after the order to stop")])
+        #expect(table.nextDeadline == 4_600)
+        #expect(table.advance(now: 4_599) == [])
+        #expect(table.advance(now: 4_600) == [.kill(id, reason: "it did not end in time after the order to stop")])
         #expect(!table.isEmpty, "the daemon waits for the process to be gone")
         #expect(table.ended(id, now: 5_200) == [])
         #expect(table.isEmpty)
@@ -32,16 +32,16 @@ struct ConnectionTableDrainTests {
         var table = table()
         let id = table.arrived(pid: 1, now: 0).id
         #expect(table.drain(now: 100) == [])
-        #expect(table.nextDeadline == 5_000)
+        #expect(table.nextDeadline == 4_600)
         #expect(table.received(.life(.ready(landlockABI: 6)), from: id, now: 200) == [.drain(id)])
-        #expect(table.nextDeadline == 5_000, "the order to stop counts from the signal")
+        #expect(table.nextDeadline == 4_600, "the order to stop counts from the signal")
     }
 
     @Test func `a worker that just starts and does not get ready is killed within the five seconds`() {
         var table = table()
         let id = table.arrived(pid: 1, now: 0).id
         _ = table.drain(now: 100)
-        #expect(table.advance(now: 5_000) == [.kill(id, reason: "it was not ready in time")])
+        #expect(table.advance(now: 4_600) == [.kill(id, reason: "it was not ready in time")])
     }
 
     @Test func `who waits is closed, and nobody takes the place of who ends`() {
@@ -72,15 +72,15 @@ struct ConnectionTableDrainTests {
         #expect(table.entries.keys.sorted() == [first])
     }
 
-    @Test func `a releasing worker gets the five seconds too, no more`() {
+    @Test func `a releasing worker gets the time of a drain too, no more`() {
         var table = table()
         let id = table.arrived(pid: 1, now: 0).id
         _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 0)
         _ = table.received(.life(.clientGone), from: id, now: 0)
         #expect(table.nextDeadline == 20_000)
         #expect(table.drain(now: 1_000) == [])
-        #expect(table.nextDeadline == 5_900)
-        #expect(table.advance(now: 5_900) == [.kill(id, reason: "it did not stop its remote commands in time")])
+        #expect(table.nextDeadline == 5_500)
+        #expect(table.advance(now: 5_500) == [.kill(id, reason: "it did not stop its remote commands in time")])
     }
 
     @Test func `a client that goes while its worker is stopping wins no time`() {
@@ -88,8 +88,8 @@ struct ConnectionTableDrainTests {
         let id = table.arrived(pid: 1, now: 0).id
         _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 0)
         _ = table.drain(now: 1_000)
-        #expect(table.received(.life(.clientGone), from: id, now: 5_000) == [])
-        #expect(table.nextDeadline == 5_900)
+        #expect(table.received(.life(.clientGone), from: id, now: 4_600) == [])
+        #expect(table.nextDeadline == 5_500)
     }
 
     @Test func `nobody is started any more`() {

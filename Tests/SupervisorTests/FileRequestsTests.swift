@@ -235,6 +235,15 @@ import Testing
                 == [Self.told(.unsteady(path: "/r/a"), 2), .end(3)])
     }
 
+    @Test("an abandon that comes behind the commit of the same file drops nothing")
+    func lateAbandon() {
+        var requests = Self.holding()
+        _ = requests.take(.commit(handle: 1), 3, isOpen: true, now: 0)
+        #expect(requests.take(.abandon(handle: 1), 0, isOpen: true, now: 0) == [])
+        #expect(requests.received(.done, 3, from: 1, now: 0) == [Self.told(by: 1, 3)])
+        #expect(requests.take(.abandon(handle: 1), 0, isOpen: true, now: 0) == [])
+    }
+
     @Test("sixteen downloads may be under way, those that are lost included")
     func manyFiles() {
         var requests = Self.ready()

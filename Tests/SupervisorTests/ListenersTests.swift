@@ -88,7 +88,7 @@ struct ListenersTests {
         var seen: Listeners.Listener?
         #expect(
             comesToHold {
-                seen = Listeners.current().loopback[port]
+                seen = Listeners.current()?.loopback[port]
                 return seen != nil
             })
         let listener = try #require(seen)
@@ -99,5 +99,15 @@ struct ListenersTests {
         #expect(Listeners.process(UInt32.max, holds: listener.inode) == nil, "there is no such process to see")
         var waiting = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
         #expect(poll(&waiting, 1, 0) == 0, "nobody has connected")
+    }
+
+    @Test("tables that cannot be read do not look as if nothing listened")
+    func unreadable() async {
+        await #expect(processExitsWith: .success) {
+            guard Listeners.current() != nil else { exit(1) }
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &none)
+            exit(Listeners.current() == nil ? 0 : 2)
+        }
     }
 }

@@ -4,12 +4,12 @@ internal import Glibc
 internal import IPC
 internal import Sandbox
 
-/// `--selftest-escape`: confines this process as in service, to one directory, then tries to get out. For an administrator who
-/// wants to see it on their own kernel.
+/// `--selftest-escape`: confines this process to one directory, as in service, and then tries to get out. It is for administrators
+/// who want to see that on their own kernel.
 enum SelfTest {
     static let option = "--selftest-escape"
 
-    /// Makes the directory, has another process try it, and removes it: from inside, nobody can.
+    /// Makes the directory, has another process try to get out of it, and removes it, which the confined process cannot do.
     static func run() -> Never {
         var template = Array("/tmp/claude-ssh-files.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { fail("no directory to test with: errno \(errno)") }
@@ -21,7 +21,7 @@ enum SelfTest {
         var status: Int32 = 1 << 8
         if posix_spawn(&pid, "/proc/self/exe", nil, nil, words, [nil]) == 0 { waitpid(pid, &status, 0) }
         rmdir(directory)
-        // A test that a signal ended has found nothing out.
+        // If a signal ended the test, it has no result.
         _exit(status & 0x7F == 0 ? status >> 8 : 1)
     }
 
@@ -58,7 +58,7 @@ enum SelfTest {
         attempt("move it out", rename("\(directory)/f", "\(directory).escape"))
         attempt("link /etc/passwd into its root", linkat(AT_FDCWD, "/etc/passwd", AT_FDCWD, "\(directory)/p", 0))
         attempt("remove it", unlinkat(AT_FDCWD, "\(directory)/f", 0), true)
-        // Flushes what print(_:) has written so far.
+        // Flushes the output of print(_:).
         fflush(nil)
         _exit(refused ? 0 : 1)
     }

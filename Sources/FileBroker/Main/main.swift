@@ -6,7 +6,7 @@ internal import Sandbox
 
 // The process gives up its rights in this order. It reads no request before the last step.
 
-/// The inherited descriptors, see Supervisor/FileBrokerProcess.swift.
+/// The inherited descriptors, see Supervisor/Files/FileBrokerProcess.swift.
 let supervisorDescriptor: Int32 = 3
 let workerDescriptor: Int32 = 4
 

@@ -31,9 +31,6 @@ public struct SFTPFilter: Sendable {
         self.rules = rules
     }
 
-    /// Whether the last request is complete.
-    public var isBetweenPackets: Bool { held.isEmpty && passing == 0 }
-
     /// Takes bytes of the worker. It holds back at most one packet that is not judged yet, so at most `longestRequest`
     /// bytes and a length.
     /// - Returns: the bytes that may go to the host.

@@ -1,5 +1,6 @@
 internal import CLibMD
 internal import Glibc
+internal import IPC
 
 /// Expands the tokens of ssh_config(5) in the path of a ControlMaster's socket, as `ssh` does in `ControlPath`.
 struct SocketTokens {
@@ -95,8 +96,7 @@ struct SocketTokens {
         SHA1Update(&context, bytes, bytes.count)
         var digest = [UInt8](repeating: 0, count: Int(SHA1_DIGEST_LENGTH))
         SHA1Final(&digest, &context)
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return Hexadecimal.text(digest)
     }
 }
 

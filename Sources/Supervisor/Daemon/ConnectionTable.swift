@@ -97,7 +97,7 @@ struct ConnectionTable {
         static let start = 10_000
         static let refusal = 10_000
         static let release = 20_000
-        static let drain = 4_900
+        static let drain = 4_500
         /// How long a daemon that stops waits for workers, even if one cannot be killed. README promises five seconds.
         static let stop = 5_000
     }
@@ -113,8 +113,6 @@ struct ConnectionTable {
     var waitMilliseconds: Int
     private(set) var entries: [ID: Entry] = [:]
     private(set) var draining = false
-    /// When a drain must be over, in milliseconds; nil if there is none.
-    private var end: Int?
     private var nextID: ID = 1
     private var nextPlace: UInt64 = 1
 
@@ -373,7 +371,6 @@ struct ConnectionTable {
     /// Stops everything: closes the clients that wait, and tells the workers of the others to end in time.
     mutating func drain(now: Int) -> [Action] {
         draining = true
-        end = now + Bound.drain
         var actions: [Action] = []
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
             switch entry.phase {
@@ -386,8 +383,7 @@ struct ConnectionTable {
                 actions.append(.drain(id))
                 entries[id]?.phase = entry.phase == .waitingReady ? .unheard : entry.phase
                 entries[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .departing, .releasing:
-                entries[id]?.deadline = now + Bound.drain
+            case .starting(.serve), .departing, .releasing: entries[id]?.deadline = now + Bound.drain
             }
         }
         return actions

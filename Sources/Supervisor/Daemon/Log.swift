@@ -1,4 +1,5 @@
 internal import Glibc
+internal import IPC
 
 /// Writes JSON lines to standard error: `time` (RFC 3339, UTC), `level`, `msg`, then the fields.
 enum Log {
@@ -64,14 +65,12 @@ enum Log {
         guard let scalar = Unicode.Scalar(value) else { return (length, nil) }
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator:
-            return (length, String(scalar).utf16.map { "\\u" + padded($0) }.joined())
+            return (
+                length,
+                String(scalar).utf16.map { "\\u" + Hexadecimal.text([UInt8($0 >> 8), UInt8($0 & 0xFF)]) }.joined()
+            )
         default: return (length, nil)
         }
-    }
-
-    private static func padded(_ unit: UInt16) -> String {
-        let digits = String(unit, radix: 16)
-        return String(repeating: "0", count: 4 - digits.count) + digits
     }
 
     /// Now, RFC 3339 in UTC with milliseconds.

@@ -1,11 +1,11 @@
-/// What a worker writes to its standard error, as lines. The text is hostile: each line is bounded here, and `LogShare` bounds
-/// all of them together.
+/// Cuts what a worker or a file broker writes to its standard error into lines. The text is hostile: a line is bounded here, and
+/// `LogShare` bounds all lines together.
 struct WorkerLog {
     private static let maximumLine = 4096
 
     private var pending: [UInt8] = []
 
-    /// Takes a chunk and returns whole lines.
+    /// Takes bytes, and returns the lines that they complete.
     mutating func append(_ chunk: ArraySlice<UInt8>) -> [String] {
         var lines: [String] = []
         for byte in chunk {
@@ -15,7 +15,7 @@ struct WorkerLog {
         return lines
     }
 
-    /// The last line, which had no end.
+    /// Returns the last line, whose end has not come.
     mutating func flush() -> [String] {
         defer { pending = [] }
         return pending.isEmpty ? [] : [String(decoding: pending, as: UTF8.self)]

@@ -19,44 +19,31 @@ final class FileBrokerProcess {
     /// Whether it was killed on purpose.
     private(set) var isKilled = false
 
-    private init(_ child: consuming SpawnedProcess, channel: consuming Channel, log: consuming OwnedFD) {
-        pid = child.pid
-        pidfd = child.release()
-        self.channel = consume channel
-        self.log = log
+    private init(_ program: consuming SpawnedProgram) {
+        pid = program.pid
+        pidfd = program.pidfd
+        let own = program.channel
+        channel = consume own
+        log = program.log
     }
 
-    /// Starts a broker, sends it Setup, and hands the worker's end of the channel between the two to `handOver`. In the child only
-    /// these are open: /dev/null as 0 and 1, the log pipe as 2, the supervisor's channel as 3, the worker's as 4.
+    /// Starts a broker and sends it Setup. Descriptor 4 in the broker is its channel to the worker.
+    /// - Parameter handOver: gets the worker's end of that channel.
     static func start(
         program: String, policy: borrowing OwnedFD, handOver: (consuming OwnedFD) -> Void
     ) throws(ProgramFailure) -> FileBrokerProcess {
         var refused: Int32 = 0
         do throws(IPCError) {
-            var ends = try Channel.pair()
-            guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
-            let channel = Channel(taking: own)
-            channel.refuseDescriptors()
             // The broker sends its worker answers without waiting, and receives nothing from it.
             var answers = try Channel.pair()
             guard let sender = answers.supervisor.take(), let receiver = answers.worker.take() else { throw .badValue }
             try receiver.setNonBlocking()
-            var pipe = try Pipe()
-            guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }
-            try log.setNonBlocking()
-            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
-            let nullHigh = try null.duplicateForChild()
-            let logHigh = try logWriter.duplicateForChild()
-            let channelHigh = try theirs.duplicateForChild()
-            let senderHigh = try sender.duplicateForChild()
+            let brokersEnd = try sender.duplicateForChild()
             let sendOnly = Channel(taking: sender)
             sendOnly.refuseDescriptors()
             sendOnly.refuseMessages()
-            let child = try SpawnedProcess(
-                program,
-                [nullHigh.rawValue, nullHigh.rawValue, logHigh.rawValue, channelHigh.rawValue, senderHigh.rawValue],
-                &refused)
-            let broker = FileBrokerProcess(child, channel: channel, log: log)
+            let broker = FileBrokerProcess(
+                try SpawnedProgram(program, channel: 3, other: brokersEnd, refused: &refused))
             try? broker.send(.setup, descriptor: policy.duplicateForChild())
             handOver(receiver)
             return broker

@@ -319,12 +319,15 @@ final class FileBrokers {
         _ number: FileRequests.Broker, _ connection: ConnectionTable.ID, _ now: Int, _ host: some FileBrokerHost
     ) {
         guard let (_, broker) = broker(number, connection) else { return }
-        do throws(ProgramFailure) {
+        do {
             let memory = try sealedPolicy([])
-            try? broker.process.send(.policy, descriptor: consume memory)
+            try broker.process.send(.policy, descriptor: consume memory)
+        } catch IPCError.closed {
+            // The broker is ending. Its pidfd tells how.
         } catch {
             // The broker would go on naming files by the old policy.
-            violated(broker, error, "it cannot be given the new policy", now, host)
+            violated(
+                broker, .ended(.signalled(UInt8(SIGKILL))), "it cannot be given the new policy (\(error))", now, host)
         }
     }
 

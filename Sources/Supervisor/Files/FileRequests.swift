@@ -39,8 +39,6 @@ struct FileRequests {
 
     /// How many requests may wait.
     static let maximumWaiting = 512
-    /// How many new files one worker may have at once.
-    static let maximumFiles = 16
     /// How many killed brokers of one worker may not have ended yet, because a file system does not let them.
     static let maximumStuck = 4
     /// How many brokers may start without a pause.
@@ -298,7 +296,7 @@ struct FileRequests {
             switch request.ask {
             case .open(let path): return actions + ask(broker, request, .open(path: path), now: now)
             case .create(let path):
-                guard files.count < Self.maximumFiles else {
+                guard files.count < FilePolicy.maximumFiles else {
                     actions += fail(request.id, .downloads(UInt32(files.count)))
                     continue
                 }

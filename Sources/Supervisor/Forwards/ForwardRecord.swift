@@ -2,17 +2,17 @@ internal import IPC
 
 extension ForwardRegistry {
     enum Phase: String, Codable, Equatable {
-        /// A port is chosen and not yet written down.
+        /// A port was chosen, and it is not written down yet.
         case requested
-        /// A gate has the port and asks the master.
+        /// A gate has the port, and asks the master to listen.
         case establishing
-        /// The listener has been seen.
+        /// The listener was seen.
         case running
-        /// The listener has gone, or it is not known whether there will be one.
+        /// The listener has gone, or it is not known whether it will come.
         case dead
-        /// The gate of a worker asks the master to cancel.
+        /// The gate of a worker asks the master to cancel it.
         case cancelling
-        /// A gate without a worker is to ask, or has asked. State files call it "reaping".
+        /// A gate without a worker must ask the master, or has asked. State files call this "reaping".
         case toCancel = "reaping"
     }
 
@@ -20,13 +20,13 @@ extension ForwardRegistry {
         /// The host's name in the config.
         var host: String
         var route: ForwardRoute
-        /// Seconds since 1970.
+        /// When it was made, in seconds since 1970.
         var since: UInt64
         var phase: Phase
-        /// The listening socket as it was when it was first seen: another one on the port is not this forward.
+        /// The listening socket that was seen first. Another socket on the port is not this forward.
         var inode: UInt64?
-        // These are not written down: what is wrong with it, whose gate works on it, the request of its worker that waits for
-        // that, how often it was tried, whether the caller named the port, and the socket that it had before it was made anew.
+        // The rest is not written down: what is wrong with it, whose gate works on it, the request of its worker that waits for that,
+        // how often it was tried, whether the caller named the port, and the socket that it had before it was made again.
         var trouble: ForwardTrouble?
         var owner: ConnectionTable.ID?
         var requestID: UInt32 = 0
@@ -34,7 +34,7 @@ extension ForwardRegistry {
         var wantsPort = false
         var formerInode: UInt64?
 
-        /// Whether it is within the bounds of what a state file may hold.
+        /// Whether it has the form that a state file may have.
         var isPlausible: Bool {
             let words = [host, route.master.socket, route.master.user, route.master.address]
             return route.localPort > 0 && route.remotePort > 0 && ForwardRule.isHost(route.remoteHost)
@@ -42,18 +42,18 @@ extension ForwardRegistry {
                 && route.master.socket.hasPrefix("/") && !route.master.user.hasPrefix("-")
         }
 
-        /// Whether its port is still open, as far as can be told; `uid` is the user of its ControlMaster.
+        /// Whether its port is still open, as far as can be seen. `uid` is the user of its ControlMaster.
         func isOpen(in listeners: Listeners, of uid: UInt32) -> Bool {
             guard let listener = listeners.loopback[route.localPort], listener.canBe(of: uid) else { return false }
             return inode == nil || inode == listener.inode
         }
 
-        /// Whether its port has been open and is closed now. A port that was never seen open may still be opened.
+        /// Whether its port was seen open and is closed now. A port that was never seen open may still be opened.
         func isOver(in listeners: Listeners, of uid: UInt32) -> Bool {
             inode != nil && !isOpen(in: listeners, of: uid)
         }
 
-        /// As a worker is shown it.
+        /// The entry for it in the list that workers get.
         func entry(_ id: ID) -> ForwardEntry {
             ForwardEntry(
                 forward: id, host: host, localPort: route.localPort, remoteHost: route.remoteHost,
@@ -61,7 +61,7 @@ extension ForwardRegistry {
                 trouble: phase == .toCancel ? .closing : trouble)
         }
 
-        /// What is wrong with it, for the log; empty where nothing is.
+        /// What is wrong with it, for the log; empty if nothing is.
         var reason: String {
             switch trouble {
             case .none: ""
@@ -76,13 +76,13 @@ extension ForwardRegistry {
     }
 
     enum Action: Equatable {
-        /// Write the forwards down and call `recorded`, or where that fails `unrecorded`, whose answer replaces the others.
+        /// Write the forwards down and call `recorded`. If that fails, call `unrecorded`, whose answers replace those here.
         case record
         /// Answer the worker whose request this is about.
         case answer(ToWorker.Forwards)
-        /// Have the gate of this connection ask the master; `performed` tells what came of it.
+        /// Have the gate of this connection ask the master. `performed` tells what came of it.
         case order(ID, ForwardOrder, by: ConnectionTable.ID)
-        /// Have a gate without a worker cancel this one.
+        /// Have a gate without a worker cancel this forward.
         case cancel(ID)
         case note(LogLevel, String, ID, Forward)
     }

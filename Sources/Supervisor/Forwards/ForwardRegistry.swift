@@ -1,15 +1,15 @@
 internal import IPC
 
-/// Which forwards there are, from the request for one to the proof that it is gone. Pure: messages and looks at the listeners
-/// come in, and the actions that follow are returned.
+/// Keeps the forwards, from the request for one to the proof that it is gone. It has no effects: messages and looks at the
+/// listeners come in, and the actions that follow are returned.
 ///
-/// A forward lives in a ControlMaster, longer than any process of the daemon. So it is written down before a master hears of
-/// it, and leaves the registry only when its listener is seen to be gone.
+/// A forward lives in a ControlMaster and outlives every process of the daemon. So it is written down before the master is
+/// asked, and it leaves the registry only when its listener was seen to be gone.
 struct ForwardRegistry {
     typealias ID = UInt32
 
     static let maximumCount = Int(ForwardEntry.maximumCount)
-    /// Ports tried for one request, and cancels for one forward.
+    /// How many ports are tried for one request, and how often one forward is cancelled.
     private static let maximumTries = 5
     private static let maximumCancels = 2
     /// Orders that a canceller has at a time. Each takes a process that connects, of which there are few.
@@ -70,7 +70,7 @@ struct ForwardRegistry {
         guard let master = masters[host] else { return Self.refusal(.notAllowed(host: host)) }
         guard remotePort > 0, ForwardRule.isHost(remoteHost) else { return Self.refusal(.noTarget) }
         let listeners = listeners()
-        // A dead forward to the same place is made again, on its old port where that is free.
+        // A dead forward to the same target is made again, on its old port if that is free.
         let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
             forward.phase == .dead && forward.inode != nil && forward.host == host
                 && forward.route.remoteHost == remoteHost && forward.route.remotePort == remotePort
@@ -107,12 +107,12 @@ struct ForwardRegistry {
         return [.record, .order(id, .open(host: forward.host, forward.route), by: owner)]
     }
 
-    /// The forwards are written down: a port that was requested may be used.
+    /// Takes notice that the forwards are written down, so that workers may be told their ports.
     mutating func recorded() {
         for (id, forward) in forwards where forward.phase == .requested { forwards[id]?.phase = .establishing }
     }
 
-    /// The forwards could not be written down: those that were requested are dropped, and this is their answer.
+    /// Takes notice that the forwards could not be written down. New ones are dropped, and this is their answer.
     mutating func unrecorded(_ why: ForwardRefusal) -> ToWorker.Forwards? {
         let requested = forwards.filter { $0.value.phase == .requested }.keys
         for id in requested { giveUp(id, .notWritten) }
@@ -200,7 +200,7 @@ struct ForwardRegistry {
         }
     }
 
-    /// The forward was not made. One that was dead before is dead again.
+    /// Takes notice that a forward was not made. If it was a dead one that should be made again, it stays dead.
     private mutating func giveUp(_ id: ID, _ trouble: ForwardTrouble) {
         guard let former = forwards[id]?.formerInode else { return forwards[id] = nil }
         settle(id, .dead, trouble)
@@ -214,9 +214,9 @@ struct ForwardRegistry {
         forwards[id]?.attempts = 0
     }
 
-    // MARK: What is seen
+    // MARK: Looks at the listeners
 
-    /// Compares all forwards with the listeners that there are.
+    /// Compares all forwards with the listeners that were seen.
     mutating func observe(_ listeners: Listeners) -> [Action] {
         var actions: [Action] = []
         for (id, forward) in forwards.sorted(by: { $0.key < $1.key }) {
@@ -226,7 +226,7 @@ struct ForwardRegistry {
             case .running where !open:
                 settle(id, .dead, listeners.loopback[port] == nil ? .notListening : .otherListener)
                 actions += [note(.warning, "forward dead", id), .record].compactMap { $0 }
-            // Its listener was never seen before, and is there after all.
+            // The listener is there after all, and was never seen before.
             case .dead where open && forward.inode == nil && forward.attempts < Self.maximumCancels:
                 actions += leaveToCanceller([id])
             case .dead where forward.isOver(in: listeners, of: uid) && masters[forward.host] != forward.route.master:
@@ -237,7 +237,7 @@ struct ForwardRegistry {
         return actions
     }
 
-    /// What a worker is shown. Forwards that are being made are left out.
+    /// The list for a worker. Forwards that are being made are left out.
     private var entries: [ForwardEntry] {
         forwards.sorted { $0.key < $1.key }.filter { $0.value.phase != .requested && $0.value.phase != .establishing }
             .map { $0.value.entry($0.key) }
@@ -344,7 +344,7 @@ struct ForwardRegistry {
         return actions
     }
 
-    /// No canceller can be started: the forwards that wait for one are left as they are, and the log says so.
+    /// Takes notice that no canceller can be started. The forwards that wait for one are left as they are, and this is logged.
     mutating func noCanceller() -> [Action] {
         var actions: [Action] = []
         for (id, var forward) in forwards.sorted(by: { $0.key < $1.key }) where forward.phase == .toCancel {
@@ -356,13 +356,13 @@ struct ForwardRegistry {
 
     // MARK: Config, start and stop
 
-    /// The hosts of a config that has come into force: forwards of others are closed.
+    /// Takes the hosts of a new config, and closes the forwards of other hosts.
     mutating func configure(_ masters: [String: Master], _ listeners: Listeners) -> [Action] {
         self.masters = masters
         return close(listeners) { masters[$0.host] != $0.route.master }
     }
 
-    /// Closes everything. Forwards that are being made or cancelled are closed when their worker has ended.
+    /// Closes all forwards. Those that a worker is making or cancelling are closed when that worker has ended.
     mutating func drain(_ listeners: Listeners) -> [Action] {
         stopping = true
         return close(listeners) { _ in true }
@@ -380,8 +380,8 @@ struct ForwardRegistry {
         return actions
     }
 
-    /// Takes over what an earlier daemon has left: what is still open and allowed is listed again, what is open and not
-    /// allowed, or was just being made or closed, is cancelled; the rest is forgotten.
+    /// Takes over the forwards of an earlier daemon. Those that are open and allowed are kept. Those that are open and not allowed,
+    /// or were being made or closed, are cancelled. The others are forgotten.
     mutating func adopt(_ left: [ID: Forward], masters: [String: Master], _ listeners: Listeners) -> [Action] {
         self.masters = masters
         var actions: [Action] = left.isEmpty ? [] : [.record]
@@ -395,7 +395,7 @@ struct ForwardRegistry {
                 .dead where forward.isOver(in: listeners, of: uid):
                 actions += remove(id)
             case .running, .dead: actions += leaveToCanceller([id])
-            // It is not known whether the master has heard of these. If it has, it may still begin to listen.
+            // It is not known whether the master was asked for these. If it was, it may still begin to listen.
             case .requested, .establishing, .cancelling, .toCancel: actions += leaveToCanceller([id])
             }
         }

@@ -2,14 +2,14 @@ internal import FoundationEssentials
 internal import Glibc
 internal import IPC
 
-/// Where the forwards are written down before a master hears of them, so that a daemon that crashes leaves none behind
-/// unseen. JSON, mode 0600, in `$XDG_RUNTIME_DIR` or else a directory of our own; replaced as a whole, rename(2).
+/// The file in which forwards are written down before a master is asked for them, so that the next daemon finds them if this one
+/// crashes. It is JSON of mode 0600 in `$XDG_RUNTIME_DIR` or in a directory of our own, and is replaced as a whole, rename(2).
 struct ForwardStateFile {
-    /// What cannot be done.
+    /// What could not be done.
     struct Failure: Error, Equatable {
-        /// For the log.
+        /// The words for the log.
         let sentence: String
-        /// For a worker that asked for a forward.
+        /// The answer to a worker that asked for a forward.
         let refusal: ForwardRefusal
     }
 
@@ -22,16 +22,16 @@ struct ForwardStateFile {
 
     let directory: String
     let name: String
-    /// The directory is for this file alone, and is made where it is missing.
+    /// Whether the directory is for this file alone. Then it is made if it is missing.
     private let isOwn: Bool
 
     /// - Parameters:
-    ///   - socket: the MCP socket: daemons on different sockets have different files.
-    ///   - ownDirectory: used, and made, where there is no `$XDG_RUNTIME_DIR`.
+    ///   - socket: the MCP socket. Daemons with different sockets have different files.
+    ///   - ownDirectory: the directory to use, and to make, if there is no `$XDG_RUNTIME_DIR`.
     init(
         socket: String, runtimeDirectory: String?, ownDirectory: String = "/tmp/claude-ssh-daemon-\(geteuid())"
     ) {
-        // FNV-1a.
+        // The hash FNV-1a.
         let hash = socket.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         name = "claude-ssh-daemon-\(String(hash, radix: 16)).forwards"
         directory = runtimeDirectory ?? ownDirectory
@@ -40,7 +40,7 @@ struct ForwardStateFile {
 
     var path: String { "\(directory)/\(name)" }
 
-    /// Opens the directory, if it is one where nobody else can put a file. nil where it does not exist.
+    /// Opens the directory, which must be one where no other user can put a file; nil if it does not exist.
     private func open(creating: Bool) throws(Failure) -> OwnedFD? {
         if isOwn, creating, mkdir(directory, 0o700) != 0, errno != EEXIST { throw failure("made") }
         let number = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -65,9 +65,8 @@ struct ForwardStateFile {
             refusal: .notWritten(path: path, errno: UInt32(clamping: code)))
     }
 
-    /// What an earlier daemon has written; nothing where there is no file.
-    /// - Throws: where the file is not one that this daemon would have written; it has been set aside then, as far as
-    ///   that could be done.
+    /// Reads what an earlier daemon has written. If there is no file, there are no forwards.
+    /// - Throws: if this daemon would not have written such a file. It is then renamed, if that is possible.
     func load() throws(Failure) -> [ForwardRegistry.ID: ForwardRegistry.Forward] {
         guard let folder = try open(creating: false) else { return [:] }
         let number = openat(folder.rawValue, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
@@ -93,11 +92,11 @@ struct ForwardStateFile {
         return Failure(
             sentence: "\(path) is not used: \(why). It \(moved ? "is now" : "could not be set aside as") \(name).bad. "
                 + "Forwards from before are not known; ssh -O cancel ends them, or the end of their ControlMaster does",
-            // Nobody has asked for a forward when the file is read.
+            // The file is read at the start, when nobody has asked for a forward.
             refusal: .notWritten(path: path, errno: UInt32(EINVAL)))
     }
 
-    /// Replaces the file and waits until it is on the disk. Without forwards the file is removed.
+    /// Replaces the file, and waits until it is on the disk. If there are no forwards, the file is removed.
     func save(_ forwards: [ForwardRegistry.ID: ForwardRegistry.Forward]) throws(Failure) {
         guard let folder = try open(creating: true) else { return }
         if forwards.isEmpty {

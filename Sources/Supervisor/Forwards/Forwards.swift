@@ -1,16 +1,15 @@
-internal import CLinux
 internal import Glibc
 internal import IPC
 
-/// Port forwards as the loop has them: the registry, its file, and the looks at what listens.
+/// The port forwards of the daemon: the registry, its file, and the looks at what listens.
 final class Forwards {
-    /// How often the listeners are compared while there are forwards, in milliseconds.
+    /// The time between two looks at the listeners while there are forwards, in milliseconds.
     private static let interval = 2_000
 
-    /// After a look the next one waits so many times as long as the look took. So looks take a quarter of the time at most,
-    /// however many sockets listen.
+    /// How many times as long as a look took the next one must wait. So looks take at most a quarter of the time, however many
+    /// sockets there are.
     private static let pause = 3
-    /// Messages of one worker that may wait for a look.
+    /// How many messages of one worker may wait for a look.
     static let maximumWaiting = 64
     /// Whose gate has no worker, and only cancels forwards. No connection has this number.
     static let canceller: ConnectionTable.ID = 0
@@ -43,16 +42,21 @@ final class Forwards {
     private var orders: [Order] = []
     /// When the listeners may be looked at again, in microseconds.
     private var lookAgain = 0
+    /// What the last look saw. It counts as long as the tables cannot be read, for example because descriptors have run out: an
+    /// open port must not look closed then.
+    private var lastSeen = Listeners()
+    /// Whether the last look failed.
+    private var isBlind = false
 
-    /// - Parameter socket: the MCP socket, whose lock is held: nobody else uses the file of its forwards.
+    /// - Parameter socket: the MCP socket. This daemon has its lock, so nobody else uses the file of its forwards.
     init(socket: String, runtimeDirectory: String?, policy: PolicySnapshot) {
         file = ForwardStateFile(socket: socket, runtimeDirectory: runtimeDirectory)
         do throws(ForwardStateFile.Failure) {
             let left = try file.load()
-            perform(registry.adopt(left, masters: Self.masters(policy), Listeners.current()))
+            perform(registry.adopt(left, masters: Self.masters(policy), look(expecting: [])))
         } catch {
             Log.write(.warning, "state of forwards", ["error": .text(error.sentence)])
-            perform(registry.configure(Self.masters(policy), Listeners.current()))
+            perform(registry.configure(Self.masters(policy), look(expecting: [])))
         }
     }
 
@@ -63,13 +67,13 @@ final class Forwards {
         ) { $1 }
     }
 
-    /// Forwards wait for a canceller, one that is at work or a new one.
+    /// Whether forwards wait for a canceller.
     var hasWork: Bool { !registry.toCancel.isEmpty }
 
     // MARK: What workers want, and what gates saw
 
-    /// Takes a worker's message. It is answered with the others that wait, after one look: the look must be newer than the
-    /// message, and one look does for many.
+    /// Takes a worker's message. It is answered after a look at the listeners, which must be newer than the message. One look
+    /// serves all messages that wait.
     func take(_ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID) {
         waiting.append(Waiting(subject: .request(message, requestID), connection: connection))
     }
@@ -95,10 +99,10 @@ final class Forwards {
         return orders
     }
 
-    /// When messages that wait can be answered, in milliseconds; nil where none waits.
+    /// When the messages that wait can be answered, in milliseconds; nil if none waits.
     var due: Int? { waiting.isEmpty ? nil : (lookAgain + 999) / 1000 }
 
-    /// Answers messages that wait, as long as the turn lasts; at least one, where they are due.
+    /// Answers messages that wait, as long as the turn lasts, but at least one if they are due.
     func answer(
         in turn: LoopTurn, log: (ConnectionTable.ID) -> LogShare?,
         send: (ToWorker.Forwards, UInt32, ConnectionTable.ID) -> Void
@@ -160,9 +164,9 @@ final class Forwards {
         perform(registry.ended(connection))
     }
 
-    // MARK: What the loop does
+    // MARK: Work of the loop
 
-    /// Compares the listeners, when it is time.
+    /// Looks at the listeners if it is time.
     func tick(now: Int) {
         guard !registry.isEmpty else { return nextLook = nil }
         if let time = nextLook, time > now { return }
@@ -178,18 +182,35 @@ final class Forwards {
 
     private func look() -> Listeners { look(expecting: registry.runningPorts) }
 
-    /// What listens now. A table that changes while it is read may leave a line out, which must not look like the end of a
-    /// forward. So there is a second look where one of these ports is missing, and what either look saw counts.
+    /// What listens now. A table that changes while it is read may leave out a line, and this must not look like the end of a
+    /// forward. So if one of these ports is missing, there is a second look, and a port that either look saw counts.
     private func look(expecting ports: [UInt16]) -> Listeners {
         let began = Clock.microseconds()
-        let first = Listeners.current()
-        let listeners = ports.allSatisfy { first.loopback[$0] != nil } ? first : first.merging(.current())
+        let first = current()
+        let listeners = ports.allSatisfy { first.loopback[$0] != nil } ? first : first.merging(current())
+        lastSeen = listeners
         let ended = Clock.microseconds()
         lookAgain = ended + Self.pause * (ended - began)
         return listeners
     }
 
-    /// - Parameter log: the share of the worker that is the reason; nil where none is.
+    /// One look; what the last one saw if this one fails.
+    private func current() -> Listeners {
+        let now = Listeners.current()
+        if now == nil && !isBlind {
+            Log.write(
+                .error, "listeners cannot be read",
+                [
+                    "error": .text(String(cString: strerror(errno))),
+                    "mend": "see that /proc/net/tcp can be read and descriptors suffice (LimitNOFILE=, ulimit -n)",
+                ])
+        }
+        isBlind = now == nil
+        return now ?? lastSeen
+    }
+
+    /// Performs actions of the registry.
+    /// - Parameter log: logs lines about the worker that is their cause; nil if there is none.
     /// - Returns: the answers to the worker that asked.
     @discardableResult
     private func perform(_ actions: [ForwardRegistry.Action], _ log: LogShare? = nil) -> [ToWorker.Forwards] {

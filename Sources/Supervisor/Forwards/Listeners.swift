@@ -1,27 +1,27 @@
 internal import Glibc
 internal import IPC
 
-/// Which TCP ports are being listened on, from /proc/net/tcp and tcp6, proc_net_tcp (Linux documentation). Looking opens
-/// no connection.
+/// The TCP ports on which programs of this machine listen, from /proc/net/tcp and tcp6, proc_net_tcp (Linux documentation). A look
+/// opens no connection.
 struct Listeners: Equatable {
     /// A listening socket on exactly 127.0.0.1.
     struct Listener: Equatable {
         let uid: UInt32
         let inode: UInt64
 
-        /// A process of the user, or one that began as root, has opened it.
+        /// Whether a process of the user, or one that began as root, has opened it.
         func canBe(of user: UInt32) -> Bool { uid == user || uid == 0 }
     }
 
-    /// On 127.0.0.1, by port.
+    /// The sockets on 127.0.0.1, by port.
     private(set) var loopback: [UInt16: Listener] = [:]
-    /// Ports that 127.0.0.1 cannot have, or where `localhost` may lead elsewhere.
+    /// The ports that cannot be used on 127.0.0.1, or with which `localhost` may lead to another socket.
     private(set) var taken: Set<UInt16> = []
 
-    /// Bytes that are read of a table: room for 7,000 listening sockets, which stand first in it.
+    /// How many bytes of a table are read. They have room for 7,000 listening sockets, which come first.
     private static let maximumSize = 1 << 20
 
-    /// From the texts of the two tables.
+    /// Reads the texts of the two tables.
     init(tcp: some Collection<UInt8>, tcp6: some Collection<UInt8>) {
         for table in [Array(tcp), Array(tcp6)] {
             var position = 0
@@ -29,9 +29,10 @@ struct Listeners: Equatable {
         }
     }
 
-    private init() {}
+    /// Nothing listens.
+    init() {}
 
-    /// What one of two looks saw. A table that changes while it is read may leave a line out.
+    /// Joins two looks. A table that changes while it is read may leave out a line.
     func merging(_ other: Listeners) -> Listeners {
         var both = self
         both.loopback.merge(other.loopback) { $1 }
@@ -39,11 +40,12 @@ struct Listeners: Equatable {
         return both
     }
 
-    /// What listens now.
-    static func current() -> Listeners {
+    /// Looks at what listens now.
+    /// - Returns: nil if a table cannot be read, which must not look as if nothing listened. A kernel without IPv6 has one table.
+    static func current() -> Listeners? {
         var listeners = Listeners()
-        listeners.read("/proc/net/tcp")
-        listeners.read("/proc/net/tcp6")
+        let other = "/proc/net/tcp6"
+        guard listeners.read("/proc/net/tcp"), access(other, F_OK) != 0 || listeners.read(other) else { return nil }
         return listeners
     }
 
@@ -54,11 +56,11 @@ struct Listeners: Equatable {
         Array("00000000000000000000000001000000".utf8), Array("0000000000000000FFFF00000100007F".utf8),
     ]
 
-    /// Takes the lines of a table from `position` on, which is left behind the last one that was taken: its title, and the
-    /// sockets that listen, which stand first.
+    /// Reads the lines of a table from `position` on: its title and the listening sockets, which come first. Then `position` is
+    /// after the last line that was read.
     ///
-    /// - Parameter isWhole: also the last line, which has no newline.
-    /// - Returns: whether more of them may follow.
+    /// - Parameter isWhole: whether the table is complete, so that its last line may have no newline.
+    /// - Returns: whether more listening sockets may follow.
     private mutating func add(_ table: UnsafeRawBufferPointer, from position: inout Int, isWhole: Bool) -> Bool {
         while position < table.count, let base = table.baseAddress {
             let rest = table.count - position
@@ -73,7 +75,7 @@ struct Listeners: Equatable {
         return true
     }
 
-    /// - Returns: false for a line of another kind.
+    /// - Returns: false if the line is not that of a listening socket.
     private mutating func add(line: TableLine) -> Bool {
         // sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …
         var line = line
@@ -96,9 +98,12 @@ struct Listeners: Equatable {
         return true
     }
 
-    /// Reads a table as far as sockets listen: thousands of connections may stand behind them.
-    private mutating func read(_ path: String) {
-        let file = OwnedFD(taking: open(path, O_RDONLY | O_CLOEXEC))
+    /// Reads a table up to the last listening socket. Thousands of connections may follow.
+    /// - Returns: false if it cannot be read.
+    private mutating func read(_ path: String) -> Bool {
+        let number = open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { return false }
+        let file = OwnedFD(taking: number)
         var bytes = [UInt8](repeating: 0, count: 65_536)
         var filled = 0
         var position = 0
@@ -108,18 +113,18 @@ struct Listeners: Equatable {
             let count = bytes.withUnsafeMutableBytes {
                 Glibc.read(file.rawValue, $0.baseAddress.map { $0 + filled }, room)
             }
-            guard count > 0 else { return }
+            guard count > 0 else { return count == 0 }
             filled += count
             let goesOn = bytes.withUnsafeBytes { add(.init(rebasing: $0[..<filled]), from: &position, isWhole: false) }
-            guard goesOn else { return }
+            guard goesOn else { return true }
         }
+        return true
     }
 
-    /// Descriptors of a process that are looked at.
+    /// How many descriptors of a process are looked at.
     private static let maximumDescriptors = 4096
 
-    /// Whether a process holds this socket among its descriptors; nil where they cannot be seen, proc_pid_fd(5), or are
-    /// too many.
+    /// Whether a process has this socket among its descriptors; nil if these cannot be seen, proc_pid_fd(5), or are too many.
     static func process(_ pid: UInt32, holds inode: UInt64) -> Bool? {
         guard let directory = opendir("/proc/\(pid)/fd") else { return nil }
         defer { closedir(directory) }

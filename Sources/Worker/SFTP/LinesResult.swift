@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// Some lines of a file.
 public struct LinesResult: Equatable, Sendable {
     /// The lines, with their line feeds.

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// Which bytes of a file to read.
 public enum ReadRange: Equatable, Sendable {
     /// The first bytes, at most this many.

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A part of a file.
 public struct ReadResult: Equatable, Sendable {
     /// The bytes.

@@ -12,7 +12,7 @@ public final class Apart: Sendable {
     public static let patterns = Apart(name: "patterns", threads: 1)
     /// Reads, writes and flushes local files, which may lie on a disk that hangs.
     public static let disks = Apart(name: "disks", threads: 8)
-    /// Closing local files, which may wait for a disk like any other use of them. Nobody waits for that.
+    /// Closes local files. This may wait for a disk as well, but nobody waits for it.
     public static let closing = Apart(name: "closing", threads: 32)
 
     /// The task was cancelled.
@@ -22,9 +22,9 @@ public final class Apart: Sendable {
     public enum Interruption: Error {
         /// The task was cancelled.
         case cancelled
-        /// The work was begun and not done in its time.
+        /// The work was begun, and was not done in its time.
         case late
-        /// The work was not begun: too much of before is not done.
+        /// The work was not begun, because too much earlier work is not done.
         case crowded
     }
 
@@ -38,7 +38,7 @@ public final class Apart: Sendable {
         overdue = Overdue(queueing: queueing)
     }
 
-    /// Does `work` on one of these threads some time; nobody waits for it.
+    /// Has one of these threads do `work` at some time. Nobody waits for it.
     public func add(_ work: @escaping @Sendable () -> Void) { queue.add(work) }
 
     /// Runs `work` on one of these threads.
@@ -67,9 +67,9 @@ public final class Apart: Sendable {
 }
 
 extension Apart {
-    /// As `run`, for work that may wait for a disk: if it is not done within `limit`, from when it begins, the wait ends. Work that
-    /// is not done after a second has another thread take the place of its thread, up to a bound, so that what may lie on
-    /// another disk goes on.
+    /// The same as `run`, for work that may wait for a disk. The wait ends if the work is not done within `limit` after its
+    /// beginning. If it is not done after a second, another thread takes the place of its thread, up to a bound, so that work on
+    /// other disks goes on.
     public func run<Result: Sendable>(
         within limit: Duration, _ work: @escaping @Sendable () -> Result
     ) async throws(Interruption) -> Result {

@@ -1,14 +1,14 @@
 internal import Dispatch
 internal import Synchronization
 
-/// Finds the pieces of work that last long, and those that are not done when their time is over. It looks once a second, as long
-/// as there are any: a timer for each of the many small pieces would outlive them.
+/// Finds the pieces of work that last long, and those that are not done in time. It looks once a second as long as there is work,
+/// because there are many small pieces, and a timer for each would stay longer than the piece.
 final class Overdue: Sendable {
     private struct Piece {
         let limit: Duration
         let slow: @Sendable () -> Bool
         let late: @Sendable (_ hasBegun: Bool) -> Void
-        /// When it was added, or has begun.
+        /// When it began; before that, when it was added.
         var since = ContinuousClock.now
         var hasBegun = false
         var isSlow = false
@@ -20,13 +20,13 @@ final class Overdue: Sendable {
 
     private struct State {
         var pieces: [UInt64: Piece] = [:]
-        /// Pieces that are not done and whose threads were replaced.
+        /// The pieces that are not done and whose threads were replaced.
         var replaced: Set<UInt64> = []
         var next: UInt64 = 0
         var isLooking = false
     }
 
-    /// A piece that lasts longer may wait for something that never comes.
+    /// A piece that lasts longer than this may wait for something that never comes.
     private static let brief = Duration.seconds(1)
 
     private let queueing: Duration
@@ -38,8 +38,11 @@ final class Overdue: Sendable {
         self.queueing = queueing
     }
 
-    /// A piece of work must be done in this time from its beginning, or `late` is called, once, with whether it had begun. `slow` is
-    /// called once where it lasts longer than a second, and returns whether it has replaced the thread.
+    /// Adds a piece of work.
+    /// - Parameters:
+    ///   - limit: how long it may take from its beginning.
+    ///   - slow: called once if it takes longer than a second. Returns whether it has replaced the thread.
+    ///   - late: called once if it is not done or not begun in time, with whether it had begun.
     func add(
         within limit: Duration, slow: @escaping @Sendable () -> Bool, _ late: @escaping @Sendable (Bool) -> Void
     ) -> UInt64 {
@@ -53,7 +56,8 @@ final class Overdue: Sendable {
         return id
     }
 
-    /// - Returns: whether the piece is still wanted.
+    /// Takes notice that a piece begins.
+    /// - Returns: whether it is still wanted.
     func begin(_ id: UInt64) -> Bool {
         state.withLock { state in
             state.pieces[id]?.hasBegun = true
@@ -62,7 +66,7 @@ final class Overdue: Sendable {
         }
     }
 
-    /// The piece is done, or nobody wants it any more.
+    /// Takes notice that a piece is done or no longer wanted.
     /// - Returns: whether its thread was replaced.
     @discardableResult func end(_ id: UInt64) -> Bool {
         state.withLock { state in
@@ -81,7 +85,7 @@ final class Overdue: Sendable {
             for (id, piece) in state.pieces
             where piece.hasBegun && !piece.isSlow && now - piece.since >= min(Self.brief, piece.limit) {
                 state.pieces[id]?.isSlow = true
-                // Under the lock, so that the piece cannot end in between.
+                // The lock is held, so that the piece cannot end meanwhile.
                 if piece.slow() { state.replaced.insert(id) }
             }
         }

@@ -12,15 +12,15 @@ public final class RunQueue: Sendable {
     private struct State {
         var jobs = FirstInFirstOut<@Sendable () -> Void>()
         var threads = 0
-        /// Threads that wait for a job.
+        /// How many threads wait for a job.
         var waiting = 0
-        /// Threads that there may be.
+        /// How many threads there may be.
         var most: Int
-        /// How many of these stand in for threads that a job holds.
+        /// How many of these replace threads that a long job holds.
         var replaced = 0
     }
 
-    /// Threads that others may stand in for.
+    /// How many threads may be replaced.
     private static let maximumReplaced = 24
 
     private let name: String
@@ -46,9 +46,8 @@ public final class RunQueue: Sendable {
         if needsThread { startThread() }
     }
 
-    /// A job holds its thread for who knows how long: another thread takes its place, up to a bound.
-    /// - Returns: false where as many threads were replaced as may be. Where it returns true, `returnThread` must be called when the
-    ///   job is done.
+    /// Replaces the thread of a job that may hold it for very long.
+    /// - Returns: false if no more threads may be replaced. If it returns true, `returnThread` must be called when the job is done.
     func replaceThread() -> Bool {
         let (isReplaced, needsThread) = state.withLock { state in
             guard state.replaced < Self.maximumReplaced else { return (false, false) }
@@ -62,7 +61,7 @@ public final class RunQueue: Sendable {
         return isReplaced
     }
 
-    /// The job whose thread was replaced is done: one thread too many ends.
+    /// Takes notice that a job whose thread was replaced is done, so that there is one thread too many, which ends.
     func returnThread() {
         state.withLock { state in
             state.replaced -= 1

@@ -45,14 +45,14 @@ enum DownloadFileTool: Tool {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }
         let fetched: DownloadResult
+        let place: String
         do throws(FileFailure) {
             fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context)
+            place = try await commit(handle, local, context)
         } catch {
+            // A call that is cancelled may not have asked for the name. If it has, the supervisor drops nothing.
             context.broker.abandon(handle: handle)
             throw error
-        }
-        guard case .committed(let place) = try await context.ask(.commit(handle: handle)) else {
-            throw FileFailure(sentence: "The local file \(local) could not be given its name.")
         }
         var result: JSONObject = ["downloaded": true]
         if !place.isEmpty { result["local_path"] = .string(place) }
@@ -61,6 +61,17 @@ enum DownloadFileTool: Tool {
         if let sha256 = fetched.sha256 { result["sha256"] = .string(sha256) }
         if let grewTo = fetched.grewTo { result["grew_to"] = .integer(Int64(clamping: grewTo)) }
         return result
+    }
+
+    /// Has the new file get its name.
+    /// - Returns: the path that leads to it now; empty if none was seen to.
+    private static func commit(
+        _ handle: UInt32, _ local: String, _ context: ToolContext
+    ) async throws(FileFailure) -> String {
+        guard case .committed(let place) = try await context.ask(.commit(handle: handle)) else {
+            throw FileFailure(sentence: "The local file \(local) could not be given its name.")
+        }
+        return place
     }
 
     /// What is to be said where the file is not at the path that was asked for.

@@ -66,3 +66,16 @@ func waitFor<Value>(
     guard let found else { throw HarnessError(what(), at: sourceLocation) }
     return found
 }
+
+/// The shortest of some attempts, of which there are eight at least, and more for ten seconds: this machine may have other things to
+/// do in each of them, but what is held up is held up in all. The first attempt within `bound` is the last.
+func fastest(within bound: Duration, _ attempt: () throws -> Void) throws -> Duration {
+    let deadline = Deadline(in: .seconds(10))
+    var best = Duration.seconds(3600)
+    var attempts = 0
+    while best > bound, attempts < 8 || !deadline.hasPassed {
+        best = try min(best, ContinuousClock().measure(attempt))
+        attempts += 1
+    }
+    return best
+}

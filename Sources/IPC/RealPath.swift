@@ -1,19 +1,33 @@
 internal import Glibc
 
 /// A path as the kernel has it, realpath(3).
-enum RealPath {
+public enum RealPath {
     /// The path without symlinks; the path itself if nothing is there.
-    static func of(_ path: String) -> String {
+    public static func of(_ path: String) -> String {
         guard let real = realpath(path, nil) else { return path }
         defer { free(real) }
         return String(cString: real)
     }
 
+    /// The path with its directory resolved, and its name as it is.
+    public static func ofDirectory(of path: String) -> String {
+        let components = PathComponents.of(path).map { String(decoding: $0, as: UTF8.self) }
+        guard let name = components.last else { return path }
+        let directory = of("/" + components.dropLast().joined(separator: "/"))
+        return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+    }
+
+    /// The path without symlinks. If nothing is there, its directory is resolved and the name is kept.
+    public static func ofExistingPart(_ path: String) -> String {
+        var status = stat()
+        return stat(path, &status) == 0 ? of(path) : ofDirectory(of: path)
+    }
+
     /// How many symbolic links may lead to each other, as in the kernel, path_resolution(7).
     private static let mostLinks = 40
 
-    /// The path without symlinks. If nothing is there yet, the directory is resolved and the name is kept.
-    static func ofSocket(_ path: String) -> String {
+    /// The path at which a socket is or would be made: symlinks are resolved, also one that leads to a name where nothing is.
+    public static func ofSocket(_ path: String) -> String {
         var path = path
         for _ in 0..<mostLinks {
             if let real = realpath(path, nil) {
