@@ -60,6 +60,14 @@ def processes():
                 continue
 
 
+def program(pid):
+    """What a process executes; None where it has ended."""
+    try:
+        return pathlib.Path("/proc", str(pid), "comm").read_text().strip()
+    except OSError:
+        return None
+
+
 class World:
     """All that runs, and its end. `settings` are keys of the daemon's config in the place of those below."""
 
@@ -199,7 +207,9 @@ class World:
     def worker(self):
         """The pid of the one worker."""
         def found():
-            pids = [pid for pid, parent, _ in processes() if parent == self.daemon.pid]
+            children = [pid for pid, parent, _ in processes() if parent == self.daemon.pid]
+            # The daemon has other programs beside it. The kernel keeps fifteen bytes of a name, proc_pid_comm(5).
+            pids = [pid for pid in children if program(pid) == "claude-ssh-worker"[:15]]
             return pids[0] if len(pids) == 1 else None
         return wait_for("one worker", found)
 
