@@ -1,6 +1,8 @@
+import CLinux
 import Foundation
 import Glibc
 import IPC
+import TestSupport
 import Testing
 
 /// The gate beside a worker: what it tells of ControlMasters, and what comes of its end.

@@ -1,6 +1,8 @@
+import CLinux
 import Foundation
 import Glibc
 import IPC
+import TestSupport
 import Testing
 
 /// What a worker that does not keep to the rules can do with the files of hosts: what the config allows, and no more.

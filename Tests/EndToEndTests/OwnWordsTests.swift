@@ -1,4 +1,7 @@
+import CLinux
 import Foundation
+import Glibc
+import TestSupport
 import Testing
 
 /// Commands that look for processes by a word of theirs.

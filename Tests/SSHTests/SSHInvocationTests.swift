@@ -28,7 +28,7 @@ struct SSHInvocationTests {
 
     @Test func `no invocation can connect by itself`() {
         for arguments in [
-            SSHInvocation.session(Self.host(), line: "x"), SSHInvocation.subsystem(Self.host(), name: "sftp"),
+            SSHInvocation.session(Self.host(), line: "x"),
         ] {
             let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)
             #expect(options.contains("ProxyCommand=/nonexistent"))

@@ -1,5 +1,7 @@
+import CLinux
 import Foundation
 import Glibc
+import TestSupport
 
 /// A place where gates misbehave: a copy of the daemon beside `FakeGate`, which is told here what the next ones do.
 final class FakeGates: Sendable {

@@ -1,6 +1,8 @@
+import CLinux
 import Foundation
 import Glibc
 import IPC
+import TestSupport
 import Testing
 
 /// A socket before a ControlMaster's: what comes is passed on, with descriptors, and requests for forwards can be held back. A
