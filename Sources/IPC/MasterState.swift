@@ -61,6 +61,14 @@ public enum MasterDown: MessageChoice {
     /// It was not asked: the gate does not answer, or has ended.
     case noGate
 
+    /// Whether something was seen of that socket; nothing was where nobody could ask there.
+    public var isSeen: Bool {
+        switch self {
+        case .dead, .hung, .foreign, .otherVersion, .noMaster, .closed: true
+        case .noHost, .unavailable, .noGate: false
+        }
+    }
+
     /// See `MessageChoice`.
     public static let kinds: [MasterDown] = [
         .dead(errno: 0), .hung, .foreign(userID: 0), .otherVersion(0), .noMaster, .closed, .noHost,

@@ -252,8 +252,8 @@ struct MessagesTests {
     @Test func `a value that its field does not have is refused`() {
         func packet(_ fields: [UInt8]) -> [UInt8] { [2, 0, 0, 0, 0, 0, 0, 0] + fields }
         for role in UInt8(4)...UInt8.max { expect(ToWorker.self, packet([1, 1, role]), fails: .unknownTag(role)) }
-        expect(ToWorker.self, packet([4, 4, 65]), fails: .tooLong(65))
-        expect(ToSupervisor.self, packet([4, 3, 1, 0, 0, 0, 3]), fails: .unknownTag(3))
+        expect(ToWorker.self, packet([4, 3, 65]), fails: .tooLong(65))
+        expect(ToSupervisor.self, packet([4, 4, 1, 0, 0, 0]), fails: .unknownTag(4))
         let call: [UInt8] = [3, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [41]), fails: .tooLong(41))
         expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(10))

@@ -160,7 +160,7 @@ struct ForwardToolTests {
             }
             let forwards = shown["forwards"]?.elements ?? []
             #expect(forwards.count == count)
-            // No ssh can ask whether the master answers, so nothing is called running.
+            // There is no gate that could ask whether the host answers, so nothing is called running.
             for forward in forwards {
                 #expect(forward["status"] == (forward["host"] == "box" ? "unknown" : "dead"))
                 #expect(forward["since"] == "1970-01-01T00:00:00Z")
@@ -168,7 +168,7 @@ struct ForwardToolTests {
             let reason = forwards.last?["reason"].string ?? ""
             #expect(
                 reason.hasPrefix(
-                    count == 2 ? "it could not be closed; ssh_cancel_forward" : "ssh cannot run here"))
+                    count == 2 ? "it could not be closed; ssh_cancel_forward" : "its ControlMaster could not be asked"))
         }
     }
 }

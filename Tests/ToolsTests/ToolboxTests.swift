@@ -12,7 +12,7 @@ extension Toolbox {
     }
 }
 
-/// No test here starts ssh: what is judged is judged before, and `sshPath` names nothing.
+/// What the policy lets through gets as far as the gate, and there is none here.
 @Suite("Toolbox")
 struct ToolboxTests {
     private func host(
@@ -92,8 +92,8 @@ struct ToolboxTests {
             await failure(policy, ["command": "true"])
                 == #"hosts.a.capabilities.exec is false: this tool is switched off on "a". Use another host, or ask the "#
                 + "user to set hosts.a.capabilities.exec to true.")
-        // The other host gets as far as ssh, which is not there.
-        #expect(await failure(policy, ["command": "true", "host": "b"])?.contains("/nonexistent/ssh") == true)
+        // The other host gets as far as the gate, which is not there.
+        #expect(await failure(policy, ["command": "true", "host": "b"])?.contains("claude-ssh-gate") == true)
     }
 
     @Test func `an unknown host is told, with those that there are`() async {
@@ -146,14 +146,14 @@ struct ToolboxTests {
             await failure(mixed, ["command": "git status", "host": "b", "cwd": "/srv/../etc"])?.contains("base_dir")
                 == true)
         #expect(
-            await failure(mixed, ["command": "git status", "host": "b", "cwd": "/srv/x"])?.contains("/nonexistent/ssh")
+            await failure(mixed, ["command": "git status", "host": "b", "cwd": "/srv/x"])?.contains("claude-ssh-gate")
                 == true)
     }
 
     @Test func `allow_delete lets a deleting command through`() async {
         var allowed = policy([host("a")])
         allowed.allowDelete = true
-        #expect(await failure(allowed, ["command": "rm x"])?.contains("/nonexistent/ssh") == true)
+        #expect(await failure(allowed, ["command": "rm x"])?.contains("claude-ssh-gate") == true)
     }
 
     @Test func `the longest timeout is the config's, in the schema and in the judgement`() async {

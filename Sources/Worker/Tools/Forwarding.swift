@@ -33,10 +33,16 @@ enum Forwarding {
             }
             status["hint"] = host.map { .string(Failures.hostSilent($0)) }
         case .masterDown(let why):
-            if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
+            if entry.trouble == nil {
+                if !why.isSeen { status["status"] = "unknown" }
+                status["reason"] = .string(
+                    why.isSeen ? "its ControlMaster does not answer" : "its ControlMaster could not be asked")
+            }
             status["hint"] = host.map { .string(Failures.masterDown($0, why)) }
         case nil:
-            if entry.trouble == nil { status["reason"] = "its ControlMaster does not answer" }
+            guard entry.trouble == nil else { break }
+            status["status"] = "unknown"
+            status["reason"] = "the config does not name its host any more, so its ControlMaster cannot be asked"
         }
         return status
     }
