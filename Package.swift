@@ -100,7 +100,8 @@ let package = Package(
         moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
         moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
-        moduleTests("GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
+        moduleTests(
+            "GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .executableTarget(
             name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),

@@ -18,7 +18,7 @@ struct SSHInvocationTests {
     @Test func `the path of the socket is complete: ssh must not expand a percent sign in it`() {
         let host = Self.host(socket: "/s/100%h")
         for arguments in [
-            SSHInvocation.session(host, line: "x"),
+            SSHInvocation.session(host, line: "x")
         ] { #expect(arguments.prefix(2) == ["-S", "/s/100%%h"]) }
         #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")
         var other = host
@@ -28,7 +28,7 @@ struct SSHInvocationTests {
 
     @Test func `no invocation can connect by itself`() {
         for arguments in [
-            SSHInvocation.session(Self.host(), line: "x"),
+            SSHInvocation.session(Self.host(), line: "x")
         ] {
             let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)
             #expect(options.contains("ProxyCommand=/nonexistent"))

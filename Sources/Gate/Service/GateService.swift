@@ -98,7 +98,8 @@ public final class GateService {
                     switch event.token {
                     case Source.supervisor: try hearSupervisor()
                     case Source.worker: try attendWorker(event.what)
-                    case Source.forwards...: try attendForward(UInt32(truncatingIfNeeded: event.token - Source.forwards))
+                    case Source.forwards...:
+                        try attendForward(UInt32(truncatingIfNeeded: event.token - Source.forwards))
                     case Source.relays...: try attendRelay(MasterRequests.ID(event.token - Source.relays))
                     case let token: try attendMaster(MasterRequests.ID(truncatingIfNeeded: token - Source.links))
                     }
