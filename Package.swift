@@ -97,7 +97,7 @@ let package = Package(
         moduleTests("PolicyTests", ["IPC", "Policy", "Tools"], exclude: ["PolicyCorpus.tsv"]),
         moduleTests("ExecTests", ["Exec", "IPC", "Policy", "SSH"]),
         moduleTests("SSHTests", ["IPC", "SSH"]),
-        moduleTests("SFTPTests", ["IPC", "SFTP", "SFTPFilter", "SSH"]),
+        moduleTests("SFTPTests", ["Exec", "IPC", "SFTP", "SFTPFilter", "SSH"]),
         moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
         moduleTests(

@@ -184,6 +184,8 @@ public enum SessionKind: UInt8, CaseIterable, MessageChoice {
     case command = 2
     /// A line of the gate's own.
     case errand = 3
+    /// The host's files by way of a shell.
+    case shell = 4
 }
 
 /// What no honest worker does.

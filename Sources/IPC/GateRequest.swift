@@ -18,6 +18,8 @@ public enum GateRequest: IPCMessage {
     case exec(host: String, seconds: UInt32, nonce: String, words: String)
     /// Opens a session that runs one of the gate's own lines there. Pipes and answers as for `exec`.
     case errand(host: String, Errand)
+    /// Opens a session with the files of this host by way of a shell there. Pipes and answers as for `exec`.
+    case shell(host: String, ShellSession)
     /// Ends the session that the request of this id has opened, or is to open. One that is over already is no mistake. Has no
     /// answer of its own.
     case close
@@ -25,7 +27,7 @@ public enum GateRequest: IPCMessage {
     /// The messages that make it, in their order and under its id. The descriptors go with the last.
     public var packets: [GateRequest] {
         switch self {
-        case .alive, .sftp, .close, .words, .errand: return [self]
+        case .alive, .sftp, .shell, .close, .words, .errand: return [self]
         case .exec(let host, let seconds, let nonce, let words):
             let parts = GateCommand.parts(of: words)
             return parts.dropLast().map { .words($0) }
@@ -37,7 +39,7 @@ public enum GateRequest: IPCMessage {
     public var descriptorCount: Int {
         switch self {
         case .alive, .close, .words: 0
-        case .sftp, .exec, .errand: 3
+        case .sftp, .shell, .exec, .errand: 3
         }
     }
 
@@ -48,6 +50,7 @@ public enum GateRequest: IPCMessage {
     public static let kinds: [GateRequest] = [
         .alive(host: ""), .sftp(host: "", FileAccess(writes: false, base: nil)), .close, .words(""),
         .exec(host: "", seconds: 0, nonce: "", words: ""), .errand(host: "", .question),
+        .shell(host: "", .requests),
     ]
 
     /// See `MessageChoice`.
@@ -59,6 +62,7 @@ public enum GateRequest: IPCMessage {
         case .words: 4
         case .exec: 5
         case .errand: 6
+        case .shell: 7
         }
     }
 
@@ -86,6 +90,10 @@ public enum GateRequest: IPCMessage {
             try fields.field(&host, limit: Self.maximumHostName)
             try fields.field(&errand)
             self = .errand(host: host, errand)
+        case .shell(var host, var session):
+            try fields.field(&host, limit: Self.maximumHostName)
+            try fields.field(&session)
+            self = .shell(host: host, session)
         }
     }
 }

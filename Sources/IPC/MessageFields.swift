@@ -50,6 +50,17 @@ public struct MessageFields {
         if isReading { text = try takeText(limit) } else { put(text, limit) }
     }
 
+    /// Writes or reads at most `limit` bytes. More are refused in both directions: what is cut would name something else.
+    public mutating func field(_ bytes: inout [UInt8], limit: Int) throws(IPCError) {
+        guard isReading else {
+            guard bytes.count <= limit else { throw .tooLong(bytes.count) }
+            put(UInt32(bytes.count))
+            self.bytes += bytes
+            return
+        }
+        bytes = Array(try takeBytes(limit))
+    }
+
     /// Writes or reads one of a closed set: its number, then its fields.
     public mutating func field<Choice: MessageChoice>(_ choice: inout Choice) throws(IPCError) {
         var number = choice.number
@@ -114,13 +125,15 @@ public struct MessageFields {
     }
 
     private mutating func takeText(_ limit: Int) throws(IPCError) -> String {
+        guard let text = String(validating: try takeBytes(limit), as: UTF8.self) else { throw .badValue }
+        return text
+    }
+
+    private mutating func takeBytes(_ limit: Int) throws(IPCError) -> ArraySlice<UInt8> {
         let length = Int(try take(UInt32.self))
         guard length <= limit else { throw .tooLong(length) }
         guard packet.endIndex - position >= length else { throw .truncated }
-        guard let text = String(validating: packet[position..<position + length], as: UTF8.self) else {
-            throw .badValue
-        }
-        position += length
-        return text
+        defer { position += length }
+        return packet[position..<position + length]
     }
 }

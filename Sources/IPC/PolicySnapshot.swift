@@ -29,6 +29,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var execAllowlist: [String]?
         /// The targets of forwards that are allowed, as `host:port` with `*` for any; nil allows every target.
         public var forwardAllowlist: [String]?
+        /// The only way to its files, where the config names one.
+        public var fileTransport: FileTransport?
         /// What is on for this host.
         public var capabilities: Capabilities
 

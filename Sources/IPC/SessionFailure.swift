@@ -74,9 +74,14 @@ public enum SessionFailure: MessageChoice, Error {
 public enum GateRule: UInt8, CaseIterable, MessageChoice {
     /// Neither `file_read` nor `file_write` is on for the host.
     case fileAccess = 1
-    /// The worker asks for more than the host's `file_write` and `base_dir` allow, or by another `base_dir`: the policy is about
-    /// to change for it.
+    /// The worker asks for more than the host's `file_write` and `base_dir` allow, by another `base_dir`, or in another way than
+    /// the host's `file_transport`: the policy is about to change for it.
     case otherAccess = 2
     /// Nothing is on for the host that this errand could be for, or it is about a command that this gate has opened no session for.
     case errand = 3
+    /// Files over a shell: `exec` is off for the host or limited by `exec_allowlist`, and its config does not say
+    /// `"file_transport": "shell"`; or it says `sftp`.
+    case filesOverShell = 4
+    /// What the worker named for a session over a shell is no nonce, or no path that a host could have.
+    case words = 5
 }

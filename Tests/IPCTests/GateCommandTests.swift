@@ -31,7 +31,7 @@ struct GateCommandTests {
         let parts = request.packets.map { packet in
             switch packet {
             case .words(let words), .exec(_, _, _, let words): words
-            case .alive, .sftp, .close, .errand: ""
+            case .alive, .sftp, .shell, .close, .errand: ""
             }
         }
         #expect(parts.allSatisfy { (1...Frame.maximumText).contains($0.utf8.count) })

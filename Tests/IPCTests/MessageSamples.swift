@@ -159,7 +159,14 @@ extension GateRequest: SampledMessage {
             + paths.map { .sftp(host: "a", FileAccess(writes: false, base: $0)) } + [.close]
             + extremeTexts.map { .words($0) }
             + extremeTexts.map { .exec(host: "é", seconds: .max, nonce: "abcd1234", words: $0) }
-            + errands.map { .errand(host: "box", $0) }
+            + errands.map { .errand(host: "box", $0) } + shells.map { .shell(host: "box", $0) }
+    }
+
+    private static var shells: [ShellSession] {
+        ShellSession.kinds
+            + [[], [0], Array(0...255), [UInt8](repeating: 0xFF, count: Frame.maximumPath)].map {
+                .content(nonce: "abcd1234", path: $0, offset: .max)
+            }
     }
 
     private static var errands: [Errand] {

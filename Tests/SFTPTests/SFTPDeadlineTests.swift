@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import IPC
 import Synchronization
 import Testing
 

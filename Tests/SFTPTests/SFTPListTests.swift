@@ -163,7 +163,7 @@ struct SFTPListTests {
                 scene.counts.servers.withLock { $0.last }?.close()
             }
         }
-        #expect(error == .lost(detail: "its session was ended by SIGKILL"))
+        #expect(error == .lost(detail: "its session ended without a status"))
         #expect(try await scene.files.read(scene.path("f"), .head(4)).bytes == Array("1\n2\n".utf8))
         #expect(scene.counts.servers.withLock { $0.count } == 2)
     }

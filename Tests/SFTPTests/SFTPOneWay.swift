@@ -1,3 +1,5 @@
+import IPC
+
 @testable import SFTP
 
 extension SFTPChannel {

@@ -37,9 +37,9 @@ final class SFTPRealServer: SFTPPacketTransport {
                 stdout: { chunk in
                     counts.received.add(chunk.count, ordering: .relaxed)
                     client.receive(chunk)
-                }, stderr: { _ in }, ended: { client.transportEnded(SessionEnd($0)) })
+                }, stderr: { _ in }, ended: { client.transportEnded(SessionEnd(of: $0)) })
         } catch {
-            throw .spawn(detail: "\(error)")
+            throw .notOpened(detail: "\(error)")
         }
         counts.servers.withLock { $0.append(self) }
     }

@@ -1,5 +1,7 @@
 import Dispatch
+import Exec
 import Glibc
+import IPC
 import Synchronization
 import TestSupport
 import Testing
@@ -15,16 +17,18 @@ private final class LocalPipe: ShellPipe {
     private let child: Child
 
     init(
-        _ shell: LocalShell, _ line: String, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil,
+        _ shell: LocalShell, _ session: ShellSession, path: String = "/usr/local/bin:/usr/bin:/bin", user: uid_t? = nil,
         startup: String = "", _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         _ ended: @escaping @Sendable (SessionEnd) -> Void
     ) throws(SFTPError) {
         _ = Self.ignoresPipeSignal
         let said = Mutex<[UInt8]>([])
         let start = "exec /bin/sh"
-        precondition(line.hasPrefix(start))
+        guard let composed = ShellLine.of(session), composed.hasPrefix(start) else {
+            throw .notOpened(detail: "no line")
+        }
         let line =
-            startup + "exec \(([shell.path] + shell.applet).joined(separator: " "))" + line.dropFirst(start.count)
+            startup + "exec \(([shell.path] + shell.applet).joined(separator: " "))" + composed.dropFirst(start.count)
         do {
             let login = user.map { ["/usr/bin/setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups"] } ?? []
             let words = login + ["/bin/sh", "-c", line]
@@ -32,10 +36,10 @@ private final class LocalPipe: ShellPipe {
                 path: words[0], arguments: Array(words.dropFirst()), environment: ["PATH": path, "LANG": "C.UTF-8"],
                 stdout: receive, stderr: { chunk in said.withLock { $0 += chunk } },
                 ended: { end in
-                    ended(SessionEnd(end, said: String(decoding: said.withLock { $0 }, as: UTF8.self)))
+                    ended(SessionEnd(of: end, said: String(decoding: said.withLock { $0 }, as: UTF8.self)))
                 })
         } catch {
-            throw .spawn(detail: "\(error)")
+            throw .notOpened(detail: "\(error)")
         }
     }
 
@@ -52,7 +56,7 @@ private final class ShellScene {
 
     /// What was run.
     final class Lines: Sendable {
-        let all = Mutex<[String]>([])
+        let all = Mutex<[ShellSession]>([])
     }
 
     /// `user` needs root.
@@ -61,9 +65,9 @@ private final class ShellScene {
     ) {
         channel = SFTPChannel(deadline: .seconds(20), idle: .seconds(300), way: .shell) {
             [lines] client async throws(SFTPError) in
-            try await ShellTransport.open(client) { line, receive, ended throws(SFTPError) in
-                lines.all.withLock { $0.append(line) }
-                return try LocalPipe(shell, line, path: path, user: user, startup: startup, receive, ended)
+            try await ShellTransport.open(client) { session, receive, ended throws(SFTPError) in
+                lines.all.withLock { $0.append(session) }
+                return try LocalPipe(shell, session, path: path, user: user, startup: startup, receive, ended)
             }
         }
     }
@@ -477,8 +481,8 @@ struct SFTPShellTests {
                     .shell,
                     { client async throws(SFTPError) in
                         tried.withLock { $0.append(.shell) }
-                        return try await ShellTransport.open(client) { line, receive, ended throws(SFTPError) in
-                            try LocalPipe(LocalShell.posix[0], line, receive, ended)
+                        return try await ShellTransport.open(client) { session, receive, ended throws(SFTPError) in
+                            try LocalPipe(LocalShell.posix[0], session, receive, ended)
                         }
                     }
                 ),

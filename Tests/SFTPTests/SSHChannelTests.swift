@@ -123,7 +123,7 @@ struct SSHChannelTests {
         ([.notOpened(.refused(.fileAccess))], .notOpened(.refused(.fileAccess)), .notAllowed(.fileAccess)),
         (
             [.notOpened(.byMaster(reason: "Permission denied"))], .notOpened(.byMaster(reason: "Permission denied")),
-            .unreachable(detail: "the ControlMaster refuses a session: Permission denied")
+            .notOpened(detail: "Permission denied")
         ),
         ([.opened, .ended], .ended, .noSubsystem(detail: "its session ended without a status")),
         ([.opened, .exited(127), .ended], .exited(127), .noSubsystem(detail: "its session ended with status 127")),

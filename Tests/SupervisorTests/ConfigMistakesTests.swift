@@ -1,4 +1,5 @@
 import Foundation
+import IPC
 import Testing
 
 @testable import Supervisor
@@ -362,6 +363,23 @@ struct ConfigMistakesTests {
             #expect(mistakes(json(name)).contains { $0.contains("is no usable host name") })
         }
         #expect(mistakes(json("")).contains { $0.contains("is no usable host name") })
+    }
+
+    @Test func `a file_transport is one of two, and stands at its host`() throws {
+        for name in ["scp", "SFTP", "auto", "shell "] {
+            let found = mistakes(multi(#""file_transport": "\#(name)""#))
+            #expect(found == [#"hosts.a.file_transport: must be "sftp" or "shell", got "\#(name)""#])
+        }
+        #expect(
+            mistakes(multi("", top: #""file_transport": "shell""#)) == [
+                "file_transport: belongs to a host; write it there"
+            ])
+        for way in FileTransport.allCases {
+            let json = #""file_transport": "\#(way.rawValue)""#
+            #expect(try config(multi(json)).policy.hosts[0].fileTransport == way)
+            #expect(try config(single(json)).policy.hosts[0].fileTransport == way)
+        }
+        #expect(try config(multi("")).policy.hosts.map(\.fileTransport) == [nil, nil])
     }
 
     @Test func `a base_dir must be absolute`() {

@@ -74,7 +74,7 @@ struct ConfigSchemaTests {
         let rest: Set<String> = Self.keys(schema, schema.root).subtracting(found)
         let missing: Set<String> = rest.filter { !$0.hasPrefix("hosts.*.capabilities.") }
         #expect(
-            missing == ["$schema", "ssh_socket", "ssh_user", "ssh_host"])
+            missing == ["$schema", "ssh_socket", "ssh_user", "ssh_host", "file_transport"])
     }
 
     @Test(arguments: ConfigMistakesTests.types.indices)

@@ -21,6 +21,7 @@ struct RestrictionsTests {
     /// Every key that leaves something open where it is left out.
     private static let open = [
         host(#""base_dir": @"#), host(#""exec_allowlist": @"#), host(#""forward_allowlist": @"#),
+        host(#""file_transport": @"#), Place(json: single(#""file_transport": @"#), path: "file_transport"),
         host(#""capabilities": @"#), host(#""capabilities": {"exec": @}"#, "capabilities.exec"),
         host(#""capabilities": {"file_read": @}"#, "capabilities.file_read"),
         host(#""capabilities": {"file_write": @}"#, "capabilities.file_write"),

@@ -149,7 +149,7 @@ public final class GateService {
         if let awaited = ahead.awaited {
             switch request.message {
             case .words, .exec: guard requestID == awaited else { return .words }
-            case .alive, .close, .sftp, .errand: return .words
+            case .alive, .close, .sftp, .shell, .errand: return .words
             }
         }
         let opened: (id: MasterRequests.ID?, actions: [MasterRequests.Action])?
@@ -165,6 +165,8 @@ public final class GateService {
             return nil
         case .sftp(let host, let access):
             opened = requests.openFiles(host, access, requestID, now: Self.now())
+        case .shell(let host, let session):
+            opened = requests.openShell(host, session, requestID, now: Self.now())
         case .exec(let host, let seconds, let nonce, let words):
             let command: GateCommand
             do throws(WordsAhead.Violation) {

@@ -2,6 +2,7 @@ internal import Exec
 internal import Glibc
 internal import IPC
 internal import Mux
+internal import Policy
 internal import SFTPFilter
 
 /// The requests of a worker that need a connection to a ControlMaster: of which kind each is, and how far. Each gets a connection
@@ -38,6 +39,8 @@ struct MasterRequests {
         case alive
         /// A session with the host's files.
         case files(FileAccess)
+        /// A session with the host's files by way of a shell.
+        case shell(ShellSession)
         /// A session that runs a command.
         case command(GateCommand)
         /// A session that runs one of the gate's own lines.
@@ -48,6 +51,7 @@ struct MasterRequests {
             switch self {
             case .alive: nil
             case .files: .sftp
+            case .shell: .shell
             case .command: .command
             case .errand: .errand
             }
@@ -56,7 +60,7 @@ struct MasterRequests {
         /// What judges the requests of a session; nil where they need no judgement.
         var rules: SFTPRules? {
             switch self {
-            case .alive, .command, .errand: return nil
+            case .alive, .shell, .command, .errand: return nil
             case .files(let access):
                 let rules = SFTPRules(allowsWriting: access.writes, baseDirectory: access.base)
                 return rules.allowEverything ? nil : rules
@@ -143,6 +147,13 @@ struct MasterRequests {
         open(.files(access), host, requestID, now: now)
     }
 
+    /// The worker asks for a session with the files of this host by way of a shell; see `openFiles`.
+    mutating func openShell(
+        _ host: String, _ session: ShellSession, _ requestID: UInt32, now: Int
+    ) -> (id: ID?, actions: [Action])? {
+        open(.shell(session), host, requestID, now: now)
+    }
+
     /// The worker asks for a session that runs this command; see `openFiles`.
     mutating func run(_ command: GateCommand, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
         nonces.insert(command.nonce)
@@ -213,7 +224,7 @@ struct MasterRequests {
                 entries[id]?.askers.append(asker)
                 return (id, [])
             }
-        case .files, .command, .errand: break
+        case .files, .shell, .command, .errand: break
         }
         let id = known ?? nextID
         if known == nil { nextID &+= 1 }
@@ -232,8 +243,12 @@ struct MasterRequests {
         case .alive: return .control(.alive)
         case .files(let access):
             guard host.capabilities.fileRead || host.capabilities.fileWrite else { throw .refused(.fileAccess) }
-            guard access.isWithin(FileAccess(host)) else { throw .refused(.otherAccess) }
+            guard FilesOverShell.allowsSFTP(on: host), access.isWithin(FileAccess(host)) else {
+                throw .refused(.otherAccess)
+            }
             (text, isSubsystem) = ("sftp", true)
+        case .shell(let session):
+            (text, isSubsystem) = (try shellLine(session, host), false)
         case .command(let command):
             do throws(GateRefusal) {
                 try CommandJudge.judge(command, on: host, allowDelete: policy.allowDelete)
@@ -250,6 +265,19 @@ struct MasterRequests {
             throw .tooLong(bytes: UInt32(clamping: text.utf8.count), limit: UInt32(Observer.maximumLine))
         }
         return .session(session)
+    }
+
+    private func shellLine(
+        _ session: ShellSession, _ host: PolicySnapshot.Host
+    ) throws(SessionFailure) -> String {
+        guard host.capabilities.fileRead || host.capabilities.fileWrite else { throw .refused(.fileAccess) }
+        guard FilesOverShell.isAllowed(on: host) else { throw .refused(.filesOverShell) }
+        switch session {
+        case .requests: break
+        case .content: guard host.capabilities.fileWrite else { throw .refused(.otherAccess) }
+        }
+        guard let line = ShellLine.of(session) else { throw .refused(.words) }
+        return line
     }
 
     /// Has the supervisor connect for those that wait, as many as it takes at once.
@@ -300,7 +328,7 @@ struct MasterRequests {
         case .alive:
             entries[id] = nil
             return entry.askers.flatMap { take(entry.wish, $0).actions } + startQueued()
-        case .files, .command, .errand:
+        case .files, .shell, .command, .errand:
             forget(id, entry)
             guard let asker = entry.askers.first else { return startQueued() }
             let (again, actions) = take(entry.wish, asker, as: id)
@@ -342,7 +370,7 @@ struct MasterRequests {
         case (.alive, _):
             entries[id] = nil
             return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
-        case (.files, .asking), (.command, .asking), (.errand, .asking):
+        case (.files, .asking), (.shell, .asking), (.command, .asking), (.errand, .asking):
             guard fact != .sessionOpened else {
                 entries[id]?.stage = .open
                 waitsForHost(id)
@@ -351,7 +379,7 @@ struct MasterRequests {
             }
             forget(id, entry)
             return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
-        case (.files, .open), (.command, .open), (.errand, .open):
+        case (.files, .open), (.shell, .open), (.command, .open), (.errand, .open):
             if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
             forget(id, entry)
             return [.close(id)] + answers(entry, .ended)
@@ -418,7 +446,7 @@ struct MasterRequests {
     private func failed(_ wish: Wish, _ asker: Asker, _ down: MasterDown) -> Action {
         switch wish {
         case .alive: answer(asker.requestID, .master(.down(down)))
-        case .files, .command, .errand: answer(asker.requestID, .notOpened(.down(down)))
+        case .files, .shell, .command, .errand: answer(asker.requestID, .notOpened(.down(down)))
         }
     }
 }

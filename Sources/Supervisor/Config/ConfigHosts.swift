@@ -16,13 +16,17 @@ extension Config {
             for key in ["exec_allowlist", "base_dir", "forward_allowlist"] where top.has(key) || top.isNull(key) {
                 top.note(key, "belongs to a host; name the host in \"hosts\" to restrict it")
             }
-            let host = host(
+            var host = host(
                 top, name: "default", keys: (single[0], single[1], single[2]), expand, capabilities)
+            host?.fileTransport = fileTransport(top)
             _ = top.string("default_host")
             return (host.map { [$0] } ?? [], "default")
         }
         // Where "hosts" is present, the keys for a single host mean nothing, as in version 2.1.
         for key in single { _ = top.has(key) }
+        if top.has("file_transport") || top.isNull("file_transport") {
+            top.note("file_transport", "belongs to a host; write it there")
+        }
         let all = hosts.names.compactMap { name -> PolicySnapshot.Host? in
             guard let reader = hosts.object(name) else {
                 if !hosts.has(name) { hosts.note(name, "must be an object, got null") }
@@ -35,6 +39,7 @@ extension Config {
             let allowlist = execAllowlist(reader)
             let directory = Restrictions(reader).remoteDirectory(Restrictions.baseDirectory)
             let forwards = forwardAllowlist(reader)
+            let transport = fileTransport(reader)
             let own = Self.capabilities(of: reader, within: capabilities)
             let port =
                 reader.has("port") ? reader.integer("port", in: 1...65_535, default: SocketTokens.defaultPort) : nil
@@ -42,6 +47,7 @@ extension Config {
             host?.execAllowlist = allowlist
             host?.baseDir = directory
             host?.forwardAllowlist = forwards
+            host?.fileTransport = transport
             reader.finish()
             return host
         }
@@ -98,6 +104,16 @@ extension Config {
     }
 
     private static let special = Set(#"'"\`$;&|<>()*?"#.utf8)
+
+    /// The only way to the host's files; nil where the config names none.
+    private static func fileTransport(_ reader: ConfigReader) -> FileTransport? {
+        guard Restrictions(reader).has(Restrictions.fileTransport), let text = reader.string("file_transport") else {
+            return nil
+        }
+        let known = FileTransport(rawValue: text)
+        if known == nil { reader.note("file_transport", "must be \"sftp\" or \"shell\", got \"\(text)\"") }
+        return known
+    }
 
     private static func forwardAllowlist(_ reader: ConfigReader) -> [String]? {
         let entries = Restrictions(reader).strings(Restrictions.forwardAllowlist)

@@ -15,7 +15,8 @@ enum RestrictingKeys {
     static let paths = [
         "audit_log", "capabilities", "capabilities.exec", "capabilities.file_read", "capabilities.file_write",
         "capabilities.port_forward", "hosts", "hosts.NAME.base_dir", "hosts.NAME.exec_allowlist",
-        "hosts.NAME.forward_allowlist", "limits", "limits.max_output_bytes", "limits.max_read_bytes",
+        "hosts.NAME.file_transport", "hosts.NAME.forward_allowlist", "limits", "limits.max_output_bytes",
+        "limits.max_read_bytes",
         "limits.max_request_bytes", "limits.max_timeout_seconds", "limits.sessions_per_host", "local_roots",
         "safeguards", "safeguards.allow_delete", "safeguards.allow_overwrite", "safeguards.guard_disabled",
         "safeguards.patterns", "sandbox", "sandbox.require_landlock",

@@ -35,6 +35,9 @@ struct Restrictions {
         documented: .null)
     static let forwardAllowlist = Key(
         name: "forward_allowlist", open: "forwards may lead anywhere", instead: "Name the targets ([] allows none)")
+    static let fileTransport = Key(
+        name: "file_transport", open: "files are reached over SFTP, or over a shell where any command may run",
+        instead: "Write \"sftp\" or \"shell\"")
     static let localRoots = Key(
         name: "local_roots", open: "it leaves open what it is to close",
         instead: "Name the directories ([] allows none)")

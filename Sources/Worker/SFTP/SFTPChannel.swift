@@ -1,4 +1,4 @@
-internal import IPC
+public import IPC
 internal import SSH
 internal import Synchronization
 
@@ -202,6 +202,9 @@ public final class SFTPChannel: Sendable {
                     let client = try await openWhereThereIsRoom(way, opener, due: due)
                     state.withLock { $0.way = way }
                     return finish(client, .success(client))
+                } catch .notAllowed(.filesOverShell) where !missing.isEmpty {
+                    let error = SFTPError.shellNotAllowed(detail: missing.joined(separator: "; "))
+                    return finish(nil, .failure(await whenEnded?() ?? error))
                 } catch .noSubsystem(let detail) {
                     missing.append(detail)
                 } catch .hung(let duration, let seen) {

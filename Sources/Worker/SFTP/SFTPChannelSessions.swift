@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Opens the connection over the sessions of a host.
 extension SFTPChannel {
-    /// A connection over `sessions`: the SFTP subsystem or, if there is none, a shell. It is closed if it is idle when a session
-    /// is wanted.
+    /// A connection over `sessions`: what the host's config names, else the SFTP subsystem or, if there is none, a shell. It is
+    /// closed if it is idle when a session is wanted.
     ///
     /// - Parameters:
     ///   - deadline: how long the host may move nothing, see `ProgressDeadline`, and how long opening may take in all.
@@ -13,6 +13,7 @@ extension SFTPChannel {
     public convenience init(
         sessions: HostSessions, deadline: Duration = ProgressDeadline.patience, idle: Duration = .seconds(60)
     ) {
+        let ways = sessions.fileTransport.map { [$0] } ?? [.sftp, .shell]
         let channel = Mutex(WeakChannel())
         @Sendable func open(
             _ peer: HostSessions.Peer, besideOwn: Bool = false,
@@ -35,7 +36,7 @@ extension SFTPChannel {
                 case .masterDown(let why): throw .masterDown(why)
                 // Only commands fail in these ways.
                 case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .notAllowed, .notOpened:
-                    throw .unreachable(detail: "")
+                    throw .notOpened(detail: "")
                 }
             }
         }
@@ -45,16 +46,16 @@ extension SFTPChannel {
         let shell: Opener = { client async throws(SFTPError) in
             // The first session carries the requests, and later ones carry content beside it.
             let opened = Mutex(false)
-            return try await ShellTransport.open(client) { line, receive, ended async throws(SFTPError) in
+            return try await ShellTransport.open(client) { session, receive, ended async throws(SFTPError) in
                 let besideOwn = opened.withLock { opened in
                     defer { opened = true }
                     return opened
                 }
-                return try await open(.command(line), besideOwn: besideOwn, receive, ended)
+                return try await open(.shell(session), besideOwn: besideOwn, receive, ended)
             }
         }
         self.init(
-            deadline: deadline, idle: idle, openers: [(.sftp, packets), (.shell, shell)],
+            deadline: deadline, idle: idle, openers: ways.map { ($0, $0 == .sftp ? packets : shell) },
             whenRefused: { await sessions.wasRefused() },
             whenEnded: {
                 switch await sessions.masterState() {

@@ -5,14 +5,16 @@ public import SSH
 public enum SFTPError: Error, Equatable, Sendable {
     /// The host has no SFTP subsystem, or something else answers in its place. Another transport may work.
     case noSubsystem(detail: String)
-    /// The login shell ended before it ran anything, and there is no SFTP subsystem, as `detail` tells. Nothing was done.
+    /// The login shell ended before it ran anything, as `detail` tells, which also says what came of SFTP. Nothing was done.
     case shellEnded(detail: String)
     /// The ControlMaster does not answer. Nothing was done.
     case masterDown(MasterDown)
     /// The gate does not open it by this rule of the policy. Nothing was done.
     case notAllowed(GateRule)
-    /// No session could be opened, as `ssh` says. Nothing was done.
-    case unreachable(detail: String)
+    /// There is no SFTP subsystem, as `detail` tells, and the policy does not allow files over a shell. Nothing was done.
+    case shellNotAllowed(detail: String)
+    /// The ControlMaster opened no session; `detail` is what it said. Nothing was done.
+    case notOpened(detail: String)
     /// `ssh` cannot run on this machine. Nothing was done.
     case spawn(detail: String)
     /// No session was free in time; it has what held the sessions, if that is known. Nothing was done.

@@ -12,9 +12,6 @@ enum ShellScript {
     /// Bytes in a block of dd(1).
     static let block: UInt64 = 16_384
 
-    /// The line that starts the shell, which then reads its commands from standard input.
-    static let line = "exec /bin/sh -s"
-
     /// The functions, as the first lines that the shell reads.
     /// - Parameter nonce: letters and digits. Whoever knows it could forge the ends of answers.
     static func functions(nonce: String) -> String {
@@ -129,23 +126,6 @@ enum ShellScript {
             lines.append { line("x", $0, path, "chmod \(String(permissions & 0o7777, radix: 8)) --", path) }
         }
         return lines
-    }
-
-    /// The line for the login shell that writes its standard input to a file that exists: over its beginning if
-    /// `offset` is 0, else at its end, which must be at `offset`. It prints the nonce when it reads its standard input, and
-    /// not a start-up file. When all of it is written it prints the nonce and `0`, else the nonce, `1` and what the system
-    /// said. The line has the nonce in two halves, so that a shell which prints what it runs does not print the nonce.
-    static func write(nonce: String, _ path: [UInt8], offset: UInt64) -> String {
-        let script =
-            offset == 0
-            ? #"exec 3<>"$f" && cat >&3"#
-            : #"[ "$(($(wc -c <"$f")))" = \#(offset) ] || { echo "its size has changed" >&2; exit 1; }; cat >>"$f""#
-        let half = nonce.index(nonce.startIndex, offsetBy: nonce.count / 2)
-        return
-            #"exec /bin/sh -c '{ set +xv; } 2>/dev/null; LC_ALL=C; export LC_ALL; f=$(printf %bx "$1"); f=${f%x}; "#
-            + #"printf %s%s \#(nonce[..<half]) \#(nonce[half...]); if m=$( ( [ -f "$f" ] || { echo "No such file" >&2; exit 1; }; \#(script)) 2>&1 ); "#
-            + #"then m=0; else m="1$m"; fi; printf %s%s%s \#(nonce[..<half]) \#(nonce[half...]) "$m"' sh "#
-            + ShellWord.encoded(path)
     }
 
     private static func line(

@@ -10,10 +10,10 @@ extension SSHChannel: ShellPipe {}
 ///
 /// There are no open files here: a request is about whatever stands at the path when it comes.
 final class ShellTransport: SFTPTransport {
-    /// Runs a line in the login shell. `ended` gets how it ended.
+    /// Opens a session of the host's. `ended` gets how it ended.
     typealias Opener =
         @Sendable (
-            _ line: String, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
+            _ session: ShellSession, _ receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
             _ ended: @escaping @Sendable (SessionEnd) -> Void
         ) async throws(SFTPError) -> any ShellPipe
 
@@ -54,7 +54,7 @@ final class ShellTransport: SFTPTransport {
     static func open(_ client: SFTPClient, _ opener: @escaping Opener) async throws(SFTPError) -> ShellTransport {
         let transport = ShellTransport(client, opener)
         let pipe = try await opener(
-            ShellScript.line, { transport.receive($0) }, { transport.end($0) })
+            .requests, { transport.receive($0) }, { transport.end($0) })
         transport.state.withLock { if !$0.ended { $0.pipe = pipe } }
         return transport
     }
@@ -317,7 +317,7 @@ final class ShellTransport: SFTPTransport {
         switch error {
         case .noSession: "no session was free for its content; limits.sessions_per_host must be 2 or more"
         case .spawn(let detail): "ssh cannot run here: \(detail)"
-        case .unreachable(let detail): "the SSH session is not up (\(detail))"
+        case .notOpened(let detail): "the ControlMaster opened no session for its content (\(detail))"
         default: "no session could be opened for its content"
         }
     }

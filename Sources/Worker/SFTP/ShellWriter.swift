@@ -34,7 +34,7 @@ final class ShellWriter: Sendable {
         let ready = Slot<Void>()
         let said = Said(nonce: nonce, ready: ready)
         let pipe = try await opener(
-            ShellScript.write(nonce: nonce, path, offset: offset),
+            .content(nonce: nonce, path: path, offset: offset),
             { said.append($0) },
             { reason in
                 _ = end.fill(.success(reason))

@@ -43,7 +43,7 @@ extension CommandRun {
         }
         switch attempt.end {
         case .notOpened(let failure): return notOpened(failure)
-        case .exited, .ended, .ssh, nil: break
+        case .exited, .ended, nil: break
         }
         let isAlive = await sessions.masterState().isAlive
         guard !streams.marks.started else {

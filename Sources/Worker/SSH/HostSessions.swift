@@ -13,6 +13,8 @@ public final class HostSessions: Sendable {
     /// The master whose shortages this object was told to listen to.
     let listening = Mutex<ObjectIdentifier?>(nil)
     var budget: SessionBudget { master.budget }
+    /// The only way to the host's files, where its config names one.
+    public var fileTransport: FileTransport? { host.fileTransport }
 
     /// Sessions on `host`. They share `master` with every other name of the config that leads to the same socket.
     public init(host: PolicySnapshot.Host, sshPath: String, master: MasterSessions, gate: any MasterGate) {

@@ -1,4 +1,4 @@
-internal import IPC
+public import IPC
 internal import Synchronization
 
 extension HostSessions {
@@ -6,8 +6,8 @@ extension HostSessions {
     public enum Peer: Sendable {
         /// The subsystem `sftp` of the host's sshd. If there is none, the session ends early.
         case files
-        /// This command line, run by the login shell.
-        case command(String)
+        /// The same files, by way of a POSIX shell.
+        case shell(ShellSession)
     }
 
     /// Opens a session, and keeps its place in the budget until it ends.
@@ -42,43 +42,25 @@ extension HostSessions {
             }
         }
         let said = StreamBox(OutputWindow(limit: 4096))
-        let isOpen = StreamBox(false)
-        let took: @Sendable () -> Void = {
-            let isFirst = isOpen.with { isOpen in
-                defer { isOpen = true }
-                return !isOpen
-            }
-            if isFirst { Task { await self.budget.opened(place) } }
-        }
         let over: @Sendable (SessionEnd.How) -> Void = { how in
             Task { await self.budget.release(place) }
             ended(SessionEnd(how, said: said.value.output().text))
         }
         do throws(IPCError) {
-            let session: any PipedPeer =
-                switch peer {
-                case .files:
-                    try GateSession.open(
-                        .sftp(host: host.name, FileAccess(host)), by: gate, stdout: receive,
-                        stderr: { chunk in said.with { $0.append(chunk) } }, opened: took, ended: over)
-                case .command(let line):
-                    try Child.start(
-                        path: sshPath, arguments: SSHInvocation.session(host, line: line),
-                        environment: SSHInvocation.environment,
-                        stdout: { chunk in
-                            took()
-                            receive(chunk)
-                        },
-                        stderr: { chunk in said.with { $0.append(chunk) } },
-                        ended: { [sshPath] in over(.ssh($0, program: sshPath)) })
-                }
+            let session = try GateSession.open(
+                request(for: peer), by: gate, stdout: receive, stderr: { chunk in said.with { $0.append(chunk) } },
+                opened: { Task { await self.budget.opened(place) } }, ended: over)
             return SSHChannel(peer: session, errors: said)
         } catch {
             await budget.release(place)
-            switch peer {
-            case .files: throw .masterDown(.unavailable(errno: error.systemErrno))
-            case .command: throw .spawn(detail: SSHProcess.SpawnFailure(detail: "\(sshPath): \(error)").detail)
-            }
+            throw .masterDown(.unavailable(errno: error.systemErrno))
+        }
+    }
+
+    private func request(for peer: Peer) -> GateRequest {
+        switch peer {
+        case .files: .sftp(host: host.name, FileAccess(host))
+        case .shell(let session): .shell(host: host.name, session)
         }
     }
 

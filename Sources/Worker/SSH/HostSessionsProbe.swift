@@ -15,7 +15,7 @@ extension HostSessions {
         switch end {
         case .notOpened(.byHost): .refused
         case .notOpened: .failed
-        case .exited, .ended, .ssh: .taken
+        case .exited, .ended: .taken
         }
     }
 

@@ -39,7 +39,7 @@ extension HostSessions {
         case .notOpened(.down(let why)): return .masterDown(why)
         case .notOpened: return await reachOfMaster(hostAnswers: false)
         // A session ends in the same way if the host refuses the subsystem and if the connection is lost. The master knows which.
-        case .exited, .ended, .ssh: return await reachOfMaster(hostAnswers: true)
+        case .exited, .ended: return await reachOfMaster(hostAnswers: true)
         }
     }
 

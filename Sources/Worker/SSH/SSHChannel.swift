@@ -16,7 +16,7 @@ public final class SSHChannel: Sendable {
         self.errors = errors
     }
 
-    /// What `ssh` and the other end wrote to standard error so far, at most 4096 bytes.
+    /// What the other end wrote to standard error so far, at most 4096 bytes.
     public var said: String { errors.value.output().text }
 
     /// Queues bytes for the other end. `then` is called when the session's pipe has taken them, or when it takes none any more.

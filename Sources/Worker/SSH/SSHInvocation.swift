@@ -48,12 +48,4 @@ public enum SSHInvocation {
 
     /// The environment of every `ssh`. It has nothing of the user's environment.
     static let environment = ["LANG": "C.UTF-8", "PATH": "/nonexistent"]
-
-    /// Whether `ssh`, or its loader, says that it cannot run here; nothing was done then. `ssh` may not know its own user: Landlock
-    /// lets it read the /etc/passwd that was there when this worker started, and when a user is added to the system, another file
-    /// takes that place. The loader may miss a library, ld.so(8).
-    public static func isUnusable(_ said: String) -> Bool {
-        said.hasPrefix("No user exists for uid")
-            || said.hasPrefix("/") && said.contains(": error while loading shared libraries: ")
-    }
 }

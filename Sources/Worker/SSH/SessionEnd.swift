@@ -4,8 +4,6 @@ public import IPC
 public struct SessionEnd: Equatable, Sendable {
     /// What ended it.
     public enum How: Equatable, Sendable {
-        /// The `ssh` of this path that held it ended.
-        case ssh(ChildEnd, program: String)
         /// It was never open.
         case notOpened(SessionFailure)
         /// What it ran ended with this status.
@@ -16,7 +14,7 @@ public struct SessionEnd: Equatable, Sendable {
 
     /// What ended it.
     public let how: How
-    /// What came on standard error, of the host and of an `ssh`, as one line.
+    /// What came on standard error, as one line.
     public let said: String
 
     /// An end.
@@ -25,16 +23,10 @@ public struct SessionEnd: Equatable, Sendable {
         self.said = said.split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 
-    /// The end of a session that an `ssh` held.
-    public init(_ process: ChildEnd, said: String = "", program: String = "ssh") {
-        self.init(.ssh(process, program: program), said: said)
-    }
-
     /// What was seen, in words for a person.
     public var text: String {
         guard said.isEmpty else { return said }
         return switch how {
-        case .ssh(let process, _): "its session \(process)"
         case .notOpened: "its session was not opened"
         case .exited(let status): "its session ended with status \(status)"
         case .ended: "its session ended without a status"

@@ -42,11 +42,6 @@ enum Failures {
         }
     }
 
-    /// `ssh` found no session, and says so.
-    static func unreachable(_ host: PolicySnapshot.Host, detail: String, outcome: String) -> String {
-        notUp(host, detail, outcome) + bringUp(host)
-    }
-
     private static func notUp(_ host: PolicySnapshot.Host, _ detail: String, _ outcome: String) -> String {
         let said = detail.isEmpty ? "" : " (\(detail))"
         return "The SSH session to \"\(host.name)\" is not up\(said). " + (outcome.isEmpty ? "" : outcome + " ")

@@ -16,6 +16,7 @@ extension FileFailure {
             switch error {
             case .exists: "allow_overwrite"
             case .outside, .baseIsRoot: "base_dir"
+            case .shellNotAllowed, .notAllowed(.filesOverShell): "file_transport"
             default: ""
             }
         self.init(sentence: FileFailures.sentence(error, host, path: path), rule: rule)

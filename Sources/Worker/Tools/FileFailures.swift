@@ -12,8 +12,9 @@ enum FileFailures {
                 "\"\(host.name)\" did not start its SFTP server this time (\(detail)). Nothing was done. Try again; if it "
                 + "stays so, ask the user to look into the log of its sshd."
         case .shellEnded(let detail):
-            return "\"\(host.name)\" offers no SFTP, and the login shell ended before anything ran there (\(detail)). "
-                + "Nothing was done. Probably \(Failures.startupFile(host)) ends it, or replaces it by another program. "
+            return
+                "Files of \"\(host.name)\" are reached over a shell, and its login shell ended before anything ran there "
+                + "(\(detail)). Nothing was done. Probably \(Failures.startupFile(host)) ends it, or replaces it by another program. "
                 + Failures.mendStartup
         case .masterDown(let why): return Failures.masterDown(host, why, outcome: "Nothing was done.")
         case .notAllowed(.fileAccess), .notAllowed(.errand):
@@ -22,8 +23,16 @@ enum FileFailures {
                 + "to change capabilities, or hosts.\(host.name).capabilities, if files there are needed."
         case .notAllowed(.otherAccess):
             return "The config of \"\(host.name)\" was changed meanwhile. Nothing was done. Try again."
-        case .unreachable(let detail):
-            return Failures.unreachable(host, detail: detail, outcome: "Nothing was done.")
+        case .shellNotAllowed(let detail):
+            return "\"\(host.name)\" started no SFTP server (\(detail)), and \(notOverShell(host))"
+        case .notAllowed(.filesOverShell):
+            return "The files of \"\(host.name)\" cannot be reached: \(notOverShell(host))"
+        case .notAllowed(.words):
+            return
+                "The path \(shown(path)) is none that \"\(host.name)\" could have. Nothing was done. Pass another path."
+        case .notOpened(let detail):
+            return "The ControlMaster of \"\(host.name)\" opened no session"
+                + (detail.isEmpty ? ". " : "; it said: \(detail). ") + "Nothing was done. Try again."
         case .spawn(let detail): return Failures.spawn(detail: detail)
         case .noSession(let shortage):
             return "\(Failures.noSession(host, shortage)). Nothing was done. \(Failures.wayOut(shortage))"
@@ -94,6 +103,18 @@ enum FileFailures {
                 "\(place) was overwritten as it lies and may be half old and half new, because writing failed (\(detail)). "
                 + "Write the whole file again."
         }
+    }
+
+    /// The config does not allow files over a shell. The sentence says what the config is, and what is given up where it allows them.
+    private static func notOverShell(_ host: PolicySnapshot.Host) -> String {
+        let why =
+            host.fileTransport == .sftp
+            ? "it names sftp as the host's \"file_transport\""
+            : host.execAllowlist == nil
+                ? "exec is off there" : "hosts.\(host.name).exec_allowlist limits what runs there"
+        return "the config does not allow files over a shell on \"\(host.name)\": \(why). Nothing was done. "
+            + "Whether the host's \"file_transport\" is to be \"shell\" is for the user to decide: what is run over a shell is held "
+            + "to neither base_dir nor file_write nor exec_allowlist. An sftp subsystem in the host's sshd is held to them."
     }
 
     private static func refused(_ status: SFTPStatus, _ call: String, _ message: String, _ place: String) -> String {

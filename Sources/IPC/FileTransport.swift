@@ -1,7 +1,7 @@
 /// The ways to the files of a host.
-public enum FileTransport: String, Sendable {
+public enum FileTransport: String, Codable, CaseIterable, Sendable {
     /// The SFTP subsystem of its sshd.
     case sftp
-    /// A POSIX shell, if there is no such subsystem.
+    /// A POSIX shell.
     case shell
 }
