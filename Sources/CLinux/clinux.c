@@ -5,15 +5,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -359,5 +362,43 @@ int csd_landlock_add_path(int ruleset, const struct csd_landlock_path_beneath_at
 }
 
 int csd_landlock_restrict_self(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }
+
+int csd_notification_receive(int listener, uint64_t *id, int *argument) {
+    // A newer kernel may write more than the structure that these headers know, SECCOMP_GET_NOTIF_SIZES.
+    union {
+        struct seccomp_notif notification;
+        char room[512];
+    } given;
+    memset(&given, 0, sizeof(given));
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &given) != 0) return -1;
+    *id = given.notification.id;
+    *argument = (int)given.notification.data.args[0];
+    return 0;
+}
+
+static void interrupt(int signal) { (void)signal; }
+
+int csd_notification_install(int listener, uint64_t id, int source, int target, int milliseconds) {
+    struct seccomp_notif_addfd given = {
+        .id = id, .flags = SECCOMP_ADDFD_FLAG_SETFD, .srcfd = source, .newfd = target, .newfd_flags = O_CLOEXEC};
+    struct sigaction action = {.sa_handler = interrupt};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGALRM, &action, NULL) != 0) return -1;
+    // It comes again and again, for the case that the first comes before the wait begins.
+    struct itimerval limit = {.it_value = {.tv_usec = milliseconds * 1000}, .it_interval = {.tv_usec = milliseconds * 1000}};
+    if (setitimer(ITIMER_REAL, &limit, NULL) != 0) return -1;
+    int result = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &given);
+    int code = errno;
+    struct itimerval off = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &off, NULL);
+    errno = code;
+    return result < 0 ? -1 : 0;
+}
+
+int csd_notification_answer(int listener, uint64_t id, int error) {
+    // The kernel takes its own answer's size only, which has not changed since it exists.
+    struct seccomp_notif_resp answer = {.id = id, .error = -error};
+    return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
 
 const void *csd_memrchr(const void *bytes, int byte, size_t count) { return memrchr(bytes, byte, count); }

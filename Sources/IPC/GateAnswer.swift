@@ -4,6 +4,8 @@ public enum GateAnswer: IPCMessage {
     case ready
     /// What there is to say of the ControlMaster that was asked about.
     case master(MasterState)
+    /// The session is allowed, and this text is its ticket: the command of the `ssh` that brings the session's pipes.
+    case ticket(String)
     /// The host has opened the session of this id, and was sent what it is to run.
     case opened
     /// It has not. Nothing more is said of this session.
@@ -23,6 +25,7 @@ public enum GateAnswer: IPCMessage {
     /// See `MessageChoice`.
     public static let kinds: [GateAnswer] = [
         .ready, .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended,
+        .ticket(""),
     ]
 
     /// See `MessageChoice`.
@@ -34,6 +37,7 @@ public enum GateAnswer: IPCMessage {
         case .notOpened: 4
         case .exited: 5
         case .ended: 6
+        case .ticket: 16
         }
     }
 
@@ -50,6 +54,9 @@ public enum GateAnswer: IPCMessage {
         case .exited(var status):
             try fields.field(&status)
             self = .exited(status: status)
+        case .ticket(var ticket):
+            try fields.field(&ticket, limit: Nonce.maximumSize)
+            self = .ticket(ticket)
         }
     }
 }

@@ -10,18 +10,20 @@ public enum ToGate: IPCMessage {
     case notConnected(ConnectFailure)
     /// Have a ControlMaster open or close a forward, over this connection to it. The answer repeats the number of this message.
     case forward(ForwardOrder)
+    /// With `"transport": "ssh"`: the other end of what a process of the worker has connected.
+    case sshConnection
 
     /// See `MessageSubject`.
     public var descriptorCount: Int {
         switch self {
-        case .setup, .policy, .connected, .forward: 1
+        case .setup, .policy, .connected, .forward, .sshConnection: 1
         case .notConnected: 0
         }
     }
 
     /// See `MessageChoice`.
     public static let kinds: [ToGate] = [
-        .setup(policy: 0), .policy(0), .connected, .notConnected(.hung), .forward(.close(.blank)),
+        .setup(policy: 0), .policy(0), .connected, .notConnected(.hung), .forward(.close(.blank)), .sshConnection,
     ]
 
     /// See `MessageChoice`.
@@ -32,6 +34,7 @@ public enum ToGate: IPCMessage {
         case .connected: 3
         case .notConnected: 4
         case .forward: 5
+        case .sshConnection: 16
         }
     }
 
@@ -50,7 +53,7 @@ public enum ToGate: IPCMessage {
         case .forward(var order):
             try fields.field(&order)
             self = .forward(order)
-        case .connected: break
+        case .connected, .sshConnection: break
         }
     }
 }
@@ -116,6 +119,8 @@ public enum ConnectFailure: MessageChoice {
 public enum FromGate: IPCMessage {
     /// Requests for connections that one gate may have open.
     public static let maximumConnects = 16
+    /// Connections of `ssh` that one gate may have been given without having taken notice of them.
+    public static let maximumSSHConnections = 16
 
     /// The gate is confined and about to read its first request. `landlockABI` is 0 where the kernel has none.
     case ready(landlockABI: UInt8)
@@ -127,6 +132,8 @@ public enum FromGate: IPCMessage {
     case violation(WorkerViolation)
     /// What came of the order with the number of this message.
     case forward(ForwardOutcome)
+    /// The gate has a connection of `ssh` that it was given.
+    case sshConnected
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -137,7 +144,7 @@ public enum FromGate: IPCMessage {
     /// See `MessageChoice`.
     public static let kinds: [FromGate] = [
         .ready(landlockABI: 0), .connect(host: 0, policy: 0), .opened(.sftp, host: 0, policy: 0),
-        .violation(.message), .forward(.closed),
+        .violation(.message), .forward(.closed), .sshConnected,
     ]
 
     /// See `MessageChoice`.
@@ -148,6 +155,7 @@ public enum FromGate: IPCMessage {
         case .opened: 3
         case .violation: 4
         case .forward: 5
+        case .sshConnected: 16
         }
     }
 
@@ -172,6 +180,7 @@ public enum FromGate: IPCMessage {
         case .forward(var outcome):
             try fields.field(&outcome)
             self = .forward(outcome)
+        case .sshConnected: break
         }
     }
 }
@@ -204,4 +213,12 @@ public enum WorkerViolation: UInt8, CaseIterable, MessageChoice {
     case outside = 6
     /// It sent words that no command has, or something else than the command that they belong to.
     case words = 7
+    /// It asked for a session by another transport than it was started with.
+    case transport = 16
+    /// Its `ssh` showed a ticket that the gate has not given, or has given for something else, or was shown before.
+    case ticket = 17
+    /// Its `ssh`, or what it executed in its place, asked for what no session needs, or broke the protocol.
+    case mux = 18
+    /// It has more connections than its sessions can have.
+    case connections = 19
 }

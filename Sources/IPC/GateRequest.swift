@@ -20,6 +20,9 @@ public enum GateRequest: IPCMessage {
     case errand(host: String, Errand)
     /// Opens a session with the files of this host by way of a shell there. Pipes and answers as for `exec`.
     case shell(host: String, ShellSession)
+    /// Asks for a ticket instead of the session: without pipes, because the `ssh` that shows the ticket brings them. Answered by
+    /// `ticket` or `notOpened`, and after `ticket` as the session is.
+    indirect case ticket(TicketRequest)
     /// Ends the session that the request of this id has opened, or is to open. One that is over already is no mistake. Has no
     /// answer of its own.
     case close
@@ -32,13 +35,16 @@ public enum GateRequest: IPCMessage {
             let parts = GateCommand.parts(of: words)
             return parts.dropLast().map { .words($0) }
                 + parts.suffix(1).map { .exec(host: host, seconds: seconds, nonce: nonce, words: $0) }
+        case .ticket(let wanted):
+            let packets = wanted.request.packets
+            return packets.dropLast() + packets.suffix(1).map { .ticket(TicketRequest($0)) }
         }
     }
 
     /// See `MessageSubject`.
     public var descriptorCount: Int {
         switch self {
-        case .alive, .close, .words: 0
+        case .alive, .close, .words, .ticket: 0
         case .sftp, .shell, .exec, .errand: 3
         }
     }
@@ -51,6 +57,7 @@ public enum GateRequest: IPCMessage {
         .alive(host: ""), .sftp(host: "", FileAccess(writes: false, base: nil)), .close, .words(""),
         .exec(host: "", seconds: 0, nonce: "", words: ""), .errand(host: "", .question),
         .shell(host: "", .requests),
+        .ticket(TicketRequest(.errand(host: "", .question))),
     ]
 
     /// See `MessageChoice`.
@@ -63,6 +70,7 @@ public enum GateRequest: IPCMessage {
         case .exec: 5
         case .errand: 6
         case .shell: 7
+        case .ticket: 16
         }
     }
 
@@ -94,6 +102,9 @@ public enum GateRequest: IPCMessage {
             try fields.field(&host, limit: Self.maximumHostName)
             try fields.field(&session)
             self = .shell(host: host, session)
+        case .ticket(var wanted):
+            try fields.field(&wanted)
+            self = .ticket(wanted)
         }
     }
 }

@@ -20,16 +20,8 @@ public struct PassedDescriptors: ~Copyable, Sendable {
     }
 
     /// Takes ownership of these descriptors, and closes those that are too many.
-    init(taking numbers: ArraySlice<Int32>) {
-        for number in numbers {
-            let descriptor = OwnedFD(taking: number)
-            switch count {
-            case 0: first = consume descriptor
-            case 1: second = consume descriptor
-            case 2: third = consume descriptor
-            default: break
-            }
-        }
+    public init(taking numbers: ArraySlice<Int32>) {
+        for number in numbers { append(OwnedFD(taking: number)) }
     }
 
     /// How many are left.
@@ -37,6 +29,16 @@ public struct PassedDescriptors: ~Copyable, Sendable {
 
     /// Their numbers, for calls that borrow them.
     var numbers: [Int32] { Self.number(first) + Self.number(second) + Self.number(third) }
+
+    /// Adds one behind those that are there, before any is taken; a fourth is closed.
+    public mutating func append(_ descriptor: consuming OwnedFD) {
+        switch count {
+        case 0: first = consume descriptor
+        case 1: second = consume descriptor
+        case 2: third = consume descriptor
+        default: break
+        }
+    }
 
     /// Gives the next descriptor away; nil if none is left.
     public mutating func take() -> OwnedFD? {

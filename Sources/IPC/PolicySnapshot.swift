@@ -74,7 +74,9 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     public var hosts: [Host]
     /// The name of the host for calls that name none.
     public var defaultHost: String
-    /// The absolute path of the program `ssh`.
+    /// How workers that are started with this policy have sessions opened.
+    public var transport = Transport.mux
+    /// The absolute path of the program `ssh`, which workers execute with the transport `ssh`.
     public var sshPath: String
     /// The limits.
     public var limits: Limits

@@ -17,13 +17,15 @@ public enum SessionFailure: MessageChoice, Error {
     case down(MasterDown)
     /// The ControlMaster had the request, and has not said what the host did with it. Nobody knows whether something runs.
     case unknown(MasterDown)
+    /// The worker's `ssh` did not come for it in time, or ended before that; what is known of it. Nothing has run.
+    case ssh(String)
     /// The worker closed it before it was open. Where the ControlMaster was asked by then, nobody knows whether something runs.
     case closed(wasAsked: Bool)
 
     /// See `MessageChoice`.
     public static let kinds: [SessionFailure] = [
         .refused(.fileAccess), .byHost, .byMaster(reason: ""), .down(.hung), .unknown(.hung), .closed(wasAsked: false),
-        .notAllowed(.blank), .tooLong(bytes: 0, limit: 0),
+        .notAllowed(.blank), .tooLong(bytes: 0, limit: 0), .ssh(""),
     ]
 
     /// See `MessageChoice`.
@@ -37,6 +39,7 @@ public enum SessionFailure: MessageChoice, Error {
         case .closed: 6
         case .notAllowed: 7
         case .tooLong: 8
+        case .ssh: 16
         }
     }
 
@@ -66,6 +69,9 @@ public enum SessionFailure: MessageChoice, Error {
         case .closed(var wasAsked):
             try fields.field(&wasAsked)
             self = .closed(wasAsked: wasAsked)
+        case .ssh(var detail):
+            try fields.field(&detail, limit: Self.maximumReason)
+            self = .ssh(detail)
         }
     }
 }

@@ -7,6 +7,9 @@ public enum Condition: Sendable {
     /// It always fails with this errno.
     case refused(errno: Int32)
 
+    /// Who has the filter's listener answers it, and it is not carried out, seccomp_unotify(2).
+    case notified
+
     /// It is allowed if the argument `index` equals one of the values.
     public static func equals(_ index: UInt32, _ values: [UInt64]) -> Condition {
         .oneOf(values.map { [.equals(index, $0)] })

@@ -5,19 +5,28 @@ internal import Glibc
 public enum SeccompFilter {
     /// Loads the filter. From here on a system call outside the table ends the process with SIGSYS. This is the last step of the
     /// confinement, and the process must have one thread.
-    public static func load(_ table: [SyscallRule]) throws(SandboxError) {
+    public static func load(_ table: [SyscallRule]) throws(SandboxError) { _ = try load(table, listening: false) }
+
+    /// Loads a filter some of whose calls are `.notified`.
+    /// - Returns: its listener, which is the caller's to close.
+    public static func loadWithListener(_ table: [SyscallRule]) throws(SandboxError) -> Int32 {
+        try load(table, listening: true)
+    }
+
+    private static func load(_ table: [SyscallRule], listening: Bool) throws(SandboxError) -> Int32 {
         // There are two filters, and the kernel takes the stricter answer of both. A filter has one answer for all calls that no
         // rule matches, but some calls must fail with an errno if their arguments do not match. The filter for these is loaded
         // first, because the other one allows no further filter.
-        try load(table, otherwise: errnoAction(EACCES)) { rule in
+        _ = try load(table, otherwise: errnoAction(EACCES), listening: false) { rule in
             switch (rule.condition, rule.otherwise) {
             case (.oneOf(let alternatives), .refuse): [(allow, alternatives)]
-            case (.always, _), (.refused, _), (.oneOf, .kill), (.oneOf, .refuseOnly): [(allow, [[]])]
+            case (.always, _), (.refused, _), (.notified, _), (.oneOf, .kill), (.oneOf, .refuseOnly): [(allow, [[]])]
             }
         }
-        try load(table, otherwise: killProcess) { rule in
+        return try load(table, otherwise: killProcess, listening: listening) { rule in
             switch (rule.condition, rule.otherwise) {
             case (.always, _), (.oneOf, .refuse): [(allow, [[]])]
+            case (.notified, _): [(notify, [[]])]
             case (.refused(let errno), _): [(errnoAction(errno), [[]])]
             case (.oneOf(let alternatives), .kill): [(allow, alternatives)]
             case (.oneOf(let alternatives), .refuseOnly(let refused)):
@@ -30,13 +39,15 @@ public enum SeccompFilter {
     private typealias Decision = (action: UInt32, alternatives: [[ArgumentTest]])
 
     private static func load(
-        _ table: [SyscallRule], otherwise: UInt32, _ decisions: (SyscallRule) -> [Decision]
-    ) throws(SandboxError) {
+        _ table: [SyscallRule], otherwise: UInt32, listening: Bool, _ decisions: (SyscallRule) -> [Decision]
+    ) throws(SandboxError) -> Int32 {
         guard let context = seccomp_init(otherwise) else { throw .failed(call: "seccomp_init", errno: ENOMEM) }
         defer { seccomp_release(context) }
         // For a wrong architecture libseccomp would end only the thread.
         let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
         guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
+        // Else every failure of the kernel's is the same one.
+        _ = seccomp_attr_set(context, SCMP_FLTATR_API_SYSRAWRC, 1)
         for rule in table {
             for name in rule.names {
                 for decision in decisions(rule) { try add(decision, name, to: context) }
@@ -44,7 +55,13 @@ public enum SeccompFilter {
         }
         if otherwise != killProcess { try add((allow, [[]]), "seccomp", to: context) }
         let loaded = seccomp_load(context)
-        guard loaded == 0 else { throw .failed(call: "seccomp_load", errno: -loaded) }
+        guard loaded == 0 else {
+            throw listening ? .noListener(errno: -loaded) : .failed(call: "seccomp_load", errno: -loaded)
+        }
+        guard listening else { return -1 }
+        let listener = seccomp_notify_fd(context)
+        guard listener >= 0 else { throw .noListener(errno: -listener) }
+        return listener
     }
 
     private static func add(_ decision: Decision, _ name: String, to context: scmp_filter_ctx) throws(SandboxError) {
@@ -54,6 +71,8 @@ public enum SeccompFilter {
         for alternative in decision.alternatives {
             let tests = alternative.map(compare)
             let result = seccomp_rule_add_array(context, decision.action, number, UInt32(tests.count), tests)
+            // A kernel without the action.
+            if decision.action == notify, result != 0 { throw .noListener(errno: -result) }
             guard result == 0 else { throw .failed(call: "seccomp_rule_add(\(name))", errno: -result) }
         }
     }
@@ -67,5 +86,6 @@ public enum SeccompFilter {
     // SCMP_ACT_* are macros; the values are the kernel's, seccomp(2).
     private static let allow: UInt32 = 0x7FFF_0000
     private static let killProcess: UInt32 = 0x8000_0000
+    private static let notify: UInt32 = 0x7FC0_0000
     private static func errnoAction(_ errno: Int32) -> UInt32 { 0x0005_0000 | UInt32(errno) & 0xFFFF }
 }

@@ -10,6 +10,8 @@ final class GateLink: Sendable {
     private enum Asker {
         case state(CheckedContinuation<MasterState, Never>)
         case session(@Sendable (SessionWord) -> Void, isOpen: Bool)
+        /// For a ticket first; then as for a session.
+        case ticket(@Sendable (UInt32, String) -> Void, @Sendable (SessionWord) -> Void)
     }
 
     /// A request with its descriptors, on its way.
@@ -68,6 +70,7 @@ final class GateLink: Sendable {
                     guard let incoming = try self.channel.receive(GateAnswer.self) else { continue }
                     switch incoming.message {
                     case .ready: throw .badValue
+                    case .ticket(let ticket): self.hear(incoming.requestID, ticket: ticket)
                     case .master(let state): self.settle(incoming.requestID, state)
                     case .opened: self.hear(incoming.requestID, .opened)
                     case .notOpened(let failure): self.hear(incoming.requestID, .notOpened(failure))
@@ -93,6 +96,7 @@ final class GateLink: Sendable {
         case .state(let asker): asker.resume(returning: .down(why))
         // The pipes are closed with the connections of the gate. What ran may run on.
         case .session(let heard, let isOpen): heard(isOpen ? .ended : .notOpened(.unknown(why)))
+        case .ticket(_, let heard): heard(.notOpened(.down(why)))
         }
     }
 
@@ -107,7 +111,11 @@ final class GateLink: Sendable {
 
     private func hear(_ id: UInt32, _ word: SessionWord) {
         let heard = state.withLock { state -> (@Sendable (SessionWord) -> Void)? in
-            guard case .session(let heard, _) = state.askers[id] else { return nil }
+            let heard: @Sendable (SessionWord) -> Void
+            switch state.askers[id] {
+            case .session(let asker, _), .ticket(_, let asker): heard = asker
+            case .state, .none: return nil
+            }
             switch word {
             case .opened: state.askers[id] = .session(heard, isOpen: true)
             case .exited: break
@@ -116,6 +124,15 @@ final class GateLink: Sendable {
             return heard
         }
         heard?(word)
+    }
+
+    private func hear(_ id: UInt32, ticket: String) {
+        let given = state.withLock { state -> (@Sendable (UInt32, String) -> Void)? in
+            guard case .ticket(let given, let heard) = state.askers[id] else { return nil }
+            state.askers[id] = .session(heard, isOpen: false)
+            return given
+        }
+        given?(id, ticket)
     }
 
     private func send(_ sending: Sending) {
@@ -152,7 +169,7 @@ final class GateLink: Sendable {
     }
 }
 
-extension GateLink: MasterGate {
+extension GateLink: TicketGate {
     func state(of host: String) async -> MasterState {
         let id = newID()
         let timer = Timer(Self.patience) { self.settle(id, .down(.noGate)) }
@@ -167,6 +184,15 @@ extension GateLink: MasterGate {
     ) -> UInt32 {
         let id = newID()
         ask(id, .session(heard, isOpen: false), request, pipes)
+        return id
+    }
+
+    func ticket(
+        for request: GateRequest, given: @escaping @Sendable (_ session: UInt32, _ ticket: String) -> Void,
+        heard: @escaping @Sendable (SessionWord) -> Void
+    ) -> UInt32 {
+        let id = newID()
+        ask(id, .ticket(given, heard), .ticket(TicketRequest(request)), PassedDescriptors())
         return id
     }
 

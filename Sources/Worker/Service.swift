@@ -32,7 +32,12 @@ enum Service {
     private static func serve(
         _ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink, _ gate: GateLink
     ) async -> Never {
-        let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor, gate: gate)
+        let sessions: any MasterGate =
+            switch policy.transport {
+            case .mux: gate
+            case .ssh: SSHSessions(over: gate, program: policy.sshPath)
+            }
+        let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor, gate: sessions)
         let connection = ClientStream(descriptor: client)
         let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
         let turn = ClientTurn(supervisor)

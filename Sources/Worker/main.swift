@@ -12,11 +12,27 @@ let clientDescriptor: Int32 = 3
 let channelDescriptor: Int32 = 4
 /// Of a worker that serves.
 let gateDescriptor: Int32 = 5
+/// Of a worker that serves with `"transport": "ssh"`: takes the listener of its filter.
+let listenerDescriptor: Int32 = 6
 
 func fail(_ what: String, status: Int32 = 1) -> Never {
     var line = "claude-ssh-worker: \(what)\n"
     line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     _exit(status)
+}
+
+/// Gives away the listener of this worker's filter, which answers its connect(2) calls and those of `ssh`. A worker that does not
+/// serve has nobody to give it to, and connects nothing.
+func handOver(_ listener: consuming OwnedFD?) {
+    switch role {
+    case .serve: break
+    case .refuse, .check: return
+    }
+    do throws(IPCError) {
+        try Channel(taking: OwnedFD(taking: listenerDescriptor)).send(ListenerMessage.listener, descriptor: listener)
+    } catch {
+        fail("the supervisor does not take the listener of the filter (\(error))")
+    }
 }
 
 // 1. The end of the supervisor is the end of this process group: this worker and every ssh.
@@ -40,7 +56,16 @@ do throws(IPCError) {
 // 3. Resources, privileges, files, system calls.
 let landlockABI: Int
 do throws(SandboxError) {
-    landlockABI = try Confinement.enter(sshPath: policy.sshPath, requireLandlock: policy.requireLandlock)
+    switch policy.transport {
+    case .mux:
+        landlockABI = try Confinement.enter(sshPath: policy.sshPath, requireLandlock: policy.requireLandlock)
+    case .ssh:
+        let confined = try SSHConfinement.enter(sshPath: policy.sshPath, requireLandlock: policy.requireLandlock)
+        landlockABI = confined.landlockABI
+        handOver(OwnedFD(taking: confined.listener))
+    }
+} catch .noListener(let code) {
+    fail("\(SandboxError.noListener(errno: code))", status: 5)
 } catch {
     fail("\(error)", status: 3)
 }

@@ -56,7 +56,7 @@ struct FileRequests {
                 switch answer.message {
                 case .opened: return true
                 case .ready: continue
-                case .notOpened, .master, .exited, .ended: return false
+                case .notOpened, .master, .exited, .ended, .ticket: return false
                 }
             }
         } catch {

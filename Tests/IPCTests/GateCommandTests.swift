@@ -31,11 +31,31 @@ struct GateCommandTests {
         let parts = request.packets.map { packet in
             switch packet {
             case .words(let words), .exec(_, _, _, let words): words
-            case .alive, .sftp, .shell, .close, .errand: ""
+            case .alive, .sftp, .shell, .close, .errand, .ticket: ""
             }
         }
         #expect(parts.allSatisfy { (1...Frame.maximumText).contains($0.utf8.count) })
         #expect(try Self.received(parts) == command)
+    }
+
+    @Test func `a ticket for a command is asked for with its last words`() throws {
+        let request = try #require(Self.command(String(repeating: "x", count: 130_000)).request)
+        let packets = GateRequest.ticket(TicketRequest(request)).packets
+        #expect(packets.count == request.packets.count && packets.dropLast() == request.packets.dropLast())
+        #expect(packets.last == request.packets.last.map { .ticket(TicketRequest($0)) })
+        #expect(packets.allSatisfy { $0.descriptorCount == 0 })
+    }
+
+    @Test func `a ticket is for a session, and for nothing else`() throws {
+        let kinds = TicketRequest.kinds.map(\.request)
+        #expect(kinds.allSatisfy { $0.descriptorCount == 3 } && !kinds.isEmpty)
+        for request in GateRequest.kinds where request.descriptorCount == 0 {
+            let packet = try GateRequest.ticket(TicketRequest(request)).encoded(requestID: 1)
+            #expect(throws: IPCError.unknownTag(request.number)) { try GateRequest.decode(packet[...]) }
+        }
+        // As deep as a packet has room for.
+        let nested = try GateRequest.close.encoded(requestID: 1).dropLast() + [UInt8](repeating: 16, count: 60_000)
+        #expect(throws: IPCError.unknownTag(16)) { try GateRequest.decode(nested[...]) }
     }
 
     @Test func `what cannot run is not sent`() {

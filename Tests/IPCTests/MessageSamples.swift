@@ -129,7 +129,7 @@ extension ToGate: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [ToGate] {
-        [.setup(policy: 1), .policy(.max), .connected]
+        [.setup(policy: 1), .policy(.max), .connected, .sshConnection]
             + (ConnectFailure.kinds + [.dead(errno: 111), .foreign(userID: .max), .unavailable(errno: 24)]).map {
                 .notConnected($0)
             } + forwardOrders.map { .forward($0) }
@@ -143,7 +143,7 @@ extension FromGate: SampledMessage {
     static var samples: [FromGate] {
         [
             .ready(landlockABI: 7), .connect(host: 0, policy: 1), .connect(host: 0x0102_0304, policy: .max),
-            .opened(.sftp, host: 0x0102_0304, policy: .max),
+            .opened(.sftp, host: 0x0102_0304, policy: .max), .sshConnected,
         ] + WorkerViolation.allCases.map { .violation($0) }
             + forwardOutcomes.map { .forward($0) }
     }
@@ -159,6 +159,12 @@ extension GateRequest: SampledMessage {
             + paths.map { .sftp(host: "a", FileAccess(writes: false, base: $0)) } + [.close]
             + extremeTexts.map { .words($0) }
             + extremeTexts.map { .exec(host: "é", seconds: .max, nonce: "abcd1234", words: $0) }
+            + errands.map { .errand(host: "box", $0) } + shells.map { .shell(host: "box", $0) }
+            + sessions.map { .ticket(TicketRequest($0)) }
+    }
+
+    private static var sessions: [GateRequest] {
+        kinds.filter { $0.descriptorCount > 0 } + [.exec(host: "é", seconds: .max, nonce: "abcd1234", words: "a\0b\0")]
             + errands.map { .errand(host: "box", $0) } + shells.map { .shell(host: "box", $0) }
     }
 
@@ -186,6 +192,7 @@ extension GateAnswer: SampledMessage {
     static var samples: [GateAnswer] {
         [.ready, .opened, .ended, .exited(status: 0), .exited(status: .max)] + masterStates.map { .master($0) }
             + sessionFailures.map { .notOpened($0) }
+            + ["", "é", String(repeating: "x", count: Nonce.maximumSize)].map { .ticket($0) }
     }
 
     /// Every kind, with fields that differ.
@@ -214,7 +221,8 @@ extension GateAnswer: SampledMessage {
         let reasons = ["", "a", "\0", "é漢", String(repeating: "x", count: SessionFailure.maximumReason)]
         return GateRule.allCases.map { .refused($0) } + [.byHost, .closed(wasAsked: true), .closed(wasAsked: false)]
             + [.tooLong(bytes: .max, limit: 1)] + refusals.map { .notAllowed(GateRefusal(host: "box", $0)) }
-            + reasons.map { .byMaster(reason: $0) } + downs.map { .down($0) } + downs.map { .unknown($0) }
+            + reasons.map { .ssh($0) } + reasons.map { .byMaster(reason: $0) } + downs.map { .down($0) }
+            + downs.map { .unknown($0) }
     }
 }
 

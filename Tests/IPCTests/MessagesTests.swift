@@ -158,12 +158,13 @@ struct MessagesTests {
         }
         for message in ToGate.samples {
             switch message {
-            case .setup, .policy, .connected, .forward: #expect(message.descriptorCount == 1)
+            case .setup, .policy, .connected, .forward, .sshConnection: #expect(message.descriptorCount == 1)
             case .notConnected: #expect(message.descriptorCount == 0)
             }
         }
         #expect(FromGate.maximumDescriptors == 0 && GateRequest.maximumDescriptors == 3)
         #expect(GateAnswer.maximumDescriptors == 0)
+        #expect(ListenerMessage.maximumDescriptors == 1 && ListenerMessage.listener.descriptorCount == 1)
         for message in FileAnswer.samples {
             #expect(message.descriptorCount == ([1, 2].contains(message.number) ? 1 : 0))
         }

@@ -9,17 +9,15 @@ struct SSHInvocationTests {
         PolicySnapshot.Host(name: "a", socket: socket, user: user, host: host)
     }
 
-    @Test func `the destination stands behind the end of options, and the line is one argument`() {
-        let session = SSHInvocation.session(Self.host(), line: "exec /bin/sh -c 'x y'")
-        #expect(session.suffix(3) == ["--", "u@h", "exec /bin/sh -c 'x y'"])
-        #expect(session.prefix(2) == ["-S", "/tmp/s"])
+    @Test func `the destination stands behind the end of options, and the ticket is what is to be run`() {
+        let session = SSHInvocation.session("u@h", ticket: "t1", isSubsystem: false)
+        #expect(session.suffix(3) == ["--", "u@h", "t1"] && !session.contains("-s"))
+        #expect(SSHInvocation.session("u@h", ticket: "t1", isSubsystem: true).suffix(4) == ["-s", "--", "u@h", "t1"])
+        #expect(session.prefix(2) == ["-S", SSHInvocation.socket])
     }
 
     @Test func `the path of the socket is complete: ssh must not expand a percent sign in it`() {
         let host = Self.host(socket: "/s/100%h")
-        for arguments in [
-            SSHInvocation.session(host, line: "x")
-        ] { #expect(arguments.prefix(2) == ["-S", "/s/100%%h"]) }
         #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")
         var other = host
         other.port = 2222
@@ -28,7 +26,8 @@ struct SSHInvocationTests {
 
     @Test func `no invocation can connect by itself`() {
         for arguments in [
-            SSHInvocation.session(Self.host(), line: "x")
+            SSHInvocation.session("u@h", ticket: "t1", isSubsystem: false),
+            SSHInvocation.session("u@h", ticket: "t1", isSubsystem: true),
         ] {
             let options = zip(arguments, arguments.dropFirst()).filter { $0.0 == "-o" }.map(\.1)
             #expect(options.contains("ProxyCommand=/nonexistent"))

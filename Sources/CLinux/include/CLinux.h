@@ -133,6 +133,15 @@ int csd_landlock_create_ruleset(const struct csd_landlock_ruleset_attr *attr, si
 int csd_landlock_add_path(int ruleset, const struct csd_landlock_path_beneath_attr *attr);
 int csd_landlock_restrict_self(int ruleset);
 
+// Notifications of a seccomp filter, seccomp_unotify(2). `receive` takes the next one: its id, and the first argument of the
+// system call that waits for an answer. It may wait, unless poll(2) says that the listener is readable. `install` puts a copy of
+// `source` in the place of the descriptor `target` of the caller, which has to run for that: it is waited for so many milliseconds
+// at most, and then errno is EINTR and nothing was done. `answer` has the system call return 0, or fail with `error`. Each
+// returns -1 with ENOENT where the caller has gone.
+int csd_notification_receive(int listener, uint64_t *id, int *argument);
+int csd_notification_install(int listener, uint64_t id, int source, int target, int milliseconds);
+int csd_notification_answer(int listener, uint64_t id, int error);
+
 // open(2) O_PATH, which the headers define only with _GNU_SOURCE.
 #define CSD_O_PATH 010000000
 

@@ -13,6 +13,15 @@ struct StreamSocket: ~Copyable {
         case failed(errno: Int32)
     }
 
+    /// What was received with the descriptors that came with it.
+    enum Passed: ~Copyable {
+        case bytes([UInt8], PassedDescriptors)
+        /// No bytes are there now.
+        case nothing
+        /// The other side has closed the connection, or a system call failed.
+        case over
+    }
+
     enum Sent: Equatable {
         case count(Int)
         /// There is no room now.
@@ -43,6 +52,25 @@ struct StreamSocket: ~Copyable {
         if result == 0 { return .closed }
         if result > 0 { return .bytes(bytes) }
         return code == EAGAIN ? .nothing : .failed(errno: code)
+    }
+
+    /// Reads at most `most` bytes, and takes descriptors that come with them, recvmsg(2).
+    func receivePassing(upTo most: Int) -> Passed {
+        var numbers = [Int32](repeating: -1, count: Int(CSD_RECEIVED_DESCRIPTORS))
+        var received = 0
+        var flags: Int32 = 0
+        var result = 0
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: most) { buffer, count in
+            result = uninterrupted {
+                csd_receive_message(descriptor.rawValue, buffer.baseAddress, most, &numbers, &received, &flags)
+            }
+            code = errno
+            count = max(result, 0)
+        }
+        let passed = PassedDescriptors(taking: numbers[..<received])
+        if result > 0 { return .bytes(bytes, passed) }
+        return result < 0 && code == EAGAIN ? .nothing : .over
     }
 
     /// Sends as many bytes as there is room for, sendmsg(2), with a descriptor where there is one to pass.

@@ -7,13 +7,15 @@ internal import SFTPFilter
 /// The gate's loop: one thread, one epoll(7) set, nothing that blocks. It hears the worker, asks the supervisor for connections,
 /// and speaks to ControlMasters over those.
 public final class GateService {
-    private enum Source {
+    enum Source {
         static let supervisor: UInt64 = 0
         static let worker: UInt64 = 1
         /// Of the connection with the first id; the others follow.
         static let links: UInt64 = 2
         /// Of a relay, whichever of its pipes it is.
         static let relays: UInt64 = 1 << 40
+        /// Of the connection of an `ssh` with the number 0; the others follow.
+        static let ssh: UInt64 = 1 << 61
         /// Of the order about a forward with the number 0; the others follow.
         static let forwards: UInt64 = 1 << 62
     }
@@ -40,15 +42,21 @@ public final class GateService {
         func take() -> SessionDescriptors? { descriptors.take() }
     }
 
-    private let supervisor: Channel
+    let supervisor: Channel
     private let worker: Channel
-    private let epoll: OwnedFD
-    private var requests = MasterRequests(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
+    let epoll: OwnedFD
+    var requests = MasterRequests(PolicySnapshot(hosts: [], defaultHost: ""), number: 0)
     private var links: [MasterRequests.ID: Link] = [:]
     private var pipes: [MasterRequests.ID: WaitingPipes] = [:]
     private var relays: [MasterRequests.ID: SFTPRelay] = [:]
     private var ahead = WordsAhead()
     private var policy = PolicySnapshot(hosts: [], defaultHost: "")
+    /// How its worker has sessions opened. That is decided when both are started, and no new policy changes it.
+    private(set) var transport = Transport.mux
+    /// Connections of `ssh`, by their numbers, and those that carry sessions, by the ids of the worker's requests.
+    var sides: [UInt64: SSHSide] = [:]
+    var sideOf: [UInt32: UInt64] = [:]
+    var nextSide: UInt64 = 0
     /// Orders of the supervisor that are under way, by their numbers.
     private var forwards: [UInt32: ForwardWork] = [:]
     /// Answers for which the worker's channel had no room. It is not heard as long as there are any, so they are few.
@@ -56,7 +64,7 @@ public final class GateService {
     /// How the worker's channel is watched.
     private var watched: UInt32?
     /// The worker has gone, or has done what no honest one does: it is neither heard nor answered, and the supervisor ends both.
-    private var isWorkerGone = false
+    private(set) var isWorkerGone = false
 
     /// - Parameters:
     ///   - supervisor: where connections come from; it blocks until `run` is called.
@@ -77,6 +85,7 @@ public final class GateService {
         let policy = try PolicySnapshot(sealed: memory)
         requests.adopt(policy, number: number, now: Self.now())
         self.policy = policy
+        transport = policy.transport
         return policy
     }
 
@@ -91,7 +100,8 @@ public final class GateService {
             var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
             while true {
                 try watchWorker()
-                let deadline = (forwards.values.map(\.deadline) + [requests.nextDeadline].compactMap { $0 }).min()
+                let deadline =
+                    (forwards.values.map(\.deadline) + [requests.nextDeadline, sshDeadline].compactMap { $0 }).min()
                 let timeout = deadline.map { Int32(clamping: max(0, $0 - Self.now())) } ?? -1
                 let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
                 for event in ready.prefix(Int(max(0, count))) {
@@ -100,12 +110,14 @@ public final class GateService {
                     case Source.worker: try attendWorker(event.what)
                     case Source.forwards...:
                         try attendForward(UInt32(truncatingIfNeeded: event.token - Source.forwards))
+                    case Source.ssh...: try attendSSH(event.token - Source.ssh)
                     case Source.relays...: try attendRelay(MasterRequests.ID(event.token - Source.relays))
                     case let token: try attendMaster(MasterRequests.ID(truncatingIfNeeded: token - Source.links))
                     }
                 }
                 try perform(requests.advance(now: Self.now()))
                 try endLateForwards(now: Self.now())
+                endLateSSH(now: Self.now())
             }
         } catch .closed {
             return
@@ -146,14 +158,17 @@ public final class GateService {
     private func take(_ incoming: consuming Incoming<GateRequest>) throws(IPCError) -> WorkerViolation? {
         var request = incoming
         let requestID = request.requestID
+        let (message, transport) = Self.wanted(request.message)
         if let awaited = ahead.awaited {
-            switch request.message {
+            switch message {
             case .words, .exec: guard requestID == awaited else { return .words }
-            case .alive, .close, .sftp, .shell, .errand: return .words
+            case .alive, .close, .sftp, .shell, .errand, .ticket: return .words
             }
         }
+        guard transport == nil || transport == self.transport else { return .transport }
         let opened: (id: MasterRequests.ID?, actions: [MasterRequests.Action])?
-        switch request.message {
+        switch message {
+        case .ticket: return .message
         case .alive(let host):
             try perform(requests.askAlive(host, requestID, now: Self.now()))
             return nil
@@ -164,9 +179,9 @@ public final class GateService {
             do throws(WordsAhead.Violation) { try ahead.take(words, requestID) } catch { return .words }
             return nil
         case .sftp(let host, let access):
-            opened = requests.openFiles(host, access, requestID, now: Self.now())
+            opened = requests.openFiles(host, access, requestID, by: self.transport, now: Self.now())
         case .shell(let host, let session):
-            opened = requests.openShell(host, session, requestID, now: Self.now())
+            opened = requests.openShell(host, session, requestID, by: self.transport, now: Self.now())
         case .exec(let host, let seconds, let nonce, let words):
             let command: GateCommand
             do throws(WordsAhead.Violation) {
@@ -174,16 +189,21 @@ public final class GateService {
             } catch {
                 return .words
             }
-            opened = requests.run(command, requestID, now: Self.now())
-        case .errand(let host, let errand): opened = requests.run(errand, host, requestID, now: Self.now())
+            opened = requests.run(command, requestID, by: self.transport, now: Self.now())
+        case .errand(let host, let errand):
+            opened = requests.run(errand, host, requestID, by: self.transport, now: Self.now())
         }
         guard let (id, actions) = opened else { return .number }
+        guard transport == .mux else {
+            try perform(actions)
+            return nil
+        }
         guard let input = request.descriptors.take(), let output = request.descriptors.take(),
             let error = request.descriptors.take()
         else { return .message }
         do throws(SessionDescriptors.NotAPipe) {
             let descriptors = try SessionDescriptors(input: input, output: output, error: error)
-            if let id { pipes[id] = WaitingPipes(descriptors) }
+            if let id { keep(descriptors, for: id) }
         } catch {
             return .descriptor
         }
@@ -191,10 +211,25 @@ public final class GateService {
         return nil
     }
 
+    /// The session that a message asks for, and by which transport; the message itself where it asks for none.
+    private static func wanted(_ message: GateRequest) -> (message: GateRequest, transport: Transport?) {
+        switch message {
+        case .ticket(let wanted): (wanted.request, .ssh)
+        case .sftp, .shell, .exec, .errand: (message, .mux)
+        case .alive, .close, .words: (message, nil)
+        }
+    }
+
+    /// Keeps the pipes of a session until there is a connection for it.
+    func keep(_ descriptors: consuming SessionDescriptors, for id: MasterRequests.ID) {
+        pipes[id] = WaitingPipes(descriptors)
+    }
+
     /// Hears the worker no more, and ends all that it has; the supervisor ends the worker.
-    private func expel(_ violation: WorkerViolation) throws(IPCError) {
+    func expel(_ violation: WorkerViolation) throws(IPCError) {
         isWorkerGone = true
         outbox = []
+        dropAllSSH()
         try supervisor.send(FromGate.violation(violation))
         try perform(requests.endAll())
     }
@@ -258,6 +293,9 @@ public final class GateService {
         case .forward(let order):
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             try begin(order, word.requestID, socket)
+        case .sshConnection:
+            guard let socket = word.descriptors.take() else { throw .missingDescriptor }
+            try takeSSH(socket)
         }
     }
 
@@ -295,7 +333,7 @@ public final class GateService {
         try watch(descriptor, Source.forwards + UInt64(number), Self.events(work.wants))
     }
 
-    private func perform(_ actions: [MasterRequests.Action]) throws(IPCError) {
+    func perform(_ actions: [MasterRequests.Action]) throws(IPCError) {
         for action in actions {
             switch action {
             case .connect(let id, let host, let policy):
@@ -304,7 +342,9 @@ public final class GateService {
                 links.removeValue(forKey: id)?.link.close()
                 pipes[id] = nil
                 dropRelay(id)
-            case .answer(let requestID, let word): try answer(requestID, word)
+            case .answer(let requestID, let word):
+                tellSSH(requestID, word)
+                try answer(requestID, word)
             case .tell(let kind, let host, let policy):
                 try supervisor.send(FromGate.opened(kind, host: host, policy: policy))
             }
@@ -412,13 +452,13 @@ public final class GateService {
         }
     }
 
-    private func watch(_ descriptor: Int32, _ token: UInt64, _ wanted: UInt32) throws(IPCError) {
+    func watch(_ descriptor: Int32, _ token: UInt64, _ wanted: UInt32) throws(IPCError) {
         guard csd_epoll_add(epoll.rawValue, descriptor, token, wanted) == 0 else {
             throw .system(call: "epoll_ctl", errno: errno)
         }
     }
 
-    private static func now() -> Int {
+    static func now() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000

@@ -15,7 +15,9 @@ enum GateSyscalls {
     ]
 
     static let descriptors: [SyscallRule] = [
-        SyscallRule("sendmsg recvmsg", "messages of supervisor and worker, requests to a ControlMaster and pipes"),
+        SyscallRule(
+            "sendmsg recvmsg",
+            "messages of supervisor and worker, requests to a ControlMaster and of an `ssh`, and pipes"),
         SyscallRule("recvfrom", "replies of a ControlMaster"),
         SyscallRule("epoll_ctl epoll_wait epoll_pwait", "waits for all of them"),
         SyscallRule("close", "a connection that is over"),

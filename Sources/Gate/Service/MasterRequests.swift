@@ -76,7 +76,20 @@ struct MasterRequests {
         var deadline: Int?
     }
 
+    /// What an `ssh` gets for the ticket that it shows.
+    enum Shown: Equatable {
+        /// The session of this connection, for the worker's request of this id. What must be done for it follows when its
+        /// descriptors are kept.
+        case session(ID, requestID: UInt32)
+        /// Nothing: the request has ended.
+        case ended
+        /// It has no right to show it.
+        case violation
+    }
+
     private enum Stage {
+        /// The worker has a ticket for it, and `ssh` has not shown it.
+        case ticketed
         /// Others that are connecting must be done first.
         case queued
         /// The supervisor connects.
@@ -105,6 +118,8 @@ struct MasterRequests {
 
     /// Requests that wait for a supervisor or a master at most. Further ones are not read before one of these is answered.
     static let maximum = 64
+    /// How long the `ssh` of a worker may take to show its ticket, in milliseconds: long on a machine that is busy.
+    static let ticketPatience = 15_000
 
     private var policy: PolicySnapshot
     private var number: UInt32
@@ -113,6 +128,7 @@ struct MasterRequests {
     private var sessions: [UInt32: ID] = [:]
     private var nextID: ID = 1
     private var nonces = OwnNonces()
+    private var tickets = Tickets()
 
     init(_ policy: PolicySnapshot, number: UInt32) {
         self.policy = policy
@@ -142,50 +158,76 @@ struct MasterRequests {
     /// - Returns: the connection that the session's descriptors belong to, nil where there will be none; nil where the id is that of
     ///   another session.
     mutating func openFiles(
-        _ host: String, _ access: FileAccess, _ requestID: UInt32, now: Int
+        _ host: String, _ access: FileAccess, _ requestID: UInt32, by transport: Transport = .mux, now: Int
     ) -> (id: ID?, actions: [Action])? {
-        open(.files(access), host, requestID, now: now)
+        open(.files(access), host, requestID, by: transport, now: now)
     }
 
     /// The worker asks for a session with the files of this host by way of a shell; see `openFiles`.
     mutating func openShell(
-        _ host: String, _ session: ShellSession, _ requestID: UInt32, now: Int
+        _ host: String, _ session: ShellSession, _ requestID: UInt32, by transport: Transport = .mux, now: Int
     ) -> (id: ID?, actions: [Action])? {
-        open(.shell(session), host, requestID, now: now)
+        open(.shell(session), host, requestID, by: transport, now: now)
     }
 
     /// The worker asks for a session that runs this command; see `openFiles`.
-    mutating func run(_ command: GateCommand, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])? {
+    mutating func run(
+        _ command: GateCommand, _ requestID: UInt32, by transport: Transport = .mux, now: Int
+    ) -> (id: ID?, actions: [Action])? {
         nonces.insert(command.nonce)
-        return open(.command(command), command.host, requestID, now: now)
+        return open(.command(command), command.host, requestID, by: transport, now: now)
     }
 
     /// The worker asks for a session that runs a line of the gate's own; see `openFiles`.
-    mutating func run(_ errand: Errand, _ host: String, _ requestID: UInt32, now: Int) -> (id: ID?, actions: [Action])?
-    {
+    mutating func run(
+        _ errand: Errand, _ host: String, _ requestID: UInt32, by transport: Transport = .mux, now: Int
+    ) -> (id: ID?, actions: [Action])? {
         switch errand {
         case .probe(let nonce), .trial(let nonce): nonces.insert(nonce)
         case .stop, .sweep, .question: break
         }
-        return open(.errand(errand), host, requestID, now: now)
+        return open(.errand(errand), host, requestID, by: transport, now: now)
     }
 
     private mutating func open(
-        _ wish: Wish, _ host: String, _ requestID: UInt32, now: Int
+        _ wish: Wish, _ host: String, _ requestID: UInt32, by transport: Transport, now: Int
     ) -> (id: ID?, actions: [Action])? {
         guard sessions[requestID] == nil else { return nil }
         guard sessions.count < GateRequest.maximumSessions else {
             let failure = SessionFailure.down(.unavailable(errno: UInt32(EMFILE)))
             return (nil, [.answer(requestID: requestID, .notOpened(failure))])
         }
-        return take(wish, Asker(requestID: requestID, host: host, deadline: now + MasterDown.patience))
+        let patience =
+            switch transport {
+            case .mux: MasterDown.patience
+            case .ssh: Self.ticketPatience
+            }
+        return take(wish, Asker(requestID: requestID, host: host, deadline: now + patience), by: transport)
+    }
+
+    /// An `ssh` of the worker shows a ticket, and wants a subsystem or none.
+    mutating func show(_ ticket: String, isSubsystem: Bool, now: Int) -> Shown {
+        switch tickets.show(ticket) {
+        case .none: return .violation
+        case .ended: return .ended
+        case .request(let id):
+            guard let entry = entries[id], entry.stage == .ticketed, case .session(let session) = entry.request,
+                session.isSubsystem == isSubsystem, let asker = entry.askers.first
+            else { return .violation }
+            entries[id]?.stage = .queued
+            entries[id]?.askers = [
+                Asker(requestID: asker.requestID, host: asker.host, deadline: now + MasterDown.patience)
+            ]
+            return .session(id, requestID: asker.requestID)
+        }
     }
 
     /// The worker closes a session, which may be over already.
     mutating func close(_ requestID: UInt32) -> [Action] {
         guard let id = sessions.removeValue(forKey: requestID), let entry = entries[id] else { return [] }
         switch entry.stage {
-        case .queued:
+        case .ticketed, .queued:
+            tickets.end(id)
             entries[id] = nil
             return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: false)))]
         case .connecting:
@@ -204,7 +246,9 @@ struct MasterRequests {
 
     /// Judges a request by the policy in force, and begins it.
     /// - Parameter known: the id that it has already.
-    private mutating func take(_ wish: Wish, _ asker: Asker, as known: ID? = nil) -> (id: ID?, actions: [Action]) {
+    private mutating func take(
+        _ wish: Wish, _ asker: Asker, as known: ID? = nil, by transport: Transport = .mux
+    ) -> (id: ID?, actions: [Action]) {
         guard let index = policy.hosts.firstIndex(where: { $0.name.utf8.elementsEqual(asker.host.utf8) }) else {
             return (nil, [failed(wish, asker, .noHost)])
         }
@@ -231,7 +275,12 @@ struct MasterRequests {
         entries[id] = Entry(
             socket: socket, host: UInt32(index), policy: number, wish: wish, request: request, askers: [asker])
         if wish.kind != nil { sessions[asker.requestID] = id }
-        return (id, startQueued())
+        switch transport {
+        case .mux: return (id, startQueued())
+        case .ssh:
+            entries[id]?.stage = .ticketed
+            return (id, [answer(asker.requestID, .ticket(tickets.issue(for: id)))])
+        }
     }
 
     /// What the master is asked, where the policy of the host allows it.
@@ -281,7 +330,7 @@ struct MasterRequests {
     }
 
     /// Has the supervisor connect for those that wait, as many as it takes at once.
-    private mutating func startQueued() -> [Action] {
+    mutating func startQueued() -> [Action] {
         var actions: [Action] = []
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.stage == .queued {
             guard connecting < FromGate.maximumConnects else { break }
@@ -366,7 +415,7 @@ struct MasterRequests {
     mutating func seen(_ id: ID, _ fact: MasterFact) -> [Action] {
         guard let entry = entries[id] else { return [] }
         switch (entry.wish, entry.stage) {
-        case (_, .queued), (_, .connecting): return []
+        case (_, .ticketed), (_, .queued), (_, .connecting): return []
         case (.alive, _):
             entries[id] = nil
             return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
@@ -398,14 +447,19 @@ struct MasterRequests {
             func isLate(_ asker: Asker) -> Bool { asker.deadline.map { $0 <= now } ?? false }
             let late = entry.askers.filter(isLate)
             guard !late.isEmpty else { continue }
-            actions += late.map { failed(entry.wish, $0, .hung) }
+            let isWithoutSSH = entry.stage == .ticketed
+            actions += late.map {
+                isWithoutSSH
+                    ? answer($0.requestID, .notOpened(.ssh("it did not come in time"))) : failed(entry.wish, $0, .hung)
+            }
             for asker in late where entry.kind != nil { sessions[asker.requestID] = nil }
             entries[id]?.askers.removeAll(where: isLate)
             guard entries[id]?.askers.isEmpty == true else { continue }
             switch entry.stage {
             // The supervisor still has the request, and answers it.
             case .connecting: if entry.kind != nil { actions.append(.close(id)) }
-            case .queued:
+            case .ticketed, .queued:
+                tickets.end(id)
                 entries[id] = nil
                 if entry.kind != nil { actions.append(.close(id)) }
             case .asking, .open:

@@ -132,7 +132,7 @@ enum SyscallTable {
     }
 
     /// SOCK_STREAM of AF_UNIX, with or without SOCK_CLOEXEC and SOCK_NONBLOCK.
-    private static let localStreams: [[ArgumentTest]] = [0, O_CLOEXEC, O_NONBLOCK, O_CLOEXEC | O_NONBLOCK].map {
+    static let localStreams: [[ArgumentTest]] = [0, O_CLOEXEC, O_NONBLOCK, O_CLOEXEC | O_NONBLOCK].map {
         [.equals(0, UInt64(AF_UNIX)), .equals(1, UInt64(SOCK_STREAM.rawValue) | UInt64($0))]
     }
 

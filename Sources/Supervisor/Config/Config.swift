@@ -49,6 +49,7 @@ struct Config: Equatable {
         auditLog = Restrictions(top).path(Restrictions.auditLog, expand)
         let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.restrictions("capabilities")))
         policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
+        policy.transport = Self.transport(top)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
         policy.limits = Self.limits(top.restrictions("limits"))
         allowOverwrite = false
@@ -85,6 +86,16 @@ struct Config: Equatable {
             top.note("mcp_socket", "must be at most \(SocketTokens.maximumPath) bytes long, got \(path.utf8.count)")
         }
         return path
+    }
+
+    private static func transport(_ top: ConfigReader) -> Transport {
+        guard let name = top.string("transport") else { return .mux }
+        guard let transport = Transport(rawValue: name) else {
+            let names = Transport.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
+            top.note("transport", "must be \(names), got \"\(name.prefix(100))\"")
+            return .mux
+        }
+        return transport
     }
 
     private static func limits(_ reader: ConfigReader?) -> PolicySnapshot.Limits {

@@ -39,7 +39,9 @@ final class ConfigReload {
         do {
             let new = try ConfigFile.load(path, environment: environment)
             try Startup.check(new, isServing: true)
-            guard !new.policy.patterns.isEmpty, new.policy.patterns != current.policy.patterns else {
+            guard PatternCheck.isNeeded(for: new.policy),
+                new.policy.patterns != current.policy.patterns || new.policy.transport != current.policy.transport
+            else {
                 return .adopt(new)
             }
             return begin(try PatternCheck(of: new.policy, program: workerProgram), of: .success(new), now: now)

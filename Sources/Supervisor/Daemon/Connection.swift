@@ -18,6 +18,9 @@ final class Connection {
     /// Kept as long as the worker lives, so that this process sees by itself that the client has gone.
     var client: OwnedFD?
     var worker: WorkerProcess?
+    /// Answers what the worker's processes connect, with `"transport": "ssh"`.
+    var broker: ConnectBroker?
+    var isBrokerWatched = false
     var killedBecause: String?
     /// How the worker ended; nil if it has not. Its last messages may still be in the channel.
     var end: ProcessEnd?

@@ -12,7 +12,8 @@ final class Daemon {
     /// event of a closed descriptor is not taken for one of a later descriptor with the same number.
     enum Source: UInt64 {
         // A turn handles them in this order.
-        case signals, process, fileProcess, gateProcess, listener, check, channel, fileChannel, gateChannel, connect,
+        case signals, process, fileProcess, gateProcess, listener, check, handOver, broker, channel, fileChannel,
+            gateChannel, connect,
             log, fileLog, gateLog, client
 
         func token(_ id: UInt64 = 0) -> UInt64 { id << 8 | rawValue }
@@ -111,6 +112,7 @@ final class Daemon {
             perform(table.advance(now: now()))
             files.advance(now: now(), self)
             gates.advance(now: now(), self)
+            retryBrokers()
             updateListening()
             reload.advance(now: now())
         }
@@ -128,7 +130,7 @@ final class Daemon {
         let paused = connections.values.compactMap(\.pausedUntil).min()
         let next = [
             table.nextDeadline, giveUp, retryAccept, reload.deadline, forwards.nextLook, forwards.due, paused,
-            files.nextDeadline, gates.nextDeadline,
+            files.nextDeadline, gates.nextDeadline, connections.values.compactMap { $0.broker?.retry }.min(),
         ].compactMap { $0 }.min()
         return next.map { Int32(clamping: max(0, $0 - now())) } ?? -1
     }
@@ -148,6 +150,8 @@ final class Daemon {
             case .check:
                 take(reload.ended())
                 if reload.isWantedAgain { take(reload.begin(current: config, now: now())) }
+            case .handOver: takeListener(id)
+            case .broker: broker(id)
             case .channel: speaking.insert(id)
             case .log: readLog(id)
             case .fileProcess: files.event(.process, id, now: now(), self)

@@ -46,6 +46,10 @@ extension Daemon: GateHost {
             case .writing: "it asked over SFTP to change something where file_write is off"
             case .outside: "it named over SFTP a path outside base_dir"
             case .words: "it sent its gate words of no command"
+            case .transport: "it asked its gate for a session by another transport than the config's"
+            case .ticket: "its ssh showed a ticket that was not given for this, or was used before"
+            case .mux: "its ssh asked its gate for what no session needs"
+            case .connections: "it connected more than its sessions can"
             }
         kill(id, how)
     }

@@ -58,9 +58,32 @@ extension Daemon {
         case .some(let client):
             return isRefusing
                 ? try WorkerProcess.start(program: workerProgram, role: role, policy: policies.refusing, client: client)
-                : try WorkerProcess.start(
-                    program: workerProgram, role: role, policy: policies.serving, client: client, gate: gate)
+                : try serve(role, connection, client, gate)
         }
+    }
+
+    private func serve(
+        _ role: WorkerRole, _ connection: Connection, _ client: borrowing OwnedFD, _ gate: borrowing OwnedFD?
+    ) throws(StartError) -> WorkerProcess {
+        let broker: ConnectBroker
+        var listener: OwnedFD?
+        switch config.policy.transport {
+        case .mux:
+            return try WorkerProcess.start(
+                program: workerProgram, role: role, policy: policies.serving, client: client, gate: gate)
+        case .ssh:
+            do throws(IPCError) {
+                broker = try ConnectBroker(workerEnd: &listener)
+            } catch {
+                throw StartError(sentence: "what a worker connects cannot be brokered: \(error)")
+            }
+        }
+        let worker = try WorkerProcess.start(
+            program: workerProgram, role: role, policy: policies.serving, client: client, gate: gate,
+            listener: listener)
+        connection.broker = broker
+        if let number = broker.handOverNumber { watch(number, Source.handOver.token(connection.id)) }
+        return worker
     }
 
     func kill(_ id: ConnectionTable.ID, _ reason: String) {
@@ -72,6 +95,7 @@ extension Daemon {
         // Nothing more is read from its channel, so the channel must not wake the loop.
         _ = csd_epoll_remove(epoll.rawValue, worker.channel.rawValue)
         worker.killGroup()
+        endBroker(connection)
         files.close(id, now: now(), self)
         gates.close(id, self)
         if let end = connection.end { finish(id, connection, end) }
@@ -138,6 +162,7 @@ extension Daemon {
                 "worker_pid": .number(Int(connection.worker?.pid ?? 0)),
             ])
         forwards.ended(id, log: connection.log)
+        endBroker(connection)
         files.close(id, now: now(), self)
         gates.close(id, self)
         if phase == .starting(.serve), !table.draining {

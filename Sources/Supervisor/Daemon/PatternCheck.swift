@@ -14,6 +14,7 @@ final class PatternCheck {
         // The worker gets no hosts, no client and no ssh. Its own program stands for ssh, because the config may name a wrong
         // one.
         var own = PolicySnapshot(hosts: [], defaultHost: "", sshPath: program)
+        own.transport = policy.transport
         own.patterns = policy.patterns
         own.requireLandlock = policy.requireLandlock
         let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
@@ -26,9 +27,13 @@ final class PatternCheck {
         worker = try WorkerProcess.start(program: program, role: .check, policy: sealed, client: null)
     }
 
+    /// Whether a policy has something that only a confined worker can tell: whether its patterns can be compiled, and whether this
+    /// kernel lets a worker be confined for the transport.
+    static func isNeeded(for policy: PolicySnapshot) -> Bool { !policy.patterns.isEmpty || policy.transport == .ssh }
+
     /// Checks and waits for the answer. That is allowed only before the daemon listens.
     static func mistakes(in policy: PolicySnapshot) -> [String] {
-        guard !policy.patterns.isEmpty else { return [] }
+        guard isNeeded(for: policy) else { return [] }
         do throws(StartError) {
             let check = try PatternCheck(of: policy, program: try Startup.workerProgram())
             var waiting = pollfd(fd: check.worker.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
@@ -57,6 +62,9 @@ final class PatternCheck {
     /// The mistakes that the worker found; nil while it runs.
     func mistakes() -> [String]? {
         guard let end = worker.reap() else { return nil }
+        if end == .exited(status: ProgramFailure.listenerStatus) {
+            return ["transport: \(said.trimmingPrefix("claude-ssh-worker: ").prefix { !$0.isNewline })"]
+        }
         var mistakes: [String] = []
         do throws(IPCError) {
             while let incoming = try worker.channel.receive(ToSupervisor.self) {

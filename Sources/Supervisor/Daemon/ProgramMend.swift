@@ -9,6 +9,9 @@ extension ProgramFailure {
     /// That of a worker whose gate ended before it was ready.
     private static let gateStatus: UInt8 = 4
 
+    /// That of a worker whose kernel gives it no listener for its filter.
+    static let listenerStatus: UInt8 = 5
+
     /// The failure of a program that ended in this way.
     init(_ end: ProcessEnd) {
         switch end {

@@ -64,7 +64,9 @@ enum Startup {
             )
         }
         let ssh = config.policy.sshPath
-        if let problem = SSHProgram.problem(of: ssh) { problems.append("ssh_path: \(ssh) \(problem.clause)") }
+        if config.policy.transport == .ssh, let problem = SSHProgram.problem(of: ssh) {
+            problems.append("ssh_path: \(ssh) \(problem.clause)")
+        }
         let hosts = config.policy.hosts
         if isServing {
             problems += hosts.filter { $0.master.socket == config.mcpSocket }.map(ownSocket)

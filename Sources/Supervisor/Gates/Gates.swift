@@ -12,6 +12,8 @@ protocol GateHost: AnyObject {
         _ fields: KeyValuePairs<String, LogValue>)
     /// The worker of a connection did what no honest one does, as its gate saw.
     func violated(_ connection: ConnectionTable.ID, _ what: WorkerViolation)
+    /// The gate of a connection has taken notice of a connection that it was given.
+    func sshConnected(_ connection: ConnectionTable.ID)
     /// The gate of a connection has ended, and its worker has not.
     func gateEnded(_ connection: ConnectionTable.ID, how: String, wasReady: Bool)
     /// What came of an order about this forward.
@@ -38,6 +40,8 @@ final class Gates {
         /// Connections to ControlMasters that it was given, and those of them that became sessions.
         var connections = 0
         var sessions = 0
+        /// Connections of `ssh` that it was given and has not taken notice of.
+        var sshConnections = 0
 
         init(connection: ConnectionTable.ID, process: GateProcess) {
             self.connection = connection
@@ -141,6 +145,18 @@ final class Gates {
         }
     }
 
+    // MARK: Connections of `ssh`
+
+    /// Whether there is a gate that what this connection's worker connects can lead to.
+    func takesSSH(_ connection: ConnectionTable.ID) -> Bool { gate(of: connection)?.gate.isReady == true }
+
+    /// Gives the gate of a connection the other end of what its worker has connected.
+    func giveSSH(_ connection: ConnectionTable.ID, _ socket: consuming OwnedFD, _ host: some GateHost) {
+        guard let (token, gate) = gate(of: connection) else { return }
+        gate.sshConnections += 1
+        send(.sshConnection, 0, consume socket, to: token, host)
+    }
+
     // MARK: Forwards
 
     /// Whether there is a gate that only cancels forwards, and it is ready.
@@ -227,6 +243,10 @@ final class Gates {
                 guard gate.sessions <= gate.connections, policy <= number else {
                     return kill(token, gate, "it told of a session that there cannot be", host)
                 }
+            case .sshConnected:
+                guard gate.sshConnections > 0 else { return kill(token, gate, "it sent a message out of turn", host) }
+                gate.sshConnections -= 1
+                host.sshConnected(gate.connection)
             case .violation(let what):
                 guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
                 host.violated(gate.connection, what)

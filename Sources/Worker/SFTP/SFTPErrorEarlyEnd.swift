@@ -19,6 +19,7 @@ extension SFTPError {
         case .byHost: .noSession(nil)
         case .byMaster(let reason): .notOpened(detail: reason)
         case .down(let why), .unknown(let why): .masterDown(why)
+        case .ssh(let detail): .spawn(detail: detail)
         case .closed: .lost(detail: "closed")
         }
     }

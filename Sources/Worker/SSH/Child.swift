@@ -57,35 +57,17 @@ final class Child: PipedPeer {
         _ path: String, _ arguments: [String], _ environment: [String: String], _ streams: inout PassedDescriptors,
         _ reactor: Reactor
     ) throws(IPCError) {
-        guard let input = streams.take(), let output = streams.take(), let error = streams.take() else {
-            throw .badValue
-        }
-        let first = try input.duplicateForChild()
-        let second = try output.duplicateForChild()
-        let third = try error.duplicateForChild()
-        var pid: pid_t = 0
-        let result = withCStrings([path] + arguments) { arguments in
-            withCStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
-                csd_spawn(&pid, path, arguments, environment, [first.rawValue, second.rawValue, third.rawValue], 3, 0)
-            }
-        }
-        guard result == 0 else { throw .system(call: "posix_spawn", errno: result) }
-        do throws(IPCError) {
-            let number = csd_pidfd_open(pid)
-            guard number >= 0 else { throw .system(call: "pidfd_open", errno: errno) }
-            try watch(number, reactor)
-        } catch {
-            Glibc.kill(pid, SIGKILL)
-            _ = uninterrupted { waitpid(pid, nil, 0) }
-            throw error
+        try SpawnedChild.start(path, arguments, environment, &streams) { pidfd throws(IPCError) in
+            try watch(pidfd, reactor)
         }
     }
 
     /// Takes ownership of the pidfd. The lock keeps its handler waiting until it is kept.
-    private func watch(_ pidfd: Int32, _ reactor: Reactor) throws(IPCError) {
+    private func watch(_ pidfd: consuming OwnedFD, _ reactor: Reactor) throws(IPCError) {
+        let number = pidfd.release()
         try state.withLock { state throws(IPCError) in
-            let process = OwnedFD(taking: pidfd)
-            state.process = try reactor.watch(process, for: CSD_EPOLL_READABLE) { self.reap(pidfd) }
+            let process = OwnedFD(taking: number)
+            state.process = try reactor.watch(process, for: CSD_EPOLL_READABLE) { self.reap(number) }
         }
     }
 
@@ -104,18 +86,13 @@ final class Child: PipedPeer {
     }
 
     private func reap(_ pidfd: Int32) -> Reactor.Next {
-        var code: Int32 = 0
-        var status: Int32 = 0
         // `watch` may have failed, and then the pidfd is closed.
         guard state.withLock({ $0.process != nil }) else { return .finished }
-        let reaped = csd_pidfd_reap(pidfd, &code, &status)
-        guard reaped != 0 else { return .more }
+        guard let end = SpawnedChild.reap(pidfd) else { return .more }
         // Nobody reads it any more.
         pipes.closeInput()
         settle { state in
-            let end: ChildEnd = code == CSD_CLD_EXITED ? .exited(Int(status)) : .signalled(status)
-            // waitid(2) fails if this worker was started with SIGCHLD ignored: then the kernel reaps the child.
-            state.end = reaped == 1 ? end : .unseen
+            state.end = end
             state.process = nil
         }
         return .finished
@@ -145,13 +122,4 @@ final class Child: PipedPeer {
         }
         if let end { ended(end) }
     }
-}
-
-/// Calls `body` with null-terminated copies of the strings and a null pointer at the end, as posix_spawn(3) takes them.
-private func withCStrings<Result>(
-    _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
-) -> Result {
-    let copies = strings.map { strdup($0) }
-    defer { for copy in copies { free(copy) } }
-    return body(copies + [nil])
 }

@@ -62,6 +62,7 @@ extension CommandRun {
         case .tooLong(let bytes, let limit): .tooLong(bytes: Int(bytes), limit: Int(limit))
         case .down(let why): .masterDown(why)
         case .byMaster(let reason): .notOpened(detail: reason)
+        case .ssh(let detail): .spawn(detail: detail)
         case .byHost, .closed(wasAsked: false), .refused: .notOpened(detail: "")
         case .unknown, .closed(wasAsked: true): .lost(output: "")
         }

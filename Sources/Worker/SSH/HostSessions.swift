@@ -21,7 +21,7 @@ public final class HostSessions: Sendable {
         self.host = host
         self.sshPath = sshPath
         self.master = master
-        self.gate = gate
+        self.gate = gate.opening(host)
         isCurrent = false
     }
 

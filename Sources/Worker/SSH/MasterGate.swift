@@ -25,6 +25,14 @@ public protocol MasterGate: Sendable {
 
     /// Ends the session of this number, which may be over already.
     func close(_ session: UInt32)
+
+    /// The same gate for the sessions of one host.
+    func opening(_ host: PolicySnapshot.Host) -> any MasterGate
+}
+
+extension MasterGate {
+    /// The gate needs to know nothing more of a host than its name in a request.
+    public func opening(_ host: PolicySnapshot.Host) -> any MasterGate { self }
 }
 
 extension HostSessions {

@@ -23,9 +23,13 @@ public enum SSHInvocation {
         "-o", "ClearAllForwardings=yes",
     ]
 
-    /// Has the host's login shell run `line`.
-    static func session(_ host: PolicySnapshot.Host, line: String) -> [String] {
-        ["-S", host.master.controlPath] + options + ["--", host.master.destination, line]
+    /// The path that stands for the socket of every ControlMaster. Whatever it is, connecting it leads to the gate, so it need not
+    /// exist.
+    static let socket = "/nonexistent/claude-ssh-gate"
+
+    /// Shows the gate a ticket, which it takes for what is to be run, or for the name of a subsystem.
+    static func session(_ destination: String, ticket: String, isSubsystem: Bool) -> [String] {
+        ["-S", socket] + options + (isSubsystem ? ["-s"] : []) + ["--", destination, ticket]
     }
 
     /// The command line with which the user starts the master.

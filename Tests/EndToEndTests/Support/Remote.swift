@@ -41,8 +41,11 @@ final class Remote: Sendable {
             // The directories of tests. Without it a daemon of root would open no local file.
             "local_roots": ["/tmp"],
         ]
-        return base.merging(overrides)
+        return base.merging(["transport": Self.transport]).merging(overrides)
     }
+
+    /// What the environment of this process has as `TEST_TRANSPORT`: suites of commands and files run once more with `ssh`.
+    static let transport = ProcessInfo.processInfo.environment["TEST_TRANSPORT"].map { JSON.string($0) } ?? .null
 
     /// The same in the single-host form of the reference.
     func singleHostConfig(_ overrides: JSON = [:]) -> JSON {
