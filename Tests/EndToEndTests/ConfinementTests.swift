@@ -36,7 +36,7 @@ import Testing
     @Test("ssh runs with the worker's confinement, an environment of ours and no way to connect")
     func sshChild() throws {
         let remote = try Remote.shared()
-        try withDaemon { daemon, client in
+        try withDaemon(["transport": "ssh"], on: remote) { daemon, client in
             let mark = "35\(UInt32.random(in: 1_000_000...9_999_999))"
             let call = try client.beginTool("ssh_exec", ["command": .string("sleep \(mark)"), "timeout_seconds": 600])
             try waitUntil("the command running") { !remote.sshd.remoteProcesses(running: mark).isEmpty }

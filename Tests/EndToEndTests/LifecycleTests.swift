@@ -25,8 +25,8 @@ import Testing
         let mark = try LifecycleTests.startLongCommand(client, on: remote)
         defer { LifecycleTests.endRemote(mark, on: remote) }
         let worker = try #require(daemon.workers().first)
-        let group = ProcessTable().processes(inGroup: worker.pid)
-        #expect(group.contains { $0.comm == "ssh" })
+        let group = ProcessTable().descendants(of: daemon.pid)
+        #expect(group.contains { $0.comm == "claude-ssh-gate" })
         kill(worker.pid, SIGKILL)
         _ = try client.waitForEOF()
         let ended = try daemon.waitForLog("worker ended") { $0["worker_pid"] == .int(Int(worker.pid)) }
@@ -34,7 +34,7 @@ import Testing
         #expect(ended["level"] == "ERROR")
         let next = try daemon.connect()
         #expect(try next.callTool("ssh_exec", ["command": "echo next"])["stdout"] == "next\n")
-        try waitUntil("no ssh of the killed worker left") { group.allSatisfy { !$0.isAlive } }
+        try waitUntil("nothing of the killed worker left") { group.allSatisfy { !$0.isAlive } }
     }
 
     @Test("a worker that breaks the sandbox is told apart in the log")
@@ -50,7 +50,7 @@ import Testing
         #expect(ended["how"]?.string?.contains("sandbox violation") == true, "\(ended)")
     }
 
-    @Test("a supervisor killed in a call leaves no worker and no ssh, and the next start works")
+    @Test("a supervisor killed in a call leaves no process, and the next start works")
     func supervisorKilled() throws {
         let remote = try Remote.shared()
         let daemon = try remote.startDaemon()
@@ -58,9 +58,9 @@ import Testing
         let mark = try LifecycleTests.startLongCommand(client, on: remote)
         defer { LifecycleTests.endRemote(mark, on: remote) }
         let started = ProcessTable().descendants(of: daemon.pid)
-        #expect(started.contains { $0.comm == "ssh" })
+        #expect(started.contains { $0.comm == "claude-ssh-gate" })
         try daemon.kill9()
-        try waitUntil("no worker and no ssh left") { started.allSatisfy { !$0.isAlive } }
+        try waitUntil("no process left") { started.allSatisfy { !$0.isAlive } }
         _ = try client.waitForEOF()
         #expect(
             FileManager.default.fileExists(atPath: daemon.socketPath),
