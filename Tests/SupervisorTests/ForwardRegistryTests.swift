@@ -365,6 +365,24 @@ struct ForwardRegistryTests {
         }
     }
 
+    @Test func `a worker's cancel of a port that a master may open yet forgets it only by the master's answer`() {
+        for (outcome, isForgotten) in [
+            (ForwardOutcome.unknown, false), (.down(.hung), false), (.closed, true), (.refused, true),
+        ] {
+            var registry = registry()
+            _ = request(&registry)
+            registry.recorded()
+            #expect(saw(.unknown, &registry).refusal == .masterSilent(host: "box"))
+            _ = say(.cancel(forward: 1, localPort: 0, host: ""), &registry)
+            let actions = saw(outcome, &registry)
+            #expect(registry.isEmpty == isForgotten, "\(outcome)")
+            #expect(actions.contains(.record))
+            guard !isForgotten else { continue }
+            #expect(actions.refusal == .masterSilent(host: "box"))
+            #expect(registry.observe(.on([20_000: ours])) == [.cancel(1)], "it was opened late")
+        }
+    }
+
     @Test func `a canceller has some orders at a time`() {
         var registry = registry()
         var sockets: [UInt16: (uid: UInt32, inode: UInt64)] = [:]

@@ -285,6 +285,10 @@ struct ForwardRegistry {
     ) -> [Action] {
         let open = forward.isOpen(in: listeners, of: uid)
         switch forward.phase {
+        // A master that has not answered may still have an order to open it, and open it later.
+        case .cancelling where !open && forward.inode == nil && !outcome.isOfMaster:
+            settle(id, .dead, .masterSilent)
+            return [.record] + Self.refusal(.masterSilent(host: forward.host))
         case .cancelling where !open: return remove(id) + [.answer(.closed(forward.entry(id)))]
         case .cancelling where forward.attempts < Self.maximumCancels:
             forwards[id]?.attempts += 1
@@ -293,7 +297,6 @@ struct ForwardRegistry {
             settle(id, .running)
             forwards[id]?.inode = listeners.loopback[forward.route.localPort]?.inode
             return [.record] + Self.refusal(.stillOpen(forward: id, outcome, route: forward.route))
-        // A master that has not answered may still have an order to open it, and open it later.
         case .toCancel where !open && forward.inode == nil && !outcome.isOfMaster:
             settle(id, .dead, .masterSilent)
             return [.record]
