@@ -74,7 +74,7 @@ import TestSupport
         let path = place.file("ssh")
         try kind.make(path)
         let text =
-            #"{"ssh_socket": "/run/x", "ssh_user": "u", "ssh_host": "h", "mcp_socket": "/run/m", "ssh_path": "\#(path)"}"#
+            #"{"ssh_socket": "/run/x", "ssh_user": "u", "ssh_host": "h", "mcp_socket": "/run/m", "transport": "ssh", "ssh_path": "\#(path)"}"#
         let config = try place.write("config.json", text)
         try #require(chmod(config, 0o600) == 0)
         let checked = try runDaemonCommand(["check", "--config", config], environment: [:])

@@ -101,7 +101,7 @@ import TestSupport
         let text = #"{"ssh_socket": "/s", "ssh_user": "u", "ssh_host": "h", "audit_log": "/dev/null"}"#
         let audit = try Self.check(text)
         #expect(audit.status == .exited(2) && audit.outputText.contains("error: audit_log: "), "\(audit.outputText)")
-        let both = try Self.check(text.replacing("}", with: #", "ssh_path": "/nonexistent/ssh"}"#))
+        let both = try Self.check(text.replacing("}", with: #", "transport": "ssh", "ssh_path": "/nonexistent/ssh"}"#))
         #expect(both.outputText.contains("error: ssh_path: ") && both.outputText.contains("error: audit_log: "))
     }
 

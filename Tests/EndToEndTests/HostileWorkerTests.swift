@@ -196,7 +196,7 @@ import TestSupport
     func noSSH() throws {
         let place = try TemporaryDirectory(readableByAll: true)
         let ssh = try place.copyProgram(findProgram("ssh"), as: "ssh")
-        let daemon = try Remote.shared().startDaemon(["ssh_path": .string(ssh)])
+        let daemon = try Remote.shared().startDaemon(["transport": "ssh", "ssh_path": .string(ssh)])
         defer { daemon.stop() }
         unlink(ssh)
         let client = try daemon.connect(initialize: false)
