@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -247,10 +248,40 @@ struct connect_request {
     struct sockaddr_un address;
     int socket;
     pid_t parent;
+    int found;
+    uint32_t owner;
 };
 
+// The library's stat would set errno, which is the parent's here.
+static long look(const char *path, int flags, struct stat *status) {
+    return quiet_syscall(SYS_newfstatat, AT_FDCWD, (long)path, (long)status, flags);
+}
+
+static void look_there(struct connect_request *request) {
+    struct stat status;
+    char *path = request->address.sun_path;
+    long result = look(path, AT_SYMLINK_NOFOLLOW, &status);
+    if (result == 0) {
+        request->owner = status.st_uid;
+        request->found = S_ISSOCK(status.st_mode) ? CSD_FOUND_SOCKET
+                         : S_ISLNK(status.st_mode) ? CSD_FOUND_LINK
+                                                   : CSD_FOUND_OTHER;
+        return;
+    }
+    char *slash = path;
+    for (char *at = path; *at; at++) {
+        if (*at == '/') slash = at;
+    }
+    if (result != -ENOENT || slash == path) return;
+    *slash = 0;
+    // A link that leads nowhere is no directory, and none can be made in its place.
+    if (look(path, 0, &status) == -ENOENT && look(path, AT_SYMLINK_NOFOLLOW, &status) == -ENOENT) {
+        request->found = CSD_FOUND_NO_DIRECTORY;
+    }
+}
+
 static int connect_apart(void *given) {
-    const struct connect_request *request = given;
+    struct connect_request *request = given;
     quiet_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
     if (quiet_syscall(SYS_getppid, 0, 0, 0, 0) != request->parent) return EIO;
     // The table of descriptors is the child's own.
@@ -261,9 +292,18 @@ static int connect_apart(void *given) {
     long result = quiet_syscall(SYS_capset, (long)&header, (long)none, 0, 0);
     if (result == 0) {
         result = quiet_syscall(SYS_connect, request->socket, (long)&request->address, sizeof(request->address), 0);
+        if (result < 0) look_there(request);
     }
     return (int)-result;
 }
+
+int csd_connect_found(const void *memory, uint32_t *owner) {
+    const struct connect_request *request = memory;
+    *owner = request->owner;
+    return request->found;
+}
+
+int csd_file_status(int fd, struct stat *status) { return (int)syscall(SYS_fstat, fd, status); }
 
 int csd_connect_apart(void *memory, int socket, const char *path) {
     struct connect_request *request = memory;
@@ -277,6 +317,8 @@ int csd_connect_apart(void *memory, int socket, const char *path) {
     memcpy(request->address.sun_path, path, length);
     request->socket = socket;
     request->parent = getpid();
+    request->found = CSD_FOUND_NOTHING;
+    request->owner = 0;
     // As posix_spawn does it, without waiting: fork would copy the page tables, which takes longer than all else.
     int pidfd = -1;
     pid_t child = clone(connect_apart, (char *)memory + CSD_CONNECT_MEMORY, CLONE_VM | CLONE_PIDFD | SIGCHLD, request, &pidfd);

@@ -61,7 +61,7 @@ public enum ToGate: IPCMessage {
 /// Why a gate gets no connection to a ControlMaster.
 public enum ConnectFailure: MessageChoice {
     /// Nobody listens there: connect(2) fails with this errno.
-    case dead(errno: UInt32)
+    case dead(errno: UInt32, MasterSocket)
     /// Whoever listens there takes no connections, or the file system of the path does not answer.
     case hung
     /// Another user, who is not root either, listens there.
@@ -73,7 +73,7 @@ public enum ConnectFailure: MessageChoice {
 
     /// See `MessageChoice`.
     public static let kinds: [ConnectFailure] = [
-        .dead(errno: 0), .hung, .foreign(userID: 0), .otherPolicy, .unavailable(errno: 0),
+        .dead(errno: 0, .absent), .hung, .foreign(userID: 0), .otherPolicy, .unavailable(errno: 0),
     ]
 
     /// See `MessageChoice`.
@@ -90,9 +90,10 @@ public enum ConnectFailure: MessageChoice {
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .dead(var errno):
+        case .dead(var errno, var place):
             try fields.field(&errno)
-            self = .dead(errno: errno)
+            try fields.field(&place)
+            self = .dead(errno: errno, place)
         case .foreign(var userID):
             try fields.field(&userID)
             self = .foreign(userID: userID)
@@ -106,7 +107,7 @@ public enum ConnectFailure: MessageChoice {
     /// What it says of the master; nil where it says nothing.
     public var down: MasterDown? {
         switch self {
-        case .dead(let errno): .dead(errno: errno)
+        case .dead(let errno, let place): .dead(errno: errno, place)
         case .hung: .hung
         case .foreign(let userID): .foreign(userID: userID)
         case .unavailable(let errno): .unavailable(errno: errno)

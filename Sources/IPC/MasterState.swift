@@ -43,7 +43,7 @@ public enum MasterDown: MessageChoice {
     public static let patience = 2_000
 
     /// Nobody listens there: connect(2) fails with this errno.
-    case dead(errno: UInt32)
+    case dead(errno: UInt32, MasterSocket)
     /// Something listens there, and has not answered within `patience`.
     case hung
     /// Another user, who is not root either, listens there.
@@ -71,7 +71,7 @@ public enum MasterDown: MessageChoice {
 
     /// See `MessageChoice`.
     public static let kinds: [MasterDown] = [
-        .dead(errno: 0), .hung, .foreign(userID: 0), .otherVersion(0), .noMaster, .closed, .noHost,
+        .dead(errno: 0, .absent), .hung, .foreign(userID: 0), .otherVersion(0), .noMaster, .closed, .noHost,
         .unavailable(errno: 0), .noGate,
     ]
 
@@ -93,9 +93,10 @@ public enum MasterDown: MessageChoice {
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .dead(var errno):
+        case .dead(var errno, var place):
             try fields.field(&errno)
-            self = .dead(errno: errno)
+            try fields.field(&place)
+            self = .dead(errno: errno, place)
         case .foreign(var userID):
             try fields.field(&userID)
             self = .foreign(userID: userID)

@@ -1,39 +1,86 @@
 internal import Glibc
 internal import Sandbox
 
-/// `--selftest-escape`: confines this process as in service, then tries to get out. For the demo and for an
+/// `--selftest-escape`: confines a process as in service, once for each way out, and has it try that. For the demo and for an
 /// administrator who wants to see it on their own kernel.
 enum SelfTest {
+    static let option = "--selftest-escape"
+
+    private static let attempts: [(what: String, attempt: @Sendable () -> Int32)] = [
+        (
+            "execute /bin/sh",
+            {
+                var arguments: [UnsafeMutablePointer<CChar>?] = [nil]
+                return execve("/bin/sh", &arguments, &arguments)
+            }
+        ),
+        (
+            "start a process",
+            {
+                var pid: pid_t = 0
+                var arguments: [UnsafeMutablePointer<CChar>?] = [nil]
+                let result = posix_spawn(&pid, "/bin/sh", nil, nil, &arguments, &arguments)
+                errno = result
+                return -result
+            }
+        ),
+        ("make an internet socket", { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }),
+        ("make a local socket", { socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }),
+        ("connect what it has", { connect(STDERR_FILENO, nil, 0) }),
+        ("read /etc/passwd", { open("/etc/passwd", O_RDONLY) }),
+        ("list /tmp", { open("/tmp", O_RDONLY | O_DIRECTORY) }),
+        ("read /proc/self/environ", { open("/proc/self/environ", O_RDONLY) }),
+        (
+            "write /tmp/claude-ssh-worker.escape",
+            { open("/tmp/claude-ssh-worker.escape", O_WRONLY | O_CREAT, 0o600) }
+        ),
+        (
+            "look at /etc/passwd",
+            {
+                var status = stat()
+                return stat("/etc/passwd", &status)
+            }
+        ),
+        ("signal its parent", { kill(getppid(), 0) }),
+    ]
+
+    /// Has a process try each way, and says what came of it.
     static func run() -> Never {
-        guard let home = getpwuid(getuid()).flatMap({ String(validatingCString: $0.pointee.pw_dir) }) else {
-            fail("no home directory to test with")
+        var held = true
+        for (index, attempt) in attempts.enumerated() {
+            var pid: pid_t = 0
+            let words = ["claude-ssh-worker", option, "\(index)"].map { (word: String) in strdup(word) } + [nil]
+            var status: Int32 = 0
+            guard posix_spawn(&pid, "/proc/self/exe", nil, nil, words, [nil]) == 0, waitpid(pid, &status, 0) == pid
+            else { fail("cannot start this program once more: errno \(errno)") }
+            let outcome: String
+            switch (status & 0x7F, status >> 8) {
+            case (SIGSYS, _): outcome = "refused (SIGSYS)"
+            case (0, let code) where code > refusedStatus:
+                outcome = "refused (\(String(cString: strerror(code - refusedStatus))))"
+            default:
+                held = false
+                outcome = "SUCCEEDED, the sandbox does not hold"
+            }
+            print("\(attempt.what): \(outcome)")
         }
-        // What does not exist is refused by nobody: the home directory itself stands in where there is no ~/.ssh.
-        let secret = access("\(home)/.ssh", F_OK) == 0 ? "\(home)/.ssh" : home
+        // What print(_:) has written so far.
+        fflush(nil)
+        _exit(held ? 0 : 1)
+    }
+
+    /// The exit status of an attempt that failed is this and its errno.
+    private static let refusedStatus: Int32 = 64
+
+    /// Tries one way.
+    static func attempt(_ number: String) -> Never {
+        guard let index = Int(number), attempts.indices.contains(index) else { fail("there is no attempt \(number)") }
         do throws(SandboxError) {
-            let abi = try Confinement.enter(sshPath: "/usr/bin/ssh", requireLandlock: true)
-            print("confined: seccomp and Landlock ABI \(abi)")
+            _ = try Confinement.enter(requireLandlock: true)
         } catch {
             fail("\(error)", status: 3)
         }
-        var refused = true
-        func attempt(_ what: String, _ result: Int32) {
-            if result >= 0 || errno == ENOENT {
-                refused = false
-                print("\(what): SUCCEEDED, the sandbox does not hold")
-            } else {
-                print("\(what): refused (\(String(cString: strerror(errno))))")
-            }
-        }
-        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), nil]
-        attempt("execute /bin/sh", execve("/bin/sh", arguments, [nil]))
-        attempt("make an internet socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-        attempt("read \(secret)", open(secret, O_RDONLY))
-        attempt("list /tmp", open("/tmp", O_RDONLY | O_DIRECTORY))
-        attempt("read /proc/self/environ", open("/proc/self/environ", O_RDONLY))
-        attempt("write /tmp/claude-ssh-worker.escape", open("/tmp/claude-ssh-worker.escape", O_WRONLY | O_CREAT, 0o600))
-        // Flushes what print(_:) has written so far.
-        fflush(nil)
-        _exit(refused ? 0 : 1)
+        let result = attempts[index].attempt()
+        _exit(result >= 0 ? 0 : refusedStatus + errno)
     }
 }

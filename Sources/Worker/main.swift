@@ -35,13 +35,17 @@ func handOver(_ listener: consuming OwnedFD?) {
     }
 }
 
-// 1. The end of the supervisor is the end of this process group: this worker and every ssh.
+// 1. The end of the supervisor is the end of this process group: this worker and, where it executes ssh, every ssh.
 signal(SIGPIPE, SIG_IGN)
 guard setpgid(0, 0) == 0 || getpgrp() == getpid(), csd_end_process_group_on(SIGUSR1) == 0,
     csd_set_parent_death_signal(SIGUSR1) == 0
 else { fail("cannot follow the supervisor's life: errno \(errno)") }
 
-if CommandLine.arguments.dropFirst() == ["--selftest-escape"] { SelfTest.run() }
+switch Array(CommandLine.arguments.dropFirst()) {
+case [SelfTest.option]: SelfTest.run()
+case let arguments where arguments.count == 2 && arguments[0] == SelfTest.option: SelfTest.attempt(arguments[1])
+default: break
+}
 
 // 2. What to do and under which policy, from the supervisor. This read also ends a worker whose supervisor died before 1.
 let supervisor = SupervisorLink(channel: Channel(taking: OwnedFD(taking: channelDescriptor)))
@@ -58,7 +62,7 @@ let landlockABI: Int
 do throws(SandboxError) {
     switch policy.transport {
     case .mux:
-        landlockABI = try Confinement.enter(sshPath: policy.sshPath, requireLandlock: policy.requireLandlock)
+        landlockABI = try Confinement.enter(requireLandlock: policy.requireLandlock)
     case .ssh:
         let confined = try SSHConfinement.enter(sshPath: policy.sshPath, requireLandlock: policy.requireLandlock)
         landlockABI = confined.landlockABI

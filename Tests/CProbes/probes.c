@@ -175,6 +175,228 @@ static const struct {
     {"vfork", SYS_vfork},
     {"dup2", SYS_dup2},
 #endif
+#ifdef SYS_accept
+    {"accept", SYS_accept},
+#endif
+#ifdef SYS_getsockopt
+    {"getsockopt", SYS_getsockopt},
+#endif
+#ifdef SYS_getpeername
+    {"getpeername", SYS_getpeername},
+#endif
+#ifdef SYS_getsockname
+    {"getsockname", SYS_getsockname},
+#endif
+#ifdef SYS_recvfrom
+    {"recvfrom", SYS_recvfrom},
+#endif
+#ifdef SYS_sendmmsg
+    {"sendmmsg", SYS_sendmmsg},
+#endif
+#ifdef SYS_recvmmsg
+    {"recvmmsg", SYS_recvmmsg},
+#endif
+#ifdef SYS_creat
+    {"creat", SYS_creat},
+#endif
+#ifdef SYS_mkdir
+    {"mkdir", SYS_mkdir},
+#endif
+#ifdef SYS_link
+    {"link", SYS_link},
+#endif
+#ifdef SYS_rename
+    {"rename", SYS_rename},
+#endif
+#ifdef SYS_unlink
+    {"unlink", SYS_unlink},
+#endif
+#ifdef SYS_rmdir
+    {"rmdir", SYS_rmdir},
+#endif
+#ifdef SYS_fchdir
+    {"fchdir", SYS_fchdir},
+#endif
+#ifdef SYS_getcwd
+    {"getcwd", SYS_getcwd},
+#endif
+#ifdef SYS_fchmod
+    {"fchmod", SYS_fchmod},
+#endif
+#ifdef SYS_fchown
+    {"fchown", SYS_fchown},
+#endif
+#ifdef SYS_fallocate
+    {"fallocate", SYS_fallocate},
+#endif
+#ifdef SYS_getxattr
+    {"getxattr", SYS_getxattr},
+#endif
+#ifdef SYS_statfs
+    {"statfs", SYS_statfs},
+#endif
+#ifdef SYS_umask
+    {"umask", SYS_umask},
+#endif
+#ifdef SYS_readv
+    {"readv", SYS_readv},
+#endif
+#ifdef SYS_writev
+    {"writev", SYS_writev},
+#endif
+#ifdef SYS_preadv
+    {"preadv", SYS_preadv},
+#endif
+#ifdef SYS_pwritev
+    {"pwritev", SYS_pwritev},
+#endif
+#ifdef SYS_tee
+    {"tee", SYS_tee},
+#endif
+#ifdef SYS_vmsplice
+    {"vmsplice", SYS_vmsplice},
+#endif
+#ifdef SYS_dup
+    {"dup", SYS_dup},
+#endif
+#ifdef SYS_pipe
+    {"pipe", SYS_pipe},
+#endif
+#ifdef SYS_close_range
+    {"close_range", SYS_close_range},
+#endif
+#ifdef SYS_flock
+    {"flock", SYS_flock},
+#endif
+#ifdef SYS_select
+    {"select", SYS_select},
+#endif
+#ifdef SYS_pselect6
+    {"pselect6", SYS_pselect6},
+#endif
+#ifdef SYS_memfd_secret
+    {"memfd_secret", SYS_memfd_secret},
+#endif
+#ifdef SYS_io_setup
+    {"io_setup", SYS_io_setup},
+#endif
+#ifdef SYS_move_mount
+    {"move_mount", SYS_move_mount},
+#endif
+#ifdef SYS_modify_ldt
+    {"modify_ldt", SYS_modify_ldt},
+#endif
+#ifdef SYS_ioperm
+    {"ioperm", SYS_ioperm},
+#endif
+#ifdef SYS_iopl
+    {"iopl", SYS_iopl},
+#endif
+#ifdef SYS_setgroups
+    {"setgroups", SYS_setgroups},
+#endif
+#ifdef SYS_landlock_create_ruleset
+    {"landlock_create_ruleset", SYS_landlock_create_ruleset},
+#endif
+#ifdef SYS_rt_sigqueueinfo
+    {"rt_sigqueueinfo", SYS_rt_sigqueueinfo},
+#endif
+#ifdef SYS_rt_tgsigqueueinfo
+    {"rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo},
+#endif
+#ifdef SYS_pidfd_send_signal
+    {"pidfd_send_signal", SYS_pidfd_send_signal},
+#endif
+#ifdef SYS_wait4
+    {"wait4", SYS_wait4},
+#endif
+#ifdef SYS_waitid
+    {"waitid", SYS_waitid},
+#endif
+#ifdef SYS_shmat
+    {"shmat", SYS_shmat},
+#endif
+#ifdef SYS_semget
+    {"semget", SYS_semget},
+#endif
+#ifdef SYS_msgget
+    {"msgget", SYS_msgget},
+#endif
+#ifdef SYS_mq_open
+    {"mq_open", SYS_mq_open},
+#endif
+#ifdef SYS_mlock
+    {"mlock", SYS_mlock},
+#endif
+#ifdef SYS_mlockall
+    {"mlockall", SYS_mlockall},
+#endif
+#ifdef SYS_mseal
+    {"mseal", SYS_mseal},
+#endif
+#ifdef SYS_move_pages
+    {"move_pages", SYS_move_pages},
+#endif
+#ifdef SYS_process_madvise
+    {"process_madvise", SYS_process_madvise},
+#endif
+#ifdef SYS_sched_setaffinity
+    {"sched_setaffinity", SYS_sched_setaffinity},
+#endif
+#ifdef SYS_sched_setscheduler
+    {"sched_setscheduler", SYS_sched_setscheduler},
+#endif
+#ifdef SYS_signalfd4
+    {"signalfd4", SYS_signalfd4},
+#endif
+#ifdef SYS_timer_create
+    {"timer_create", SYS_timer_create},
+#endif
+#ifdef SYS_alarm
+    {"alarm", SYS_alarm},
+#endif
+#ifdef SYS_setitimer
+    {"setitimer", SYS_setitimer},
+#endif
+#ifdef SYS_getuid
+    {"getuid", SYS_getuid},
+#endif
+#ifdef SYS_uname
+    {"uname", SYS_uname},
+#endif
+#ifdef SYS_stat
+    {"stat", SYS_stat},
+#endif
+#ifdef SYS_newfstatat
+    {"newfstatat", SYS_newfstatat},
+#endif
+#ifdef SYS_statx
+    {"statx", SYS_statx},
+#endif
+#ifdef SYS_readlinkat
+    {"readlinkat", SYS_readlinkat},
+#endif
+#ifdef SYS_access
+    {"access", SYS_access},
+#endif
+#ifdef SYS_shutdown
+    {"shutdown", SYS_shutdown},
+#endif
+#ifdef SYS_sendto
+    {"sendto", SYS_sendto},
+#endif
+#ifdef SYS_pwrite64
+    {"pwrite64", SYS_pwrite64},
+#endif
+#ifdef SYS_eventfd2
+    {"eventfd2", SYS_eventfd2},
+#endif
+#ifdef SYS_nanosleep
+    {"nanosleep", SYS_nanosleep},
+#endif
+#ifdef SYS_setpriority
+    {"setpriority", SYS_setpriority},
+#endif
 };
 
 long probe_number(const char *name) {

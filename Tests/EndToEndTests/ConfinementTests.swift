@@ -33,6 +33,22 @@ import Testing
         }
     }
 
+    @Test("whatever is under way, the worker has no child, and none but the supervisor's programs run")
+    func noChild() throws {
+        let remote = try Remote.shared()
+        try withDaemon(on: remote) { daemon, client in
+            let mark = "35\(UInt32.random(in: 1_000_000...9_999_999))"
+            let call = try client.beginTool("ssh_exec", ["command": .string("sleep \(mark)"), "timeout_seconds": 600])
+            try waitUntil("the command running") { !remote.sshd.remoteProcesses(running: mark).isEmpty }
+            #expect(try !client.callTool("ssh_list_dir", ["path": "/"]).isError)
+            let worker = try #require(daemon.workers().first)
+            let all = ProcessTable().descendants(of: daemon.pid)
+            #expect(!all.contains { $0.parent == worker.pid }, "\(all)")
+            #expect(all.allSatisfy { $0.comm.hasPrefix("claude-ssh-") }, "\(all.map(\.comm))")
+            try client.cancel(call)
+        }
+    }
+
     @Test("ssh runs with the worker's confinement, an environment of ours and no way to connect")
     func sshChild() throws {
         let remote = try Remote.shared()
@@ -92,7 +108,14 @@ import Testing
     func selfTest() throws {
         let result = try run("\(BuiltBinaries.folder())/claude-ssh-worker", ["--selftest-escape"])
         #expect(result.succeeded, "\(result.outputText)\(result.errorText)")
-        #expect(result.outputText.contains("execute /bin/sh: refused"))
+        for line in [
+            "execute /bin/sh: refused (SIGSYS)", "start a process: refused (SIGSYS)",
+            "make a local socket: refused (SIGSYS)", "connect what it has: refused (SIGSYS)",
+            "read /etc/passwd: refused (Permission denied)", "look at /etc/passwd: refused (Permission denied)",
+            "signal its parent: refused (SIGSYS)",
+        ] {
+            #expect(result.outputText.contains("\(line)\n"), "\(result.outputText)")
+        }
         #expect(!result.outputText.contains("SUCCEEDED"))
     }
 }

@@ -48,7 +48,7 @@ struct MasterRequestsTests {
     }
 
     @Test(arguments: [
-        (ConnectFailure.dead(errno: 111), MasterDown.dead(errno: 111)), (.hung, .hung),
+        (ConnectFailure.dead(errno: 111, .link), MasterDown.dead(errno: 111, .link)), (.hung, .hung),
         (.foreign(userID: 5), .foreign(userID: 5)), (.unavailable(errno: 24), .unavailable(errno: 24)),
     ])
     func `what keeps the supervisor from connecting is the answer`(failure: ConnectFailure, down: MasterDown) {

@@ -109,7 +109,8 @@ extension FileAnswer: SampledMessage {
 
 private let masterDowns: [MasterDown] =
     MasterDown.kinds + [
-        .dead(errno: 111), .dead(errno: .max), .foreign(userID: 0x0102_0304), .otherVersion(5), .unavailable(errno: 24),
+        .dead(errno: 111, .own), .dead(errno: .max, .foreign(userID: 7)), .foreign(userID: 0x0102_0304),
+        .otherVersion(5), .unavailable(errno: 24),
     ]
 
 private let masterStates: [MasterState] =
@@ -130,7 +131,9 @@ extension ToGate: SampledMessage {
 
     static var samples: [ToGate] {
         [.setup(policy: 1), .policy(.max), .connected, .sshConnection]
-            + (ConnectFailure.kinds + [.dead(errno: 111), .foreign(userID: .max), .unavailable(errno: 24)]).map {
+            + (ConnectFailure.kinds + [
+                .dead(errno: 111, .noDirectory), .foreign(userID: .max), .unavailable(errno: 24),
+            ]).map {
                 .notConnected($0)
             } + forwardOrders.map { .forward($0) }
     }

@@ -112,7 +112,7 @@ import Testing
     @Test("the confinement needs a single thread, and says so")
     func singleThread() async {
         // This test process has several.
-        #expect { try Confinement.enter(sshPath: "/usr/bin/ssh", requireLandlock: true) } throws: {
+        #expect { try Confinement.enter(requireLandlock: true) } throws: {
             if case SandboxError.notSingleThreaded = $0 { true } else { false }
         }
     }

@@ -179,7 +179,7 @@ private struct World {
         }
         switch task {
         case .open(let id, let port):
-            if chance(12) { return saw(.down(.dead(errno: 2)), id, connection) }
+            if chance(12) { return saw(.down(.dead(errno: 2, .absent)), id, connection) }
             if chance(12) {
                 saw(.unknown, id, connection)
                 if chance(2) { late[port] = registry.forwards[id]?.route.master.socket }

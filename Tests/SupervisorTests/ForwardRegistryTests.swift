@@ -349,7 +349,7 @@ struct ForwardRegistryTests {
     @Test func `a port that a master may open yet is not forgotten before the master has answered`() {
         for (outcome, isForgotten) in [
             (ForwardOutcome.unknown, false), (.down(.hung), false), (.down(.noGate), false), (.closed, true),
-            (.refused, true), (.down(.dead(errno: 2)), true),
+            (.refused, true), (.down(.dead(errno: 2, .absent)), true),
         ] {
             var registry = registry()
             _ = request(&registry)

@@ -90,18 +90,22 @@ struct MasterConnectorTests {
             let directory = try TemporaryDirectory()
             let connector = MasterConnector()
             func failure(_ path: String) throws -> Seen { try Self.outcome(connector, path) }
-            #expect(try failure(directory.file("absent")) == .failed(.dead(errno: UInt32(ENOENT))))
-            #expect(try failure(directory.file("a/b")) == .failed(.dead(errno: UInt32(ENOENT))))
+            #expect(try failure(directory.file("absent")) == .failed(.dead(errno: UInt32(ENOENT), .absent)))
+            #expect(try failure(directory.file("a/b")) == .failed(.dead(errno: UInt32(ENOENT), .noDirectory)))
+            symlink("nowhere", directory.file("to"))
+            #expect(try failure(directory.file("to")) == .failed(.dead(errno: UInt32(ENOENT), .link)))
+            #expect(try failure(directory.file("to/b")) == .failed(.dead(errno: UInt32(ENOENT), .absent)))
+            #expect(try failure(directory.path) == .failed(.dead(errno: UInt32(ECONNREFUSED), .other)))
             try directory.write("file", "")
-            #expect(try failure(directory.file("file")) == .failed(.dead(errno: UInt32(ECONNREFUSED))))
-            #expect(try failure(directory.file("file/x")) == .failed(.dead(errno: UInt32(ENOTDIR))))
+            #expect(try failure(directory.file("file")) == .failed(.dead(errno: UInt32(ECONNREFUSED), .other)))
+            #expect(try failure(directory.file("file/x")) == .failed(.dead(errno: UInt32(ENOTDIR), .absent)))
             _ = try Self.listener(directory.file("left"))
-            #expect(try failure(directory.file("left")) == .failed(.dead(errno: UInt32(ECONNREFUSED))))
+            #expect(try failure(directory.file("left")) == .failed(.dead(errno: UInt32(ECONNREFUSED), .own)))
             let long = "/" + String(repeating: "x", count: 107)
-            #expect(try failure(long) == .failed(.dead(errno: UInt32(ENAMETOOLONG))))
-            #expect(try failure(long.dropLast() + "") == .failed(.dead(errno: UInt32(ENOENT))))
+            #expect(try failure(long) == .failed(.dead(errno: UInt32(ENAMETOOLONG), .absent)))
+            #expect(try failure(long.dropLast() + "") == .failed(.dead(errno: UInt32(ENOENT), .absent)))
             symlink(directory.file("loop"), directory.file("loop"))
-            #expect(try failure(directory.file("loop")) == .failed(.dead(errno: UInt32(ELOOP))))
+            #expect(try failure(directory.file("loop")) == .failed(.dead(errno: UInt32(ELOOP), .link)))
         }
     }
 
@@ -126,7 +130,8 @@ struct MasterConnectorTests {
             #expect(seteuid(0) == 0)
             // What its mode forbids is not reached by a capability of root.
             #expect(
-                try Self.outcome(MasterConnector(), directory.file("other")) == .failed(.dead(errno: UInt32(EACCES))))
+                try Self.outcome(MasterConnector(), directory.file("other"))
+                    == .failed(.dead(errno: UInt32(EACCES), .foreign(userID: stranger))))
             chmod(directory.file("other"), 0o777)
             let own = try Self.listener(directory.file("own"))
             chmod(directory.file("own"), 0o777)

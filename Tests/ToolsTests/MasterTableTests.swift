@@ -1,7 +1,6 @@
-import Glibc
 import IPC
 import JSON
-import TestSupport
+import Synchronization
 import Testing
 
 @testable import SSH
@@ -9,10 +8,11 @@ import Testing
 
 @Suite("Masters over reloads")
 struct MasterTableTests {
-    private func sessions(_ socket: String, _ table: MasterTable) throws -> HostSessions {
-        let host = PolicySnapshot.Host(name: "box", socket: socket, user: "u", host: "h")
-        return HostSessions(
-            host: host, sshPath: "/nonexistent/ssh", master: try #require(table[socket]), gate: LivingMasters())
+    private func sessions(_ socket: String, _ table: MasterTable, _ gate: NamedMasters = NamedMasters()) throws
+        -> HostSessions
+    {
+        let host = PolicySnapshot.Host(name: socket, socket: socket, user: "u", host: "h")
+        return HostSessions(host: host, sshPath: "/nonexistent/ssh", master: try #require(table[socket]), gate: gate)
     }
 
     @Test func `a master that stays named stays the same one`() throws {
@@ -49,62 +49,75 @@ struct MasterTableTests {
         #expect(table.count == 2)
     }
 
-    /// Makes a socket that nobody listens at.
-    private func makeSocket(_ path: String) throws {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        try #require(bound == 0)
-    }
-
-    @Test func `names of one socket share what is known of its master, whatever paths lead there`() throws {
-        let place = try TemporaryDirectory()
-        let first = "\(place.path)/s"
-        try makeSocket(first)
-        let paths = [first, "\(place.path)/link", "\(place.path)/hard", "\(place.path)/./s", "\(place.path)//s"]
-        try #require(symlink(first, paths[1]) == 0 && Glibc.link(first, paths[2]) == 0)
+    @Test func `names of one master share what is known of it, whatever paths lead there`() async throws {
+        let gate = NamedMasters()
+        let paths = ["/s", "/link", "/hard", "/./s", "//s"]
+        gate.answer(paths, 7)
         var table = MasterTable()
-        table.update(sockets: Set(paths + ["\(place.path)/none", "\(place.path)/no"]), sessions: 3)
-        func found() throws -> [ObjectIdentifier] {
-            try paths.map { ObjectIdentifier(try sessions($0, table).current.master) }
+        table.update(sockets: Set(paths + ["/none", "/no"]), sessions: 3)
+        func found(_ paths: [String]) async throws -> [ObjectIdentifier] {
+            var all: [ObjectIdentifier] = []
+            for path in paths { all.append(ObjectIdentifier(await (try sessions(path, table, gate)).current.master)) }
+            return all
         }
-        #expect(Set(try found()).count == 1)
-        // Where nothing lies, each has its own.
-        let absent = try ["none", "no"].map {
-            ObjectIdentifier(try sessions("\(place.path)/\($0)", table).current.master)
-        }
-        #expect(Set(absent + [try found()[0]]).count == 3)
+        let first = try await found(paths)
+        #expect(Set(first).count == 1)
+        // Where nobody answers, each has its own.
+        let absent = try await found(["/none", "/no"])
+        #expect(Set(absent + [first[0]]).count == 3)
         // Another master takes its place, and a reload changes the others.
-        for path in [first, paths[2]] { unlink(path) }
-        try makeSocket("\(place.path)/other")
-        try #require(rename("\(place.path)/other", first) == 0 && Glibc.link(first, paths[2]) == 0)
-        #expect(Set(try found()).count == 1)
+        gate.answer(paths, 8)
+        let second = try await found(paths)
+        #expect(Set(second).count == 1)
         table.update(sockets: Set(paths), sessions: 4)
-        #expect(Set(try found()).count == 1)
-        for path in paths.prefix(3) { unlink(path) }
+        let third = try await found(paths)
+        #expect(Set(third).count == 1)
     }
 
-    @Test func `one piece of work stays with the master that it began with`() throws {
-        let place = try TemporaryDirectory()
-        let (first, second) = ("\(place.path)/a", "\(place.path)/b")
-        try makeSocket(first)
-        try #require(symlink(first, second) == 0)
-        defer { for path in [first, second] { unlink(path) } }
+    @Test func `masters of the same number that log in elsewhere, as in containers, are others`() async throws {
+        let gate = NamedMasters()
+        gate.answer(["/a", "/b"], 7)
         var table = MasterTable()
-        table.update(sockets: [first, second], sessions: 3)
-        _ = try sessions(first, table).current
-        let work = try sessions(second, table).current
-        #expect(work.master === table[first])
-        unlink(second)
-        try makeSocket(second)
-        #expect(work.current.master === table[first])
-        #expect(try sessions(second, table).current.master === table[second])
+        table.update(sockets: ["/a", "/b"], sessions: 3)
+        let first = await (try sessions("/a", table, gate)).current.master
+        let host = PolicySnapshot.Host(name: "/b", socket: "/b", user: "u", host: "other")
+        let other = HostSessions(
+            host: host, sshPath: "/nonexistent/ssh", master: try #require(table["/b"]), gate: gate)
+        #expect(await other.current.master !== first)
     }
+
+    @Test func `one piece of work stays with the master that it began with`() async throws {
+        let gate = NamedMasters()
+        gate.answer(["/a", "/b"], 7)
+        var table = MasterTable()
+        table.update(sockets: ["/a", "/b"], sessions: 3)
+        _ = await (try sessions("/a", table, gate)).current
+        let work = await (try sessions("/b", table, gate)).current
+        #expect(work.master === table["/a"])
+        gate.answer(["/b"], 8)
+        #expect(await work.current.master === table["/a"])
+        #expect(await (try sessions("/b", table, gate)).current.master === table["/b"])
+    }
+}
+
+/// Masters with a process id each, and hosts whose master is dead.
+private final class NamedMasters: MasterGate {
+    private let numbers = Mutex<[String: UInt32]>([:])
+
+    func answer(_ hosts: [String], _ number: UInt32) {
+        numbers.withLock { numbers in for host in hosts { numbers[host] = number } }
+    }
+
+    func state(of host: String) async -> MasterState {
+        numbers.withLock { $0[host] }.map { .alive(masterPID: $0) } ?? .down(.dead(errno: 2, .absent))
+    }
+
+    func open(
+        _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
+    ) -> UInt32 {
+        heard(.notOpened(.byHost))
+        return 1
+    }
+
+    func close(_ session: UInt32) {}
 }

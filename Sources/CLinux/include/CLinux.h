@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 // Reads peer credentials, unix(7) SO_PEERCRED. The headers declare struct ucred only with _GNU_SOURCE.
@@ -86,6 +87,16 @@ int csd_spawn(pid_t *pid, const char *path, char *const arguments[], char *const
 // are aligned to 16 and must stay until it has ended.
 #define CSD_CONNECT_MEMORY 16384
 int csd_connect_apart(void *memory, int socket, const char *path);
+// What lies at the path, lstat(2), once that child has failed to connect: one of these, and the owner of a socket.
+#define CSD_FOUND_NOTHING 0
+#define CSD_FOUND_NO_DIRECTORY 1
+#define CSD_FOUND_SOCKET 2
+#define CSD_FOUND_LINK 3
+#define CSD_FOUND_OTHER 4
+int csd_connect_found(const void *memory, uint32_t *owner);
+
+// fstat(2), which some versions of the C library make a call that also takes paths.
+int csd_file_status(int fd, struct stat *status);
 
 // prctl(2).
 int csd_set_no_new_privs(void);

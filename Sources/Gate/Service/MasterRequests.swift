@@ -360,7 +360,7 @@ struct MasterRequests {
         guard let entry = entries[id], entry.stage == .connecting else { return nil }
         let down: MasterDown
         switch failure {
-        case .dead(let errno): down = .dead(errno: errno)
+        case .dead(let errno, let place): down = .dead(errno: errno, place)
         case .hung: down = .hung
         case .foreign(let userID): down = .foreign(userID: userID)
         case .unavailable(let errno): down = .unavailable(errno: errno)

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// The paths that the worker and its `ssh` children can still reach.
+/// The paths that a worker which executes `ssh`, and its `ssh` children, can still reach.
 extension Landlock {
     /// A path that stays reachable, with the rights on it.
     struct Rule {

@@ -1,5 +1,5 @@
 extension Limits {
-    /// The limits of the worker and of each `ssh`.
+    /// The limits of a worker, and of each `ssh` of one that executes it.
     ///
     /// `data` must hold the largest answer that the config allows and the results that wait. That answer has two streams of 16 MiB
     /// of control characters, each of which takes six bytes in JSON and seven more as text. `openFiles` has room for three pipes

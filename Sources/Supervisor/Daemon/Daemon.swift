@@ -64,7 +64,7 @@ final class Daemon {
         guard epoll.rawValue >= 0, signals.rawValue >= 0 else {
             throw StartError(sentence: "cannot watch for events: errno \(errno)")
         }
-        policies = try WorkerPolicies(config.policy, workerProgram: workerProgram)
+        policies = try WorkerPolicies(config.policy)
         socket = try MCPSocket(path: config.mcpSocket)
         do throws(StartError) {
             try audit.open(config.auditLog)

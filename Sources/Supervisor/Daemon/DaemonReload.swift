@@ -21,7 +21,7 @@ extension Daemon {
     }
 
     func adopt(_ new: Config) throws(StartError) {
-        let sealed = try WorkerPolicies(new.policy, workerProgram: workerProgram)
+        let sealed = try WorkerPolicies(new.policy)
         try audit.open(new.auditLog)
         Startup.warn(new)
         if !socket.isAt(new.mcpSocket) {

@@ -180,7 +180,8 @@ extension Daemon {
     /// client why.
     func startFailed(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
         let failure = ProgramFailure(
-            ofWorker: end, wasKilled: connection.killedBecause != nil, sshPath: config.policy.sshPath)
+            ofWorker: end, wasKilled: connection.killedBecause != nil,
+            sshPath: config.policy.transport == .ssh ? config.policy.sshPath : nil)
         Log.write(
             .error, "a worker could not start",
             [

@@ -21,11 +21,12 @@ extension ProgramFailure {
         }
     }
 
-    /// The failure of a worker that ended in this way before it was ready. A worker cannot confine itself if `ssh` is missing.
-    init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String) {
+    /// The failure of a worker that ended in this way before it was ready. A worker that executes `ssh` cannot confine itself where
+    /// that is missing; `sshPath` is nil for others.
+    init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String?) {
         self = wasKilled ? .notReady : end == .exited(status: Self.gateStatus) ? .gate : ProgramFailure(end)
         if case .confinement = self {
-            self = SSHProgram.problem(of: sshPath).map { .ssh(path: sshPath, $0) } ?? .confinement
+            self = sshPath.flatMap { path in SSHProgram.problem(of: path).map { .ssh(path: path, $0) } } ?? .confinement
         }
     }
 

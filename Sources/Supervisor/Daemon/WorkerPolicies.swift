@@ -4,13 +4,12 @@ internal import IPC
 final class WorkerPolicies {
     /// For a worker that serves or checks patterns.
     let serving: OwnedFD
-    /// For a worker that only refuses: no hosts, and no `ssh` that must be there.
+    /// For a worker that only refuses: no hosts, and nothing to execute.
     let refusing: OwnedFD
 
-    init(_ policy: PolicySnapshot, workerProgram: String) throws(StartError) {
+    init(_ policy: PolicySnapshot) throws(StartError) {
         serving = try Self.seal(policy)
-        // The worker's own program stands for `ssh`, because `ssh` may be missing.
-        var refusal = PolicySnapshot(hosts: [], defaultHost: "", sshPath: workerProgram)
+        var refusal = PolicySnapshot(hosts: [], defaultHost: "")
         refusal.limits = policy.limits
         refusal.requireLandlock = policy.requireLandlock
         refusing = try Self.seal(refusal)

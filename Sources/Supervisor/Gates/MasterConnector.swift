@@ -93,6 +93,18 @@ final class MasterConnector {
         /// Once the process is reaped.
         deinit { memory.deallocate() }
 
+        /// What lies at the path at which nobody listens.
+        func place(of userID: UInt32) -> MasterSocket {
+            var owner: UInt32 = 0
+            switch csd_connect_found(memory, &owner) {
+            case CSD_FOUND_NO_DIRECTORY: return .noDirectory
+            case CSD_FOUND_SOCKET: return owner == userID ? .own : .foreign(userID: owner)
+            case CSD_FOUND_LINK: return .link
+            case CSD_FOUND_OTHER: return .other
+            default: return .absent
+            }
+        }
+
         func giveUp() {
             asker = nil
             socket = nil
@@ -132,7 +144,8 @@ final class MasterConnector {
         guard pidfd >= 0 else {
             let code = errno
             memory.deallocate()
-            return .failed(code == ENAMETOOLONG ? .dead(errno: UInt32(code)) : .unavailable(errno: UInt32(code)))
+            return .failed(
+                code == ENAMETOOLONG ? .dead(errno: UInt32(code), .absent) : .unavailable(errno: UInt32(code)))
         }
         let token = nextToken
         nextToken += 1
@@ -158,7 +171,7 @@ final class MasterConnector {
         case 0: return Ended(asker: asker, outcome: judged(socket))
         // The backlog is full: it takes no connections.
         case EAGAIN: return Ended(asker: asker, outcome: .failed(.hung))
-        default: return Ended(asker: asker, outcome: .failed(.dead(errno: UInt32(status))))
+        default: return Ended(asker: asker, outcome: .failed(.dead(errno: UInt32(status), attempt.place(of: userID))))
         }
     }
 

@@ -134,7 +134,7 @@ final class SFTPClient: Sendable {
 
     /// The time that a request may take beyond the patience, for bytes that were sent before it. Over SFTP, FSYNC and
     /// CLOSE may take twice the patience more, and as long as a disk needs that writes 8 MiB a second. A shell answers
-    /// only when all bytes are written: it may take as long as the slowest line needs for the bytes that `ssh` and the
+    /// only when all bytes are written: it may take as long as the slowest line needs for the bytes that pipes and the
     /// network hold, at most 4 MiB.
     private static func grant(
         for request: SFTPRequest, _ way: FileTransport, _ patience: Duration, _ unsettled: inout Int

@@ -4,7 +4,7 @@ internal import IPC
 /// its answer.
 ///
 /// A question is a session, and a session that the host has not confirmed takes four descriptors of the master, even after the
-/// `ssh` that asked for it has ended. Asking again and again while a network is frozen would use them up.
+/// question itself was given up. Asking again and again while a network is frozen would use them up.
 actor HostAnswer {
     private var isAsked = false
     private var waiting: [UInt64: CheckedContinuation<HostSessions.Reach?, Never>] = [:]

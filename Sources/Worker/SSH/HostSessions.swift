@@ -36,7 +36,7 @@ public final class HostSessions: Sendable {
     /// Runs a command to its end. If its time limit passes or the task is cancelled, its processes on the host are stopped.
     /// - Throws: why there is no result.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
-        try await current.runThere(request)
+        try await met().runThere(request)
     }
 
     private func runThere(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
@@ -49,7 +49,6 @@ public final class HostSessions: Sendable {
             throw .tooLong(bytes: command.size, limit: GateCommand.maximumWords)
         }
         try failWhereStartupHangs()
-        try await meetMaster()
         let events = AsyncStream.makeStream(of: SessionRun.Event.self)
         let asked = ContinuousClock.now
         let outcome: Result<ExecOutput, ExecFailure>
@@ -79,10 +78,24 @@ public final class HostSessions: Sendable {
 }
 
 extension HostSessions {
-    /// The same host with the master that is at its socket now. Each piece of work asks for this once and keeps it, so that it
+    /// The same host with the master that answers at its socket now. Each piece of work asks for this once and keeps it, so that it
     /// gives its places back to the budget that it took them from.
+    ///
+    /// Throws where no ControlMaster answers: nothing is begun then. Anything may listen at its socket, and what takes a
+    /// connection and says nothing would hold a command until its timeout, with an outcome that nobody knows.
+    func met() async throws(ExecFailure) -> HostSessions {
+        switch await masterState() {
+        case .alive(let processID):
+            guard let registry = master.registry, !isCurrent else { return self }
+            return HostSessions(current: registry.sessions(of: processID, host.master, own: master), of: self)
+        case .down(let why): throw .masterDown(why)
+        }
+    }
+
+    /// The same, or this where no ControlMaster answers.
     var current: HostSessions {
-        guard let registry = master.registry, !isCurrent else { return self }
-        return HostSessions(current: registry.sessions(at: host.master.socket, own: master), of: self)
+        get async {
+            do throws(ExecFailure) { return try await met() } catch { return self }
+        }
     }
 }

@@ -22,7 +22,7 @@ extension HostSessions {
         receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (SessionEnd) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
-        try await current.openThere(peer, besideOwn: besideOwn, within: limit, receive: receive, ended: ended)
+        try await met().openThere(peer, besideOwn: besideOwn, within: limit, receive: receive, ended: ended)
     }
 
     private func openThere(
@@ -30,7 +30,6 @@ extension HostSessions {
         receive: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (SessionEnd) -> Void
     ) async throws(ExecFailure) -> SSHChannel {
-        try await meetMaster()
         let kind: SessionBudget.Kind = besideOwn ? .content : .channel
         let place: SessionBudget.Place
         do throws(SessionBudget.NoPlace) {
@@ -68,7 +67,7 @@ extension HostSessions {
     /// owner of an idle channel closes it then. It calls this again before each `open`, because another master may be there by
     /// then.
     public func onShortage(_ function: @escaping @Sendable () -> Bool) async {
-        let master = current.master
+        let master = await current.master
         let identity = ObjectIdentifier(master)
         let isNew = listening.withLock { listening in
             defer { listening = identity }
@@ -83,7 +82,7 @@ extension HostSessions {
     /// Takes notice that the host refused a session that `open` had given, and has idle channels closed.
     /// - Returns: which limit was met, and who holds the sessions.
     public func wasRefused() async -> SessionShortage {
-        let budget = current.budget
+        let budget = await current.budget
         await budget.wasRefused(nil)
         return await budget.refusal
     }

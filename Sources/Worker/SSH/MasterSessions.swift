@@ -6,12 +6,12 @@ public final class MasterSessions: Sendable {
     let answer = HostAnswer()
     let startup = StartupMemory()
 
-    let registry: SocketRegistry?
+    let registry: MasterRegistry?
 
     /// - Parameters:
     ///   - sessions: how many sessions may be open at once, `limits.sessions_per_host` of the config.
-    ///   - registry: finds the object of another path to the same socket; nil if there is no other.
-    public init(sessions: Int, registry: SocketRegistry? = nil) {
+    ///   - registry: finds the object of another name of the same master; nil if there is no other.
+    public init(sessions: Int, registry: MasterRegistry? = nil) {
         self.registry = registry
         budget = SessionBudget(sessions: sessions)
     }

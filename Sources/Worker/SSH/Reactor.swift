@@ -4,7 +4,7 @@ internal import Glibc
 internal import IPC
 internal import Synchronization
 
-/// One thread that waits on the descriptors of all `ssh` children, epoll(7), and calls their handlers, which must not block.
+/// One thread that waits on the pipes of all sessions, epoll(7), and calls their handlers, which must not block.
 final class Reactor: Sendable {
     /// What a handler wants after an event.
     enum Next {

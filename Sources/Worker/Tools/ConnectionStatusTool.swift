@@ -8,7 +8,7 @@ internal import SSH
 enum ConnectionStatusTool: Tool {
     static let name = "ssh_connection_status"
 
-    /// Hosts asked at once: each that is up may take an `ssh` that finds out how its files are reached.
+    /// Hosts asked at once: each that is up may take a session that finds out how its files are reached.
     private static let atOnce = 8
 
     static let hasHost = false

@@ -9,9 +9,9 @@ enum Failures {
     static func masterDown(_ host: PolicySnapshot.Host, _ why: MasterDown, outcome: String = "") -> String {
         let path = host.master.socket
         switch why {
-        case .dead(let code):
+        case .dead(let code, let place):
             let detail = "Control socket connect(\(path)): \(String(cString: strerror(Int32(clamping: code))))"
-            return notUp(host, detail, outcome) + wayUp(host, errno: Int32(clamping: code))
+            return notUp(host, detail, outcome) + wayUp(host, place, errno: Int32(clamping: code))
         case .hung:
             let seconds = MasterDown.patience / 1000
             return notUp(host, "no answer within \(seconds) s", outcome)
@@ -54,11 +54,12 @@ enum Failures {
 
     /// What to do if nobody listens. ssh -M does not replace a file at the path. The user may remove only what a dead master has
     /// left there.
-    private static func wayUp(_ host: PolicySnapshot.Host, errno code: Int32) -> String {
+    private static func wayUp(_ host: PolicySnapshot.Host, _ place: MasterSocket, errno code: Int32) -> String {
         let path = host.master.socket
-        switch MasterSocket.at(path) {
+        switch place {
         case .absent: return bringUp(host)
-        case .noDirectory(let directory):
+        case .noDirectory:
+            let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
             return "The directory of its socket, \(directory), is missing. "
                 + bringUp(host, first: SSHInvocation.directoryCommand(directory) + " && ")
         case .link:

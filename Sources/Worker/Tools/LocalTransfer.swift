@@ -97,7 +97,7 @@ enum LocalTransfer {
             ) {
                 () throws(FileFailure) in
                 var status = stat()
-                guard fstat(file.rawValue, &status) == 0 else {
+                guard csd_file_status(file.rawValue, &status) == 0 else {
                     throw FileFailure(sentence: "The local file \(path) cannot be read: \(LocalTransfer.reason).")
                 }
                 return status
@@ -141,7 +141,7 @@ enum LocalTransfer {
 
         private var isUnchanged: Bool {
             var now = stat()
-            return fstat(file.rawValue, &now) == 0 && now.st_size == before.st_size && now.st_size == size
+            return csd_file_status(file.rawValue, &now) == 0 && now.st_size == before.st_size && now.st_size == size
                 && now.st_mtim.tv_sec == before.st_mtim.tv_sec && now.st_mtim.tv_nsec == before.st_mtim.tv_nsec
         }
     }

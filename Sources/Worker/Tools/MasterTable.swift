@@ -7,7 +7,7 @@ struct MasterTable: Sendable {
         weak var master: MasterSessions?
     }
 
-    private let registry = SocketRegistry()
+    private let registry = MasterRegistry()
     private var named: [String: MasterSessions] = [:]
     private var former: [String: Former] = [:]
     private var sessions: Int?
