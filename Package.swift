@@ -91,7 +91,7 @@ let package = Package(
             swiftSettings: settings),
         moduleTests("IPCTests", ["CLinux", "IPC"]),
         moduleTests("JSONTests", ["JSON"]),
-        moduleTests("SupervisorTests", ["IPC", "JSON", "Supervisor"]),
+        moduleTests("SupervisorTests", ["CProbes", "IPC", "JSON", "Sandbox", "Supervisor"]),
         moduleTests("ThreadsTests", ["Threads"]),
         moduleTests("MCPTests", ["JSON", "MCP"]),
         moduleTests("PolicyTests", ["IPC", "Policy", "Tools"], exclude: ["PolicyCorpus.tsv"]),
@@ -110,6 +110,10 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "FakeGate", dependencies: ["CLinux", "IPC"], path: "Tests/FakeGate", swiftSettings: settings),
+        .executableTarget(
+            name: "FakeSSH", path: "Tests/FakeSSH",
+            // The sandbox lets an `ssh` read the libraries of the system, and Swift's are not among these.
+            linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
         .testTarget(
             name: "SandboxTests", dependencies: ["CLinux", "CProbes", "CSeccomp", "Sandbox", "TestSupport"],
             swiftSettings: settings),

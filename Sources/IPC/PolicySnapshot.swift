@@ -75,7 +75,7 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     /// The name of the host for calls that name none.
     public var defaultHost: String
     /// How workers that are started with this policy have sessions opened.
-    public var transport = Transport.mux
+    public var transport: Transport
     /// The absolute path of the program `ssh`, which workers execute with the transport `ssh`.
     public var sshPath: String
     /// The limits.
@@ -94,7 +94,7 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     /// A policy. The safeguards that are not named here are as they are by default.
     public init(
         hosts: [Host], defaultHost: String, sshPath: String = "/usr/bin/ssh", limits: Limits = Limits(),
-        allowDelete: Bool = false, requireLandlock: Bool = true
+        allowDelete: Bool = false, requireLandlock: Bool = true, transport: Transport = .mux
     ) {
         self.hosts = hosts.sorted { $0.name < $1.name }
         self.defaultHost = defaultHost
@@ -102,6 +102,7 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         self.limits = limits
         self.allowDelete = allowDelete
         self.requireLandlock = requireLandlock
+        self.transport = transport
     }
 
     /// Bytes of the largest snapshot that a worker reads.

@@ -22,6 +22,8 @@ public struct SSHConversation: Sendable {
 
     /// How often a connection may ask whether the master lives. `ssh` asks once.
     static let maximumChecks = 8
+    /// Bytes that are read at most at once: a length alone takes no memory.
+    private static let chunk = 64 * 1024
 
     private let processID: UInt32
     private var phase = Phase.greeting
@@ -38,7 +40,7 @@ public struct SSHConversation: Sendable {
     /// descriptor must be read alone.
     public var wanted: Int {
         switch phase {
-        case .greeting, .idle: framer.wanted
+        case .greeting, .idle: min(framer.wanted, Self.chunk)
         case .passing, .asked: 1
         }
     }
