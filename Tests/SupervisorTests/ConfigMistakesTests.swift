@@ -75,6 +75,12 @@ struct ConfigMistakesTests {
         #expect(found.last?.contains("forward_allowlist[3]") == true && found.last?.contains("got \"*:0\"") == true)
     }
 
+    @Test(arguments: ["scp", "", "MUX", " ssh", "ssh\\u0000"])
+    func `a transport that there is not is named, with those that there are`(name: String) {
+        let found = mistakes(multi("", top: #""transport": "\#(name)""#))
+        #expect(found.count == 1 && found.first?.hasPrefix(#"transport: must be "mux" or "ssh", got ""#) == true, "\(found)")
+    }
+
     /// A config with `@` where the value goes, the value's path, values of wrong types, and what it must be.
     struct Entry: Sendable {
         let json: String
@@ -90,6 +96,9 @@ struct ConfigMistakesTests {
         Entry(
             json: multi("", top: #""ssh_path": @"#), path: "ssh_path",
             wrong: ["5", "false", "[]", "{}"], wanted: "a string"),
+        Entry(
+            json: multi("", top: #""transport": @"#), path: "transport",
+            wrong: ["5", "true", "[]", "{}"], wanted: "a string"),
         Entry(
             json: multi("", top: #""limits": @"#), path: "limits",
             wrong: ["5", "\"\"", "[]", "true"], wanted: "an object"),

@@ -14,6 +14,7 @@ package struct ConfigCheck {
             lines += loaded.warnings.map { "warning: \($0)" }
             if let problem = Startup.fileBrokerProblem(loaded) { lines.append("warning: \(problem)") }
             if let notice = loaded.localFilesNotice() { lines.append("note: \(notice)") }
+            if loaded.policy.transport == .ssh, let notice = UserLookup.notice() { lines.append(notice) }
             let problems =
                 RootDirectory.mistakes(in: loaded) + Startup.problems(loaded) + PatternCheck.mistakes(in: loaded.policy)
             lines += problems.map { "error: \($0)" }
