@@ -55,6 +55,9 @@ public enum Observer {
         // If neither stream takes the start mark, nobody listens any more, and the command does not start.
         #"trap "kill $w 2>/dev/null; exit 1" PIPE; r=; printf "\036%s+%s\n" "$n" "$$" || r=1;"#
             + #" printf "\036%s+%s\n" "$n" "$$" >&2 || [ -z "$r" ] || { kill "$w"; exit 1; }; trap - PIPE"#,
+        // bash reads .bashrc below sshd where SHLVL does not reach 2, and the login shell has read it: bash(1), INVOCATION. In
+        // bash and zsh `exec` counts one down.
+        #"case ${h##*/} in bash|rbash) SHLVL=1; [ -z "${BASH_VERSION-}${ZSH_VERSION-}" ] || SHLVL=2; export SHLVL;; esac"#,
         #"[ $# -eq 0 ] || set -- env "$@"; set -- "$@" "$h" -c "$c""#,
         #"exec 3>&1 4>&2"#,
         // ksh93 takes a signal to itself for the end of a subshell, but not for the end of a program. After signal n its status
