@@ -84,10 +84,16 @@ extension HostSessions {
     /// Throws where no ControlMaster answers: nothing is begun then. Anything may listen at its socket, and what takes a
     /// connection and says nothing would hold a command until its timeout, with an outcome that nobody knows.
     func met() async throws(ExecFailure) -> HostSessions {
+        guard !isCurrent, let registry = master.registry else {
+            if case .down(let why) = await masterState() { throw .masterDown(why) }
+            return self
+        }
+        if let recent = master.recent { return HostSessions(current: recent, of: self) }
         switch await masterState() {
         case .alive(let processID):
-            guard let registry = master.registry, !isCurrent else { return self }
-            return HostSessions(current: registry.sessions(of: processID, host.master, own: master), of: self)
+            let sessions = registry.sessions(of: processID, host.master, own: master)
+            master.recent = sessions
+            return HostSessions(current: sessions, of: self)
         case .down(let why): throw .masterDown(why)
         }
     }
