@@ -66,7 +66,7 @@ let package = Package(
         workerModule("SSH", ["CLinux", "Exec", "IPC"]),
         workerModule("SFTP", ["CLinux", "IPC", "SSH"]),
         workerModule("Guard", ["CRE2"]),
-        workerModule("Tools", ["Exec", "Guard", "IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
+        workerModule("Tools", ["Guard", "IPC", "JSON", "Threads", "MCP", "SSH", "SFTP", "Policy"]),
 
         .target(name: "Policy", dependencies: ["IPC"], path: "Sources/Gate/Policy", swiftSettings: settings),
         .target(name: "Exec", dependencies: ["IPC", "Policy"], path: "Sources/Gate/Exec", swiftSettings: settings),
@@ -98,7 +98,8 @@ let package = Package(
         moduleTests("ExecTests", ["Exec", "IPC", "Policy", "SSH"]),
         moduleTests("SSHTests", ["IPC", "SSH"]),
         moduleTests("SFTPTests", ["Exec", "IPC", "SFTP", "SFTPFilter", "SSH"]),
-        moduleTests("ToolsTests", ["Guard", "IPC", "JSON", "MCP", "SSH", "Threads", "Tools"]),
+        moduleTests(
+            "ToolsTests", ["Exec", "Guard", "IPC", "JSON", "MCP", "Policy", "SSH", "Threads", "Tools"]),
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
         moduleTests(
             "GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),

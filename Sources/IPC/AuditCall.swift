@@ -17,9 +17,27 @@ public struct AuditCall: Equatable, Sendable {
             key == .env ? AuditCall.maximumName : AuditCall.maximumText
         }
 
+        /// How many names of variables are kept.
+        private static let maximumVariables = 30
+
+        /// The names of variables, in their order; of many the first ones, and how many there are.
+        public static func variables(_ names: [String]) -> [Field] {
+            let kept = names.sorted().prefix(maximumVariables).map { Field(.env, $0) }
+            return names.count > maximumVariables ? kept + [Field(.env, "… [\(names.count) in all]")] : kept
+        }
+
         fileprivate mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
             try fields.field(&key)
             try fields.field(&text, limit: Self.limit(key))
+        }
+
+        /// Walks over those of a call. Only variables may come more than once.
+        static func walk(_ list: inout [Field], _ packet: inout MessageFields) throws(IPCError) {
+            try packet.field(&list, limit: AuditCall.maximumFields, blank: Field(.command, "")) {
+                (field, packet) throws(IPCError) in try field.walk(&packet)
+            }
+            let keys = list.map(\.key).filter { $0 != .env }
+            guard Set(keys).count == keys.count else { throw .badValue }
         }
     }
 
@@ -58,11 +76,7 @@ public struct AuditCall: Equatable, Sendable {
     mutating func walk(_ packet: inout MessageFields) throws(IPCError) {
         try packet.field(&tool, limit: Self.maximumName)
         try packet.field(&host, limit: Self.maximumName)
-        try packet.field(&fields, limit: Self.maximumFields, blank: Field(.command, "")) {
-            (field, packet) throws(IPCError) in try field.walk(&packet)
-        }
-        let keys = fields.map(\.key).filter { $0 != .env }
-        guard Set(keys).count == keys.count else { throw .badValue }
+        try Field.walk(&fields, &packet)
     }
 
     static let blank = AuditCall(tool: "", host: "", fields: [])

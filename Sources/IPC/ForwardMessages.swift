@@ -56,12 +56,14 @@ extension ToSupervisor {
     /// What workers want of forwards. What becomes of one is not theirs to say: a gate sees the master's answer, and the supervisor
     /// who listens.
     public enum Forwards: MessageSubject {
-        /// Asks for a forward through this host of the config. With `localPort` 0 the supervisor chooses the port.
-        case request(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16)
+        /// Asks for a forward through this host of the config, for the call with this number, which is open. With `localPort` 0
+        /// the supervisor chooses the port.
+        case request(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16, call: UInt32 = 0)
         /// Asks which forwards there are.
         case list
         /// Ends a forward, by its number or, if that is 0, by its local port. If a host is named, it must be that of the forward.
-        case cancel(forward: UInt32, localPort: UInt16, host: String)
+        /// What closes a port needs no open call; `call` is for the audit log.
+        case cancel(forward: UInt32, localPort: UInt16, host: String, call: UInt32 = 0)
 
         /// See `MessageChoice`.
         public static let kinds: [Forwards] = [
@@ -84,18 +86,21 @@ extension ToSupervisor {
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
             switch self {
-            case .request(var host, var remoteHost, var remotePort, var localPort):
+            case .request(var host, var remoteHost, var remotePort, var localPort, var call):
                 try fields.field(&host)
                 try fields.field(&remoteHost)
                 try fields.field(&remotePort)
                 try fields.field(&localPort)
-                self = .request(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: localPort)
+                try fields.field(&call)
+                self = .request(
+                    host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: localPort, call: call)
             case .list: break
-            case .cancel(var forward, var localPort, var host):
+            case .cancel(var forward, var localPort, var host, var call):
                 try fields.field(&forward)
                 try fields.field(&localPort)
                 try fields.field(&host)
-                self = .cancel(forward: forward, localPort: localPort, host: host)
+                try fields.field(&call)
+                self = .cancel(forward: forward, localPort: localPort, host: host, call: call)
             }
         }
     }

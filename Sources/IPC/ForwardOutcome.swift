@@ -10,8 +10,8 @@ public enum ForwardOutcome: MessageChoice {
     case down(MasterDown)
     /// The master has the order and did not answer in time. It may carry it out yet.
     case unknown
-    /// The policy of the gate does not allow it. The master has heard nothing.
-    case notAllowed
+    /// This rule of the gate's policy does not allow it. The master has heard nothing.
+    case notAllowed(PolicyRule)
 
     /// Whether the master has answered, or there is none any more: it has no earlier order to carry out.
     public var isOfMaster: Bool {
@@ -25,7 +25,7 @@ public enum ForwardOutcome: MessageChoice {
 
     /// See `MessageChoice`.
     public static let kinds: [ForwardOutcome] = [
-        .opened(masterPID: 0), .closed, .refused, .down(.hung), .unknown, .notAllowed,
+        .opened(masterPID: 0), .closed, .refused, .down(.hung), .unknown, .notAllowed(.capability),
     ]
 
     /// See `MessageChoice`.
@@ -43,13 +43,16 @@ public enum ForwardOutcome: MessageChoice {
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .closed, .refused, .unknown, .notAllowed: break
+        case .closed, .refused, .unknown: break
         case .opened(var masterPID):
             try fields.field(&masterPID)
             self = .opened(masterPID: masterPID)
         case .down(var why):
             try fields.field(&why)
             self = .down(why)
+        case .notAllowed(var rule):
+            try fields.field(&rule)
+            self = .notAllowed(rule)
         }
     }
 }

@@ -37,6 +37,8 @@ public enum ForwardRefusal: MessageChoice {
     case busy(forward: UInt32)
     /// The master has not cancelled it: this came of it.
     case stillOpen(forward: UInt32, ForwardOutcome, route: ForwardRoute)
+    /// The call that it is for has not begun, or has ended.
+    case noCall
 
     /// See `MessageChoice`.
     public static let kinds: [ForwardRefusal] = [
@@ -45,7 +47,7 @@ public enum ForwardRefusal: MessageChoice {
         .notWrittenAmongOthers(directory: ""), .allowedNoMore(host: ""),
         .notListening(host: "", localPort: 0), .notOpened(host: "", localPort: 0, wasNamed: false),
         .masterDown(host: "", .hung), .masterSilent(host: ""), .noSuchForward(forward: 0, localPort: 0, host: ""),
-        .busy(forward: 0), .stillOpen(forward: 0, .closed, route: .blank),
+        .busy(forward: 0), .stillOpen(forward: 0, .closed, route: .blank), .noCall,
     ]
 
     /// See `MessageChoice`.
@@ -69,13 +71,14 @@ public enum ForwardRefusal: MessageChoice {
         case .busy: 16
         case .stillOpen: 17
         case .notWrittenAmongOthers: 18
+        case .noCall: 19
         }
     }
 
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .stopping, .noTarget, .tooMany, .noPort: break
+        case .stopping, .noTarget, .tooMany, .noPort, .noCall: break
         case .notAllowed(var host):
             try fields.field(&host)
             self = .notAllowed(host: host)

@@ -7,6 +7,9 @@ public struct ForwardRule: Equatable, Sendable {
     /// The port; nil for any.
     public let port: UInt16?
 
+    /// Bytes of the longest name.
+    static let longestHost = 253
+
     /// Reads an entry such as `db.internal:5432`, `*:443`, `db.internal:*` or `[::1]:80`; nil for anything else.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
@@ -24,7 +27,7 @@ public struct ForwardRule: Equatable, Sendable {
     /// short, and have no spaces, slashes, brackets, `@` and no leading `-`. RFC 1123 section 2.1, and underscores.
     public static func isHost(_ text: String) -> Bool {
         let bytes = text.utf8
-        guard (1...253).contains(bytes.count), bytes.first != UInt8(ascii: "-"), !bytes.contains(0) else {
+        guard (1...longestHost).contains(bytes.count), bytes.first != UInt8(ascii: "-"), !bytes.contains(0) else {
             return false
         }
         var address = in6_addr()

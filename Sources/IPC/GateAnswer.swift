@@ -15,6 +15,10 @@ public enum GateAnswer: IPCMessage {
     /// The session is over, and the pipes have all of its output that has reached the ControlMaster. Where no `exited` came
     /// before: it ran nothing, a signal ended it, the connection was lost, or the worker closed it. Nothing more is said of it.
     case ended
+    /// The policy does not allow what was to be judged.
+    case refused(GateRefusal)
+    /// The policy allows the forward that was to be judged.
+    case allowed
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -24,8 +28,8 @@ public enum GateAnswer: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [GateAnswer] = [
-        .ready, .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended,
-        .ticket(""),
+        .ready, .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended, .refused(.blank),
+        .allowed, .ticket(""),
     ]
 
     /// See `MessageChoice`.
@@ -38,13 +42,15 @@ public enum GateAnswer: IPCMessage {
         case .exited: 5
         case .ended: 6
         case .ticket: 16
+        case .refused: 7
+        case .allowed: 8
         }
     }
 
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .ready, .opened, .ended: break
+        case .ready, .opened, .ended, .allowed: break
         case .master(var state):
             try fields.field(&state)
             self = .master(state)
@@ -57,6 +63,9 @@ public enum GateAnswer: IPCMessage {
         case .ticket(var ticket):
             try fields.field(&ticket, limit: Nonce.maximumSize)
             self = .ticket(ticket)
+        case .refused(var refusal):
+            try refusal.walk(&fields)
+            self = .refused(refusal)
         }
     }
 }

@@ -19,11 +19,13 @@ public struct GateCommand: Equatable, Sendable {
     public var seconds: UInt32
     /// What its marks begin with.
     public var nonce: String
+    /// The number of the call that it is for.
+    public var call: UInt32
 
     /// A command.
     public init(
         host: String, command: String, directory: String = "", environment: [String: String] = [:], seconds: UInt32,
-        nonce: String
+        nonce: String, call: UInt32 = 0
     ) {
         self.host = host
         self.command = command
@@ -31,6 +33,7 @@ public struct GateCommand: Equatable, Sendable {
         self.environment = environment
         self.seconds = seconds
         self.nonce = nonce
+        self.call = call
     }
 
     /// The texts that no field of a packet has room for, each with a NUL behind it: none of them can contain one.
@@ -42,12 +45,15 @@ public struct GateCommand: Equatable, Sendable {
     /// Bytes of its words.
     public var size: Int { words.utf8.count }
 
-    /// The request that asks a gate for it.
+    /// The requests that have a gate judge it, and that ask for it.
     /// - Returns: nil where its words are more than `maximumWords`: it cannot run.
-    public var request: GateRequest? {
+    public var requests: (judge: GateRequest, exec: GateRequest)? {
         let words = words
         guard words.utf8.count <= Self.maximumWords else { return nil }
-        return .exec(host: host, seconds: seconds, nonce: nonce, words: words)
+        return (
+            .judge(host: host, seconds: seconds, nonce: nonce, words: words, call: call),
+            .exec(host: host, seconds: seconds, nonce: nonce, words: words, call: call)
+        )
     }
 
     /// Words in parts that packets have room for, in their order; one at least.
@@ -89,7 +95,7 @@ public struct WordsAhead: Sendable {
 
     /// The command whose last words these are.
     public mutating func command(
-        host: String, seconds: UInt32, nonce: String, words: String, _ requestID: UInt32
+        host: String, seconds: UInt32, nonce: String, words: String, call: UInt32 = 0, _ requestID: UInt32
     ) throws(Violation) -> GateCommand {
         defer { bytes = [] }
         guard bytes.isEmpty || self.requestID == requestID,
@@ -114,7 +120,7 @@ public struct WordsAhead: Sendable {
         }
         return GateCommand(
             host: host, command: command, directory: directory, environment: environment, seconds: seconds,
-            nonce: nonce)
+            nonce: nonce, call: call)
     }
 
     /// Whether a shell takes it for a variable's name, POSIX XBD section 3.216.

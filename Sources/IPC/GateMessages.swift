@@ -12,18 +12,21 @@ public enum ToGate: IPCMessage {
     case forward(ForwardOrder)
     /// With `"transport": "ssh"`: the other end of what a process of the worker has connected.
     case sshConnection
+    /// The refusal with the number of this message is written down.
+    case noted
 
     /// See `MessageSubject`.
     public var descriptorCount: Int {
         switch self {
         case .setup, .policy, .connected, .forward, .sshConnection: 1
-        case .notConnected: 0
+        case .notConnected, .noted: 0
         }
     }
 
     /// See `MessageChoice`.
     public static let kinds: [ToGate] = [
         .setup(policy: 0), .policy(0), .connected, .notConnected(.hung), .forward(.close(.blank)), .sshConnection,
+        .noted,
     ]
 
     /// See `MessageChoice`.
@@ -35,6 +38,7 @@ public enum ToGate: IPCMessage {
         case .notConnected: 4
         case .forward: 5
         case .sshConnection: 16
+        case .noted: 6
         }
     }
 
@@ -53,7 +57,7 @@ public enum ToGate: IPCMessage {
         case .forward(var order):
             try fields.field(&order)
             self = .forward(order)
-        case .connected, .sshConnection: break
+        case .connected, .sshConnection, .noted: break
         }
     }
 }
@@ -70,10 +74,12 @@ public enum ConnectFailure: MessageChoice {
     case otherPolicy
     /// This machine lacks what that takes, with this errno.
     case unavailable(errno: UInt32)
+    /// The call that the session is for has not begun, or has ended.
+    case noCall
 
     /// See `MessageChoice`.
     public static let kinds: [ConnectFailure] = [
-        .dead(errno: 0, .absent), .hung, .foreign(userID: 0), .otherPolicy, .unavailable(errno: 0),
+        .dead(errno: 0, .absent), .hung, .foreign(userID: 0), .otherPolicy, .unavailable(errno: 0), .noCall,
     ]
 
     /// See `MessageChoice`.
@@ -84,6 +90,7 @@ public enum ConnectFailure: MessageChoice {
         case .foreign: 3
         case .otherPolicy: 4
         case .unavailable: 5
+        case .noCall: 6
         }
     }
 
@@ -100,7 +107,7 @@ public enum ConnectFailure: MessageChoice {
         case .unavailable(var errno):
             try fields.field(&errno)
             self = .unavailable(errno: errno)
-        case .hung, .otherPolicy: break
+        case .hung, .otherPolicy, .noCall: break
         }
     }
 
@@ -111,12 +118,12 @@ public enum ConnectFailure: MessageChoice {
         case .hung: .hung
         case .foreign(let userID): .foreign(userID: userID)
         case .unavailable(let errno): .unavailable(errno: errno)
-        case .otherPolicy: nil
+        case .otherPolicy, .noCall: nil
         }
     }
 }
 
-/// Gate → supervisor: numbers only, no text, and never a descriptor.
+/// Gate → supervisor: numbers, and the texts of `GateReport`, which are for the audit log alone. Never a descriptor.
 public enum FromGate: IPCMessage {
     /// Requests for connections that one gate may have open.
     public static let maximumConnects = 16
@@ -125,8 +132,12 @@ public enum FromGate: IPCMessage {
 
     /// The gate is confined and about to read its first request. `landlockABI` is 0 where the kernel has none.
     case ready(landlockABI: UInt8)
-    /// Connect to the ControlMaster of this host, by its index in the policy of this number.
+    /// Connect to the ControlMaster of this host, by its index in the policy of this number, to ask whether it lives.
     case connect(host: UInt32, policy: UInt32)
+    /// Connect to it for a session. The supervisor writes this down, and connects only for a call that is open.
+    case open(GateReport, host: UInt32, policy: UInt32)
+    /// The policy does not allow this. It is written down, and the answer is `noted`.
+    case refused(GateReport, PolicyRule)
     /// A host has opened a session for the worker, over a connection that the supervisor gave. The host as in `connect`.
     case opened(SessionKind, host: UInt32, policy: UInt32)
     /// The worker did what no honest one does. The gate hears no more of it and has ended its sessions.
@@ -145,7 +156,8 @@ public enum FromGate: IPCMessage {
     /// See `MessageChoice`.
     public static let kinds: [FromGate] = [
         .ready(landlockABI: 0), .connect(host: 0, policy: 0), .opened(.sftp, host: 0, policy: 0),
-        .violation(.message), .forward(.closed), .sshConnected,
+        .violation(.message), .forward(.closed), .sshConnected, .open(.blank, host: 0, policy: 0),
+        .refused(.blank, .capability),
     ]
 
     /// See `MessageChoice`.
@@ -157,6 +169,8 @@ public enum FromGate: IPCMessage {
         case .violation: 4
         case .forward: 5
         case .sshConnected: 16
+        case .open: 6
+        case .refused: 7
         }
     }
 
@@ -175,6 +189,15 @@ public enum FromGate: IPCMessage {
             try fields.field(&host)
             try fields.field(&policy)
             self = .opened(kind, host: host, policy: policy)
+        case .open(var report, var host, var policy):
+            try report.walk(&fields)
+            try fields.field(&host)
+            try fields.field(&policy)
+            self = .open(report, host: host, policy: policy)
+        case .refused(var report, var rule):
+            try report.walk(&fields)
+            try fields.field(&rule)
+            self = .refused(report, rule)
         case .violation(var what):
             try fields.field(&what)
             self = .violation(what)

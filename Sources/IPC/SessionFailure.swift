@@ -90,4 +90,6 @@ public enum GateRule: UInt8, CaseIterable, MessageChoice {
     case filesOverShell = 4
     /// What the worker named for a session over a shell is no nonce, or no path that a host could have.
     case words = 5
+    /// The call that it is for has not begun, or has ended.
+    case call = 6
 }

@@ -8,7 +8,7 @@ internal import Synchronization
 final class GateLink: Sendable {
     /// Who waits for what the gate says to a request.
     private enum Asker {
-        case state(CheckedContinuation<MasterState, Never>)
+        case judgement(CheckedContinuation<Judgement, Never>)
         case session(@Sendable (SessionWord) -> Void, isOpen: Bool)
         /// For a ticket first; then as for a session.
         case ticket(@Sendable (UInt32, String) -> Void, @Sendable (SessionWord) -> Void)
@@ -71,7 +71,9 @@ final class GateLink: Sendable {
                     switch incoming.message {
                     case .ready: throw .badValue
                     case .ticket(let ticket): self.hear(incoming.requestID, ticket: ticket)
-                    case .master(let state): self.settle(incoming.requestID, state)
+                    case .master(let state): self.settle(incoming.requestID, .master(state))
+                    case .refused(let refusal): self.settle(incoming.requestID, .refused(refusal))
+                    case .allowed: self.settle(incoming.requestID, .allowed)
                     case .opened: self.hear(incoming.requestID, .opened)
                     case .notOpened(let failure): self.hear(incoming.requestID, .notOpened(failure))
                     case .exited(let status): self.hear(incoming.requestID, .exited(status))
@@ -93,16 +95,16 @@ final class GateLink: Sendable {
     /// The gate has ended, or takes no request.
     private static func tellEnd(_ asker: Asker, _ why: MasterDown = .noGate) {
         switch asker {
-        case .state(let asker): asker.resume(returning: .down(why))
+        case .judgement(let asker): asker.resume(returning: .master(.down(why)))
         // The pipes are closed with the connections of the gate. What ran may run on.
         case .session(let heard, let isOpen): heard(isOpen ? .ended : .notOpened(.unknown(why)))
         case .ticket(_, let heard): heard(.notOpened(.down(why)))
         }
     }
 
-    private func settle(_ id: UInt32, _ answer: MasterState) {
-        let asker = state.withLock { state -> CheckedContinuation<MasterState, Never>? in
-            guard case .state(let asker) = state.askers[id] else { return nil }
+    private func settle(_ id: UInt32, _ answer: Judgement) {
+        let asker = state.withLock { state -> CheckedContinuation<Judgement, Never>? in
+            guard case .judgement(let asker) = state.askers[id] else { return nil }
             state.askers[id] = nil
             return asker
         }
@@ -114,7 +116,7 @@ final class GateLink: Sendable {
             let heard: @Sendable (SessionWord) -> Void
             switch state.askers[id] {
             case .session(let asker, _), .ticket(_, let asker): heard = asker
-            case .state, .none: return nil
+            case .judgement, .none: return nil
             }
             switch word {
             case .opened: state.askers[id] = .session(heard, isOpen: true)
@@ -171,11 +173,19 @@ final class GateLink: Sendable {
 
 extension GateLink: TicketGate {
     func state(of host: String) async -> MasterState {
+        switch await judge(.alive(host: host)) {
+        case .master(let state): state
+        // A gate that says so to that question knows nothing.
+        case .refused, .allowed: .down(.noGate)
+        }
+    }
+
+    func judge(_ request: GateRequest) async -> Judgement {
         let id = newID()
-        let timer = Timer(Self.patience) { self.settle(id, .down(.noGate)) }
+        let timer = Timer(Self.patience) { self.settle(id, .master(.down(.noGate))) }
         defer { timer.cancel() }
         return await withCheckedContinuation { asker in
-            ask(id, .state(asker), .alive(host: host), PassedDescriptors())
+            ask(id, .judgement(asker), request, PassedDescriptors())
         }
     }
 

@@ -88,7 +88,7 @@ import TestSupport
         try waitUntil("its end") { daemon.logCount(of: "\"worker ended\"") > 0 }
         let next = try daemon.connect()
         #expect(try next.callTool("ssh_exec", ["command": "echo next"])["stdout"] == "next\n")
-        try waitUntil("the next client's record") { try trail.last()?["what"]?["command"] == "echo next" }
+        try waitUntil("the next client's record") { try trail.calls().last?["what"]?["command"] == "echo next" }
         let calls = try trail.calls()
         let lost = calls.filter { $0["outcome"] == "unknown" }
         #expect(lost.count > 100)

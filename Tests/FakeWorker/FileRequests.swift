@@ -46,17 +46,52 @@ struct FileRequests {
     }
 
     private func open(_ access: FileAccess, _ numbers: [Int32]) -> Bool {
+        open(.sftp(host: host, access, call: Self.call), numbers) == nil
+    }
+
+    /// The number of the call that its requests are for.
+    static let call: UInt32 = 1
+
+    /// Asks for a session that runs a command in the tree, or in /tmp, and waits for its end.
+    /// - Returns: why it was not opened; nil where it was.
+    func run(_ command: String, for call: UInt32 = Self.call) -> SessionFailure? {
+        let command = GateCommand(
+            host: host, command: command, directory: access.base ?? "/tmp", environment: ["TOKEN": "secret"],
+            seconds: 5,
+            nonce: "abcd1234", call: call)
+        guard let request = command.requests?.exec else { fail("a long command") }
+        return ask(request)
+    }
+
+    /// Asks for a channel, for this call.
+    func openFiles(for call: UInt32) -> SessionFailure? { ask(.sftp(host: host, access, call: call)) }
+
+    /// Asks for a line of the gate's own.
+    func runErrand() -> SessionFailure? { ask(.errand(host: host, .question)) }
+
+    private func ask(_ request: GateRequest) -> SessionFailure? {
+        var ends: [Int32] = []
+        for _ in 0..<3 {
+            var (reader, writer): (Int32, Int32) = (-1, -1)
+            guard csd_pipe(&reader, &writer) == 0 else { fail("errno \(errno)") }
+            ends += [reader, writer]
+        }
+        return open(request, [ends[0], ends[3], ends[5]])
+    }
+
+    /// - Returns: why the session was not opened; nil where it was.
+    private func open(_ request: GateRequest, _ numbers: [Int32]) -> SessionFailure? {
         let channel = Channel(taking: OwnedFD(taking: dup(Self.gate)))
         let descriptors = PassedDescriptors(
             OwnedFD(taking: numbers[0]), OwnedFD(taking: numbers[1]), OwnedFD(taking: numbers[2]))
         do {
-            try channel.send(GateRequest.sftp(host: host, access), requestID: 1, descriptors: descriptors)
+            try channel.send(request, requestID: 1, descriptors: descriptors)
             while true {
-                guard let answer = try channel.receive(GateAnswer.self) else { return false }
+                guard let answer = try channel.receive(GateAnswer.self) else { fail("no answer") }
                 switch answer.message {
-                case .opened: return true
-                case .ready: continue
-                case .notOpened, .master, .exited, .ended, .ticket: return false
+                case .opened: return nil
+                case .notOpened(let failure): return failure
+                case .ready, .master, .exited, .ended, .refused, .allowed, .ticket: continue
                 }
             }
         } catch {

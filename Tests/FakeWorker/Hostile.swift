@@ -38,6 +38,12 @@ enum Conduct: String {
     case giveSocket
     /// Sends its gate what is no message.
     case babble
+    /// Begins one call and has another command run for it.
+    case lieAboutCommand
+    /// Asks for a command, files, a forward and a line of the gate's own for a call that it does not begin.
+    case skipBeginning
+    /// Asks for a command, files and a forward for a call that has ended.
+    case reuseCall
 }
 
 /// Speaks the supervisor's protocol, and does not read what it is told.
@@ -67,7 +73,7 @@ struct Hostile: ~Copyable {
         case .neverReady: while true { pause() }
         case .ghost: listForwards()
         case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt,
-            .removeFile, .leaveTree, .askForMore, .giveSocket, .babble:
+            .removeFile, .leaveTree, .askForMore, .giveSocket, .babble, .lieAboutCommand, .skipBeginning, .reuseCall:
             break
         }
         // As the worker it stands for: without the supervisor there is none.
@@ -79,9 +85,12 @@ struct Hostile: ~Copyable {
             askForForwards()
             listForwards()
         case .pairForwards:
+            beginCall()
             var id: UInt32 = 1
             while true {
-                send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0)))
+                send(
+                    .forwards(
+                        .request(host: host, remoteHost: "db", remotePort: 1, localPort: 0, call: FileRequests.call)))
                 send(.forwards(.cancel(forward: id, localPort: 0, host: "")))
                 id = id % 64 + 1
             }
@@ -93,20 +102,43 @@ struct Hostile: ~Copyable {
             openCalls()
             exit(0)
         case .recordCalls:
-            let outcome = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
             var id: UInt32 = 1
             while true {
                 send(.audit(.begin(Self.largeCall)), id)
-                send(.audit(.end(outcome)), id)
+                send(.audit(.end(Self.fine)), id)
                 id &+= 1
             }
         case .chatter:
             let line = String(repeating: "x", count: 4000) + "\n"
             while true { say(line) }
         case .haunt: haunt()
-        case .removeFile: files.ask(files.removal)
-        case .leaveTree: files.ask(files.lookAt("/etc/passwd"))
+        case .removeFile:
+            beginCall()
+            files.ask(files.removal)
+        case .leaveTree:
+            beginCall()
+            files.ask(files.lookAt("/etc/passwd"))
+        case .lieAboutCommand:
+            beginCall()
+            tell("command", files.run("touch made"))
+            while true { pause() }
+        case .skipBeginning:
+            tell("command", files.run("touch made"))
+            tell("files", files.openFiles(for: 1))
+            tell("errand", files.runErrand())
+            askForForward()
+            while true { pause() }
+        case .reuseCall:
+            beginCall()
+            send(.audit(.end(Self.fine)), FileRequests.call)
+            // When this one has begun, the supervisor has heard of that end.
+            beginCall(2)
+            tell("command", files.run("touch made"))
+            tell("files", files.openFiles(for: 1))
+            askForForward()
+            while true { pause() }
         case .askForMore:
+            beginCall()
             files.open(FileAccess(writes: true, base: nil))
             files.ask(files.removal)
         case .giveSocket: files.giveSocket()
@@ -132,10 +164,45 @@ struct Hostile: ~Copyable {
         if write(STDERR_FILENO, bytes, bytes.count) < 0 { exit(1) }
     }
 
+    private static let fine = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
+
+    /// Begins a call as an honest worker does that is asked to run something harmless.
+    private func beginCall(_ number: UInt32 = FileRequests.call) {
+        let call = AuditCall(tool: "ssh_exec", host: host, fields: [.init(.command, "echo harmless")])
+        do {
+            try channel.send(ToSupervisor.audit(.begin(call)), requestID: number)
+            while let answer = try channel.receive(ToWorker.self) {
+                if case .audit(.begun) = answer.message { return }
+            }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
+    private func tell(_ what: String, _ failure: SessionFailure?) {
+        say("\(what): \(failure.map { "\($0)" } ?? "opened")\n")
+    }
+
+    private func askForForward() {
+        do {
+            let request = ToSupervisor.Forwards.request(
+                host: host, remoteHost: "127.0.0.1", remotePort: 9, localPort: 0, call: FileRequests.call)
+            try channel.send(ToSupervisor.forwards(request), requestID: 9)
+            while let answer = try channel.receive(ToWorker.self) {
+                if case .forwards(let word) = answer.message { return say("forward: \(word)\n") }
+            }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
     /// So that there are forwards to be looked at: of these nothing more is said.
     private func askForForwards() {
+        beginCall()
         for port in 1...64 as ClosedRange<UInt16> {
-            send(.forwards(.request(host: host, remoteHost: "db", remotePort: port, localPort: 0)))
+            send(
+                .forwards(
+                    .request(host: host, remoteHost: "db", remotePort: port, localPort: 0, call: FileRequests.call)))
         }
     }
 
@@ -154,7 +221,7 @@ struct Hostile: ~Copyable {
     private func openCalls() {
         let text = String(repeating: "\u{202E}", count: 400)
         let call = AuditCall(tool: "ssh_exec", host: "box", fields: [AuditCall.Field(.command, text)])
-        for id in 1...1024 as ClosedRange<UInt32> { send(.audit(.begin(call)), id) }
+        for id in 1...1000 as ClosedRange<UInt32> { send(.audit(.begin(call)), id + FileRequests.call) }
     }
 
     private func haunt() -> Never {

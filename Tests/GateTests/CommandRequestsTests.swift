@@ -20,25 +20,32 @@ struct CommandRequestsTests {
         GateCommand(host: "a", command: text, directory: directory, seconds: 30, nonce: nonce)
     }
 
-    /// What a request comes to at once: nil where a connection is asked for.
-    private func refusal(_ taken: (id: MasterRequests.ID?, actions: [MasterRequests.Action])?) throws -> SessionFailure?
-    {
+    /// What a request comes to at once: nil where a connection is asked for. What the policy refuses is written down before.
+    private func refusal(
+        _ taken: (id: MasterRequests.ID?, actions: [MasterRequests.Action])?, _ requests: inout MasterRequests
+    ) throws -> SessionFailure? {
         let taken = try #require(taken)
         guard taken.id == nil else { return nil }
-        guard case .answer(_, .notOpened(let failure)) = try #require(taken.actions.first) else {
-            Issue.record("\(taken.actions)")
+        let actions = requests.noting(taken.actions)
+        guard case .answer(_, .notOpened(let failure)) = try #require(actions.first) else {
+            Issue.record("\(actions)")
             return nil
         }
         return failure
     }
 
     @Test func `a command is judged, composed by the gate, opened, and told of`() throws {
-        let policy = Self.policy(allowlist: ["git "], base: "/srv")
+        let policy = Self.policy(base: "/srv")
         var requests = MasterRequests(policy, number: 3)
-        let command = Self.command("git status", directory: "/srv/x")
+        var command = Self.command("git status", directory: "/srv/x")
+        command.environment = ["B": "secret", "A": "secret"]
+        command.call = 12
         let first = requests.run(command, 7, now: 0)
         let taken = try #require(first)
-        #expect(taken.id == 1 && taken.actions == [.connect(1, host: 0, policy: 3)])
+        let report = GateReport(
+            host: "a", call: 12,
+            .command([.init(.command, "git status"), .init(.cwd, "/srv/x"), .init(.env, "A"), .init(.env, "B")]))
+        #expect(taken.id == 1 && taken.actions == [.open(1, report, host: 0, policy: 3)])
         let line = try #require(MuxSession(command: Observer.line(for: command, on: policy.hosts[0])))
         #expect(requests.connected(1).use == .ask(.session(line), nil))
         #expect(
@@ -52,7 +59,7 @@ struct CommandRequestsTests {
     @Test func `what the policy does not allow asks nobody`() throws {
         var requests = MasterRequests(Self.policy(allowlist: ["git "], base: "/srv"), number: 1)
         func failure(_ text: String, _ id: UInt32, _ directory: String = "/srv") throws -> SessionFailure? {
-            try refusal(requests.run(Self.command(text, directory: directory), id, now: 0))
+            try refusal(requests.run(Self.command(text, directory: directory), id, now: 0), &requests)
         }
         guard case .notAllowed(let refused) = try failure("id", 1), case .notCovered = refused.reason else {
             Issue.record("id passed")
@@ -70,18 +77,79 @@ struct CommandRequestsTests {
         var requests = MasterRequests(Self.policy(), number: 1)
         _ = requests.run(Self.command("id"), 7, now: 0)
         requests.adopt(Self.policy(exec: false), number: 2, now: 0)
+        let refusal = GateRefusal(host: "a", .capability(.exec))
         #expect(
-            requests.notConnected(1, .otherPolicy) == [
-                .close(1), .answer(requestID: 7, .notOpened(.notAllowed(GateRefusal(host: "a", .capability(.exec))))),
-            ])
+            requests.notConnected(1, .otherPolicy)
+                == [.close(1), .refuse(2, GateReport(Self.command("id")), .capability)])
+        #expect(requests.noted(2) == [.answer(requestID: 7, .notOpened(.notAllowed(refusal)))])
+    }
+
+    @Test func `a session for a call that is not open is not opened, and one more may be asked for`() throws {
+        var requests = MasterRequests(Self.policy(), number: 1)
+        _ = requests.run(Self.command("id"), 7, now: 0)
+        #expect(
+            requests.notConnected(1, .noCall) == [.close(1), .answer(requestID: 7, .notOpened(.refused(.call)))])
+        #expect(requests.nextDeadline == nil)
+        let again = requests.run(Self.command("id"), 7, now: 0)
+        #expect(again?.id == 2)
+        _ = requests.askAlive("a", 8, now: 0)
+        #expect(requests.notConnected(3, .noCall) == nil, "a question is for no call")
+    }
+
+    @Test func `a command is judged before its master is asked, and a refusal is told once it is written down`() throws
+    {
+        var requests = MasterRequests(Self.policy(allowlist: ["git "]), number: 1)
+        #expect(requests.judge(Self.command("git log"), 7, now: 0) == [.connect(1, host: 0, policy: 1)])
+        let id = Self.command("id")
+        let refused = requests.judge(id, 8, now: 0)
+        #expect(refused == [.refuse(2, GateReport(id), .execAllowlist)])
+        guard case .answer(8, .refused(let refusal)) = requests.noted(2)?.first else {
+            Issue.record("no refusal")
+            return
+        }
+        #expect(refusal.rule == .execAllowlist && requests.noted(2) == nil)
+        var elsewhere = Self.command("id")
+        elsewhere.host = "b"
+        #expect(requests.judge(elsewhere, 9, now: 0) == [.answer(requestID: 9, .master(.down(.noHost)))])
+    }
+
+    @Test func `a forward is judged by the capability and the list of its host`() {
+        var policy = Self.policy()
+        var requests = MasterRequests(policy, number: 1)
+        func judged(_ target: String, _ request: UInt32, _ host: String = "a") -> [MasterRequests.Action] {
+            requests.judgeForward(host, to: target, port: 5432, call: 12, request)
+        }
+        let report = GateReport(
+            host: "a", call: 12, .forward([.init(.remoteHost, "db"), .init(.remotePort, "5432")]))
+        #expect(judged("db", 1) == [.refuse(1, report, .capability)])
+        policy.hosts[0].capabilities.portForward = true
+        policy.hosts[0].forwardAllowlist = ["web:80"]
+        requests.adopt(policy, number: 2, now: 0)
+        #expect(judged("db", 2) == [.refuse(2, report, .forwardAllowlist)])
+        policy.hosts[0].forwardAllowlist = ["db:5432"]
+        requests.adopt(policy, number: 3, now: 0)
+        #expect(judged("db", 3) == [.answer(requestID: 3, .allowed)])
+        #expect(judged("db", 4, "none") == [.answer(requestID: 4, .master(.down(.noHost)))])
+    }
+
+    @Test func `a worker whose refusals are not written down yet is not heard`() {
+        var requests = MasterRequests(Self.policy(exec: false), number: 1)
+        for id in 0..<UInt32(MasterRequests.maximumRefusals) {
+            #expect(!requests.isFull)
+            _ = requests.judge(Self.command("id"), id, now: 0)
+        }
+        #expect(requests.isFull)
+        _ = requests.noted(1)
+        #expect(!requests.isFull)
     }
 
     @Test func `a line that is too long for a host is not sent`() throws {
         var requests = MasterRequests(Self.policy(), number: 1)
         let room = Observer.maximumLine - Observer.line(for: Self.command(""), on: Self.policy().hosts[0]).utf8.count
-        let fits = try refusal(requests.run(Self.command(String(repeating: "x", count: room)), 1, now: 0))
+        let fits = try refusal(requests.run(Self.command(String(repeating: "x", count: room)), 1, now: 0), &requests)
         #expect(fits == nil)
-        let long = try refusal(requests.run(Self.command(String(repeating: "x", count: room + 1)), 2, now: 0))
+        let long = try refusal(
+            requests.run(Self.command(String(repeating: "x", count: room + 1)), 2, now: 0), &requests)
         #expect(
             long == .tooLong(bytes: UInt32(Observer.maximumLine) + 1, limit: UInt32(Observer.maximumLine)))
     }
@@ -89,13 +157,13 @@ struct CommandRequestsTests {
     @Test func `only what this gate has sent is stopped or swept away, also when nothing is on any more`() throws {
         var requests = MasterRequests(Self.policy(), number: 1)
         let own = ObserverID(processID: 77, nonce: "abcd1234")
-        let early = try refusal(requests.run(.stop([own]), "a", 1, now: 0))
+        let early = try refusal(requests.run(.stop([own]), "a", 1, now: 0), &requests)
         #expect(early == .refused(.errand))
         _ = requests.run(Self.command("id"), 2, now: 0)
         requests.adopt(Self.policy(exec: false), number: 2, now: 0)
         let errands: [Errand] = [.stop([own]), .sweep(nonces: ["abcd1234"])]
         for (index, errand) in errands.enumerated() {
-            let failure = try refusal(requests.run(errand, "a", UInt32(10 + index), now: 0))
+            let failure = try refusal(requests.run(errand, "a", UInt32(10 + index), now: 0), &requests)
             #expect(failure == nil, "\(errand)")
         }
         let strange: [Errand] = [
@@ -105,16 +173,16 @@ struct CommandRequestsTests {
             .trial(nonce: "abcd1234"), .probe(nonce: "abcd1234"), .probe(nonce: "x; id; x1"),
         ]
         for (index, errand) in strange.enumerated() {
-            let failure = try refusal(requests.run(errand, "a", UInt32(20 + index), now: 0))
+            let failure = try refusal(requests.run(errand, "a", UInt32(20 + index), now: 0), &requests)
             #expect(failure == .refused(.errand), "\(errand)")
         }
         requests.adopt(Self.policy(), number: 3, now: 0)
         for (index, errand) in [Errand.trial(nonce: "x'; id; '"), .probe(nonce: "$(id)1234")].enumerated() {
-            let failure = try refusal(requests.run(errand, "a", UInt32(40 + index), now: 0))
+            let failure = try refusal(requests.run(errand, "a", UInt32(40 + index), now: 0), &requests)
             #expect(failure == .refused(.errand), "\(errand)")
         }
-        let trial = try refusal(requests.run(.trial(nonce: "efgh5678"), "a", 50, now: 0))
-        let sweep = try refusal(requests.run(.sweep(nonces: ["efgh5678"]), "a", 51, now: 0))
+        let trial = try refusal(requests.run(.trial(nonce: "efgh5678"), "a", 50, now: 0), &requests)
+        let sweep = try refusal(requests.run(.sweep(nonces: ["efgh5678"]), "a", 51, now: 0), &requests)
         #expect(trial == nil && sweep == nil)
         let question = requests.run(.question, "a", 52, now: 0)
         #expect(try #require(question).id != nil)

@@ -94,25 +94,27 @@ import Testing
             PolicySnapshot.Host(name: "off", socket: "/run/box", user: "u", host: "h"),
         ]
         var policy = PolicySnapshot(hosts: hosts, defaultHost: "box")
-        #expect(ForwardWork.isAllowed(Self.open, by: policy))
-        #expect(!ForwardWork.isAllowed(.open(host: "off", Self.route), by: policy), "without the capability")
-        #expect(!ForwardWork.isAllowed(.open(host: "none", Self.route), by: policy), "no such host")
+        #expect(ForwardWork.refusal(of: Self.open, by: policy) == nil)
+        #expect(
+            ForwardWork.refusal(of: .open(host: "off", Self.route), by: policy) == .capability, "without the capability"
+        )
+        #expect(ForwardWork.refusal(of: .open(host: "none", Self.route), by: policy) == .capability, "no such host")
         for (key, value) in [
             (\Master.socket, "/run/other"), (\.user, "root"), (\.address, "elsewhere"),
         ] as [(WritableKeyPath<Master, String>, String)] {
             var route = Self.route
             route.master[keyPath: key] = value
-            #expect(!ForwardWork.isAllowed(.open(host: "box", route), by: policy), "another master")
-            #expect(ForwardWork.isAllowed(.close(route), by: policy))
+            #expect(ForwardWork.refusal(of: .open(host: "box", route), by: policy) == .capability, "another master")
+            #expect(ForwardWork.refusal(of: .close(route), by: policy) == nil)
         }
         var metadata = Self.route
         metadata.remoteHost = "169.254.169.254"
-        #expect(!ForwardWork.isAllowed(.open(host: "box", metadata), by: policy))
+        #expect(ForwardWork.refusal(of: .open(host: "box", metadata), by: policy) == .forwardAllowlist)
         for (list, isAllowed) in [([], false), (["db:1"], false), (["*:5432"], true)] as [([String], Bool)] {
             hosts[0].forwardAllowlist = list
             policy = PolicySnapshot(hosts: hosts, defaultHost: "box")
-            #expect(ForwardWork.isAllowed(Self.open, by: policy) == isAllowed, "\(list)")
-            #expect(ForwardWork.isAllowed(Self.close, by: policy))
+            #expect((ForwardWork.refusal(of: Self.open, by: policy) == nil) == isAllowed, "\(list)")
+            #expect(ForwardWork.refusal(of: Self.close, by: policy) == nil)
         }
     }
 

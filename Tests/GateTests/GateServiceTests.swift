@@ -85,7 +85,11 @@ import Testing
         /// Waits for the gate to ask for a connection, and gives it one to a new master.
         func connect(policy: UInt32 = 1, host: UInt32 = 0) throws -> FakeMaster {
             let (message, id) = try fromGate()
-            #expect(message == .connect(host: host, policy: policy))
+            switch message {
+            case .connect(let asked, let number), .open(_, let asked, let number):
+                #expect(asked == host && number == policy)
+            case .ready, .refused, .opened, .violation, .forward, .sshConnected: Issue.record("\(message)")
+            }
             let master = try FakeMaster()
             try supervisor.send(ToGate.connected, requestID: id, descriptor: master.takeLinkEnd())
             return master

@@ -121,6 +121,11 @@ struct MasterRequestsTests {
         return try #require(taken)
     }
 
+    /// What the supervisor is asked for a session to read files, for no call.
+    private func opening(_ id: UInt32, policy: UInt32) -> MasterRequests.Action {
+        .open(id, GateReport(host: "a", call: 0, .files(writes: false)), host: 0, policy: policy)
+    }
+
     private func word(_ id: UInt32, _ word: GateAnswer) -> MasterRequests.Action { .answer(requestID: id, word) }
 
     @Test func `a session gets a connection of its own, and every word of the master reaches the worker`() throws {
@@ -128,7 +133,7 @@ struct MasterRequestsTests {
         let session = try #require(Self.sftp)
         for (id, request) in [(1, 70), (2, 71)] as [(UInt32, UInt32)] {
             let taken = try open(&requests, "a", request)
-            #expect(taken.id == id && taken.actions == [.connect(id, host: 0, policy: 3)])
+            #expect(taken.id == id && taken.actions == [opening(id, policy: 3)])
             #expect(
                 requests.connected(id).use
                     == .ask(.session(session), SFTPRules(allowsWriting: false, baseDirectory: nil)))
@@ -163,7 +168,11 @@ struct MasterRequestsTests {
     @Test func `a host without file access gets no session, also where a new policy takes it away meanwhile`() throws {
         var requests = MasterRequests(Self.files(false, false), number: 1)
         let refused = try open(&requests, "a", 1)
-        #expect(refused.id == nil && refused.actions == [word(1, .notOpened(.refused(.fileAccess)))])
+        #expect(refused.id == nil)
+        let report = GateReport(host: "a", call: 0, .files(writes: false))
+        #expect(refused.actions == [.refuse(1, report, .capability)])
+        #expect(requests.noting(refused.actions) == [word(1, .notOpened(.refused(.fileAccess)))])
+        #expect(requests.noted(1) == nil, "it is told once")
         requests.adopt(Self.files(true, true), number: 2, now: 0)
         for id in [2, 3] as [UInt32] {
             let taken = try open(&requests, "a", id)
@@ -171,10 +180,12 @@ struct MasterRequestsTests {
         }
         requests.adopt(Self.files(true, true, on: "/b"), number: 3, now: 0)
         // The pipes wait under the same number.
-        #expect(requests.notConnected(1, .otherPolicy) == [.connect(1, host: 0, policy: 3)])
+        #expect(requests.notConnected(2, .otherPolicy) == [opening(2, policy: 3)])
         requests.adopt(Self.files(false, false), number: 4, now: 0)
-        #expect(requests.notConnected(2, .otherPolicy) == [.close(2), word(3, .notOpened(.refused(.fileAccess)))])
-        #expect(requests.notConnected(1, .otherPolicy) == [.close(1), word(2, .notOpened(.refused(.fileAccess)))])
+        for (id, request) in [(3, 3), (2, 2)] as [(UInt32, UInt32)] {
+            let actions = requests.notConnected(id, .otherPolicy)
+            #expect(requests.noting(actions) == [.close(id), word(request, .notOpened(.refused(.fileAccess)))])
+        }
         let gone = try open(&requests, "b", 9)
         #expect(gone.actions == [word(9, .notOpened(.down(.noHost)))])
     }
@@ -196,7 +207,8 @@ struct MasterRequestsTests {
         let answer = requests.openFiles("a", access, 1, now: 0)
         let taken = try #require(answer)
         guard isOpened else {
-            return #expect(taken.actions == [word(1, .notOpened(.refused(.otherAccess)))])
+            let actions = requests.noting(taken.actions)
+            return #expect(actions == [word(1, .notOpened(.refused(.otherAccess)))])
         }
         let session = try #require(Self.sftp)
         let rules = writes && under == nil ? nil : SFTPRules(allowsWriting: writes, baseDirectory: under)
@@ -237,9 +249,9 @@ struct MasterRequestsTests {
         requests.adopt(Self.files(true, false, on: "/b"), number: 2, now: 0)
         let first = requests.connected(1)
         #expect(first.use == .drop)
-        #expect(first.actions == [.close(1), word(1, .notOpened(.refused(.otherAccess)))])
+        #expect(requests.noting(first.actions) == [.close(1), word(1, .notOpened(.refused(.otherAccess)))])
         let second = requests.connected(2)
-        #expect(second.use == .drop && second.actions == [.connect(2, host: 0, policy: 2)])
+        #expect(second.use == .drop && second.actions == [opening(2, policy: 2)])
     }
 
     @Test func `a closed session says a last word at every stage, and what it had goes`() throws {
@@ -311,7 +323,8 @@ struct MasterRequestsTests {
         func perform(_ actions: [MasterRequests.Action]) {
             for action in actions {
                 switch action {
-                case .connect(let id, _, _): connecting.append(id)
+                case .connect(let id, _, _), .open(let id, _, _, _): connecting.append(id)
+                case .refuse(let id, _, _): perform(requests.noted(id) ?? [])
                 case .close(let id): asking.remove(id)
                 case .tell: break
                 case .answer(let id, .opened):
@@ -351,7 +364,7 @@ struct MasterRequestsTests {
                 perform(actions)
             case 4 where !connecting.isEmpty:
                 let id = connecting.remove(at: Int(noise >> 8) % connecting.count)
-                perform(requests.notConnected(id, noise >> 20 & 1 == 0 ? .hung : .otherPolicy) ?? [])
+                perform(requests.notConnected(id, [.hung, .otherPolicy, .dead(errno: 1)][Int(noise >> 20) % 3]) ?? [])
             case 5, 6:
                 guard let id = asking.sorted().randomElement(using: &generator) else { continue }
                 let facts: [MasterFact] = [

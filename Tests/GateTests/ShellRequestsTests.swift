@@ -25,14 +25,16 @@ struct ShellRequestsTests {
     /// Why the session is not opened; nil where a connection is asked for.
     private func refusal(_ session: ShellSession, _ policy: PolicySnapshot) throws -> SessionFailure? {
         var requests = MasterRequests(policy, number: 1)
-        let asked = requests.openShell("a", session, 7, now: 0)
+        let asked = requests.openShell("a", session, for: 3, 7, now: 0)
         let taken = try #require(asked)
         if taken.id != nil {
-            #expect(taken.actions == [.connect(1, host: 0, policy: 1)])
+            let report = GateReport(host: "a", call: 3, session)
+            #expect(taken.actions == [.open(1, report, host: 0, policy: 1)])
             return nil
         }
-        guard taken.actions.count == 1, case .answer(7, .notOpened(let failure)) = taken.actions[0] else {
-            Issue.record("\(taken.actions)")
+        let actions = requests.noting(taken.actions)
+        guard actions.count == 1, case .answer(7, .notOpened(let failure)) = actions[0] else {
+            Issue.record("\(actions)")
             return nil
         }
         return failure
@@ -100,9 +102,9 @@ struct ShellRequestsTests {
         var requests = MasterRequests(Self.policy(), number: 1)
         _ = requests.openShell("a", .requests, 7, now: 0)
         requests.adopt(Self.policy(allowlist: ["git "]), number: 2, now: 0)
+        let actions = requests.notConnected(1, .otherPolicy)
         #expect(
-            requests.notConnected(1, .otherPolicy)
-                == [.close(1), .answer(requestID: 7, .notOpened(.refused(.filesOverShell)))])
+            requests.noting(actions) == [.close(1), .answer(requestID: 7, .notOpened(.refused(.filesOverShell)))])
         var open = MasterRequests(Self.policy(), number: 1)
         _ = open.openShell("a", .requests, 8, now: 0)
         _ = open.connected(1)
@@ -118,6 +120,6 @@ struct ShellRequestsTests {
         let asked = requests.openFiles("a", FileAccess(writes: true, base: nil), 7, now: 0)
         let taken = try #require(asked)
         #expect(taken.id == nil)
-        #expect(taken.actions == [.answer(requestID: 7, .notOpened(.refused(.otherAccess)))])
+        #expect(requests.noting(taken.actions) == [.answer(requestID: 7, .notOpened(.refused(.otherAccess)))])
     }
 }

@@ -6,7 +6,8 @@ import Testing
 struct GateCommandTests {
     private static func command(_ text: String, _ environment: [String: String] = [:]) -> GateCommand {
         GateCommand(
-            host: "box", command: text, directory: "~/é", environment: environment, seconds: 30, nonce: "abcd1234")
+            host: "box", command: text, directory: "~/é", environment: environment, seconds: 30, nonce: "abcd1234",
+            call: 9)
     }
 
     /// What a gate makes of these parts.
@@ -16,7 +17,8 @@ struct GateCommandTests {
         var ahead = WordsAhead()
         for part in parts.dropLast() { try ahead.take(part, 7) }
         #expect(ahead.awaited == (parts.count > 1 ? 7 : nil))
-        let command = try ahead.command(host: "box", seconds: seconds, nonce: nonce, words: parts.last ?? "", 7)
+        let command = try ahead.command(
+            host: "box", seconds: seconds, nonce: nonce, words: parts.last ?? "", call: 9, 7)
         #expect(ahead.awaited == nil)
         return command
     }
@@ -27,19 +29,21 @@ struct GateCommandTests {
         command("id", ["LONG": String(repeating: "é🙂", count: 20_000)]),
     ])
     func `a command comes as it was sent, in parts that packets have room for`(command: GateCommand) throws {
-        let request = try #require(command.request)
-        let parts = request.packets.map { packet in
-            switch packet {
-            case .words(let words), .exec(_, _, _, let words): words
-            case .alive, .sftp, .shell, .close, .errand, .ticket: ""
+        let requests = try #require(command.requests)
+        for request in [requests.judge, requests.exec] {
+            let parts = request.packets.map { packet in
+                switch packet {
+                case .words(let words), .exec(_, _, _, let words, 9), .judge(_, _, _, let words, 9): words
+                case .exec, .judge, .alive, .sftp, .shell, .close, .errand, .judgeForward, .ticket: ""
+                }
             }
+            #expect(parts.allSatisfy { (1...Frame.maximumText).contains($0.utf8.count) })
+            #expect(try Self.received(parts) == command)
         }
-        #expect(parts.allSatisfy { (1...Frame.maximumText).contains($0.utf8.count) })
-        #expect(try Self.received(parts) == command)
     }
 
     @Test func `a ticket for a command is asked for with its last words`() throws {
-        let request = try #require(Self.command(String(repeating: "x", count: 130_000)).request)
+        let request = try #require(Self.command(String(repeating: "x", count: 130_000)).requests).exec
         let packets = GateRequest.ticket(TicketRequest(request)).packets
         #expect(packets.count == request.packets.count && packets.dropLast() == request.packets.dropLast())
         #expect(packets.last == request.packets.last.map { .ticket(TicketRequest($0)) })
@@ -59,7 +63,7 @@ struct GateCommandTests {
     }
 
     @Test func `what cannot run is not sent`() {
-        #expect(Self.command(String(repeating: "x", count: GateCommand.maximumWords)).request == nil)
+        #expect(Self.command(String(repeating: "x", count: GateCommand.maximumWords)).requests == nil)
     }
 
     @Test(arguments: [

@@ -117,7 +117,8 @@ private let masterStates: [MasterState] =
     [.alive(masterPID: 0), .alive(masterPID: .max)] + masterDowns.map { .down($0) }
 
 private let forwardOutcomes: [ForwardOutcome] =
-    ForwardOutcome.kinds + [.opened(masterPID: .max)] + masterDowns.map { .down($0) }
+    ForwardOutcome.kinds + [.opened(masterPID: .max)] + PolicyRule.allCases.map { .notAllowed($0) }
+    + masterDowns.map { .down($0) }
 
 private let forwardOrders: [ForwardOrder] = [
     ForwardRoute(
@@ -130,7 +131,7 @@ extension ToGate: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [ToGate] {
-        [.setup(policy: 1), .policy(.max), .connected, .sshConnection]
+        [.setup(policy: 1), .policy(.max), .connected, .sshConnection, .noted]
             + (ConnectFailure.kinds + [
                 .dead(errno: 111, .noDirectory), .foreign(userID: .max), .unavailable(errno: 24),
             ]).map {
@@ -149,6 +150,23 @@ extension FromGate: SampledMessage {
             .opened(.sftp, host: 0x0102_0304, policy: .max), .sshConnected,
         ] + WorkerViolation.allCases.map { .violation($0) }
             + forwardOutcomes.map { .forward($0) }
+            + reports.flatMap { report in
+                [.open(report, host: 0x0102_0304, policy: .max)] + PolicyRule.allCases.map { .refused(report, $0) }
+            }
+    }
+
+    private static var reports: [GateReport] {
+        let command = GateCommand(
+            host: String(repeating: "h", count: GateRequest.maximumHostName),
+            command: String(repeating: "漢", count: 5000), directory: String(repeating: "d", count: 5000),
+            environment: Dictionary(uniqueKeysWithValues: (0..<100).map { ("V\($0)", "secret") }), seconds: 1,
+            nonce: "abcd1234", call: .max)
+        return [
+            GateReport(command), GateReport(host: "a", call: 1, .requests),
+            GateReport(host: "a", call: 1, .content(nonce: "abcd1234", path: [0x2F, 0xFF], offset: 1)),
+            GateReport(host: "é", call: 0x0102_0304, .files(writes: true)),
+            GateReport(host: "", call: 0, .forward([.init(.remoteHost, "db"), .init(.remotePort, "5432")])),
+        ] + ErrandKind.allCases.map { GateReport(host: "a", call: 0, .errand($0)) }
     }
 }
 
@@ -164,6 +182,13 @@ extension GateRequest: SampledMessage {
             + extremeTexts.map { .exec(host: "é", seconds: .max, nonce: "abcd1234", words: $0) }
             + errands.map { .errand(host: "box", $0) } + shells.map { .shell(host: "box", $0) }
             + sessions.map { .ticket(TicketRequest($0)) }
+            + extremeTexts.map { .judge(host: "é", seconds: .max, nonce: "abcd1234", words: $0, call: .max) }
+            + [
+                .sftp(host: "a", FileAccess(writes: true, base: nil), call: 0x0102_0304),
+                .shell(host: "a", .requests, call: .max),
+                .exec(host: "a", seconds: 1, nonce: "abcd1234", words: "x", call: .max),
+                .judgeForward(host: "é", target: String(repeating: "t", count: 253), port: .max, call: .max),
+            ]
     }
 
     private static var sessions: [GateRequest] {
@@ -193,9 +218,11 @@ extension GateAnswer: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [GateAnswer] {
-        [.ready, .opened, .ended, .exited(status: 0), .exited(status: .max)] + masterStates.map { .master($0) }
+        [.ready, .opened, .ended, .allowed, .exited(status: 0), .exited(status: .max)]
+            + masterStates.map { .master($0) }
             + sessionFailures.map { .notOpened($0) }
             + ["", "é", String(repeating: "x", count: Nonce.maximumSize)].map { .ticket($0) }
+            + refusals.map { .refused(GateRefusal(host: "box", $0)) }
     }
 
     /// Every kind, with fields that differ.
@@ -322,6 +349,8 @@ extension ToSupervisor: SampledMessage {
     private static var forwardSamples: [Forwards] {
         [
             .request(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .list,
+            .request(host: "a", remoteHost: "b", remotePort: 1, localPort: 2, call: 0x0304_0506),
+            .cancel(forward: 1, localPort: 2, host: "a", call: .max),
             .cancel(forward: 0, localPort: 0x0102, host: ""), .cancel(forward: .max, localPort: 0, host: "é"),
         ]
     }

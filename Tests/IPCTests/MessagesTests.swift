@@ -159,7 +159,7 @@ struct MessagesTests {
         for message in ToGate.samples {
             switch message {
             case .setup, .policy, .connected, .forward, .sshConnection: #expect(message.descriptorCount == 1)
-            case .notConnected: #expect(message.descriptorCount == 0)
+            case .notConnected, .noted: #expect(message.descriptorCount == 0)
             }
         }
         #expect(FromGate.maximumDescriptors == 0 && GateRequest.maximumDescriptors == 3)

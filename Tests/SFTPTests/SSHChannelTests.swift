@@ -49,6 +49,7 @@ private final class ScriptedGate: MasterGate {
     }
 
     func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
+    func judge(_ request: GateRequest) async -> Judgement { .master(.alive(masterPID: 1)) }
 
     func open(
         _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void

@@ -226,7 +226,7 @@ struct ForwardRegistryTests {
     }
 
     @Test func `where making it anew fails the forward is dead as before`() {
-        for failure in [ForwardOutcome.refused, .down(.hung), .notAllowed] {
+        for failure in [ForwardOutcome.refused, .down(.hung), .notAllowed(.capability)] {
             var registry = running()
             _ = registry.observe(.none)
             _ = request(&registry, local: 20_000)
@@ -342,7 +342,7 @@ struct ForwardRegistryTests {
         var registry = registry()
         _ = request(&registry)
         registry.recorded()
-        #expect(saw(.notAllowed, &registry).refusal == .notAllowed(host: "box"))
+        #expect(saw(.notAllowed(.forwardAllowlist), &registry).refusal == .notAllowed(host: "box"))
         #expect(registry.isEmpty)
     }
 

@@ -25,7 +25,7 @@ struct OpenCallsTests {
         #expect(calls.begin(7, Self.listing, now: 1000) == #""connection":3,"begun":1,"# + who + what)
         #expect(
             calls.end(7, outcome(code: -1), now: 1034)?.members
-                == #""event":"call","connection":3,"call":1,\#(who)\#(what),"verdict":"allowed","#
+                == #""event":"call","connection":3,"call":1,"begun":1,"word_of":"worker",\#(who)\#(what),"verdict":"allowed","#
                 + #""outcome":"ok","exit_code":-1,"bytes_in":1,"bytes_out":2,"duration_ms":34"#)
     }
 
@@ -88,6 +88,95 @@ struct OpenCallsTests {
         #expect(calls.begin(5000, Self.listing, now: 0) == nil)
         _ = calls.end(1, outcome(), now: 0)
         #expect(calls.begin(5000, Self.listing, now: 0) != nil)
+    }
+
+    private func report(_ call: UInt32, _ subject: GateReport.Subject) -> GateReport {
+        GateReport(host: "box", call: call, subject)
+    }
+
+    @Test func `what a gate let through or refused has a line, with the call that it was for`() {
+        var calls = OpenCalls(client: Self.client)
+        _ = calls.begin(40, Self.listing, now: 0)
+        _ = calls.begin(7, Self.listing, now: 0)
+        let command = GateReport(
+            GateCommand(
+                host: "box", command: "id", directory: "/srv", environment: ["B": "secret", "A": "secret"], seconds: 1,
+                nonce: "abcd1234", call: 7))
+        let head = #""event":"gate","connection":3,"begun":2,"word_of":"gate","host":"box","what":"#
+        #expect(
+            calls.told(command, refusedBy: nil)
+                == head + #"{"session":"command","command":"id","cwd":"/srv","env":["A","B"]},"verdict":"allowed""#)
+        #expect(
+            calls.told(command, refusedBy: .execAllowlist).hasSuffix(
+                #""verdict":"refused","rule":"exec_allowlist""#))
+        #expect(
+            calls.told(report(7, .files(writes: true)), refusedBy: nil)
+                == head + #"{"session":"files","writing":true},"verdict":"allowed""#)
+        let forward = GateReport.Subject.forward([.init(.remoteHost, "db"), .init(.remotePort, "5432")])
+        #expect(
+            calls.told(report(7, forward), refusedBy: .forwardAllowlist)
+                == head
+                + #"{"forward":"open","remote_host":"db","remote_port":5432},"verdict":"refused","rule":"forward_allowlist""#
+        )
+        // An errand is for no call.
+        #expect(
+            calls.told(report(7, .errand(.stop)), refusedBy: nil).contains(#""what":{"session":"stop"}"#))
+    }
+
+    @Test func `what came of an order about a forward has a line, as its gate saw it`() {
+        let calls = OpenCalls(client: Self.client)
+        let route = ForwardRoute(
+            master: Master(socket: "/s", user: "u", address: "h"), localPort: 20_000, remoteHost: "db", remotePort: 5432
+        )
+        let what = #""local_port":20000,"remote_host":"db","remote_port":5432},"#
+        let cases: [(ForwardOrder, ForwardOutcome, String)] = [
+            (
+                .open(host: "box", route), .opened(masterPID: 7),
+                #"open",\#(what)"verdict":"allowed","outcome":"opened""#
+            ),
+            (.close(route), .closed, #"close",\#(what)"verdict":"allowed","outcome":"closed""#),
+            (.open(host: "box", route), .unknown, #"open",\#(what)"verdict":"allowed","outcome":"unknown""#),
+            (
+                .open(host: "box", route), .notAllowed(.forwardAllowlist),
+                #"open",\#(what)"verdict":"refused","rule":"forward_allowlist""#
+            ),
+        ]
+        for (order, outcome, end) in cases {
+            #expect(
+                calls.told(outcome, of: order, for: 4, host: "box")
+                    == #""event":"gate","connection":3,"begun":4,"word_of":"gate","host":"box","what":{"forward":""#
+                    + end)
+        }
+        #expect(!calls.told(.closed, of: .close(route), for: nil, host: "box").contains("begun"))
+    }
+
+    @Test func `nothing opens for a call that has not begun or has ended, but a line of the gate's own after one`() {
+        var calls = OpenCalls(client: Self.client)
+        let subjects: [GateReport.Subject] = [.command([]), .files(writes: false), .forward([])]
+        func admitted(_ call: UInt32) -> [Bool] { subjects.map { calls.admits(report(call, $0)) } }
+        #expect(admitted(1) == [false, false, false] && !calls.admits(report(1, .errand(.question))))
+        _ = calls.begin(1, Self.listing, now: 0)
+        #expect(admitted(1) == [true, true, true] && admitted(2) == [false, false, false])
+        #expect(calls.order(of: 1) == 1 && calls.order(of: 2) == nil)
+        _ = calls.end(1, outcome(), now: 1)
+        #expect(admitted(1) == [false, false, false] && calls.order(of: 1) == nil)
+        #expect(calls.admits(report(0, .errand(.stop))))
+        _ = calls.begin(2, Self.listing, now: 0)
+        calls.abandon("it crashed")
+        #expect(admitted(2) == [false, false, false])
+    }
+
+    @Test(arguments: ["x", "\u{1}", "漢", "\u{202E}"])
+    func `whatever a gate is asked for, its line fits and is JSON`(filling: String) {
+        let long = String(repeating: filling, count: 10_000)
+        let names = (0..<100).map { "V\($0)" + String(repeating: "x", count: 200) }
+        let calls = OpenCalls(client: Self.client)
+        let fields = [AuditCall.Field(.command, long), .init(.cwd, long)] + AuditCall.Field.variables(names)
+        let members = calls.told(
+            GateReport(host: String(repeating: "h", count: 100), call: 1, .command(fields)), refusedBy: .execAllowlist)
+        let line = AuditChain.line(after: AuditChain.beginning, #""time":"\#(Log.timestamp())",\#(members)"#)
+        #expect(line.count <= AuditChain.maximumLine && AuditChain.isObject(line))
+        #expect(members.contains("[cut, "))
     }
 
     @Test(arguments: ["x", "\u{1}", "\"", "漢", "\u{202E}", "\u{E0041}", "\u{9B}"])

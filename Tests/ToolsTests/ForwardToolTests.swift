@@ -41,7 +41,9 @@ struct ForwardToolTests {
         ]
         hosts[0].forwardAllowlist = allowlist
         let policy = PolicySnapshot(hosts: hosts, defaultHost: "box", sshPath: "/nonexistent/ssh")
-        return await Toolbox(policy: policy, broker: broker, audit: RecordingTrail(), gate: LivingMasters()).call(
+        return await Toolbox(
+            policy: policy, broker: broker, audit: RecordingTrail(), gate: LivingMasters(policy: policy)
+        ).call(
             tool, arguments: arguments, progress: .none)
     }
 

@@ -1,4 +1,6 @@
+import Exec
 import IPC
+import Policy
 import SSH
 import Tools
 
@@ -13,9 +15,37 @@ struct NoLocalFiles: LocalFileBroker, ForwardBroker {
     func abandon(handle: UInt32) {}
 }
 
-/// Every ControlMaster answers.
+/// A gate that judges by a policy as the real one does, whose every ControlMaster answers, and that opens nothing.
 struct LivingMasters: MasterGate {
+    var policy = PolicySnapshot(hosts: [], defaultHost: "")
+
     func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
+
+    func judge(_ request: GateRequest) async -> Judgement {
+        do throws(GateRefusal) {
+            switch request {
+            case .judge(let name, let seconds, let nonce, let words, let call):
+                var ahead = WordsAhead()
+                guard let host = policy.hosts.first(where: { $0.name == name }),
+                    let command = try? ahead.command(
+                        host: name, seconds: seconds, nonce: nonce, words: words, call: call, 1)
+                else { break }
+                try CommandJudge.judge(command, on: host, allowDelete: policy.allowDelete)
+            case .judgeForward(let name, let target, let port, _):
+                guard let host = policy.hosts.first(where: { $0.name == name }) else { break }
+                guard host.capabilities.portForward else {
+                    throw GateRefusal(host: name, .capability(.portForward))
+                }
+                try ForwardPolicy(host.forwardAllowlist, host: name).judge(target: target, port: port)
+                return .allowed
+            case .alive, .sftp, .shell, .words, .exec, .errand, .close, .ticket: break
+            }
+        } catch {
+            return .refused(error)
+        }
+        return .master(.alive(masterPID: 1))
+    }
+
     func open(
         _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
     ) -> UInt32 {

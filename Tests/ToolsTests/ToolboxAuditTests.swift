@@ -70,7 +70,8 @@ struct ToolboxAuditTests {
         _ policy: PolicySnapshot, _ tool: String, _ arguments: JSONObject
     ) async throws -> (entry: RecordingTrail.Entry, outcome: AuditOutcome, result: ToolResult?) {
         let trail = RecordingTrail()
-        let toolbox = Toolbox(policy: policy, broker: ClosedLocalFiles(), audit: trail, gate: LivingMasters())
+        let toolbox = Toolbox(
+            policy: policy, broker: ClosedLocalFiles(), audit: trail, gate: LivingMasters(policy: policy))
         let result = await toolbox.call(tool, arguments: arguments, progress: .none)
         #expect(trail.all.count == 1)
         let entry = try #require(trail.all.first)
@@ -182,7 +183,8 @@ struct ToolboxAuditTests {
         other.defaultHost = "b"
         let trail = RecordingTrail(meanwhile: { [other] in _ = changing.withLock { $0?.update(other) } })
         let toolbox = Toolbox(
-            policy: policy(host("a"), host("b")), broker: NoLocalFiles(), audit: trail, gate: LivingMasters())
+            policy: policy(host("a"), host("b")), broker: NoLocalFiles(), audit: trail,
+            gate: LivingMasters(policy: other))
         changing.withLock { $0 = toolbox }
         let result = await toolbox.call("ssh_exec", arguments: ["command": "true"], progress: .none)
         #expect(sentence(result).contains("hosts.a.capabilities.exec is false"), "\(sentence(result))")

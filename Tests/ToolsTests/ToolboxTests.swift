@@ -33,7 +33,7 @@ struct ToolboxTests {
     {
         guard
             case .failure(let sentence) = await Toolbox(
-                policy: policy, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters()
+                policy: policy, broker: NoLocalFiles(), audit: RecordingTrail(), gate: LivingMasters(policy: policy)
             )
             .call(
                 tool, arguments: arguments)

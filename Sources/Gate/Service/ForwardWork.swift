@@ -32,22 +32,27 @@ final class ForwardWork {
         link = try MasterLink(taking: socket, asking: .alive)
     }
 
-    /// Whether the policy allows it. What closes a port is always allowed.
-    static func isAllowed(_ order: ForwardOrder, by policy: PolicySnapshot) -> Bool {
+    /// The rule by which the policy refuses it; nil where it is allowed. What closes a port is always allowed.
+    static func refusal(of order: ForwardOrder, by policy: PolicySnapshot) -> PolicyRule? {
         switch order {
-        case .close: return true
+        case .close: return nil
         case .open(let name, let route):
-            guard let host = policy.hosts.first(where: { $0.name == name }), host.master == route.master,
-                host.capabilities.portForward
-            else { return false }
+            guard let host = policy.hosts.first(where: { $0.name == name }), host.master == route.master else {
+                return .capability
+            }
             do throws(GateRefusal) {
-                try ForwardPolicy(host.forwardAllowlist, host: name)
-                    .judge(target: route.remoteHost, port: route.remotePort)
-                return true
+                try judge(target: route.remoteHost, port: route.remotePort, on: host)
+                return nil
             } catch {
-                return false
+                return error.rule
             }
         }
+    }
+
+    /// Judges where a forward through this host leads. Throws if the policy does not allow it.
+    static func judge(target: String, port: UInt16, on host: PolicySnapshot.Host) throws(GateRefusal) {
+        guard host.capabilities.portForward else { throw GateRefusal(host: host.name, .capability(.portForward)) }
+        try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: port)
     }
 
     /// The descriptor to wait on, and for what.

@@ -61,6 +61,9 @@ public final class GateService {
     private var forwards: [UInt32: ForwardWork] = [:]
     /// Answers for which the worker's channel had no room. It is not heard as long as there are any, so they are few.
     private var outbox: [(requestID: UInt32, message: GateAnswer)] = []
+    /// Messages for which the supervisor's channel had no room. The worker is not heard as long as there are any, so they are few.
+    private var unsent: [(requestID: UInt32, message: FromGate)] = []
+    private var isWaitingForSupervisor = false
     /// How the worker's channel is watched.
     private var watched: UInt32?
     /// The worker has gone, or has done what no honest one does: it is neither heard nor answered, and the supervisor ends both.
@@ -106,7 +109,7 @@ public final class GateService {
                 let count = csd_epoll_wait(epoll.rawValue, &ready, ready.count, timeout)
                 for event in ready.prefix(Int(max(0, count))) {
                     switch event.token {
-                    case Source.supervisor: try hearSupervisor()
+                    case Source.supervisor: try attendSupervisor(event.what)
                     case Source.worker: try attendWorker(event.what)
                     case Source.forwards...:
                         try attendForward(UInt32(truncatingIfNeeded: event.token - Source.forwards))
@@ -130,7 +133,7 @@ public final class GateService {
         do throws(IPCError) {
             if what & CSD_EPOLL_WRITABLE != 0 { try flush() }
             guard what & CSD_EPOLL_HANGUP == 0 else { throw .closed }
-            guard what & CSD_EPOLL_READABLE != 0, !requests.isFull, outbox.isEmpty else { return }
+            guard what & CSD_EPOLL_READABLE != 0, !requests.isFull, outbox.isEmpty, unsent.isEmpty else { return }
             try hearWorker()
         } catch .closed {
             isWorkerGone = true
@@ -161,8 +164,8 @@ public final class GateService {
         let (message, transport) = Self.wanted(request.message)
         if let awaited = ahead.awaited {
             switch message {
-            case .words, .exec: guard requestID == awaited else { return .words }
-            case .alive, .close, .sftp, .shell, .errand, .ticket: return .words
+            case .words, .exec, .judge: guard requestID == awaited else { return .words }
+            case .alive, .close, .sftp, .shell, .errand, .ticket, .judgeForward: return .words
             }
         }
         guard transport == nil || transport == self.transport else { return .transport }
@@ -178,17 +181,19 @@ public final class GateService {
         case .words(let words):
             do throws(WordsAhead.Violation) { try ahead.take(words, requestID) } catch { return .words }
             return nil
-        case .sftp(let host, let access):
-            opened = requests.openFiles(host, access, requestID, by: self.transport, now: Self.now())
-        case .shell(let host, let session):
-            opened = requests.openShell(host, session, requestID, by: self.transport, now: Self.now())
-        case .exec(let host, let seconds, let nonce, let words):
-            let command: GateCommand
-            do throws(WordsAhead.Violation) {
-                command = try ahead.command(host: host, seconds: seconds, nonce: nonce, words: words, requestID)
-            } catch {
-                return .words
-            }
+        case .judge(let host, let seconds, let nonce, let words, let call):
+            guard let command = command(host, seconds, nonce, words, call, requestID) else { return .words }
+            try perform(requests.judge(command, requestID, now: Self.now()))
+            return nil
+        case .judgeForward(let host, let target, let port, let call):
+            try perform(requests.judgeForward(host, to: target, port: port, call: call, requestID))
+            return nil
+        case .sftp(let host, let access, let call):
+            opened = requests.openFiles(host, access, for: call, requestID, by: self.transport, now: Self.now())
+        case .shell(let host, let session, let call):
+            opened = requests.openShell(host, session, for: call, requestID, by: self.transport, now: Self.now())
+        case .exec(let host, let seconds, let nonce, let words, let call):
+            guard let command = command(host, seconds, nonce, words, call, requestID) else { return .words }
             opened = requests.run(command, requestID, by: self.transport, now: Self.now())
         case .errand(let host, let errand):
             opened = requests.run(errand, host, requestID, by: self.transport, now: Self.now())
@@ -216,7 +221,7 @@ public final class GateService {
         switch message {
         case .ticket(let wanted): (wanted.request, .ssh)
         case .sftp, .shell, .exec, .errand: (message, .mux)
-        case .alive, .close, .words: (message, nil)
+        case .alive, .close, .words, .judge, .judgeForward: (message, nil)
         }
     }
 
@@ -225,12 +230,23 @@ public final class GateService {
         pipes[id] = WaitingPipes(descriptors)
     }
 
+    /// The command whose last words these are; nil where no honest worker sends them.
+    private func command(
+        _ host: String, _ seconds: UInt32, _ nonce: String, _ words: String, _ call: UInt32, _ requestID: UInt32
+    ) -> GateCommand? {
+        do throws(WordsAhead.Violation) {
+            return try ahead.command(host: host, seconds: seconds, nonce: nonce, words: words, call: call, requestID)
+        } catch {
+            return nil
+        }
+    }
+
     /// Hears the worker no more, and ends all that it has; the supervisor ends the worker.
     func expel(_ violation: WorkerViolation) throws(IPCError) {
         isWorkerGone = true
         outbox = []
         dropAllSSH()
-        try supervisor.send(FromGate.violation(violation))
+        try tell(.violation(violation))
         try perform(requests.endAll())
     }
 
@@ -238,7 +254,8 @@ public final class GateService {
     private func watchWorker() throws(IPCError) {
         var wanted: UInt32?
         if !isWorkerGone {
-            wanted = outbox.isEmpty ? (requests.isFull ? 0 : CSD_EPOLL_READABLE) : CSD_EPOLL_WRITABLE
+            let isHeard = !requests.isFull && unsent.isEmpty
+            wanted = outbox.isEmpty ? (isHeard ? CSD_EPOLL_READABLE : 0) : CSD_EPOLL_WRITABLE
         }
         guard wanted != watched else { return }
         if watched != nil { _ = csd_epoll_remove(epoll.rawValue, worker.rawValue) }
@@ -270,6 +287,33 @@ public final class GateService {
 
     // MARK: The supervisor
 
+    private func attendSupervisor(_ what: UInt32) throws(IPCError) {
+        if what & CSD_EPOLL_WRITABLE != 0 { try flushToSupervisor() }
+        if what & ~CSD_EPOLL_WRITABLE != 0 { try hearSupervisor() }
+    }
+
+    /// Sends the supervisor a message, in its turn.
+    func tell(_ message: FromGate, _ requestID: UInt32 = 0) throws(IPCError) {
+        unsent.append((requestID, message))
+        try flushToSupervisor()
+    }
+
+    private func flushToSupervisor() throws(IPCError) {
+        while let next = unsent.first {
+            do throws(IPCError) {
+                try supervisor.send(next.message, requestID: next.requestID)
+            } catch .system(_, EAGAIN) {
+                break
+            }
+            unsent.removeFirst()
+        }
+        guard isWaitingForSupervisor == unsent.isEmpty else { return }
+        isWaitingForSupervisor = !unsent.isEmpty
+        _ = csd_epoll_remove(epoll.rawValue, supervisor.rawValue)
+        let wanted = isWaitingForSupervisor ? CSD_EPOLL_READABLE | CSD_EPOLL_WRITABLE : CSD_EPOLL_READABLE
+        try watch(supervisor.rawValue, Source.supervisor, wanted)
+    }
+
     private func hearSupervisor() throws(IPCError) {
         guard var word = try supervisor.receive(ToGate.self) else { return }
         switch word.message {
@@ -290,6 +334,9 @@ public final class GateService {
         case .notConnected(let failure):
             guard let actions = requests.notConnected(word.requestID, failure) else { throw .badValue }
             try perform(actions)
+        case .noted:
+            guard let actions = requests.noted(word.requestID) else { throw .badValue }
+            try perform(actions)
         case .forward(let order):
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             try begin(order, word.requestID, socket)
@@ -303,9 +350,12 @@ public final class GateService {
 
     private func begin(_ order: ForwardOrder, _ number: UInt32, _ socket: consuming OwnedFD) throws(IPCError) {
         guard forwards[number] == nil else { throw .badValue }
-        guard ForwardWork.isAllowed(order, by: policy),
-            let work = try ForwardWork(order, over: socket, now: Self.now())
-        else { return try supervisor.send(FromGate.forward(.notAllowed), requestID: number) }
+        if let rule = ForwardWork.refusal(of: order, by: policy) {
+            return try tell(.forward(.notAllowed(rule)), number)
+        }
+        guard let work = try ForwardWork(order, over: socket, now: Self.now()) else {
+            return try tell(.forward(.notAllowed(.forwardAllowlist)), number)
+        }
         forwards[number] = work
         try took(number, work, work.begin(), isNew: true)
     }
@@ -326,7 +376,7 @@ public final class GateService {
     private func took(_ number: UInt32, _ work: ForwardWork, _ outcome: ForwardOutcome?, isNew: Bool) throws(IPCError) {
         if let outcome {
             forwards[number] = nil
-            return try supervisor.send(FromGate.forward(outcome), requestID: number)
+            return try tell(.forward(outcome), number)
         }
         guard let descriptor = work.rawValue else { return }
         if !isNew { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
@@ -337,7 +387,10 @@ public final class GateService {
         for action in actions {
             switch action {
             case .connect(let id, let host, let policy):
-                try supervisor.send(FromGate.connect(host: host, policy: policy), requestID: id)
+                try tell(.connect(host: host, policy: policy), id)
+            case .open(let id, let report, let host, let policy):
+                try tell(.open(report, host: host, policy: policy), id)
+            case .refuse(let id, let report, let rule): try tell(.refused(report, rule), id)
             case .close(let id):
                 links.removeValue(forKey: id)?.link.close()
                 pipes[id] = nil
@@ -346,7 +399,7 @@ public final class GateService {
                 tellSSH(requestID, word)
                 try answer(requestID, word)
             case .tell(let kind, let host, let policy):
-                try supervisor.send(FromGate.opened(kind, host: host, policy: policy))
+                try tell(.opened(kind, host: host, policy: policy))
             }
         }
     }

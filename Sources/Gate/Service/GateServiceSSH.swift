@@ -10,7 +10,7 @@ extension GateService {
 
     /// The supervisor gives the other end of what a process of the worker has connected.
     func takeSSH(_ socket: consuming OwnedFD) throws(IPCError) {
-        try supervisor.send(FromGate.sshConnected)
+        try tell(.sshConnected)
         guard !isWorkerGone else { return }
         guard transport == .ssh, sides.count < SSHSide.maximum else { return try expel(.connections) }
         let link = try SSHLink(taking: socket, processID: UInt32(clamping: getpid()))
@@ -65,7 +65,7 @@ extension GateService {
     func tellSSH(_ requestID: UInt32, _ word: GateAnswer) {
         guard let number = sideOf[requestID], let side = sides[number] else { return }
         switch word {
-        case .ready, .master, .ticket: return
+        case .ready, .master, .ticket, .refused, .allowed: return
         case .opened: return side.link.opened(session: requestID)
         case .exited(let status): return side.link.exited(session: requestID, status: status)
         case .notOpened: side.link.refuse("the session was not opened")

@@ -19,6 +19,10 @@ struct MasterRequests {
         case close(ID)
         /// Answer the worker's request of this id.
         case answer(requestID: UInt32, GateAnswer)
+        /// Ask the supervisor for one for the session that this report is about.
+        case open(ID, GateReport, host: UInt32, policy: UInt32)
+        /// Have the supervisor write down what is refused by this rule.
+        case refuse(ID, GateReport, PolicyRule)
         /// Tell the supervisor of a session that a host has opened.
         case tell(SessionKind, host: UInt32, policy: UInt32)
     }
@@ -46,6 +50,18 @@ struct MasterRequests {
         /// A session that runs one of the gate's own lines.
         case errand(Errand)
 
+        /// What is written down of it; nil where nothing is opened.
+        func report(_ asker: Asker) -> GateReport? {
+            switch self {
+            case .alive: nil
+            case .files(let access):
+                GateReport(host: asker.host, call: asker.call, .files(writes: access.writes))
+            case .shell(let session): GateReport(host: asker.host, call: asker.call, session)
+            case .command(let command): GateReport(command)
+            case .errand(let errand): GateReport(host: asker.host, call: 0, .errand(errand.kind))
+            }
+        }
+
         /// Of a session.
         var kind: SessionKind? {
             switch self {
@@ -71,6 +87,8 @@ struct MasterRequests {
     private struct Asker {
         let requestID: UInt32
         let host: String
+        /// The call that a session is for.
+        var call: UInt32 = 0
         /// Until when the master must have answered, or asked the host; nil once it has asked the host, which has no time limit
         /// here: the worker closes what lasts too long.
         var deadline: Int?
@@ -120,6 +138,8 @@ struct MasterRequests {
     static let maximum = 64
     /// How long the `ssh` of a worker may take to show its ticket, in milliseconds: long on a machine that is busy.
     static let ticketPatience = 15_000
+    /// Refusals that wait to be written down at most.
+    static let maximumRefusals = 16
 
     private var policy: PolicySnapshot
     private var number: UInt32
@@ -129,6 +149,8 @@ struct MasterRequests {
     private var nextID: ID = 1
     private var nonces = OwnNonces()
     private var tickets = Tickets()
+    /// What the worker hears of refusals once they are written down, by their numbers: the ids of its requests, and the answers.
+    private var refusals: [ID: (requestID: UInt32, answer: GateAnswer)] = [:]
 
     init(_ policy: PolicySnapshot, number: UInt32) {
         self.policy = policy
@@ -137,7 +159,8 @@ struct MasterRequests {
 
     /// Whether no further request may be taken now.
     var isFull: Bool {
-        entries.values.reduce(0) { $0 + $1.askers.count { $0.deadline != nil } } >= Self.maximum
+        refusals.count >= Self.maximumRefusals
+            || entries.values.reduce(0) { $0 + $1.askers.count { $0.deadline != nil } } >= Self.maximum
     }
 
     /// When `advance` must be called next, if nothing happens before.
@@ -158,16 +181,18 @@ struct MasterRequests {
     /// - Returns: the connection that the session's descriptors belong to, nil where there will be none; nil where the id is that of
     ///   another session.
     mutating func openFiles(
-        _ host: String, _ access: FileAccess, _ requestID: UInt32, by transport: Transport = .mux, now: Int
+        _ host: String, _ access: FileAccess, for call: UInt32 = 0, _ requestID: UInt32, by transport: Transport = .mux,
+        now: Int
     ) -> (id: ID?, actions: [Action])? {
-        open(.files(access), host, requestID, by: transport, now: now)
+        open(.files(access), host, for: call, requestID, by: transport, now: now)
     }
 
     /// The worker asks for a session with the files of this host by way of a shell; see `openFiles`.
     mutating func openShell(
-        _ host: String, _ session: ShellSession, _ requestID: UInt32, by transport: Transport = .mux, now: Int
+        _ host: String, _ session: ShellSession, for call: UInt32 = 0, _ requestID: UInt32,
+        by transport: Transport = .mux, now: Int
     ) -> (id: ID?, actions: [Action])? {
-        open(.shell(session), host, requestID, by: transport, now: now)
+        open(.shell(session), host, for: call, requestID, by: transport, now: now)
     }
 
     /// The worker asks for a session that runs this command; see `openFiles`.
@@ -175,7 +200,56 @@ struct MasterRequests {
         _ command: GateCommand, _ requestID: UInt32, by transport: Transport = .mux, now: Int
     ) -> (id: ID?, actions: [Action])? {
         nonces.insert(command.nonce)
-        return open(.command(command), command.host, requestID, by: transport, now: now)
+        return open(.command(command), command.host, for: command.call, requestID, by: transport, now: now)
+    }
+
+    /// The worker has a command judged, and asks whether its ControlMaster lives.
+    mutating func judge(_ command: GateCommand, _ requestID: UInt32, now: Int) -> [Action] {
+        guard let host = host(command.host) else { return askAlive(command.host, requestID, now: now) }
+        do throws(GateRefusal) {
+            try CommandJudge.judge(command, on: host, allowDelete: policy.allowDelete)
+        } catch {
+            return refuse(requestID, .refused(error), GateReport(command), error.rule)
+        }
+        return askAlive(command.host, requestID, now: now)
+    }
+
+    /// The worker has a forward to this target judged.
+    mutating func judgeForward(
+        _ name: String, to target: String, port: UInt16, call: UInt32, _ requestID: UInt32
+    ) -> [Action] {
+        guard let host = host(name) else { return [answer(requestID, .master(.down(.noHost)))] }
+        do throws(GateRefusal) {
+            try ForwardWork.judge(target: target, port: port, on: host)
+        } catch {
+            let fields = [AuditCall.Field(.remoteHost, target), AuditCall.Field(.remotePort, "\(port)")]
+            return refuse(
+                requestID, .refused(error), GateReport(host: name, call: call, .forward(fields)), error.rule)
+        }
+        return [answer(requestID, .allowed)]
+    }
+
+    private func host(_ name: String) -> PolicySnapshot.Host? {
+        policy.hosts.first { $0.name.utf8.elementsEqual(name.utf8) }
+    }
+
+    /// A refusal is written down before the worker hears of it. So a worker gets no more of them than are.
+    private mutating func refuse(
+        _ requestID: UInt32, _ answer: GateAnswer, _ report: GateReport, _ rule: PolicyRule
+    ) -> [Action] {
+        let id = newID()
+        refusals[id] = (requestID, answer)
+        return [.refuse(id, report, rule)]
+    }
+
+    /// A refusal is written down; nil where there is none with this number.
+    mutating func noted(_ id: ID) -> [Action]? {
+        refusals.removeValue(forKey: id).map { [answer($0.requestID, $0.answer)] }
+    }
+
+    private mutating func newID() -> ID {
+        defer { nextID &+= 1 }
+        return nextID
     }
 
     /// The worker asks for a session that runs a line of the gate's own; see `openFiles`.
@@ -190,7 +264,7 @@ struct MasterRequests {
     }
 
     private mutating func open(
-        _ wish: Wish, _ host: String, _ requestID: UInt32, by transport: Transport, now: Int
+        _ wish: Wish, _ host: String, for call: UInt32 = 0, _ requestID: UInt32, by transport: Transport, now: Int
     ) -> (id: ID?, actions: [Action])? {
         guard sessions[requestID] == nil else { return nil }
         guard sessions.count < GateRequest.maximumSessions else {
@@ -202,7 +276,8 @@ struct MasterRequests {
             case .mux: MasterDown.patience
             case .ssh: Self.ticketPatience
             }
-        return take(wish, Asker(requestID: requestID, host: host, deadline: now + patience), by: transport)
+        let asker = Asker(requestID: requestID, host: host, call: call, deadline: now + patience)
+        return take(wish, asker, by: transport)
     }
 
     /// An `ssh` of the worker shows a ticket, and wants a subsystem or none.
@@ -216,7 +291,9 @@ struct MasterRequests {
             else { return .violation }
             entries[id]?.stage = .queued
             entries[id]?.askers = [
-                Asker(requestID: asker.requestID, host: asker.host, deadline: now + MasterDown.patience)
+                Asker(
+                    requestID: asker.requestID, host: asker.host, call: asker.call,
+                    deadline: now + MasterDown.patience)
             ]
             return .session(id, requestID: asker.requestID)
         }
@@ -256,7 +333,10 @@ struct MasterRequests {
         do throws(SessionFailure) {
             request = try self.request(for: wish, policy.hosts[index])
         } catch {
-            return (nil, [answer(asker.requestID, .notOpened(error))])
+            guard let rule = error.rule, let report = wish.report(asker) else {
+                return (nil, [answer(asker.requestID, .notOpened(error))])
+            }
+            return (nil, refuse(asker.requestID, .notOpened(error), report, rule))
         }
         let socket = policy.hosts[index].master.socket
         switch wish {
@@ -270,8 +350,7 @@ struct MasterRequests {
             }
         case .files, .shell, .command, .errand: break
         }
-        let id = known ?? nextID
-        if known == nil { nextID &+= 1 }
+        let id = known ?? newID()
         entries[id] = Entry(
             socket: socket, host: UInt32(index), policy: number, wish: wish, request: request, askers: [asker])
         if wish.kind != nil { sessions[asker.requestID] = id }
@@ -335,7 +414,11 @@ struct MasterRequests {
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.stage == .queued {
             guard connecting < FromGate.maximumConnects else { break }
             entries[id]?.stage = .connecting
-            actions.append(.connect(id, host: entry.host, policy: entry.policy))
+            guard let report = entry.askers.first.flatMap(entry.wish.report) else {
+                actions.append(.connect(id, host: entry.host, policy: entry.policy))
+                continue
+            }
+            actions.append(.open(id, report, host: entry.host, policy: entry.policy))
         }
         return actions
     }
@@ -365,6 +448,10 @@ struct MasterRequests {
         case .foreign(let userID): down = .foreign(userID: userID)
         case .unavailable(let errno): down = .unavailable(errno: errno)
         case .otherPolicy: return judgeAgain(id, entry)
+        case .noCall:
+            guard entry.kind != nil else { return nil }
+            forget(id, entry)
+            return [.close(id)] + answers(entry, .notOpened(.refused(.call))) + startQueued()
         }
         forget(id, entry)
         return [.close(id)] + entry.askers.map { failed(entry.wish, $0, down) } + startQueued()

@@ -50,6 +50,11 @@ final class AuditTrail {
         }
     }
 
+    /// Writes down what a gate has told. `members` are those of the line.
+    func record(_ members: String, _ level: LogLevel, log: LogShare, now: Int) {
+        write("gate", members, level, log, now)
+    }
+
     /// Takes the open calls of a worker that has ended. `tend` writes their records.
     func abandon(_ calls: inout OpenCalls, log: LogShare, _ how: String) {
         calls.abandon(how)
@@ -76,8 +81,11 @@ final class AuditTrail {
 
     /// Logs a record. It has the hash of the record's line in the file, so that lines which were cut off the file can be noticed.
     private func write(_ record: OpenCalls.Record, _ level: LogLevel, _ log: LogShare, _ now: Int) {
-        let hash = file.write(record.members)
-        let rest = #","begun":\#(record.order)"# + (hash.map { ",\"hash\":\"\($0)\"" } ?? "")
-        log.write(level, "call", members: record.members + rest, now: now)
+        write("call", record.members, level, log, now)
+    }
+
+    private func write(_ message: String, _ members: String, _ level: LogLevel, _ log: LogShare, _ now: Int) {
+        let hash = file.write(members)
+        log.write(level, message, members: members + (hash.map { ",\"hash\":\"\($0)\"" } ?? ""), now: now)
     }
 }

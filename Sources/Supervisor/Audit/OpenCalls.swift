@@ -2,7 +2,8 @@ internal import Glibc
 internal import IPC
 
 /// The open calls of one worker, each of which will have one record. What was called is noted when the call begins, so that the
-/// worker cannot change it when the call ends.
+/// worker cannot change it when the call ends. Both are the worker's word. What goes to hosts for a call is told by its gate and
+/// has lines of its own: a host hears nothing for a call that is not open.
 ///
 /// A record gets its number when it is made, so that the records of a connection have the numbers 1, 2, 3 and so on. If a number
 /// is missing in the file, that record was removed.
@@ -28,6 +29,8 @@ struct OpenCalls {
     /// How many bytes of a line are for `prev`, `time`, `event`, numbers and the end of the call.
     private static let room = 2048
     private static let maximumReason = 500
+    /// To how many bytes each text is cut, one after the other until the line fits.
+    private static let limits = [AuditCall.maximumText, 1024, 256, 24]
 
     let client: AuditClient
     private var calls: [UInt32: Call] = [:]
@@ -49,6 +52,69 @@ struct OpenCalls {
         let subject = subject(call)
         calls[key] = Call(subject: subject, order: begun, began: now)
         return #""connection":\#(client.connection),"begun":\#(begun),\#(subject)"#
+    }
+
+    /// How many calls had begun with the one that is open under this number; nil if none is.
+    func order(of key: UInt32) -> Int? { calls[key]?.order }
+
+    /// Whether what a gate reports may be opened. A command, files or a forward need a call that is open. A line of the gate's own
+    /// may belong to a call that has ended, so it only needs that one has begun.
+    func admits(_ report: GateReport) -> Bool {
+        switch report.subject {
+        case .command, .files, .shell, .forward: calls[report.call] != nil
+        case .errand: begun > 0
+        }
+    }
+
+    /// The members of the line about what a gate has reported.
+    /// - Parameter rule: the rule that refuses it; nil where it is let through.
+    func told(_ report: GateReport, refusedBy rule: PolicyRule?) -> String {
+        told(
+            order(of: report.call), host: report.host,
+            "\"verdict\":" + (rule.map { "\"refused\",\"rule\":\"\($0.name)\"" } ?? "\"allowed\"")
+        ) { limit in
+            switch report.subject {
+            case .command(let fields): #""session":"command",\#(Self.what(fields, limit: limit))"#
+            case .files(let writes): #""session":"files","writing":\#(writes)"#
+            case .shell(let fields):
+                #""session":"shell""# + (fields.isEmpty ? "" : "," + Self.what(fields, limit: limit))
+            case .errand(let kind): #""session":"\#(kind.name)""#
+            case .forward(let fields): #""forward":"open",\#(Self.what(fields, limit: limit))"#
+            }
+        }
+    }
+
+    /// The members of the line about what a gate did for an order about a forward.
+    /// - Parameter order: how many calls had begun with the one that it is for; nil if that is not known.
+    func told(_ outcome: ForwardOutcome, of forward: ForwardOrder, for order: Int?, host: String) -> String {
+        let (verb, end) =
+            switch forward {
+            case .open: ("open", outcome.word(of: "opened"))
+            case .close: ("close", outcome.word(of: "closed"))
+            }
+        let route = forward.route
+        let verdict =
+            switch outcome {
+            case .notAllowed(let rule): #""verdict":"refused","rule":"\#(rule.name)""#
+            case .opened, .closed, .refused, .down, .unknown: #""verdict":"allowed","outcome":"\#(end)""#
+            }
+        return told(order, host: host, verdict) { limit in
+            let target = Log.quoted(AuditCall.cut(route.remoteHost, to: limit))
+            return
+                #""forward":"\#(verb)","local_port":\#(route.localPort),"remote_host":\#(target),"remote_port":\#(route.remotePort)"#
+        }
+    }
+
+    private func told(_ order: Int?, host: String, _ verdict: String, _ what: (Int) -> String) -> String {
+        var text = ""
+        for limit in Self.limits {
+            text =
+                #""event":"gate","connection":\#(client.connection),"#
+                + (order.map { #""begun":\#($0),"# } ?? "")
+                + #""word_of":"gate","host":\#(Log.quoted(host)),"what":{\#(what(limit))},\#(verdict)"#
+            if text.utf8.count <= AuditChain.maximumLine - Self.room { break }
+        }
+        return text
     }
 
     /// Ends a call.
@@ -79,14 +145,15 @@ struct OpenCalls {
     private mutating func record(_ call: Call, _ end: String) -> Record {
         recorded += 1
         return Record(
-            members: #""event":"call","connection":\#(client.connection),"call":\#(recorded),\#(call.subject)\#(end)"#,
+            members: #""event":"call","connection":\#(client.connection),"call":\#(recorded),"begun":\#(call.order),"#
+                + #""word_of":"worker",\#(call.subject)\#(end)"#,
             order: call.order)
     }
 
     /// The members that tell who calls what. If the escaped texts do not fit into a line, they are cut further.
     private func subject(_ call: AuditCall) -> String {
         var text = ""
-        for limit in [AuditCall.maximumText, 1024, 256, 24] {
+        for limit in Self.limits {
             text =
                 #""client_pid":\#(client.pid),"client_uid":\#(client.uid),"#
                 + #""client_executable":\#(Log.quoted(client.executable)),"tool":\#(Log.quoted(call.tool))"#
@@ -109,5 +176,18 @@ struct OpenCalls {
                 return "\"\(key.rawValue)\":\(Log.quoted(first))"
             }
         }.joined(separator: ",")
+    }
+}
+
+extension ForwardOutcome {
+    /// What came of an order, in a word for the audit log.
+    fileprivate func word(of done: String) -> String {
+        switch self {
+        case .opened, .closed: done
+        case .refused: "refused by the ControlMaster"
+        case .down: "no ControlMaster"
+        case .unknown: "unknown"
+        case .notAllowed: "refused"
+        }
     }
 }

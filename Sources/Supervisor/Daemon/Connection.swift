@@ -11,7 +11,7 @@ final class Connection {
     /// may again, so that no record is lost.
     static let auditBurst = 4 << 20
     /// How many more bytes it may put there in each second.
-    static let auditPerSecond = 256 << 10
+    static let auditPerSecond = 512 << 10
 
     let id: ConnectionTable.ID
     let peer: MCPSocket.Peer
@@ -50,6 +50,13 @@ final class Connection {
 
     /// Whether messages of the worker may be taken now.
     var isHeard: Bool { worker != nil && killedBecause == nil && !isSilent && pausedUntil == nil }
+
+    /// Takes notice of a line in the audit log that the worker has caused.
+    /// - Returns: until when it must not cause another one, in milliseconds; nil if it may.
+    func spend(_ members: String, now: Int) -> Int? {
+        audit.spend(members.utf8.count, now: now)
+        return audit.paid(now: now)
+    }
 
     /// A connection of the same client for its next worker, because the worker of this one has ended.
     func successor(now: Int) -> Connection {

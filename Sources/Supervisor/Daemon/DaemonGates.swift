@@ -54,8 +54,37 @@ extension Daemon: GateHost {
         kill(id, how)
     }
 
-    func performed(_ outcome: ForwardOutcome, of forward: UInt32, by connection: ConnectionTable.ID) {
+    func performed(
+        _ outcome: ForwardOutcome, of forward: UInt32, _ order: ForwardOrder, by connection: ConnectionTable.ID
+    ) {
+        record(outcome, of: order, forward, connection)
         forwards.take(outcome, of: forward, from: connection)
+    }
+
+    func leftUndone(_ order: ForwardOrder, of forward: UInt32, by connection: ConnectionTable.ID) {
+        record(.unknown, of: order, forward, connection)
+    }
+
+    /// Writes down what came of a worker's forward, or of one that it had closed. What the daemon itself closes is in its log.
+    private func record(_ outcome: ForwardOutcome, of order: ForwardOrder, _ forward: UInt32, _ id: ConnectionTable.ID)
+    {
+        guard let connection = connections[id], let (host, call) = forwards.origin(of: forward) else { return }
+        let level: LogLevel =
+            switch outcome {
+            case .notAllowed: .warning
+            case .opened, .closed, .refused, .down, .unknown: .info
+            }
+        let members = connection.calls.told(outcome, of: order, for: call, host: host)
+        audit.record(members, level, log: connection.log, now: now())
+        if let paid = connection.spend(members, now: now()) { pause(id, connection, until: paid) }
+    }
+
+    func reported(_ report: GateReport, refusedBy rule: PolicyRule?, by id: ConnectionTable.ID) -> Gates.Heard {
+        guard let connection = connections[id] else { return Gates.Heard(isAdmitted: false, pausedUntil: nil) }
+        let isAdmitted = connection.calls.admits(report)
+        let members = connection.calls.told(report, refusedBy: rule ?? (isAdmitted ? nil : .call))
+        audit.record(members, isAdmitted ? .info : .warning, log: connection.log, now: now())
+        return Gates.Heard(isAdmitted: isAdmitted, pausedUntil: connection.spend(members, now: now()))
     }
 
     /// The connection ends with its gate. Its worker sees that for itself, answers what is under way, and ends; one that does not

@@ -70,7 +70,23 @@ extension Daemon {
 
     func take(_ word: ToSupervisor.Forwards, _ requestID: UInt32, _ id: ConnectionTable.ID) {
         guard let connection = connections[id] else { return }
-        forwards.take(word, requestID, from: id)
+        let call: Int?
+        switch word {
+        case .request(let host, let remoteHost, let remotePort, _, let key):
+            call = connection.calls.order(of: key)
+            guard call != nil else {
+                let target = [AuditCall.Field(.remoteHost, remoteHost), AuditCall.Field(.remotePort, "\(remotePort)")]
+                let report = GateReport(
+                    host: AuditCall.cut(host, to: AuditCall.maximumName), call: key, .forward(target))
+                let until = reported(report, refusedBy: .call, by: id).pausedUntil
+                send(.forwards(.refused(.noCall)), requestID, to: id)
+                if let until { pause(id, connection, until: until) }
+                return
+            }
+        case .cancel(_, _, _, let key): call = connection.calls.order(of: key)
+        case .list: call = nil
+        }
+        forwards.take(word, requestID, from: id, for: call)
         guard forwards.waiting(of: id) >= Forwards.maximumWaiting, let due = forwards.due else { return }
         pause(id, connection, until: max(due, now() + 1))
     }

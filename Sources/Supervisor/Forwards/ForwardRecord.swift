@@ -26,10 +26,11 @@ extension ForwardRegistry {
         /// The listening socket that was seen first. Another socket on the port is not this forward.
         var inode: UInt64?
         // The rest is not written down: what is wrong with it, whose gate works on it, the request of its worker that waits for that,
-        // how often it was tried, whether the caller named the port, and the socket that it had before it was made again.
+        // its call, how often it was tried, whether the caller named the port, and the socket that it had before it was made again.
         var trouble: ForwardTrouble?
         var owner: ConnectionTable.ID?
         var requestID: UInt32 = 0
+        var call: Int?
         var attempts = 0
         var wantsPort = false
         var formerInode: UInt64?

@@ -38,18 +38,20 @@ struct ForwardRegistry {
 
     // MARK: What workers want
 
-    /// A message of a worker that serves. `choose` gives ports to try. What listens is looked at only for a message whose answer
+    /// A message of a worker that serves, for this call. `choose` gives ports to try. What listens is looked at only for a message whose answer
     /// depends on it.
     mutating func received(
         _ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID,
-        _ listeners: @autoclosure () -> Listeners, now: UInt64, choose: () -> UInt16 = { UInt16.random(in: ports) }
+        for call: Int? = nil, _ listeners: @autoclosure () -> Listeners, now: UInt64,
+        choose: () -> UInt16 = { UInt16.random(in: ports) }
     ) -> [Action] {
         switch message {
-        case .request(let host, let remoteHost, let remotePort, let localPort):
+        case .request(let host, let remoteHost, let remotePort, let localPort, _):
             return request(
-                host, remoteHost, remotePort, localPort, (connection, requestID), listeners, now, choose)
+                host, remoteHost, remotePort, localPort, (connection, requestID), call, listeners, now, choose)
         case .list: return (isEmpty ? [] : observe(listeners())) + [.answer(.list(entries))]
-        case .cancel(let id, let port, let host): return cancel(id, port, host, (connection, requestID), listeners)
+        case .cancel(let id, let port, let host, _):
+            return cancel(id, port, host, (connection, requestID), call, listeners)
         }
     }
 
@@ -63,7 +65,7 @@ struct ForwardRegistry {
 
     private mutating func request(
         _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16,
-        _ asker: (connection: ConnectionTable.ID, requestID: UInt32),
+        _ asker: (connection: ConnectionTable.ID, requestID: UInt32), _ call: Int?,
         _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
         guard !stopping else { return Self.refusal(.stopping) }
@@ -93,6 +95,7 @@ struct ForwardRegistry {
         var forward = Forward(host: host, route: route, since: now, phase: .requested)
         guard forward.isPlausible else { return Self.refusal(.namesTooLong(host: host)) }
         (forward.owner, forward.requestID) = asker
+        forward.call = call
         forward.wantsPort = explicit != nil
         forward.formerInode = old?.value.inode
         let id = old?.key ?? newID()
@@ -256,7 +259,7 @@ struct ForwardRegistry {
 
     private mutating func cancel(
         _ id: ID, _ port: UInt16, _ host: String, _ asker: (connection: ConnectionTable.ID, requestID: UInt32),
-        _ listeners: () -> Listeners
+        _ call: Int?, _ listeners: () -> Listeners
     ) -> [Action] {
         let found = forwards.first { key, forward in
             (id == 0 ? port != 0 && forward.route.localPort == port : key == id)
@@ -272,6 +275,7 @@ struct ForwardRegistry {
             forwards[id]?.phase = .cancelling
             forwards[id]?.owner = asker.connection
             forwards[id]?.requestID = asker.requestID
+            forwards[id]?.call = call
             forwards[id]?.attempts = 1
             return [.order(id, .close(forward.route), by: asker.connection)]
         case .requested, .establishing, .cancelling, .toCancel:

@@ -16,8 +16,8 @@ final class Forwards {
 
     /// What waits for a look.
     private enum Subject {
-        /// A worker's request of this id.
-        case request(ToSupervisor.Forwards, UInt32)
+        /// A worker's request of this id, and how many calls had begun with the one that it is for.
+        case request(ToSupervisor.Forwards, UInt32, call: Int?)
         /// What came of an order to a gate.
         case outcome(ForwardOutcome, forward: UInt32)
     }
@@ -74,8 +74,16 @@ final class Forwards {
 
     /// Takes a worker's message. It is answered after a look at the listeners, which must be newer than the message. One look
     /// serves all messages that wait.
-    func take(_ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID) {
-        waiting.append(Waiting(subject: .request(message, requestID), connection: connection))
+    /// - Parameter call: how many calls had begun with the one that it is for, for the audit log.
+    func take(
+        _ message: ToSupervisor.Forwards, _ requestID: UInt32, from connection: ConnectionTable.ID, for call: Int?
+    ) {
+        waiting.append(Waiting(subject: .request(message, requestID, call: call), connection: connection))
+    }
+
+    /// The host of a forward, and the call that it is being made or closed for; nil where there is no such forward.
+    func origin(of forward: UInt32) -> (host: String, call: Int?)? {
+        registry.forwards[forward].map { ($0.host, $0.call) }
     }
 
     /// Takes what came of an order, as the gate of this connection saw it. It waits for a look as well.
@@ -127,7 +135,7 @@ final class Forwards {
     /// Who hears what comes of it; nil where nobody waits.
     private func asker(_ item: Waiting) -> (connection: ConnectionTable.ID, requestID: UInt32)? {
         switch item.subject {
-        case .request(_, let requestID): (item.connection, requestID)
+        case .request(_, let requestID, _): (item.connection, requestID)
         case .outcome(_, let forward): registry.asker(of: forward)
         }
     }
@@ -140,11 +148,12 @@ final class Forwards {
             return listeners
         }
         switch item.subject {
-        case .request(let message, let requestID):
+        case .request(let message, let requestID, let call):
             var clock = timespec()
             clock_gettime(CLOCK_REALTIME, &clock)
             return registry.received(
-                message, requestID, from: item.connection, listeners(), now: UInt64(max(0, clock.tv_sec)))
+                message, requestID, from: item.connection, for: call, listeners(),
+                now: UInt64(max(0, clock.tv_sec)))
         case .outcome(let outcome, let forward):
             return registry.performed(forward, outcome, by: item.connection, listeners())
         }

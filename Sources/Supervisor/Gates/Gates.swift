@@ -17,13 +17,26 @@ protocol GateHost: AnyObject {
     /// The gate of a connection has ended, and its worker has not.
     func gateEnded(_ connection: ConnectionTable.ID, how: String, wasReady: Bool)
     /// What came of an order about this forward.
-    func performed(_ outcome: ForwardOutcome, of forward: UInt32, by connection: ConnectionTable.ID)
+    func performed(
+        _ outcome: ForwardOutcome, of forward: UInt32, _ order: ForwardOrder, by connection: ConnectionTable.ID)
+    /// A gate has ended with an order about this forward.
+    func leftUndone(_ order: ForwardOrder, of forward: UInt32, by connection: ConnectionTable.ID)
+    /// The gate of a connection is about to open this, or has refused it by a rule. It is written down.
+    func reported(_ report: GateReport, refusedBy rule: PolicyRule?, by connection: ConnectionTable.ID) -> Gates.Heard
 }
 
 /// The gates of all workers, one beside each that serves. They are started, given connections to ControlMasters and reaped here.
 final class Gates {
     /// What is watched: of a gate, or of a process that connects for one.
     enum Source { case process, channel, log, connect }
+
+    /// What follows from a gate's report.
+    struct Heard {
+        /// Whether it may be opened: a call is open that it is for.
+        let isAdmitted: Bool
+        /// Until when the gate is not heard, in milliseconds, so that no line of the audit log is lost; nil if it is.
+        let pausedUntil: Int?
+    }
 
     private final class Running {
         let connection: ConnectionTable.ID
@@ -35,8 +48,10 @@ final class Gates {
         var killedBecause: String?
         /// Its worker has ended, or is ending: nobody needs to hear of its end.
         var isReleased = false
-        /// Its channel is watched.
+        /// Its channel may be listened to.
         var isHeard = true
+        /// Until when its channel is not watched; nil if it is.
+        var pausedUntil: Int?
         /// Connections to ControlMasters that it was given, and those of them that became sessions.
         var connections = 0
         var sessions = 0
@@ -78,7 +93,8 @@ final class Gates {
 
     /// When `advance` must be called next, if nothing happens before.
     var nextDeadline: Int? {
-        (orders.values.map(\.deadline) + running.values.compactMap(\.startDeadline)
+        (orders.values.map(\.deadline)
+            + running.values.flatMap { [$0.startDeadline, $0.pausedUntil].compactMap(\.self) }
             + [connector.nextDeadline].compactMap { $0 }).min()
     }
 
@@ -120,8 +136,17 @@ final class Gates {
     func close(_ connection: ConnectionTable.ID, _ host: some GateHost) {
         for (token, gate) in running where gate.connection == connection && !gate.isReleased {
             gate.isReleased = true
+            leaveOrders(of: token, gate, host)
             end(token, gate, host)
         }
+    }
+
+    /// Nobody will tell what came of the orders of a gate that ends.
+    private func leaveOrders(of token: UInt64, _ gate: Running, _ host: some GateHost) {
+        for order in orders.values where order.gate == token {
+            host.leftUndone(order.order, of: order.forward, by: gate.connection)
+        }
+        orders = orders.filter { $0.value.gate != token }
     }
 
     /// The daemon ends.
@@ -138,8 +163,12 @@ final class Gates {
                 gate.startDeadline = nil
                 kill(token, gate, "it was not ready in time", host)
             }
+            if let until = gate.pausedUntil, until <= now, gate.isHeard {
+                gate.pausedUntil = nil
+                host.watch(gate.process.channel.rawValue, .channel, token)
+            }
             if late.contains(token) {
-                orders = orders.filter { $0.value.gate != token }
+                leaveOrders(of: token, gate, host)
                 kill(token, gate, "it did not answer in time", host)
             }
         }
@@ -179,7 +208,7 @@ final class Gates {
         _ order: ForwardOrder, of forward: UInt32, by connection: ConnectionTable.ID, now: Int, _ host: some GateHost
     ) {
         guard let (token, _) = gate(of: connection) else {
-            return host.performed(.down(.noGate), of: forward, by: connection)
+            return host.performed(.down(.noGate), of: forward, order, by: connection)
         }
         let number = nextOrder
         nextOrder &+= 1
@@ -193,7 +222,7 @@ final class Gates {
 
     private func settle(_ number: UInt32, _ outcome: ForwardOutcome, _ host: some GateHost) {
         guard let order = orders.removeValue(forKey: number), let gate = running[order.gate] else { return }
-        host.performed(outcome, of: order.forward, by: gate.connection)
+        host.performed(outcome, of: order.forward, order.order, by: gate.connection)
     }
 
     // MARK: What happens
@@ -214,7 +243,7 @@ final class Gates {
             if gate.process.isLogOpen { host.unwatch(gate.process.logDescriptor) }
             running[token] = nil
             connector.forget(token)
-            orders = orders.filter { $0.value.gate != token }
+            leaveOrders(of: token, gate, host)
             ended(gate, end, host)
         }
     }
@@ -237,7 +266,16 @@ final class Gates {
                 guard gate.isReady, connector.count(of: token) < FromGate.maximumConnects else {
                     return kill(token, gate, "it sent a message out of turn", host)
                 }
-                connect(token, gate, index, policy, incoming.requestID, now, host)
+                connect(token, gate, nil, index, policy, incoming.requestID, now, host)
+            case .open(let report, let index, let policy):
+                guard gate.isReady, connector.count(of: token) < FromGate.maximumConnects else {
+                    return kill(token, gate, "it sent a message out of turn", host)
+                }
+                connect(token, gate, report, index, policy, incoming.requestID, now, host)
+            case .refused(let report, let rule):
+                guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
+                pause(gate, host.reported(report, refusedBy: rule, by: gate.connection).pausedUntil, host)
+                send(.noted, incoming.requestID, nil, to: token, host)
             case .opened(_, _, let policy):
                 gate.sessions += 1
                 guard gate.sessions <= gate.connections, policy <= number else {
@@ -264,9 +302,11 @@ final class Gates {
         }
     }
 
+    /// - Parameter report: what a session is for. Only what may be opened gets as far as its ControlMaster, and it is written
+    ///   down before.
     private func connect(
-        _ token: UInt64, _ gate: Running, _ index: UInt32, _ policy: UInt32, _ requestID: UInt32, _ now: Int,
-        _ host: some GateHost
+        _ token: UInt64, _ gate: Running, _ report: GateReport?, _ index: UInt32, _ policy: UInt32,
+        _ requestID: UInt32, _ now: Int, _ host: some GateHost
     ) {
         let asker = MasterConnector.Asker(gate: token, purpose: .request(requestID))
         guard policy == number else {
@@ -275,6 +315,11 @@ final class Gates {
             return tell(asker, .otherPolicy, host)
         }
         guard Int(index) < sockets.count else { return kill(token, gate, "it named a host that there is not", host) }
+        if let report {
+            let heard = host.reported(report, refusedBy: nil, by: gate.connection)
+            pause(gate, heard.pausedUntil, host)
+            guard heard.isAdmitted else { return tell(asker, .noCall, host) }
+        }
         switch connector.connect(to: sockets[Int(index)], for: asker, now: now) {
         case .started(let started): host.watch(started.pidfd, .connect, started.token)
         case .failed(let failure): tell(asker, failure, host)
@@ -344,8 +389,15 @@ final class Gates {
     }
 
     private func stopHearing(_ gate: Running, _ host: some GateHost) {
-        if gate.isHeard { host.unwatch(gate.process.channel.rawValue) }
+        if gate.isHeard, gate.pausedUntil == nil { host.unwatch(gate.process.channel.rawValue) }
         gate.isHeard = false
+    }
+
+    /// Takes no messages of a gate until this time. They stay in its channel.
+    private func pause(_ gate: Running, _ until: Int?, _ host: some GateHost) {
+        guard let until, gate.isHeard else { return }
+        if gate.pausedUntil == nil { host.unwatch(gate.process.channel.rawValue) }
+        gate.pausedUntil = until
     }
 
     private func ended(_ gate: Running, _ end: ProcessEnd, _ host: some GateHost) {

@@ -192,7 +192,10 @@ public final class SFTPChannel: Sendable {
 
     /// Opens the connection in a task of its own, because it serves all callers that wait, and any of them may be cancelled.
     private func open() {
+        let call = CallInHand.current
+        call?.hold()
         Task {
+            defer { call?.letGo() }
             let known = state.withLock { $0.way }
             let due = ContinuousClock.now + opening
             var missing: [String] = []

@@ -12,6 +12,8 @@ public struct ExecRequest: Sendable {
     public let timeout: Duration
     /// Bytes that are kept of each output stream.
     public let outputLimit: Int
+    /// Judges the input, which the gate does not see, once the gate allows the command. Throws if it is refused, or was not judged.
+    public var judgesInput: (@Sendable () async throws(ExecFailure) -> Void)?
     /// Called twice a second while the command runs, with the time since the session was asked for and the last line of
     /// output. It must not block.
     public var report: (@Sendable (Duration, String) -> Void)?

@@ -36,18 +36,21 @@ public final class HostSessions: Sendable {
     /// Runs a command to its end. If its time limit passes or the task is cancelled, its processes on the host are stopped.
     /// - Throws: why there is no result.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
-        try await met().runThere(request)
-    }
-
-    private func runThere(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
         let nonce = Nonce.make()
         let command = GateCommand(
             host: host.name, command: request.command, directory: request.directory,
             environment: request.environment, seconds: UInt32(clamping: request.timeout.components.seconds),
-            nonce: nonce)
-        guard let order = command.request else {
+            nonce: nonce, call: CallInHand.number)
+        guard let orders = command.requests else {
             throw .tooLong(bytes: command.size, limit: GateCommand.maximumWords)
         }
+        let there = try met(try await judged(orders.judge, request))
+        return try await there.runThere(request, orders.exec, nonce)
+    }
+
+    private func runThere(
+        _ request: ExecRequest, _ order: GateRequest, _ nonce: String
+    ) async throws(ExecFailure) -> ExecOutput {
         try failWhereStartupHangs()
         let events = AsyncStream.makeStream(of: SessionRun.Event.self)
         let asked = ContinuousClock.now
@@ -83,17 +86,14 @@ extension HostSessions {
     ///
     /// Throws where no ControlMaster answers: nothing is begun then. Anything may listen at its socket, and what takes a
     /// connection and says nothing would hold a command until its timeout, with an outcome that nobody knows.
-    func met() async throws(ExecFailure) -> HostSessions {
-        guard !isCurrent, let registry = master.registry else {
-            if case .down(let why) = await masterState() { throw .masterDown(why) }
-            return self
-        }
-        if let recent = master.recent { return HostSessions(current: recent, of: self) }
-        switch await masterState() {
+    func met() async throws(ExecFailure) -> HostSessions { try met(await masterState()) }
+
+    /// The same, by what was just seen of the master.
+    private func met(_ state: MasterState) throws(ExecFailure) -> HostSessions {
+        switch state {
         case .alive(let processID):
-            let sessions = registry.sessions(of: processID, host.master, own: master)
-            master.recent = sessions
-            return HostSessions(current: sessions, of: self)
+            guard let registry = master.registry, !isCurrent else { return self }
+            return HostSessions(current: registry.sessions(of: processID, host.master, own: master), of: self)
         case .down(let why): throw .masterDown(why)
         }
     }

@@ -58,8 +58,8 @@ extension HostSessions {
 
     private func request(for peer: Peer) -> GateRequest {
         switch peer {
-        case .files: .sftp(host: host.name, FileAccess(host))
-        case .shell(let session): .shell(host: host.name, session)
+        case .files: .sftp(host: host.name, FileAccess(host), call: CallInHand.number)
+        case .shell(let session): .shell(host: host.name, session, call: CallInHand.number)
         }
     }
 

@@ -12,10 +12,23 @@ public enum SessionWord: Equatable, Sendable {
     case ended
 }
 
+/// What a gate says of a request that it was to judge.
+public enum Judgement: Sendable {
+    /// The policy does not allow it.
+    case refused(GateRefusal)
+    /// The policy allows it.
+    case allowed
+    /// The policy allows it, and this is to be said of the ControlMaster; or the gate has ended.
+    case master(MasterState)
+}
+
 /// The gate: it alone speaks to ControlMasters.
 public protocol MasterGate: Sendable {
     /// Whether the ControlMaster of the host of this name lives, as seen now. Takes `MasterDown.patience` at most.
     func state(of host: String) async -> MasterState
+
+    /// Has this request judged, `GateRequest.judge` or `judgeForward`.
+    func judge(_ request: GateRequest) async -> Judgement
 
     /// Asks for a session over these pipes, see `GateRequest`. `heard` gets each word of it, one after the other, until the last.
     /// - Returns: its number.
@@ -38,4 +51,19 @@ extension MasterGate {
 extension HostSessions {
     /// Whether the ControlMaster lives. Whether the host behind it answers is another question, see `reach`.
     public func masterState() async -> MasterState { await gate.state(of: host.name) }
+
+    /// Whether the policy allows a forward through this host to this target.
+    public func judgeForward(to target: String, port: UInt16) async -> Judgement {
+        await gate.judge(.judgeForward(host: host.name, target: target, port: port, call: CallInHand.number))
+    }
+
+    /// Has the gate judge a command, before anything is done for it.
+    /// - Returns: what there is to say of the ControlMaster, where the command is allowed.
+    func judged(_ order: GateRequest, _ request: ExecRequest) async throws(ExecFailure) -> MasterState {
+        let judgement = await gate.judge(order)
+        if case .refused(let refusal) = judgement { throw .notAllowed(refusal) }
+        try await request.judgesInput?()
+        guard case .master(let state) = judgement else { return .down(.noGate) }
+        return state
+    }
 }

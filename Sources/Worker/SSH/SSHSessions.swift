@@ -34,6 +34,9 @@ public final class SSHSessions: MasterGate {
     public func state(of host: String) async -> MasterState { await gate.state(of: host) }
 
     /// See `MasterGate`.
+    public func judge(_ request: GateRequest) async -> Judgement { await gate.judge(request) }
+
+    /// See `MasterGate`.
     public func open(
         _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
     ) -> UInt32 {
@@ -58,7 +61,7 @@ extension GateRequest {
     fileprivate var isSubsystem: Bool {
         switch self {
         case .sftp, .errand(_, .question): true
-        case .alive, .words, .shell, .exec, .errand, .close, .ticket: false
+        case .alive, .words, .shell, .exec, .errand, .close, .ticket, .judge, .judgeForward: false
         }
     }
 }

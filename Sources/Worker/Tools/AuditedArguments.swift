@@ -10,8 +10,7 @@ extension AuditCall {
             switch (key, member.value) {
             case (.env, .object(let variables)):
                 let names = variables.members.map { Arguments.isShellName($0.name) ? $0.name : "?" }
-                fields += names.sorted().prefix(30).map { Field(.env, $0) }
-                if names.count > 30 { fields.append(Field(.env, "… [\(names.count) in all]")) }
+                fields += Field.variables(names)
             case (.env, _): continue
             case (_, .string(let text)): fields.append(Field(key, text))
             case (_, .integer(let number)): fields.append(Field(key, String(number)))

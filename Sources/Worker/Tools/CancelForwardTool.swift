@@ -1,6 +1,7 @@
 internal import IPC
 internal import JSON
 internal import MCP
+internal import SSH
 
 /// `ssh_cancel_forward`: closes the port of a forward.
 enum CancelForwardTool: Tool {
@@ -29,7 +30,8 @@ enum CancelForwardTool: Tool {
                 throw Arguments.Mistake(sentence: "\(name): name the forward by \"forward_id\" or by \"local_port\".")
             }
             let host = try arguments.string("host").map { try context.host($0).name } ?? ""
-            let request = ToSupervisor.Forwards.cancel(forward: UInt32(id), localPort: UInt16(port), host: host)
+            let request = ToSupervisor.Forwards.cancel(
+                forward: UInt32(id), localPort: UInt16(port), host: host, call: CallInHand.number)
             // The task is detached, so that a cancelling that has begun is ended and the supervisor hears of it.
             let entry = try await Task.detached { () async throws(FileFailure) in
                 try await Forwarding.close(request, context)

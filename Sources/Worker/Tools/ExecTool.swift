@@ -1,8 +1,8 @@
-internal import Exec
 internal import Guard
 internal import IPC
 internal import JSON
 internal import MCP
+internal import Policy
 internal import SSH
 
 /// `ssh_exec`: runs a command in the user's login shell on a host.
@@ -55,8 +55,7 @@ enum ExecTool: Tool {
 
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
-            let (host, judged) = try await judge(arguments, context)
-            var request = judged
+            var (host, request) = try read(arguments, context)
             guard let sessions = context.access[host.name]?.sessions else {
                 throw FileFailure(sentence: "There is no host \"\(host.name)\".")
             }
@@ -76,7 +75,7 @@ enum ExecTool: Tool {
                 let rule =
                     switch error {
                     case .outside: "base_dir"
-                    case .notAllowed(let refusal): refusal.rule
+                    case .notAllowed(let refusal): refusal.rule.name
                     case .masterDown, .directory, .tooLong, .noSession, .notBegun, .notStarted, .notOpened, .lost,
                         .spawn, .cancelled:
                         ""
@@ -98,10 +97,10 @@ enum ExecTool: Tool {
         }
     }
 
-    /// Arguments, then host, then policy: the first that fails is the answer.
-    private static func judge(
+    /// Arguments, then the host: the first that fails is the answer. The policy is the gate's to judge, next.
+    private static func read(
         _ values: JSONObject, _ context: ToolContext
-    ) async throws -> (PolicySnapshot.Host, ExecRequest) {
+    ) throws(Arguments.Mistake) -> (PolicySnapshot.Host, ExecRequest) {
         let arguments = try Arguments(
             values, tool: name, known: ["command", "host", "cwd", "env", "stdin", "timeout_seconds"])
         let command = try arguments.requiredString("command")
@@ -113,17 +112,29 @@ enum ExecTool: Tool {
             try arguments.integer("timeout_seconds", in: 1...max(1, limits.maxTimeoutSeconds), unit: "seconds")
             ?? min(defaultTimeout, limits.maxTimeoutSeconds)
         let host = try context.host(try arguments.string("host"))
-        let order = GateCommand(
-            host: host.name, command: command, directory: directory, environment: environment,
-            seconds: UInt32(clamping: timeout), nonce: "")
-        let allowsDelete = context.policy.allowDelete
-        try await LongText.compute(on: command.utf8.count + input.utf8.count) { () throws(GateRefusal) in
-            try CommandJudge.judge(order, input: input, on: host, allowDelete: allowsDelete)
-        }
-        let request = ExecRequest(
+        var request = ExecRequest(
             command: command, directory: directory, environment: environment, input: Array(input.utf8),
             timeout: .seconds(timeout), outputLimit: limits.maxOutputBytes)
+        if !input.isEmpty, !context.policy.allowDelete {
+            request.judgesInput = { () async throws(ExecFailure) in try await judge(input, of: command, on: host) }
+        }
         return (host, request)
+    }
+
+    /// What a shell would read from its standard input is judged here alone, as part of the guard against slips: it goes to the
+    /// command through a pipe of this process, and the gate does not see it.
+    private static func judge(
+        _ input: String, of command: String, on host: PolicySnapshot.Host
+    ) async throws(ExecFailure) {
+        do {
+            try await LongText.compute(on: command.utf8.count + input.utf8.count) { () throws(GateRefusal) in
+                try DestructiveCommand.judge(command, input: input, allowed: false, host: host.name)
+            }
+        } catch let refusal as GateRefusal {
+            throw .notAllowed(refusal)
+        } catch {
+            throw .cancelled(.confirmed)
+        }
     }
 
     private static func shape(_ output: ExecOutput, of request: ExecRequest) -> JSONObject {

@@ -11,6 +11,11 @@ struct FileCall {
     let text: String
 
     /// Judges the arguments, then the host, then the policy.
+    ///
+    /// Requests for files are judged here and in the gate. A file channel serves all calls, so the gate knows of none what it is
+    /// for: it opens the channel by the policy, and where the host's policy is narrow, it reads the requests. To one that it does
+    /// not let through it has no answer but the end of this process. So an honest worker never sends one. And only this side sees
+    /// where the symlinks of a host lead: the gate judges paths by their text.
     /// - Throws: `Arguments.Mistake` or `GateRefusal`, for the first of these that fails.
     init(
         _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"

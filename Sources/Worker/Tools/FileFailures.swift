@@ -21,6 +21,8 @@ enum FileFailures {
             return
                 "The config has neither file_read nor file_write on for \"\(host.name)\" any more. Nothing was done. Ask the user "
                 + "to change capabilities, or hosts.\(host.name).capabilities, if files there are needed."
+        case .notAllowed(.call):
+            return "Nothing was done on \"\(host.name)\", because the call that it was for was over by then. Try again."
         case .notAllowed(.otherAccess):
             return "The config of \"\(host.name)\" was changed meanwhile. Nothing was done. Try again."
         case .shellNotAllowed(let detail):

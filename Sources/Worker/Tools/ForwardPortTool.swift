@@ -44,27 +44,35 @@ enum ForwardPortTool: Tool {
         }
         let local = try arguments.integer("local_port", in: 1...65_535) ?? 0
         let host = try context.host(try arguments.string("host"))
-        guard host.capabilities.portForward else { throw GateRefusal(host: host.name, .capability(.portForward)) }
-        try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: UInt16(remote))
+        // The gate judges before a port is chosen and written down, and once more when it is to open it.
+        switch await context.access[host.name]?.sessions.judgeForward(to: target, port: UInt16(remote)) {
+        case .refused(let refusal): throw refusal
+        case .master(.down(let why)):
+            throw FileFailure(sentence: Failures.masterDown(host, why, outcome: "No forward was opened."))
+        case .allowed, .master(.alive), .none: break
+        }
+        let call = CallInHand.number
         // The task is detached, because a call that is cancelled must not leave the port half made.
         let result = try await Task.detached { () async throws(FileFailure) in
-            try await establish(host, target, UInt16(remote), UInt16(local), context)
+            try await establish(host, target, UInt16(remote), UInt16(local), context, call)
         }.value
         guard Task.isCancelled, let id = result["forward_id"] else { return result }
         // The call was cancelled, so nobody will read of the forward: it is closed again.
         if case .integer(let number) = id, let forward = UInt32(exactly: number) {
             _ = try await Task.detached { () async throws(FileFailure) in
-                try await Forwarding.close(.cancel(forward: forward, localPort: 0, host: ""), context)
+                try await Forwarding.close(.cancel(forward: forward, localPort: 0, host: "", call: call), context)
             }.value
         }
         return result
     }
 
     private static func establish(
-        _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext
+        _ host: PolicySnapshot.Host, _ target: String, _ remote: UInt16, _ local: UInt16, _ context: ToolContext,
+        _ call: UInt32
     ) async throws(FileFailure) -> JSONObject {
         let answer = try await Forwarding.ask(
-            .request(host: host.name, remoteHost: target, remotePort: remote, localPort: local), context)
+            .request(host: host.name, remoteHost: target, remotePort: remote, localPort: local, call: call),
+            context)
         guard case .running(let forward, let port, let since) = answer else {
             throw Forwarding.failure(answer, context)
         }

@@ -7,6 +7,7 @@ extension ForwardRefusal {
         switch self {
         case .stopping: "The daemon stops; nothing was forwarded."
         case .notAllowed(let host): "hosts.\(host).capabilities.port_forward is off: nothing was forwarded."
+        case .noCall: "Nothing was forwarded, because the call was over by then. Call again."
         case .noTarget: "Where the forward is to lead is no host and port."
         case .tooMany:
             "There are \(ForwardEntry.maximumCount) forwards already, which is the most. "

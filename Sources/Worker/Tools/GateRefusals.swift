@@ -1,18 +1,6 @@
 internal import IPC
 
 extension GateRefusal {
-    /// The rule, as the audit log names it.
-    var rule: String {
-        switch reason {
-        case .capability: "capability"
-        case .allowlistEmpty, .variable, .doubt, .noCommand, .redirection, .builtin, .printf, .assignment, .notCovered:
-            "exec_allowlist"
-        case .deletes: "allow_delete"
-        case .noDirectory, .outside: "base_dir"
-        case .forward, .linkLocal: "forward_allowlist"
-        }
-    }
-
     /// What a caller is told: which rule refuses, and what would allow it.
     var sentence: String {
         switch reason {

@@ -32,7 +32,7 @@ struct ToolContext: Sendable {
             notes.refused(by: mistake.rule)
             return .failure(mistake.sentence)
         } catch let refusal as GateRefusal {
-            notes.refused(by: refusal.rule)
+            notes.refused(by: refusal.rule.name)
             return .failure(refusal.sentence)
         } catch let failure as FileFailure {
             notes.refused(by: failure.rule)

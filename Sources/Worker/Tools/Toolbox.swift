@@ -101,8 +101,10 @@ public final class Toolbox: ToolSet {
             return .failure("The call was not made: the supervisor, which writes down every call, does not answer.")
         }
         let context = context(progress)
-        let result = await call(tool, arguments, in: context)
-        audit.end(number, context.notes.outcome(result, cancelled: Task.isCancelled))
+        let inHand = CallInHand(number)
+        let result = await CallInHand.$current.withValue(inHand) { await call(tool, arguments, in: context) }
+        let outcome = context.notes.outcome(result, cancelled: Task.isCancelled)
+        inHand.finish { [audit] in audit.end(number, outcome) }
         return result
     }
 
