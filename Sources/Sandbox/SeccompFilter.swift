@@ -46,17 +46,18 @@ public enum SeccompFilter {
         // For a wrong architecture libseccomp would end only the thread.
         let set = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, killProcess)
         guard set == 0 else { throw .failed(call: "seccomp_attr_set", errno: -set) }
-        // Else every failure of the kernel's is the same one.
-        _ = seccomp_attr_set(context, SCMP_FLTATR_API_SYSRAWRC, 1)
         for rule in table {
             for name in rule.names {
                 for decision in decisions(rule) { try add(decision, name, to: context) }
             }
         }
         if otherwise != killProcess { try add((allow, [[]]), "seccomp", to: context) }
+        errno = 0
         let loaded = seccomp_load(context)
         guard loaded == 0 else {
-            throw listening ? .noListener(errno: -loaded) : .failed(call: "seccomp_load", errno: -loaded)
+            // The library has one number for every failure of the kernel's, and leaves errno as the kernel set it.
+            let code = errno == 0 ? -loaded : errno
+            throw listening ? .noListener(errno: code) : .failed(call: "seccomp_load", errno: code)
         }
         guard listening else { return -1 }
         let listener = seccomp_notify_fd(context)

@@ -78,7 +78,9 @@ struct ConfigMistakesTests {
     @Test(arguments: ["scp", "", "MUX", " ssh", "ssh\\u0000"])
     func `a transport that there is not is named, with those that there are`(name: String) {
         let found = mistakes(multi("", top: #""transport": "\#(name)""#))
-        #expect(found.count == 1 && found.first?.hasPrefix(#"transport: must be "mux" or "ssh", got ""#) == true, "\(found)")
+        #expect(
+            found.count == 1 && found.first?.hasPrefix(#"transport: must be "mux" or "ssh", got ""#) == true, "\(found)"
+        )
     }
 
     /// A config with `@` where the value goes, the value's path, values of wrong types, and what it must be.

@@ -17,13 +17,16 @@ enum UserLookup {
         }
         let asked = others.joined(separator: ", ")
         guard isThere else {
-            return "warning: transport: /etc/passwd does not have the user \(userID), and ssh, which must know its name, cannot ask "
+            return
+                "warning: transport: /etc/passwd does not have the user \(userID), and ssh, which must know its name, cannot ask "
                 + "\(others.isEmpty ? "anybody else" : asked) from its sandbox: \"ssh\" does not work for this user, \"mux\" does"
         }
         guard !others.isEmpty else { return nil }
-        return "note: transport: /etc/nsswitch.conf has the users also from \(asked), which ssh cannot ask from its sandbox; "
+        return
+            "note: transport: /etc/nsswitch.conf has the users also from \(asked), which ssh cannot ask from its sandbox; "
             + (services.first == "files" || services.first == "compat"
-                ? "this user is in /etc/passwd, which is enough" : "\"ssh\" may not work, as files is not the first there")
+                ? "this user is in /etc/passwd, which is enough"
+                : "\"ssh\" may not work, as files is not the first there")
     }
 
     /// The same for this process and this machine.
@@ -37,7 +40,8 @@ enum UserLookup {
             let words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == ":" }
             guard words.first == "passwd" else { continue }
             // What stands in brackets is done after an answer.
-            return words.dropFirst().filter { !$0.contains("[") && !$0.contains("]") && !$0.contains("=") }.map(String.init)
+            return words.dropFirst().filter { !$0.contains("[") && !$0.contains("]") && !$0.contains("=") }.map(
+                String.init)
         }
         return ["files"]
     }
