@@ -86,7 +86,11 @@ import Testing
         /// Waits for the gate to ask for a connection, and gives it one to a new master, which opens the session with these pipes.
         func open(host: UInt32) throws -> FakeMaster {
             let (message, id) = try fromGate()
-            #expect(message == .connect(host: host, policy: 1))
+            switch message {
+            case .connect(let asked, 1), .open(_, let asked, 1): #expect(asked == host)
+            case .connect, .open, .refused, .ready, .opened, .violation, .forward, .sshConnected:
+                Issue.record("\(message)")
+            }
             let master = try FakeMaster()
             try supervisor.send(ToGate.connected, requestID: id, descriptor: master.takeLinkEnd())
             #expect(try master.message() == [0, 0, 0, 1, 0, 0, 0, 4], "HELLO, version 4")
@@ -99,7 +103,7 @@ import Testing
             while true {
                 switch try fromGate().message {
                 case .violation(let what): return what
-                case .sshConnected, .connect, .opened: continue
+                case .sshConnected, .connect, .open, .refused, .opened: continue
                 case .ready, .forward: return nil
                 }
             }

@@ -364,7 +364,9 @@ struct MasterRequestsTests {
                 perform(actions)
             case 4 where !connecting.isEmpty:
                 let id = connecting.remove(at: Int(noise >> 8) % connecting.count)
-                perform(requests.notConnected(id, [.hung, .otherPolicy, .dead(errno: 1)][Int(noise >> 20) % 3]) ?? [])
+                perform(
+                    requests.notConnected(id, [.hung, .otherPolicy, .dead(errno: 1, .absent)][Int(noise >> 20) % 3])
+                        ?? [])
             case 5, 6:
                 guard let id = asking.sorted().randomElement(using: &generator) else { continue }
                 let facts: [MasterFact] = [
