@@ -7,14 +7,20 @@ extension ToWorker {
         case drain(milliseconds: UInt32)
         /// A new policy snapshot, for every call that starts from now on.
         case policy
-        /// To a worker whose client spoke late: the client has the place now. Serve it.
+        /// The client has the place. The descriptor is the channel to the gate, without which no call is done.
         case proceed
-        /// To such a worker: the client got no place in time. Answer its first request with this error, then end.
+        /// The client is not served: it got no place in time, or its gate could not be started. Answer with this error what it has
+        /// asked, then end.
         case refuseClient(ClientRefusal)
+        /// The client is in line for the place. Answer its requests, but hold its calls.
+        case wait
+        /// Another client has the place: the call that waited, by its number in `callWaited`, is refused.
+        case refuseCall(ClientRefusal)
 
         /// See `MessageChoice`.
         public static let kinds: [Life] = [
-            .setup(.serve), .drain(milliseconds: 0), .policy, .proceed, .refuseClient(.noPlace),
+            .setup(.serve), .drain(milliseconds: 0), .policy, .proceed, .refuseClient(.noPlace), .wait,
+            .refuseCall(.noPlace),
         ]
 
         /// See `MessageChoice`.
@@ -25,14 +31,16 @@ extension ToWorker {
             case .policy: 3
             case .proceed: 4
             case .refuseClient: 5
+            case .wait: 6
+            case .refuseCall: 7
             }
         }
 
         /// See `MessageSubject`.
         public var descriptorCount: Int {
             switch self {
-            case .setup, .policy: 1
-            case .drain, .proceed, .refuseClient: 0
+            case .setup, .policy, .proceed: 1
+            case .drain, .refuseClient, .wait, .refuseCall: 0
             }
         }
 
@@ -45,10 +53,13 @@ extension ToWorker {
             case .drain(var milliseconds):
                 try fields.field(&milliseconds)
                 self = .drain(milliseconds: milliseconds)
-            case .policy, .proceed: break
+            case .policy, .proceed, .wait: break
             case .refuseClient(var refusal):
                 try fields.field(&refusal)
                 self = .refuseClient(refusal)
+            case .refuseCall(var refusal):
+                try fields.field(&refusal)
+                self = .refuseCall(refusal)
             }
         }
     }
@@ -59,11 +70,16 @@ extension ToSupervisor {
     public enum Life: MessageSubject {
         /// The worker is confined, and will read the client's first byte. `landlockABI` is 0 if the kernel has no Landlock.
         case ready(landlockABI: UInt8)
-        /// The client has sent bytes, but no whole request, and gives its place to another one that waits. This can only be the
-        /// first message after `ready`.
+        /// The client has sent bytes, but no whole request: it is not in line for the place. This can only be the first message
+        /// after `ready`.
         case clientUnheard
-        /// After `clientUnheard`: the client has sent a request now. Nothing is done for it before the answer.
+        /// The client has sent a whole request, after `ready` or after `clientUnheard`. Nothing is done for it before the answer,
+        /// which is `proceed`, `wait` or `refuseClient`.
         case clientSpeaks
+        /// What the client calls itself. It is said once, and is the client's word.
+        case clientNamed(String)
+        /// A call of a client that is in line, with this number, has waited as long as it may. The answer says who is in the way.
+        case callWaited
         /// The client has gone and its place is free. The worker only stops what still runs on hosts.
         case clientGone
         /// The worker ended the conversation itself, for this reason, and stops what still runs on hosts.
@@ -72,7 +88,11 @@ extension ToSupervisor {
         /// See `MessageChoice`.
         public static let kinds: [Life] = [
             .ready(landlockABI: 0), .clientGone, .clientDropped(reason: ""), .clientUnheard, .clientSpeaks,
+            .clientNamed(""), .callWaited,
         ]
+
+        /// How many bytes of a client's name are told.
+        public static let maximumName = 100
 
         /// See `MessageChoice`.
         public var number: UInt8 {
@@ -82,6 +102,8 @@ extension ToSupervisor {
             case .clientDropped: 3
             case .clientUnheard: 4
             case .clientSpeaks: 5
+            case .clientNamed: 6
+            case .callWaited: 7
             }
         }
 
@@ -94,10 +116,13 @@ extension ToSupervisor {
             case .ready(var landlockABI):
                 try fields.field(&landlockABI)
                 self = .ready(landlockABI: landlockABI)
-            case .clientGone, .clientUnheard, .clientSpeaks: break
+            case .clientGone, .clientUnheard, .clientSpeaks, .callWaited: break
             case .clientDropped(var reason):
                 try fields.field(&reason)
                 self = .clientDropped(reason: reason)
+            case .clientNamed(var name):
+                try fields.field(&name, limit: Self.maximumName)
+                self = .clientNamed(name)
             }
         }
     }

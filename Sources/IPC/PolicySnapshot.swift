@@ -88,6 +88,8 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
     public var guardDisabled = false
     /// More patterns to search for, in the syntax of RE2.
     public var patterns: [String] = []
+    /// How long a call waits for the place that another client has, in seconds.
+    public var clientWaitSeconds = 20
     /// Whether workers refuse to serve if the kernel has no Landlock.
     public var requireLandlock: Bool
 

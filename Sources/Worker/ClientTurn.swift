@@ -3,16 +3,18 @@ internal import IPC
 internal import MCP
 internal import Synchronization
 
-/// Keeps account of whether this client has the place. While others wait, a client keeps it only if it has sent a whole request.
+/// Holds a client's first request until the supervisor has said how the client is served.
 ///
-/// If the client has sent bytes and no whole request, the supervisor is told so once. From then on the supervisor is asked before
-/// the first request is served. All functions but `answered` are called on the reading thread.
+/// If the client has sent bytes and no whole request, the supervisor is told so once. All functions but `answered` are called on
+/// the reading thread.
 final class ClientTurn: Sendable {
     private enum State {
         /// No request was read so far.
         case first
         /// All bytes that the client had sent were read, and there was no request. The supervisor was told.
         case unheard
+        /// A request was read, and the supervisor was told.
+        case asked
         case served
         case refused(String)
     }
@@ -35,17 +37,15 @@ final class ClientTurn: Sendable {
         if isNew { supervisor.send(.life(.clientUnheard)) }
     }
 
-    /// Called before a line is served. If the place was given away and the line is a request, this waits for the place.
+    /// Called before a line is served. If the line is the first request, this waits for the supervisor's answer.
     /// - Returns: why this line and those after it are not served; nil if they are.
     func refusal(of line: [UInt8]) -> String? {
         switch state.withLock({ $0 }) {
         case .served: return nil
         case .refused(let reason): return reason
-        case .first:
-            if RefusedClient.isRequest(line) { heard() }
-            return nil
-        case .unheard:
+        case .first, .unheard, .asked:
             guard RefusedClient.isRequest(line) else { return nil }
+            state.withLock { $0 = .asked }
             supervisor.send(.life(.clientSpeaks))
             answer.wait()
             guard case .refused(let reason) = state.withLock({ $0 }) else { return nil }
@@ -56,9 +56,15 @@ final class ClientTurn: Sendable {
     /// Takes notice that a request was read which need not wait.
     func heard() { state.withLock { $0 = .served } }
 
-    /// Takes the supervisor's answer about the place.
-    func answered(refusal reason: String?) {
-        state.withLock { $0 = reason.map { .refused($0) } ?? .served }
-        answer.signal()
+    /// Takes the supervisor's first answer: nil if the client is served. Later ones change nothing.
+    /// - Returns: whether the first request waited for it.
+    @discardableResult func answered(refusal reason: String?) -> Bool {
+        let isFirst = state.withLock { state in
+            guard case .asked = state else { return false }
+            state = reason.map { .refused($0) } ?? .served
+            return true
+        }
+        if isFirst { answer.signal() }
+        return isFirst
     }
 }

@@ -56,7 +56,7 @@ final class GateLink: Sendable {
         self.channel = channel
     }
 
-    /// The first message, which comes when the gate is confined.
+    /// Waits for the first message, which comes when the gate is confined.
     func awaitReady() throws(IPCError) {
         guard let first = try channel.receive(GateAnswer.self), first.message == .ready else { throw .badValue }
     }

@@ -11,14 +11,11 @@ internal import Tools
 /// The process always ends by `_exit`, on any thread. `exit` would destroy what other threads still use (RE2's tables, queues), and
 /// two calls of it at once are undefined, exit(3). Nothing needs to be flushed, because all output goes by write(2) and send(2).
 enum Service {
-    /// - Parameter gate: of a worker that serves.
     static func run(
-        _ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink, gate: GateLink?
+        _ role: WorkerRole, policy: PolicySnapshot, client: Int32, supervisor: SupervisorLink
     ) async -> Never {
         switch role {
-        case .serve:
-            guard let gate else { fail("a worker that serves has no gate") }
-            await serve(policy, client, supervisor, gate)
+        case .serve: await serve(policy, client, supervisor)
         case .refuse(let refusal): await refuse(refusal.sentence, policy, client, supervisor)
         case .check: check(policy.patterns, supervisor)
         }
@@ -29,22 +26,51 @@ enum Service {
         "The daemon's program claude-ssh-gate, which speaks to ControlMasters, has ended, and with it this connection: connect "
         + "to this server again. If that does not mend it, ask the user to look into the daemon's log."
 
-    private static func serve(
-        _ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink, _ gate: GateLink
-    ) async -> Never {
+    private static func serve(_ policy: PolicySnapshot, _ client: Int32, _ supervisor: SupervisorLink) async -> Never {
+        let seat = GateSeat()
         let sessions: any MasterGate =
             switch policy.transport {
-            case .mux: gate
-            case .ssh: SSHSessions(over: gate, program: policy.sshPath)
+            case .mux: seat
+            case .ssh: SSHSessions(over: seat, program: policy.sshPath)
             }
         let toolbox = Toolbox(policy: policy, broker: supervisor, audit: supervisor, gate: sessions)
+        let place = Place(patience: policy.clientWait) { supervisor.send(.life(.callWaited), $0) }
         let connection = ClientStream(descriptor: client)
-        let server = Server(name: "claude-ssh-daemon", version: Version.text, tools: toolbox, writer: connection)
+        let server = Server(
+            name: "claude-ssh-daemon", version: Version.text, tools: PlacedTools(toolbox, in: place),
+            writer: connection,
+            clientNamed: { supervisor.send(.life(.clientNamed($0))) })
         let turn = ClientTurn(supervisor)
+        // The client is not served, or no longer.
+        let giveUp: @Sendable (String, String) -> Void = { sentence, reason in
+            if turn.answered(refusal: sentence) { return }
+            Task {
+                await server.close(telling: sentence)
+                supervisor.send(.life(.clientDropped(reason: reason)))
+                await Self.end(client, server, connection)
+            }
+        }
         supervisor.follow { message in
             switch message {
-            case .policy(let new): if toolbox.update(new) { server.toolsChanged() }
-            case .place(let refusal): turn.answered(refusal: refusal?.sentence)
+            case .policy(let new):
+                place.wait(atMost: new.clientWait)
+                if toolbox.update(new) { server.toolsChanged() }
+            case .proceed(let gate):
+                // The gate may still be starting, and the supervisor is heard meanwhile.
+                DispatchQueue(label: "gate.first").async {
+                    do throws(IPCError) {
+                        try gate.awaitReady()
+                    } catch {
+                        return giveUp(ClientRefusal.noWorker(.gate).sentence, "its gate did not get ready")
+                    }
+                    seat.take(gate)
+                    gate.follow { giveUp(gateEnded, "its gate ended") }
+                    place.given()
+                    turn.answered(refusal: nil)
+                }
+            case .wait: turn.answered(refusal: nil)
+            case .refused(let refusal): giveUp(refusal.sentence, "it cannot be served")
+            case .callRefused(let call, let refusal): place.refused(call, refusal.sentenceForCall)
             case .drain(let milliseconds):
                 Task {
                     // Stopping remote commands may take this long. A little later the supervisor kills the worker.
@@ -55,13 +81,6 @@ enum Service {
                     await connection.flush()
                     _exit(0)
                 }
-            }
-        }
-        gate.follow {
-            Task {
-                await server.close(telling: gateEnded)
-                supervisor.send(.life(.clientDropped(reason: "its gate ended")))
-                await Self.end(client, server, connection)
             }
         }
         let limit = policy.limits.maxRequestBytes
@@ -86,7 +105,9 @@ enum Service {
 
     /// What was answered already still goes out, to a client that only closed its sending half; then the conversation ends for the
     /// client, while remote commands are still being stopped.
-    private static func end(_ client: Int32, _ server: Server<Toolbox>, _ connection: ClientStream) async -> Never {
+    private static func end(
+        _ client: Int32, _ server: Server<PlacedTools<Toolbox>>, _ connection: ClientStream
+    ) async -> Never {
         let closing = Task { await server.close() }
         let impatience = DispatchQueue(label: "flush")
         impatience.asyncAfter(deadline: .now() + .seconds(1)) { shutdown(client, Int32(SHUT_RDWR)) }

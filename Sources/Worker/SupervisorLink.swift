@@ -10,8 +10,14 @@ final class SupervisorLink: Sendable {
     enum Word: Sendable {
         case drain(milliseconds: UInt32)
         case policy(PolicySnapshot)
-        /// The answer for a client that sent its request late: nil if it has the place, else why not.
-        case place(refusal: ClientRefusal?)
+        /// The client has the place, and this is the way to its gate, which may not be ready.
+        case proceed(GateLink)
+        /// The client is in line for the place.
+        case wait
+        /// The client is not served, for this reason.
+        case refused(ClientRefusal)
+        /// Why the call with this number is not done, see `ToSupervisor.Life.callWaited`.
+        case callRefused(UInt32, ClientRefusal)
     }
 
     /// The channels of file brokers. Only the thread that reads uses them.
@@ -59,8 +65,12 @@ final class SupervisorLink: Sendable {
                     guard var incoming = try self.channel.receive(ToWorker.self) else { continue }
                     switch incoming.message {
                     case .life(.setup): throw .badValue
-                    case .life(.proceed): act(.place(refusal: nil))
-                    case .life(.refuseClient(let refusal)): act(.place(refusal: refusal))
+                    case .life(.proceed):
+                        guard let gate = incoming.descriptors.take() else { throw .missingDescriptor }
+                        act(.proceed(GateLink(channel: Channel(taking: gate))))
+                    case .life(.wait): act(.wait)
+                    case .life(.refuseClient(let refusal)): act(.refused(refusal))
+                    case .life(.refuseCall(let refusal)): act(.callRefused(incoming.requestID, refusal))
                     case .life(.drain(let milliseconds)): act(.drain(milliseconds: milliseconds))
                     case .life(.policy):
                         guard let memory = incoming.descriptors.take() else { throw .missingDescriptor }
@@ -116,8 +126,8 @@ final class SupervisorLink: Sendable {
     }
 
     /// Sends a message that has no answer. If that fails, the supervisor has ended, which `follow` notices.
-    func send(_ message: ToSupervisor) {
-        try? channel.send(message)
+    func send(_ message: ToSupervisor, _ requestID: UInt32 = 0) {
+        try? channel.send(message, requestID: requestID)
     }
 }
 

@@ -10,10 +10,8 @@ internal import Tools
 /// The inherited descriptors, see Supervisor/Daemon/WorkerProcess.swift.
 let clientDescriptor: Int32 = 3
 let channelDescriptor: Int32 = 4
-/// Of a worker that serves.
-let gateDescriptor: Int32 = 5
 /// Of a worker that serves with `"transport": "ssh"`: takes the listener of its filter.
-let listenerDescriptor: Int32 = 6
+let listenerDescriptor: Int32 = 5
 
 func fail(_ what: String, status: Int32 = 1) -> Never {
     var line = "claude-ssh-worker: \(what)\n"
@@ -77,20 +75,6 @@ do throws(SandboxError) {
 // 4. Where tasks run, before there is one.
 TaskThreads.takeOver()
 
-// 5. The gate, without which nothing is served.
-let gate: GateLink?
-switch role {
-case .serve:
-    let link = GateLink(channel: Channel(taking: OwnedFD(taking: gateDescriptor)))
-    do throws(IPCError) {
-        try link.awaitReady()
-    } catch {
-        fail("the gate did not get ready (\(error))", status: 4)
-    }
-    gate = link
-case .refuse, .check: gate = nil
-}
-
-// 6. Confined: say so, and begin.
+// 5. Confined: say so, and begin.
 supervisor.send(.life(.ready(landlockABI: UInt8(clamping: landlockABI))))
-await Service.run(role, policy: policy, client: clientDescriptor, supervisor: supervisor, gate: gate)
+await Service.run(role, policy: policy, client: clientDescriptor, supervisor: supervisor)

@@ -59,9 +59,9 @@ import TestSupport
         let answered = try fastest(within: Self.bound) { _ = try scene.client.request("ping") }
         #expect(answered < bound)
         let refused = try fastest(within: .seconds(1)) {
-            let other = try scene.daemon.connect(initialize: false)
-            let answer = try other.request("ping")
-            #expect(answer["error"]?["code"] == -32000, "\(answer)")
+            let other = try scene.daemon.connect()
+            let answer = try other.callTool("ssh_connection_status")
+            #expect(answer.isError && answer.text.contains("has the place"), "\(answer)")
             other.closeAbruptly()
         }
         // Through socat, as another account.

@@ -19,12 +19,12 @@ import TestSupport
         return client
     }
 
-    /// How long it takes until another client is told that there is no place.
+    /// How long it takes until another client's call is refused.
     private static func refusal(by daemon: RunningDaemon) throws -> Duration {
         try fastest(within: Self.bound) {
-            let other = try daemon.connect(initialize: false)
-            let answer = try other.request("ping")
-            #expect(answer["error"]?["code"] == -32000, "\(answer)")
+            let other = try daemon.connect()
+            let answer = try other.callTool("ssh_exec", ["command": "true"])
+            #expect(answer.isError && answer.text.contains("has the place"), "\(answer)")
             other.closeAbruptly()
         }
     }
@@ -145,11 +145,12 @@ import TestSupport
             clients = [try daemon.connect()]
         }
         #expect(served < Self.bound)
-        let late = try silent.begin("ping")
+        try silent.initialize()
+        let late = try silent.beginTool("ssh_exec", ["command": "echo late"])
         #expect(try clients[0].callTool("ssh_exec", ["command": "echo first"])["stdout"] == "first\n")
         #expect(!late.isAnswered)
         clients[0].closeAbruptly()
-        #expect(try late.wait()["result"] == [:])
+        #expect(try late.waitForTool()["stdout"] == "late\n")
     }
 
     @Test(

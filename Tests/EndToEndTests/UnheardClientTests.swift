@@ -65,11 +65,14 @@ import Testing
         }
         #expect(served < Self.bound, "\(served)")
         #expect(try clients[0].callTool("ssh_exec", ["command": "echo first"])["stdout"] == "first\n")
-        // Its request waits now, as anybody's would.
+        // It is in line now, and answered as anybody is.
         try unheard.send(raw: conduct.rest)
-        #expect(try clients[0].callTool("ssh_exec", ["command": "echo still"])["stdout"] == "still\n")
-        clients[0].closeAbruptly()
         #expect(try Self.answer(to: 7, of: unheard)["result"] == [:])
+        #expect(try clients[0].callTool("ssh_exec", ["command": "echo still"])["stdout"] == "still\n")
+        try unheard.initialize()
+        let call = try unheard.beginTool("ssh_exec", ["command": "echo late"])
+        clients[0].closeAbruptly()
+        #expect(try call.waitForTool()["stdout"] == "late\n")
         let daemonStopped = try daemon.terminate()
         #expect(daemonStopped == .exited(0))
     }
@@ -93,17 +96,17 @@ import Testing
         }
     }
 
-    @Test("one that speaks late waits as long as others, and is told who is in the way")
+    @Test("the call of one that speaks late waits as long as others' do, and is told who is in the way")
     func refused() throws {
         let daemon = try Remote.shared().startDaemon(["client_wait_seconds": 1])
         defer { daemon.stop() }
         let late = try Self.connect(Self.conducts[2], to: daemon)
         let served = try daemon.connect()
         try late.send(raw: Self.conducts[2].rest)
-        let answer = try Self.answer(to: 7, of: late)
-        #expect(answer["error"]?["code"] == -32000)
-        #expect(answer["error"]?["message"]?.string?.contains("process \(getpid())") == true, "\(answer)")
-        _ = try late.waitForEOF()
+        #expect(try Self.answer(to: 7, of: late)["result"] == [:])
+        try late.initialize()
+        let call = try late.callTool("ssh_exec", ["command": "true"])
+        #expect(call.isError && call.text.contains("process \(getpid())"), "\(call)")
         #expect(try served.callTool("ssh_exec", ["command": "echo on"])["stdout"] == "on\n")
     }
 
@@ -112,13 +115,15 @@ import Testing
         let daemon = try Remote.shared().startDaemon(["client_wait_seconds": 1])
         defer { daemon.stop() }
         let served = try daemon.connect()
+        let inLine = try (0..<8).map { _ in try daemon.connect() }
         let halves = try (0..<6).map { _ in try daemon.connect(initialize: false) }
         for half in halves { try half.send(raw: "{") }
-        try waitUntil("four to be told off") { daemon.logCount(of: "\"worker ready\"") >= 5 }
+        try waitUntil("four to be told off") { daemon.logCount(of: "\"worker ready\"") >= 13 }
         let other = try daemon.connect(initialize: false)
-        let answer = try other.begin("ping").wait(timeout: .seconds(5))
+        let answer = try other.begin("ping").wait()
         #expect(answer["error"]?["code"] == -32000)
         #expect(try served.callTool("ssh_exec", ["command": "echo on"])["stdout"] == "on\n")
+        #expect(try inLine.map { try $0.request("ping")["result"] }.allSatisfy { $0 == [:] })
     }
 
     @Test("one that hangs up before it is served leaves nothing, and a stop ends those that are there")

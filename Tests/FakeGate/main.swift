@@ -4,7 +4,7 @@ internal import IPC
 
 // A gate that does not keep to the rules, for tests of the supervisor and of the worker. It stands in the place of
 // claude-ssh-gate, beside a copy of the daemon, with the real one beside it as claude-ssh-gate.real. It behaves badly once for
-// each line that the file `script` there holds, and becomes the real one then.
+// each line that the file `script` there holds, and becomes the real one then, or where the line is `honest`.
 
 /// How a gate can misbehave.
 enum Conduct: String {
@@ -61,7 +61,7 @@ func nextLine() -> String? {
     return lines.first.map { String($0) }
 }
 
-guard let line = nextLine() else {
+guard let line = nextLine(), line != "honest" else {
     let real = directory + "/claude-ssh-gate.real"
     real.withCString { path in
         let arguments = [UnsafeMutablePointer(mutating: path), nil]

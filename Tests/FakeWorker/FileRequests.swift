@@ -4,7 +4,7 @@ internal import IPC
 
 /// Speaks to the gate of this worker, and over a session's pipes to the SFTP server of a host.
 struct FileRequests {
-    private static let gate: Int32 = 5
+    static let gate: Int32 = 5
 
     let host: String
     let access: FileAccess

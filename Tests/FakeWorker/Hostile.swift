@@ -44,6 +44,24 @@ enum Conduct: String {
     case skipBeginning
     /// Asks for a command, files and a forward for a call that has ended.
     case reuseCall
+    /// While its client is in line for the place: asks for a local file.
+    case fileInLine
+    /// Asks for a forward.
+    case forwardInLine
+    /// Begins a call.
+    case callInLine
+    /// Says that its client has gone, and begins a call then.
+    case callWhenGone
+    /// Names its client twice.
+    case namesInLine
+    /// Asks for the place again.
+    case speaksInLine
+    /// Says how many descriptors it has that an honest one does not need.
+    case lookAroundInLine
+    /// Has calls refused, as fast as it is heard.
+    case floodInLine
+    /// The same, and takes no answer.
+    case deafInLine
 }
 
 /// Speaks the supervisor's protocol, and does not read what it is told.
@@ -73,12 +91,24 @@ struct Hostile: ~Copyable {
         case .neverReady: while true { pause() }
         case .ghost: listForwards()
         case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt,
-            .removeFile, .leaveTree, .askForMore, .giveSocket, .babble, .lieAboutCommand, .skipBeginning, .reuseCall:
+            .removeFile, .leaveTree, .askForMore, .giveSocket, .babble, .lieAboutCommand, .skipBeginning, .reuseCall,
+            .fileInLine, .forwardInLine, .callInLine, .callWhenGone, .namesInLine, .speaksInLine, .lookAroundInLine,
+            .floodInLine, .deafInLine:
             break
         }
         // As the worker it stands for: without the supervisor there is none.
         _ = csd_set_parent_death_signal(SIGKILL)
         send(.life(.ready(landlockABI: 6)))
+        send(.life(.clientSpeaks))
+        switch conduct {
+        case .removeFile, .leaveTree, .askForMore, .giveSocket, .babble: takeGate()
+        case .fileInLine, .forwardInLine, .callInLine, .callWhenGone, .namesInLine, .speaksInLine, .lookAroundInLine,
+            .floodInLine, .deafInLine:
+            misbehaveInLine(conduct)
+        case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt,
+            .noLibrary, .notConfined, .neverReady, .ghost:
+            break
+        }
         switch conduct {
         case .mute: while true { pause() }
         case .listForwards:
@@ -143,8 +173,69 @@ struct Hostile: ~Copyable {
             files.ask(files.removal)
         case .giveSocket: files.giveSocket()
         case .babble: files.babble()
-        case .noLibrary, .notConfined, .neverReady, .ghost: exit(1)
+        case .noLibrary, .notConfined, .neverReady, .ghost, .fileInLine, .forwardInLine, .callInLine, .callWhenGone,
+            .namesInLine, .speaksInLine, .lookAroundInLine, .floodInLine, .deafInLine:
+            exit(1)
         }
+    }
+
+    /// Waits for the answer to `clientSpeaks`.
+    private func answer() -> Incoming<ToWorker> {
+        do {
+            while true {
+                guard let incoming = try channel.receive(ToWorker.self) else { continue }
+                switch incoming.message {
+                case .life(.wait), .life(.proceed): return incoming
+                case .life, .files, .audit, .forwards: continue
+                }
+            }
+        } catch {
+            fail("no answer: \(error)")
+        }
+    }
+
+    /// Waits for the place, and has the channel to its gate as 5 then.
+    private func takeGate() {
+        var answer = answer()
+        guard answer.message == .life(.proceed), let gate = answer.descriptors.take() else { fail("no gate") }
+        let copy = fcntl(gate.rawValue, F_DUPFD, 64)
+        // It may have that number itself.
+        _ = consume gate
+        guard dup2(copy, FileRequests.gate) == FileRequests.gate else { fail("errno \(errno)") }
+    }
+
+    private func misbehaveInLine(_ conduct: Conduct) -> Never {
+        guard answer().message == .life(.wait) else { fail("it has the place") }
+        let call = AuditCall(tool: "ssh_exec", host: host, fields: [AuditCall.Field(.command, "invented")])
+        switch conduct {
+        case .fileInLine: send(.files(.open(path: "/etc/passwd")), 1)
+        case .forwardInLine: send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0)), 1)
+        case .callInLine: send(.audit(.begin(call)), 1)
+        case .callWhenGone:
+            send(.life(.clientGone))
+            send(.audit(.begin(call)), 1)
+        case .namesInLine:
+            send(.life(.clientNamed("one")))
+            send(.life(.clientNamed("two")))
+        case .speaksInLine: send(.life(.clientSpeaks))
+        case .lookAroundInLine:
+            let more = (5..<1024 as Range<Int32>).count { fcntl($0, F_GETFD) >= 0 }
+            say("more descriptors: \(more)\n")
+        case .floodInLine:
+            var id: UInt32 = 1
+            while true {
+                send(.life(.callWaited), id)
+                id &+= 1
+            }
+        case .deafInLine:
+            while true {
+                do { try channel.send(ToSupervisor.life(.callWaited), requestID: 1) } catch { exit(1) }
+            }
+        case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt,
+            .noLibrary, .notConfined, .neverReady, .ghost, .removeFile, .leaveTree, .askForMore, .giveSocket, .babble:
+            break
+        }
+        while true { pause() }
     }
 
     /// A supervisor that does not take it any more is the end; answers are read as far as there are any, so that it is not

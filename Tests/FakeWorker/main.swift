@@ -5,7 +5,7 @@ internal import IPC
 // A worker that does not keep to the rules, for tests of the supervisor. It stands in the place of claude-ssh-worker,
 // beside a copy of the daemon, with the real one beside it as claude-ssh-worker.real. It behaves badly once for each line
 // that the file `script` there holds, first line first, where it is to serve a client; in every other case it becomes the
-// real worker.
+// real worker; and so it does where the line is `honest`.
 
 let clientDescriptor: Int32 = 3
 let channelDescriptor: Int32 = 4
@@ -37,7 +37,7 @@ guard count > 0, case .life(.setup(let role))? = try? ToWorker.decode(packet[..<
     fail("no Setup")
 }
 
-guard role == .serve, let line = Script.next(in: directory) else {
+guard role == .serve, let line = Script.next(in: directory), line != "honest" else {
     let real = directory + "/claude-ssh-worker.real"
     real.withCString { path in
         let arguments = [UnsafeMutablePointer(mutating: path), nil]

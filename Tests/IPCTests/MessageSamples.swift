@@ -69,7 +69,12 @@ private let programFailures: [ProgramFailure] =
     ] + [.clean, .exited(status: .max), .violation, .signalled(11)].map { .ended($0) }
 
 private let clientRefusals: [ClientRefusal] =
-    [.occupied(socket: "/é", pid: 0x0102_0304, seconds: .max, waited: 1), .noPlace]
+    shortTexts.flatMap { text in
+        let client = ClientInTheWay(
+            pid: 0x0102_0304, program: text.utf8.count <= 512 ? text : "/é", name: text.utf8.count <= 100 ? text : "é",
+            seconds: .max)
+        return [.occupied(socket: "/é", by: client, waited: 1), .noPlace] as [ClientRefusal]
+    }
     + programFailures.map { .noWorker($0) }
 
 extension ToFileBroker: SampledMessage {
@@ -268,9 +273,9 @@ extension ToWorker: SampledMessage {
     }
 
     private static var lifeSamples: [Life] {
-        [.setup(.serve), .setup(.check), .policy, .proceed]
+        [.setup(.serve), .setup(.check), .policy, .proceed, .wait]
             + [0, 1, 0x0102_0304, UInt32.max].map { .drain(milliseconds: $0) }
-            + clientRefusals.flatMap { [.setup(.refuse($0)), .refuseClient($0)] as [Life] }
+            + clientRefusals.flatMap { [.setup(.refuse($0)), .refuseClient($0), .refuseCall($0)] as [Life] }
     }
 
     private static var fileSamples: [Files] {
@@ -329,7 +334,9 @@ extension ToSupervisor: SampledMessage {
     }
 
     private static var lifeSamples: [Life] {
-        [.clientGone, .clientUnheard, .clientSpeaks] + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
+        [.clientGone, .clientUnheard, .clientSpeaks, .callWaited]
+            + ["", "é", String(repeating: "x", count: Life.maximumName)].map { .clientNamed($0) }
+            + [0, 1, 6, UInt8.max].map { .ready(landlockABI: $0) }
             + extremeTexts.map { .clientDropped(reason: $0) }
     }
 

@@ -6,7 +6,7 @@ import Testing
 @Suite("Connection table: stopping")
 struct ConnectionTableDrainTests {
     private func table(wait: Int = 20_000) -> ConnectionTable {
-        ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: wait)
+        ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: wait, servedInLine: 0)
     }
 
     @Test func `with nobody there it is done at once`() {
@@ -18,7 +18,7 @@ struct ConnectionTableDrainTests {
     @Test func `a served client's worker is told to stop, and killed after five seconds`() {
         var table = table()
         let id = table.arrived(pid: 1, now: 0).id
-        _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 0)
+        _ = table.began(id, now: 0)
         #expect(table.drain(now: 100) == [.drain(id)])
         #expect(table.nextDeadline == 4_600)
         #expect(table.advance(now: 4_599) == [])
@@ -33,7 +33,7 @@ struct ConnectionTableDrainTests {
         let id = table.arrived(pid: 1, now: 0).id
         #expect(table.drain(now: 100) == [])
         #expect(table.nextDeadline == 4_600)
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: id, now: 200) == [.drain(id)])
+        #expect(table.began(id, now: 200) == [.drain(id)])
         #expect(table.nextDeadline == 4_600, "the order to stop counts from the signal")
     }
 
@@ -47,7 +47,7 @@ struct ConnectionTableDrainTests {
     @Test func `who waits is closed, and nobody takes the place of who ends`() {
         var table = table()
         let first = table.arrived(pid: 1, now: 0).id
-        _ = table.received(.life(.ready(landlockABI: 6)), from: first, now: 0)
+        _ = table.began(first, now: 0)
         let second = table.arrived(pid: 2, now: 0).id
         let third = table.arrived(pid: 3, now: 0).id
         #expect(
@@ -63,7 +63,7 @@ struct ConnectionTableDrainTests {
         var table = table(wait: 0)
         let first = table.arrived(pid: 1, now: 0).id
         let refused = (0..<5).map { table.arrived(pid: 10 + $0, now: 0).id }
-        _ = table.received(.life(.ready(landlockABI: 6)), from: refused[0], now: 0)
+        _ = table.began(refused[0], now: 0)
         #expect(table.entries[refused[0]]?.phase == .refusing)
         #expect(table.entries[refused[4]]?.phase == .toRefuse)
         let kills = refused[..<4].map { ConnectionTable.Action.kill($0, reason: "the daemon stops") }
@@ -75,7 +75,7 @@ struct ConnectionTableDrainTests {
     @Test func `a releasing worker gets the time of a drain too, no more`() {
         var table = table()
         let id = table.arrived(pid: 1, now: 0).id
-        _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 0)
+        _ = table.began(id, now: 0)
         _ = table.received(.life(.clientGone), from: id, now: 0)
         #expect(table.nextDeadline == 20_000)
         #expect(table.drain(now: 1_000) == [])
@@ -86,7 +86,7 @@ struct ConnectionTableDrainTests {
     @Test func `a client that goes while its worker is stopping wins no time`() {
         var table = table()
         let id = table.arrived(pid: 1, now: 0).id
-        _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 0)
+        _ = table.began(id, now: 0)
         _ = table.drain(now: 1_000)
         #expect(table.received(.life(.clientGone), from: id, now: 4_600) == [])
         #expect(table.nextDeadline == 5_500)

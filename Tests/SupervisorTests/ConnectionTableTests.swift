@@ -10,12 +10,16 @@ private let outOfTurn = "it sent a message out of turn"
 struct ConnectionTableTests {
     private typealias Action = ConnectionTable.Action
 
+    private func occupied(by client: ClientInTheWay) -> ClientRefusal {
+        .occupied(socket: socket, by: client, waited: 20)
+    }
+
     /// A table with one served client, accepted and ready at `now`.
     private func serving(_ now: Int = 0, wait: Int = 20_000) -> (ConnectionTable, ConnectionTable.ID) {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: wait)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: wait, servedInLine: 0)
         let first = table.arrived(pid: 100, now: now)
         #expect(first.actions == [.start(first.id, .serve)])
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: first.id, now: now) == [])
+        #expect(table.began(first.id, now: now) == [])
         return (table, first.id)
     }
 
@@ -57,9 +61,9 @@ struct ConnectionTableTests {
         let actions = table.advance(now: 63_000)
         #expect(
             actions == [
-                .start(second.id, .refuse(.occupied(socket: socket, pid: 100, seconds: 62, waited: 20)))
+                .start(second.id, .refuse(occupied(by: ClientInTheWay(pid: 100, seconds: 62))))
             ])
-        #expect(table.received(.life(.ready(landlockABI: 0)), from: second.id, now: 63_100) == [])
+        #expect(table.began(second.id, now: 63_100) == [])
         #expect(table.entries[second.id]?.phase == .refusing)
         #expect(table.entries[first]?.phase == .serving, "the served client notices nothing")
         #expect(table.ended(second.id, now: 63_200) == [])
@@ -67,7 +71,7 @@ struct ConnectionTableTests {
     }
 
     @Test func `a wait of zero refuses at once, but never a client that finds the place free`() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 0)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 0, servedInLine: 0)
         let first = table.arrived(pid: 1, now: 7)
         #expect(first.actions == [.start(first.id, .serve)])
         let second = table.arrived(pid: 2, now: 8)
@@ -96,7 +100,7 @@ struct ConnectionTableTests {
         #expect(started == Array(ids[..<4]))
         #expect(table.entries[ids[4]]?.phase == .toRefuse)
         // Being told counts as well as being started.
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: ids[0], now: 20_001) == [])
+        #expect(table.began(ids[0], now: 20_001) == [])
         #expect(table.advance(now: 20_002) == [])
         let next = table.ended(ids[0], now: 20_003)
         guard case .start(ids[4], .refuse) = next.first, next.count == 1 else {
@@ -138,25 +142,27 @@ struct ConnectionTableTests {
     }
 
     @Test func `a client that hangs up while its worker starts frees the place, and the worker follows`() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000, servedInLine: 0)
         let first = table.arrived(pid: 1, now: 0).id
         let second = table.arrived(pid: 2, now: 0).id
         #expect(table.hungUp(first, now: 1) == [.start(second, .serve)])
         #expect(table.received(.life(.clientGone), from: first, now: 2) == [.kill(first, reason: outOfTurn)])
         var late = table
         #expect(late.advance(now: 10_000).contains(.kill(first, reason: "it was not ready in time")))
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 2) == [])
+        // Nobody is there for whom it could do something.
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 2) == [.drain(first)])
         #expect(table.received(.life(.clientGone), from: first, now: 3) == [])
-        #expect(table.entries[first]?.phase == .releasing && table.entries[first]?.deadline == 2 + 20_000)
+        #expect(table.entries[first]?.phase == .leaving)
+        #expect(table.entries[first]?.deadline == 2 + ConnectionTable.Bound.drain)
     }
 
     @Test func `a client whose worker cannot start is told so, and the place goes to the next`() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000, servedInLine: 0)
         let first = table.arrived(pid: 1, now: 0).id
         let second = table.arrived(pid: 2, now: 0).id
         let actions = table.failedToServe(first, .library, now: 1)
         #expect(actions == [.start(second, .serve), .start(first, .refuse(.noWorker(.library)))])
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 2) == [])
+        #expect(table.began(first, now: 2) == [])
         #expect(table.ended(first, now: 3) == [])
         // Where not even a refusing worker starts, its end is the end.
         let third = table.failedToServe(second, .library, now: 4)
@@ -177,7 +183,7 @@ struct ConnectionTableTests {
     }
 
     @Test func `a worker that is not ready in time is killed once, and its place goes on only with its end`() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 60_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 60_000, servedInLine: 0)
         let first = table.arrived(pid: 1, now: 0)
         let second = table.arrived(pid: 2, now: 0)
         #expect(table.nextDeadline == 10_000)
@@ -195,7 +201,7 @@ struct ConnectionTableTests {
 
         var (busy, _) = serving(0, wait: 0)
         let second = busy.arrived(pid: 2, now: 0).id
-        _ = busy.received(.life(.ready(landlockABI: 6)), from: second, now: 500)
+        _ = busy.began(second, now: 500)
         #expect(busy.advance(now: 10_499) == [])
         #expect(busy.advance(now: 10_500) == [.kill(second, reason: "the waiting client sent no request")])
     }
@@ -205,14 +211,14 @@ struct ConnectionTableTests {
         var (table, releasing) = serving()
         _ = table.received(.life(.clientGone), from: releasing, now: 0)
         let serving = table.arrived(pid: 2, now: 0).id
-        _ = table.received(.life(.ready(landlockABI: 6)), from: serving, now: 0)
+        _ = table.began(serving, now: 0)
         var ids = ["releasing": releasing, "serving": serving]
         for name in ["refusing", "startingRefusal", "second", "third", "toRefuse"] {
             ids[name] = table.arrived(pid: 3, now: 0).id
         }
         ids["waiting"] = table.arrived(pid: 4, now: 1).id
         _ = table.advance(now: 20_000)
-        _ = table.received(.life(.ready(landlockABI: 6)), from: ids["refusing"] ?? 0, now: 20_000)
+        _ = table.began(ids["refusing"] ?? 0, now: 20_000)
         return (table, ids)
     }
 
@@ -233,7 +239,7 @@ struct ConnectionTableTests {
             }
         }
         for message in messages.dropFirst() {
-            var table = ConnectionTable(socket: socket, waitMilliseconds: 1)
+            var table = ConnectionTable(socket: socket, waitMilliseconds: 1, servedInLine: 0)
             let starting = table.arrived(pid: 1, now: 0).id
             #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
         }
@@ -243,13 +249,13 @@ struct ConnectionTableTests {
         var (table, first) = serving()
         _ = table.ended(first, now: 1)
         #expect(table.received(.life(.clientGone), from: first, now: 2) == [])
-        #expect(table.received(.life(.ready(landlockABI: 1)), from: 77, now: 2) == [])
+        #expect(table.began(77, now: 2) == [])
         #expect(table.ended(77, now: 3) == [])
         #expect(table.isEmpty)
     }
 
     @Test func `there is room for 256 connections, and again when one has gone`() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000, servedInLine: 0)
         var ids: [ConnectionTable.ID] = []
         for index in 0..<300 where table.hasRoom {
             ids.append(table.arrived(pid: Int32(index), now: 0).id)
@@ -268,12 +274,12 @@ struct ConnectionTableTests {
             .open(path: "/a"), .create(path: "/a"), .commit(handle: 1), .abandon(handle: 1),
         ]
         for request in requests {
-            var table = ConnectionTable(socket: "/s", waitMilliseconds: 1000)
+            var table = ConnectionTable(socket: "/s", waitMilliseconds: 1000, servedInLine: 0)
             let (id, _) = table.arrived(pid: 1, now: 0)
             var early = table
             let actions = early.received(.files(request), 5, from: id, now: 1)
             #expect(actions == [.kill(id, reason: "it sent a message out of turn")])
-            #expect(table.received(.life(.ready(landlockABI: 7)), from: id, now: 1).isEmpty)
+            #expect(table.began(id, now: 1).isEmpty)
             #expect(
                 table.received(.files(request), 6, from: id, now: 2) == [.files(id, request, requestID: 6)])
             #expect(table.received(.life(.clientGone), from: id, now: 3).isEmpty)
@@ -301,7 +307,7 @@ struct ConnectionTableTests {
                         == [isServed ? .audit(id, word, requestID: 8) : .kill(id, reason: outOfTurn)],
                     "\(message) while \(name)")
             }
-            var table = ConnectionTable(socket: socket, waitMilliseconds: 1)
+            var table = ConnectionTable(socket: socket, waitMilliseconds: 1, servedInLine: 0)
             let starting = table.arrived(pid: 1, now: 0).id
             #expect(table.received(message, from: starting, now: 0) == [.kill(starting, reason: outOfTurn)])
         }
@@ -309,12 +315,12 @@ struct ConnectionTableTests {
 
     @Test("a connection that has sent nothing is in nobody's way, and is served in its turn when it speaks")
     func silentClients() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 1_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 1_000, servedInLine: 0)
         let silent = table.accepted(pid: 1, now: 0)
         #expect(silent.actions == [] && table.nextDeadline == nil)
         let second = table.arrived(pid: 2, now: 10)
         #expect(second.actions == [.start(second.id, .serve)], "at once, though another one came first")
-        _ = table.received(.life(.ready(landlockABI: 6)), from: second.id, now: 20)
+        _ = table.began(second.id, now: 20)
         #expect(table.advance(now: 600_000) == [], "it has asked for nothing, so there is nothing to refuse")
         #expect(table.spoke(silent.id, now: 600_000) == [])
         #expect(table.nextDeadline == 601_000, "its wait begins with its first byte")
@@ -341,10 +347,19 @@ struct ConnectionTableTests {
 
     private typealias ID = ConnectionTable.ID
 
+    /// A table whose first client has a worker, which has not said whether there is a request.
+    private func listening(wait: Int = 20_000) -> (ConnectionTable, ID) {
+        var table = ConnectionTable(socket: socket, waitMilliseconds: wait, servedInLine: 0)
+        let first = table.arrived(pid: 100, now: 0).id
+        #expect(table.received(.life(.ready(landlockABI: 6)), from: first, now: 0) == [])
+        #expect(table.entries[first]?.phase == .listening)
+        return (table, first)
+    }
+
     /// A table whose first client has a worker and has sent no whole request.
     private func unheard(wait: Int = 20_000) -> (ConnectionTable, ID) {
-        var (table, first) = serving(wait: wait)
-        #expect(table.received(.life(.clientUnheard), from: first, now: 1) == [])
+        var (table, first) = listening(wait: wait)
+        #expect(table.received(.life(.clientUnheard), from: first, now: 1) == [.takeGate(first)])
         #expect(table.entries[first]?.phase == .unheard)
         #expect(table.nextDeadline == nil, "it is in nobody's way")
         return (table, first)
@@ -354,7 +369,7 @@ struct ConnectionTableTests {
         var (table, first) = unheard()
         let second = table.arrived(pid: 2, now: 10)
         #expect(second.actions == [.start(second.id, .serve)])
-        #expect(table.received(.life(.ready(landlockABI: 6)), from: second.id, now: 11) == [])
+        #expect(table.began(second.id, now: 11) == [])
         #expect(table.received(.life(.clientSpeaks), from: first, now: 20) == [])
         let third = table.arrived(pid: 3, now: 30)
         #expect(table.received(.life(.clientGone), from: second.id, now: 40) == [.proceed(first)])
@@ -363,6 +378,14 @@ struct ConnectionTableTests {
         #expect(
             table.received(.audit(begin), 3, from: first, now: 41) == [.audit(first, begin, requestID: 3)])
         #expect(table.received(.life(.clientGone), from: first, now: 50) == [.start(third.id, .serve)])
+    }
+
+    @Test func `a worker that does not say whether its client asks for something is killed`() {
+        var (table, first) = listening()
+        let second = table.arrived(pid: 2, now: 10).id
+        let why = "it did not say in time whether its client asks for something"
+        #expect(table.advance(now: ConnectionTable.Bound.start) == [.kill(first, reason: why)])
+        #expect(table.ended(first, now: 10_001) == [.start(second, .serve)])
     }
 
     @Test func `where nobody else is there, it is served at once`() {
@@ -374,27 +397,30 @@ struct ConnectionTableTests {
     @Test func `it is refused as others are when it has waited with its request`() {
         var (table, first) = unheard()
         let second = table.arrived(pid: 222, now: 10)
-        _ = table.received(.life(.ready(landlockABI: 6)), from: second.id, now: 11)
+        _ = table.began(second.id, now: 11)
         #expect(table.received(.life(.clientSpeaks), from: first, now: 20) == [])
         let actions = table.advance(now: 20_020)
-        #expect(actions == [.refuse(first, .occupied(socket: socket, pid: 222, seconds: 20, waited: 20))])
+        #expect(actions == [.refuse(first, occupied(by: ClientInTheWay(pid: 222, seconds: 20)))])
         #expect(table.advance(now: 20_020 + ConnectionTable.Bound.refusal).count == 1, "and has a bound then")
     }
 
     @Test func `those in line while it is found out are served one after the other`() {
-        var (table, first) = serving()
+        var (table, first) = listening()
         let others = (0..<3).map { table.arrived(pid: 10 + $0, now: 5).id }
-        #expect(table.received(.life(.clientUnheard), from: first, now: 6) == [.start(others[0], .serve)])
+        #expect(
+            table.received(.life(.clientUnheard), from: first, now: 6)
+                == [.takeGate(first), .start(others[0], .serve)])
         _ = table.received(.life(.ready(landlockABI: 6)), from: others[0], now: 7)
-        #expect(table.received(.life(.clientUnheard), from: others[0], now: 8) == [.start(others[1], .serve)])
-        _ = table.received(.life(.ready(landlockABI: 6)), from: others[1], now: 9)
+        #expect(
+            table.received(.life(.clientUnheard), from: others[0], now: 8)
+                == [.takeGate(others[0]), .start(others[1], .serve)])
+        _ = table.began(others[1], now: 9)
         #expect(
             table.received(.forwards(.list), from: others[1], now: 10) == [.forwards(others[1], .list, requestID: 0)])
     }
 
     @Test func `only the first word of a worker gives the place away, and then nothing but asking for it is in turn`() {
         var (late, id) = serving()
-        _ = late.received(.forwards(.list), from: id, now: 1)
         #expect(late.received(.life(.clientUnheard), from: id, now: 2) == [.kill(id, reason: outOfTurn)])
         for message: ToSupervisor in [
             .life(.clientUnheard), .forwards(.list), .files(.open(path: "/a")), .life(.ready(landlockABI: 1)),
@@ -405,7 +431,7 @@ struct ConnectionTableTests {
             #expect(table.received(message, from: first, now: 3) == [.kill(first, reason: outOfTurn)], "\(message)")
             var (waiting, second) = unheard()
             let third = waiting.arrived(pid: 3, now: 3)
-            _ = waiting.received(.life(.ready(landlockABI: 6)), from: third.id, now: 4)
+            _ = waiting.began(third.id, now: 4)
             _ = waiting.received(.life(.clientSpeaks), from: second, now: 5)
             #expect(waiting.received(message, from: second, now: 6) == [.kill(second, reason: outOfTurn)], "\(message)")
             #expect(
@@ -423,7 +449,7 @@ struct ConnectionTableTests {
     }
 
     @Test func `there are few such workers, and the longest there goes first`() {
-        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000)
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000, servedInLine: 0)
         var ids: [ID] = []
         for count in 0...ConnectionTable.maximumUnheard {
             let next = table.arrived(pid: 1, now: count)
@@ -432,14 +458,37 @@ struct ConnectionTableTests {
             let actions = table.received(.life(.clientUnheard), from: next.id, now: count)
             ids.append(next.id)
             guard count == ConnectionTable.maximumUnheard else {
-                #expect(actions == [])
+                #expect(actions == [.takeGate(next.id)])
                 continue
             }
-            guard case .kill(ids[0], _) = actions.first, actions.count == 1 else {
+            guard case .kill(ids[0], _) = actions.last, actions.count == 2 else {
                 Issue.record("\(actions)")
                 return
             }
         }
+    }
+
+    @Test func `those that have sent their request late count as well, and are not killed for others`() {
+        var table = ConnectionTable(socket: socket, waitMilliseconds: 20_000, servedInLine: 1)
+        _ = table.began(table.arrived(pid: 1, now: 0).id, now: 0)
+        let late = (0..<ConnectionTable.maximumUnheard).map { _ in
+            let id = table.arrived(pid: 2, now: 1).id
+            _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 1)
+            #expect(table.received(.life(.clientUnheard), from: id, now: 1) == [])
+            return id
+        }
+        let inLine = table.arrived(pid: 3, now: 2).id
+        #expect(table.began(inLine, now: 2) == [.wait(inLine)])
+        let unread = table.arrived(pid: 4, now: 3)
+        #expect(unread.actions == [])
+        for id in late { #expect(table.received(.life(.clientSpeaks), from: id, now: 4) == []) }
+        #expect(table.hungUp(inLine, now: 5) == [.drain(inLine)])
+        #expect(table.ended(inLine, now: 6) == [.start(unread.id, .serve)])
+        _ = table.received(.life(.ready(landlockABI: 6)), from: unread.id, now: 7)
+        let why = "its client sent no whole request, and others came after it"
+        #expect(
+            table.received(.life(.clientUnheard), from: unread.id, now: 8)
+                == [.kill(unread.id, reason: why), .wait(late[0])])
     }
 
     @Test func `those who are to be refused and send no request hold up no other refusal`() {
@@ -447,7 +496,7 @@ struct ConnectionTableTests {
         let ids = (0..<6).map { table.arrived(pid: 200 + $0, now: 0).id }
         #expect(table.advance(now: 20_000).count == 4)
         for (index, id) in ids[..<2].enumerated() {
-            _ = table.received(.life(.ready(landlockABI: 6)), from: id, now: 20_001)
+            _ = table.began(id, now: 20_001)
             guard
                 case .start(ids[4 + index], .refuse) = table.received(.life(.clientUnheard), from: id, now: 20_002)
                     .first
@@ -472,14 +521,14 @@ struct ConnectionTableTests {
         ]
         for word in forwarding {
             let message = ToSupervisor.forwards(word)
-            var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 0)
+            var table = ConnectionTable(socket: "/run/mcp.sock", waitMilliseconds: 0, servedInLine: 0)
             let first = table.arrived(pid: 1, now: 0).id
             let early = table.received(message, from: first, now: 1)
             #expect(early == [.kill(first, reason: "it sent a message out of turn")])
-            _ = table.received(.life(.ready(landlockABI: 6)), from: first, now: 2)
+            _ = table.began(first, now: 2)
             #expect(table.received(message, 3, from: first, now: 3) == [.forwards(first, word, requestID: 3)])
             let second = table.arrived(pid: 2, now: 4).id
-            _ = table.received(.life(.ready(landlockABI: 6)), from: second, now: 5)
+            _ = table.began(second, now: 5)
             let refusing = table.received(message, from: second, now: 6)
             #expect(refusing == [.kill(second, reason: "it sent a message out of turn")])
             _ = table.received(.life(.clientGone), from: first, now: 7)
@@ -493,5 +542,12 @@ extension ConnectionTable {
     mutating func arrived(pid: Int32, now: Int) -> (id: ID, actions: [Action]) {
         let (id, actions) = accepted(pid: pid, now: now)
         return (id, actions + spoke(id, now: now))
+    }
+
+    /// A worker gets ready and, where it is to serve, says that its client has sent a request. What comes of it for others.
+    mutating func began(_ id: ID, now: Int) -> [Action] {
+        let actions = received(.life(.ready(landlockABI: 6)), from: id, now: now)
+        guard entries[id]?.phase == .listening, !draining else { return actions }
+        return actions + received(.life(.clientSpeaks), from: id, now: now).filter { $0 != .proceed(id) }
     }
 }

@@ -46,6 +46,17 @@ struct OpenCallsTests {
         #expect(end?.members.contains(#","verdict":"refused","rule":"base_dir","outcome":"refused","#) == true)
     }
 
+    @Test func `a call that had no place is a record of the client alone, in the numbers of the others`() {
+        var calls = OpenCalls(client: Self.client)
+        _ = calls.begin(1, Self.listing, now: 0)
+        let record = calls.refusedForPlace()
+        #expect(
+            record.members == #""event":"call","connection":3,"call":1,"client_pid":100,"client_uid":1000,"#
+                + #""client_executable":"/usr/bin/socat","verdict":"refused","rule":"place","outcome":"refused""#)
+        #expect(record.order == 2)
+        #expect(calls.end(1, outcome(), now: 0)?.members.contains(#""call":2,"#) == true)
+    }
+
     @Test func `what was called is told as it was at the beginning, and each call ends once`() {
         var calls = OpenCalls(client: Self.client)
         _ = calls.begin(1, Self.listing, now: 0)

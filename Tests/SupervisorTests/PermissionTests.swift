@@ -11,7 +11,8 @@ struct PermissionTests {
     /// The phases in which a worker is heard, by their names in the table.
     private static let phases: [(name: String, phases: [Phase])] = [
         ("starting", [.starting(.serve), .starting(.refuse(.noPlace)), .departing]),
-        ("serving", [.serving]), ("unheard", [.unheard]), ("waitingReady", [.waitingReady]), ("refusing", [.refusing]),
+        ("listening", [.listening]), ("serving", [.serving]), ("unheard", [.unheard]),
+        ("waitingReady", [.waitingReady]), ("leaving", [.leaving]), ("refusing", [.refusing]),
         ("releasing", [.releasing]),
     ]
 
@@ -27,6 +28,7 @@ struct PermissionTests {
         var entry = ConnectionTable.Entry(pid: 1, since: 0, phase: phase)
         entry.mayBeUnheard = flags
         entry.mayStillSayGone = flags
+        entry.name = flags ? nil : "named"
         return Permission.of(message, from: entry)
     }
 
@@ -58,6 +60,24 @@ struct PermissionTests {
             .deletingLastPathComponent()
         let text = try String(contentsOf: root.appendingPathComponent("CONTRIBUTING.md"), encoding: .utf8)
         #expect(text.contains(Self.table), "The table is now:\n\(Self.table)")
+    }
+
+    @Test func `a worker whose client has not had the place gets nothing that needs it`() {
+        for message in Self.messages {
+            let needsPlace =
+                switch message {
+                case .files, .audit, .forwards: true
+                case .life, .patterns: false
+                }
+            guard needsPlace else { continue }
+            for phase in [
+                .starting(.serve), .departing, .listening, .unheard, .waitingReady, .leaving, .refusing,
+            ] as [Phase] {
+                for flags in [true, false] {
+                    #expect(Self.permission(message, in: phase, flags: flags) == .outOfTurn, "\(message) in \(phase)")
+                }
+            }
+        }
     }
 
     @Test func `nobody without a worker, and no worker that checks patterns, is heard here`() {

@@ -55,6 +55,14 @@ final class AuditTrail {
         write("gate", members, level, log, now)
     }
 
+    /// Writes down that a call was refused because another client has the place.
+    /// - Returns: about how many bytes the record has.
+    func refused(in calls: inout OpenCalls, log: LogShare, now: Int) -> Int {
+        let record = calls.refusedForPlace()
+        write(record, .info, log, now)
+        return record.members.utf8.count
+    }
+
     /// Takes the open calls of a worker that has ended. `tend` writes their records.
     func abandon(_ calls: inout OpenCalls, log: LogShare, _ how: String) {
         calls.abandon(how)

@@ -129,6 +129,15 @@ struct OpenCalls {
         return record(open, end)
     }
 
+    /// The record of a call that never began, because another client has the place. What was called is not known here.
+    mutating func refusedForPlace() -> Record {
+        begun += 1
+        let subject =
+            #""client_pid":\#(client.pid),"client_uid":\#(client.uid),"client_executable":\#(Log.quoted(client.executable))"#
+        return record(
+            Call(subject: subject, order: begun, began: 0), #","verdict":"refused","rule":"place","outcome":"refused""#)
+    }
+
     /// Takes notice that the worker ended in this way. `nextLeft` gives the records of the calls that are still open.
     mutating func abandon(_ how: String) {
         left = calls.values.sorted { $0.order > $1.order }

@@ -5,8 +5,6 @@ internal import JSON
 struct Config: Equatable {
     /// The absolute path of the MCP socket.
     var mcpSocket: String
-    /// How long a client may wait for the place, in seconds.
-    var clientWaitSeconds: Int
     /// The trees in which transfers may read and create local files; nil for every file but those in protected places.
     var localRoots: [String]?
     /// Whether downloads may replace local files.
@@ -17,6 +15,9 @@ struct Config: Equatable {
     var policy: PolicySnapshot
     /// What the owner should know about this config, such as unknown keys.
     var warnings: [String]
+
+    /// How long a client or its call may wait for the place, in seconds.
+    var clientWaitSeconds: Int { policy.clientWaitSeconds }
 
     /// Reads and checks a config text.
     /// - Parameters:
@@ -44,7 +45,7 @@ struct Config: Equatable {
         let expand = PathExpansion(environment: environment, machine: machine)
         _ = top.has("$schema")  // for editors, see contrib/config.schema.json
         mcpSocket = Self.mcpSocket(top, expand)
-        clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
+        let clientWaitSeconds = top.integer("client_wait_seconds", in: 0...3600, default: 20)
         localRoots = Restrictions(top).trees(Restrictions.localRoots, expand)
         auditLog = Restrictions(top).path(Restrictions.auditLog, expand)
         let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.restrictions("capabilities")))
@@ -52,6 +53,7 @@ struct Config: Equatable {
         policy.transport = Self.transport(top)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
         policy.limits = Self.limits(top.restrictions("limits"))
+        policy.clientWaitSeconds = clientWaitSeconds
         allowOverwrite = false
         if let safeguards = top.restrictions("safeguards") {
             policy.allowDelete = safeguards.bool("allow_delete", default: false)

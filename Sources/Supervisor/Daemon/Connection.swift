@@ -21,6 +21,8 @@ final class Connection {
     /// Answers what the worker's processes connect, with `"transport": "ssh"`.
     var broker: ConnectBroker?
     var isBrokerWatched = false
+    /// The worker's end of the channel to its gate, until the worker gets it.
+    var gate: SharedFD?
     var killedBecause: String?
     /// How the worker ended; nil if it has not. Its last messages may still be in the channel.
     var end: ProcessEnd?
@@ -38,11 +40,11 @@ final class Connection {
     var audit: Allowance
     private var stderr = WorkerLog()
 
-    init(_ id: ConnectionTable.ID, peer: MCPSocket.Peer, client: consuming OwnedFD?, now: Int) {
+    /// - Parameter program: the client's, see `AuditClient`.
+    init(_ id: ConnectionTable.ID, peer: MCPSocket.Peer, program: String, client: consuming OwnedFD?, now: Int) {
         self.id = id
         self.peer = peer
-        let executable = AuditClient.executable(of: peer.pid)
-        calls = OpenCalls(client: AuditClient(connection: id, pid: peer.pid, uid: peer.uid, executable: executable))
+        calls = OpenCalls(client: AuditClient(connection: id, pid: peer.pid, uid: peer.uid, executable: program))
         log = LogShare(connection: id, now: now)
         audit = Allowance(burst: Self.auditBurst, perSecond: Self.auditPerSecond, now: now)
         self.client = consume client
@@ -60,7 +62,8 @@ final class Connection {
 
     /// A connection of the same client for its next worker, because the worker of this one has ended.
     func successor(now: Int) -> Connection {
-        let next = Connection(id, peer: peer, client: client.take(), now: now)
+        let next = Connection(
+            id, peer: peer, program: calls.client.executable, client: client.take(), now: now)
         next.isGoneTold = isGoneTold
         return next
     }
@@ -98,7 +101,9 @@ final class Connection {
                 ], now: now)
         case .clientGone: noteGone("the client closed")
         case .clientDropped(let reason): noteGone(AuditCall.cut(reason, to: 1000), .warning)
-        case .clientUnheard, .clientSpeaks: break
+        case .clientNamed(let name):
+            log.write(.info, "client named itself", ["connection": number, "name": .text(name)], now: now)
+        case .clientUnheard, .clientSpeaks, .callWaited: break
         }
     }
 

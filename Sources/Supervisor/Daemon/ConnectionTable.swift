@@ -1,10 +1,15 @@
 internal import IPC
 
-/// Decides which client is served and which ones wait. One client has the place at a time, and clients get it in the order in
-/// which they first sent something. A client that sends nothing, or no whole request, does not get in line and delays nobody.
-/// Only its worker knows whether a request is whole, because this process reads no byte of a client. A worker that lies about
-/// that gains nothing: it can only give its client's place away. The table has no effects: events come in with their time, in
-/// milliseconds of a steady clock, and the actions that follow are returned.
+/// Decides which client has the place and which ones wait. One client has it at a time, and clients get it in the order in which
+/// they first sent something, or sent their first whole request if that came later. A client that sends nothing, or no whole
+/// request, does not get in line and delays nobody. Only its worker knows whether a request is whole, because this process reads
+/// no byte of a client. A worker that lies about that gains nothing: it can only give its client's turn away.
+///
+/// Authority is the gate, and only the worker of the client that has the place gets one. A few clients in line have a worker
+/// without a gate, which answers what needs none and holds their calls. Nothing is read of the others.
+///
+/// The table has no effects: events come in with their time, in milliseconds of a steady clock, and the actions that follow are
+/// returned.
 struct ConnectionTable {
     /// The number of a connection and of its worker. A number is never used again.
     typealias ID = UInt64
@@ -19,10 +24,16 @@ struct ConnectionTable {
         case kill(ID, reason: String)
         /// Tell the worker to stop remote work and end.
         case drain(ID)
-        /// Tell the worker that its client has the place.
+        /// Tell the worker that its client has the place, and give it a gate.
         case proceed(ID)
-        /// Tell the worker that its client had no place in time.
+        /// End the gate that was started for this worker: the place is another one's.
+        case takeGate(ID)
+        /// Tell the worker to serve its client without what needs the place.
+        case wait(ID)
+        /// Tell the worker why its client is not served.
         case refuse(ID, ClientRefusal)
+        /// Tell the worker who is in the way of this call, and write down that it is refused.
+        case refuseCall(ID, ClientRefusal, requestID: UInt32)
         /// Do this request for a local file, and answer it.
         case files(ID, ToSupervisor.Files, requestID: UInt32)
         /// Answer this request for a local file by saying that the client has gone.
@@ -31,65 +42,6 @@ struct ConnectionTable {
         case audit(ID, ToSupervisor.Audit, requestID: UInt32)
         /// Act on this message about forwards, and answer it.
         case forwards(ID, ToSupervisor.Forwards, requestID: UInt32)
-    }
-
-    /// Where a connection is between its beginning and its end.
-    enum Phase: Equatable {
-        /// The client has sent nothing yet.
-        case silent
-        /// The client is in line for the place.
-        case waiting
-        /// The client will not be served. A worker tells it why as soon as one may be started for that.
-        case toRefuse
-        /// The worker was started and is not ready.
-        case starting(WorkerRole)
-        /// The client has the place, and its worker serves it.
-        case serving
-        /// The client has a worker and has sent no whole request. It does not have the place and is not in line.
-        case unheard
-        /// The client was unheard and has sent a request now. It has a worker and is in line for the place.
-        case waitingReady
-        /// The client went before its worker was ready.
-        case departing
-        /// The worker tells the client why it is not served.
-        case refusing
-        /// The client has gone, and the worker stops what still runs on hosts.
-        case releasing
-    }
-
-    /// What is known of one connection. `Connection` has its descriptors.
-    struct Entry: Equatable {
-        let pid: Int32
-        let since: Int
-        var phase: Phase
-        /// When the phase will have lasted too long, in milliseconds.
-        var deadline: Int?
-        /// The client's number in the line; 0 before it has sent something.
-        var place: UInt64 = 0
-        /// How its worker failed before it was ready. The client cannot be served then.
-        var failure: ProgramFailure?
-        /// Whether this process has seen the client go and the worker has not reported it yet.
-        var mayStillSayGone = false
-        /// Whether the worker has sent nothing but `ready`.
-        var mayBeUnheard = false
-        /// Whether the client is being refused and has sent no request yet.
-        var isRefusedUnheard = false
-
-        /// Whether a worker serves the client or will serve it.
-        var isToServe: Bool {
-            switch phase {
-            case .serving, .starting(.serve), .unheard, .waitingReady: true
-            case .starting(.refuse), .starting(.check), .silent, .waiting, .toRefuse,
-                .departing,
-                .refusing, .releasing:
-                false
-            }
-        }
-
-        /// Whether the client is in line for the place.
-        var isInLine: Bool {
-            failure == nil && (phase == .waiting || phase == .toRefuse || phase == .waitingReady)
-        }
     }
 
     /// How long things may take, in milliseconds.
@@ -104,21 +56,27 @@ struct ConnectionTable {
 
     /// How many connections there may be at once. More stay in the kernel's backlog.
     static let maximumConnections = 256
+    /// How many clients in line may have a worker.
+    static let maximumServedInLine = 8
     /// How many workers may tell clients at once that they are not served.
     private static let maximumRefusals = 4
-    /// How many workers may have a client that has sent bytes but no whole request. If there are more, the oldest are killed.
+    /// How many workers may have a client that has sent bytes but no whole request, or has sent its request late and is not
+    /// answered. If there are more, the oldest without a request are killed.
     static let maximumUnheard = 32
 
     let socket: String
     var waitMilliseconds: Int
+    private let servedInLine: Int
     private(set) var entries: [ID: Entry] = [:]
     private(set) var draining = false
     private var nextID: ID = 1
     private var nextPlace: UInt64 = 1
 
-    init(socket: String, waitMilliseconds: Int) {
+    /// - Parameter servedInLine: how many clients in line may have a worker.
+    init(socket: String, waitMilliseconds: Int, servedInLine: Int = Self.maximumServedInLine) {
         self.socket = socket
         self.waitMilliseconds = waitMilliseconds
+        self.servedInLine = servedInLine
     }
 
     /// Whether another connection may be accepted. If the table is full, a silent client gives its room to it.
@@ -132,11 +90,9 @@ struct ConnectionTable {
     var nextDeadline: Int? { entries.values.compactMap(\.deadline).min() }
 
     /// The entry that has the one place.
-    private var occupant: Entry? {
-        entries.values.first { $0.phase == .serving || $0.phase == .starting(.serve) }
-    }
+    private var occupant: Entry? { entries.values.first { $0.hasPlace } }
 
-    mutating func accepted(pid: Int32, now: Int) -> (id: ID, actions: [Action]) {
+    mutating func accepted(pid: Int32, program: String = "", now: Int) -> (id: ID, actions: [Action]) {
         var actions: [Action] = []
         if entries.count >= Self.maximumConnections, let silent = longestSilent {
             entries[silent] = nil
@@ -144,7 +100,7 @@ struct ConnectionTable {
         }
         let id = nextID
         nextID += 1
-        entries[id] = Entry(pid: pid, since: now, phase: .silent)
+        entries[id] = Entry(pid: pid, program: program, since: now, phase: .silent)
         return (id, actions + advance(now: now))
     }
 
@@ -156,47 +112,54 @@ struct ConnectionTable {
             return [.close(id, reason: "the client closed while it waited")] + advance(now: now)
         case .starting(.serve):
             entries[id]?.phase = .departing
+            entries[id]?.hasPlace = false
             return advance(now: now)
         case .serving:
             release(id, now: now)
             entries[id]?.mayStillSayGone = true
             return advance(now: now)
-        case .unheard, .waitingReady:
-            // The client has no calls, and the worker may not be reading from it, so the worker is told to end.
-            entries[id]?.phase = .releasing
+        case .listening, .unheard, .waitingReady:
+            // Nothing of the client runs, and the worker may not be reading from it, so the worker is told to end.
+            leave(id, now: now)
             entries[id]?.mayStillSayGone = true
-            if !draining { entries[id]?.deadline = now + Bound.drain }
-            return [.drain(id)]
+            return [.drain(id)] + advance(now: now)
         // In these phases the worker ends by a deadline.
-        case .starting(.refuse), .starting(.check), .departing, .refusing, .releasing,
-            .none:
-            return []
+        case .starting(.refuse), .starting(.check), .departing, .leaving, .refusing, .releasing, .none: return []
         }
     }
 
     private mutating func release(_ id: ID, now: Int) {
         entries[id]?.phase = .releasing
+        entries[id]?.hasPlace = false
         if !draining { entries[id]?.deadline = now + Bound.release }
+    }
+
+    /// The client has gone, or cannot be served, before anything was done for it.
+    private mutating func leave(_ id: ID, now: Int) {
+        entries[id]?.phase = .leaving
+        entries[id]?.hasPlace = false
+        if !draining { entries[id]?.deadline = now + Bound.drain }
     }
 
     /// Takes notice that a client without a worker has sent something. It gets in line for the place.
     mutating func spoke(_ id: ID, now: Int) -> [Action] {
         guard entries[id]?.phase == .silent else { return [] }
         entries[id]?.phase = .waiting
-        takePlaceInLine(id, now: now)
+        entries[id]?.deadline = now + waitMilliseconds
+        takePlaceInLine(id)
         return advance(now: now)
     }
 
-    private mutating func takePlaceInLine(_ id: ID, now: Int) {
-        entries[id]?.deadline = now + waitMilliseconds
+    private mutating func takePlaceInLine(_ id: ID) {
         entries[id]?.place = nextPlace
         nextPlace += 1
     }
 
     /// Kills the oldest workers whose clients have sent no request, if there are too many.
     private mutating func boundUnheard() -> [Action] {
-        let unheard = entries.filter { $0.value.phase == .unheard || $0.value.isRefusedUnheard }.keys.sorted()
-        return unheard.dropLast(Self.maximumUnheard).map {
+        let bounded = entries.filter(\.value.isBoundedAsUnheard)
+        let excess = max(0, bounded.count - Self.maximumUnheard)
+        return bounded.filter { $0.value.phase != .waitingReady }.keys.sorted().prefix(excess).map {
             .kill($0, reason: "its client sent no whole request, and others came after it")
         }
     }
@@ -206,9 +169,19 @@ struct ConnectionTable {
     mutating func failedToServe(_ id: ID, _ failure: ProgramFailure, now: Int) -> [Action] {
         guard entries[id]?.phase == .starting(.serve), !draining else { return ended(id, now: now) }
         entries[id]?.phase = .toRefuse
+        entries[id]?.hasPlace = false
+        entries[id]?.isServedInLine = false
         entries[id]?.failure = failure
         entries[id]?.deadline = nil
         return advance(now: now)
+    }
+
+    /// Takes notice that the worker of the client that has the place cannot be given a gate.
+    mutating func cannotProceed(_ id: ID, now: Int) -> [Action] {
+        guard entries[id]?.phase == .serving else { return [] }
+        leave(id, now: now)
+        entries[id]?.mayStillSayGone = true
+        return [.refuse(id, .noWorker(.gate))] + advance(now: now)
     }
 
     /// Takes a worker's message. `Permission` decides which messages a worker may send in which phase.
@@ -218,7 +191,7 @@ struct ConnectionTable {
         guard let entry = entries[id] else { return [] }
         switch Permission.of(message, from: entry) {
         case .outOfTurn: return [.kill(id, reason: "it sent a message out of turn")]
-        case .tooLate: return [.refuseFiles(id, requestID: requestID)]
+        case .tooLate: return tooLate(message, requestID, id)
         case .granted: break
         }
         switch message {
@@ -226,26 +199,31 @@ struct ConnectionTable {
         case .life(.clientUnheard): return clientUnheard(id, now: now)
         case .life(.clientSpeaks): return clientSpeaks(id, now: now)
         case .life(.clientGone), .life(.clientDropped): return clientLeft(id, now: now)
-        case .files(let request): return heard(.files(id, request, requestID: requestID), from: id)
-        case .audit(let word): return heard(.audit(id, word, requestID: requestID), from: id)
-        case .forwards(let word): return heard(.forwards(id, word, requestID: requestID), from: id)
+        case .life(.clientNamed(let name)):
+            entries[id]?.name = name
+            return []
+        case .life(.callWaited): return [.refuseCall(id, refusal(now: now), requestID: requestID)]
+        case .files(let request): return [.files(id, request, requestID: requestID)]
+        case .audit(let word): return [.audit(id, word, requestID: requestID)]
+        case .forwards(let word): return [.forwards(id, word, requestID: requestID)]
         // `Permission` grants this to no worker of this table.
         case .patterns: return []
         }
     }
 
-    /// Notes that a worker has asked for something, so that its client cannot be unheard.
-    private mutating func heard(_ action: Action, from id: ID) -> [Action] {
-        entries[id]?.mayBeUnheard = false
-        return [action]
+    /// The answer to a message that a worker sent before it learned that its client has gone, or has the place.
+    private func tooLate(_ message: ToSupervisor, _ requestID: UInt32, _ id: ID) -> [Action] {
+        switch message {
+        case .files: [.refuseFiles(id, requestID: requestID)]
+        case .life, .audit, .forwards, .patterns: []
+        }
     }
 
     private mutating func ready(_ id: ID, now: Int) -> [Action] {
         switch entries[id]?.phase {
         case .starting(.serve):
-            entries[id]?.phase = .serving
-            entries[id]?.mayBeUnheard = true
-            if !draining { entries[id]?.deadline = nil }
+            entries[id]?.phase = .listening
+            if !draining { entries[id]?.deadline = now + Bound.start }
             return draining ? [.drain(id)] : []
         case .starting(.refuse):
             entries[id]?.phase = .refusing
@@ -253,46 +231,66 @@ struct ConnectionTable {
             entries[id]?.deadline = now + Bound.refusal
             return []
         case .departing:
-            release(id, now: now)
+            leave(id, now: now)
             entries[id]?.mayStillSayGone = true
-            return draining ? [.drain(id)] : []
+            return [.drain(id)]
         // `Permission` does not grant it in these phases.
-        case .starting(.check), .silent, .waiting, .toRefuse, .serving, .unheard, .waitingReady, .refusing, .releasing,
-            .none:
+        case .starting(.check), .silent, .waiting, .toRefuse, .listening, .serving, .unheard, .waitingReady, .leaving,
+            .refusing, .releasing, .none:
             return []
         }
     }
 
     private mutating func clientUnheard(_ id: ID, now: Int) -> [Action] {
+        var actions: [Action] = []
         switch entries[id]?.phase {
-        case .serving where !draining: entries[id]?.phase = .unheard
-        case .refusing: entries[id]?.isRefusedUnheard = true
+        case .listening where !draining:
+            if entries[id]?.hasPlace == true { actions.append(.takeGate(id)) }
+            entries[id]?.phase = .unheard
+            entries[id]?.hasPlace = false
+            entries[id]?.isServedInLine = false
+            entries[id]?.place = 0
+            entries[id]?.deadline = nil
+        case .refusing:
+            entries[id]?.isRefusedUnheard = true
+            entries[id]?.mayBeUnheard = false
         // The worker sent this before it noticed that its client had gone, or while the daemon stops. `Permission` grants it in
         // no other phase.
-        case .serving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard, .waitingReady, .departing,
-            .none:
+        case .listening, .serving, .leaving, .releasing, .silent, .waiting, .toRefuse, .starting, .unheard,
+            .waitingReady, .departing, .none:
             return []
         }
-        entries[id]?.mayBeUnheard = false
-        return boundUnheard() + advance(now: now)
+        return actions + boundUnheard() + advance(now: now)
     }
 
     private mutating func clientSpeaks(_ id: ID, now: Int) -> [Action] {
         // In another phase, the worker sent this before it noticed that its client had gone.
-        guard entries[id]?.phase == .unheard, !draining else { return [] }
+        guard let entry = entries[id], entry.phase == .listening || entry.phase == .unheard, !draining else {
+            return []
+        }
+        guard !entry.hasPlace else { return [proceed(id)] }
+        if entry.place == 0 { takePlaceInLine(id) }
         entries[id]?.phase = .waitingReady
-        takePlaceInLine(id, now: now)
-        return advance(now: now)
+        entries[id]?.deadline = entry.isServedInLine ? nil : now + waitMilliseconds
+        let actions = advance(now: now)
+        guard entry.isServedInLine, entries[id]?.phase == .waitingReady else { return actions }
+        return actions + [.wait(id)]
     }
 
     /// Takes a worker's report that its client has gone. If this process has seen that before, the place is free already.
     private mutating func clientLeft(_ id: ID, now: Int) -> [Action] {
-        guard entries[id]?.phase != .releasing else {
-            entries[id]?.mayStillSayGone = false
-            return []
+        switch entries[id]?.phase {
+        case .leaving, .releasing: entries[id]?.mayStillSayGone = false
+        case .serving:
+            release(id, now: now)
+            return advance(now: now)
+        case .listening, .unheard, .waitingReady:
+            leave(id, now: now)
+            return advance(now: now)
+        // `Permission` does not grant it in these phases.
+        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .none: break
         }
-        release(id, now: now)
-        return advance(now: now)
+        return []
     }
 
     /// Takes notice that a worker has ended or could not be started.
@@ -301,7 +299,8 @@ struct ConnectionTable {
         return advance(now: now)
     }
 
-    /// Gives the place to the next client in line if it is free, and ends what has lasted too long.
+    /// Gives the place to the next client in line if it is free, gives workers to clients in line, and ends what has lasted too
+    /// long.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
         var late: [ID] = []
@@ -310,42 +309,31 @@ struct ConnectionTable {
             entries[id]?.deadline = nil
             switch entry.phase {
             case .waiting: entries[id]?.phase = .toRefuse
-            case .waitingReady: late.append(id)
-            case .unheard: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
+            case .waitingReady where !draining: late.append(id)
+            case .listening where !draining:
+                actions.append(.kill(id, reason: "it did not say in time whether its client asks for something"))
             case .silent, .toRefuse: break
             case .starting, .departing: actions.append(.kill(id, reason: "it was not ready in time"))
-            case .serving: actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
+            case .listening, .serving, .unheard, .waitingReady:
+                actions.append(.kill(id, reason: "it did not end in time after the order to stop"))
             case .refusing: actions.append(.kill(id, reason: "the waiting client sent no request"))
+            case .leaving: actions.append(.kill(id, reason: "it did not end in time after its client had gone"))
             case .releasing: actions.append(.kill(id, reason: "it did not stop its remote commands in time"))
             }
         }
         guard !draining else { return actions }
-        if occupant == nil,
-            let (next, entry) = entries.filter({ $0.value.isInLine }).min(by: { $0.value.place < $1.value.place })
+        if occupant == nil, let next = first(where: \.isInLine) { actions += givePlace(next, now: now) }
+        while entries.values.count(where: \.isServedInLine) < servedInLine,
+            let next = first(where: \.isUnanswered)
         {
-            if entry.phase == .waitingReady {
-                entries[next]?.phase = .serving
-                entries[next]?.deadline = nil
-                actions.append(.proceed(next))
-            } else {
-                actions.append(start(next, .serve, now: now))
-            }
+            actions.append(serveInLine(next, now: now))
         }
-        for id in late where entries[id]?.phase == .waitingReady {
+        for id in late where entries[id]?.phase == .waitingReady && entries[id]?.isServedInLine == false {
             entries[id]?.phase = .refusing
             entries[id]?.deadline = now + Bound.refusal
             actions.append(.refuse(id, refusal(now: now)))
         }
-        var refusals = entries.values.count { entry in
-            switch entry.phase {
-            case .starting(.refuse): true
-            case .refusing: !entry.isRefusedUnheard
-            case .starting(.serve), .starting(.check), .silent, .waiting, .toRefuse,
-                .serving,
-                .unheard, .waitingReady, .departing, .releasing:
-                false
-            }
-        }
+        var refusals = entries.values.count(where: \.isRefusal)
         for (id, entry) in entries.filter({ $0.value.phase == .toRefuse })
             .sorted(by: { $0.value.place < $1.value.place }) where refusals < Self.maximumRefusals
         {
@@ -353,6 +341,38 @@ struct ConnectionTable {
             refusals += 1
         }
         return actions
+    }
+
+    /// The connection of this kind that has waited longest.
+    private func first(where isMeant: (Entry) -> Bool) -> ID? {
+        entries.filter { isMeant($0.value) }.min { $0.value.place < $1.value.place }?.key
+    }
+
+    /// The place is free, and this client is the first in line.
+    private mutating func givePlace(_ id: ID, now: Int) -> [Action] {
+        entries[id]?.isServedInLine = false
+        entries[id]?.hasPlace = true
+        switch entries[id]?.phase {
+        case .waiting, .toRefuse: return [start(id, .serve, now: now)]
+        case .waitingReady: return [proceed(id)]
+        // Its worker says soon whether it has a request.
+        case .starting, .listening: return []
+        case .silent, .serving, .unheard, .departing, .leaving, .refusing, .releasing, .none: return []
+        }
+    }
+
+    private mutating func proceed(_ id: ID) -> Action {
+        entries[id]?.phase = .serving
+        entries[id]?.deadline = nil
+        return .proceed(id)
+    }
+
+    /// Gives a client in line a worker that serves it without the place, or has its worker do that.
+    private mutating func serveInLine(_ id: ID, now: Int) -> Action {
+        entries[id]?.isServedInLine = true
+        guard entries[id]?.phase == .waitingReady else { return start(id, .serve, now: now) }
+        entries[id]?.deadline = nil
+        return .wait(id)
     }
 
     private mutating func start(_ id: ID, _ role: WorkerRole, now: Int) -> Action {
@@ -363,9 +383,10 @@ struct ConnectionTable {
 
     private func refusal(now: Int) -> ClientRefusal {
         guard let occupant else { return .noPlace }
-        return .occupied(
-            socket: socket, pid: UInt32(clamping: occupant.pid),
-            seconds: UInt32(clamping: (now - occupant.since) / 1000), waited: UInt32(clamping: waitMilliseconds / 1000))
+        let client = ClientInTheWay(
+            pid: UInt32(clamping: occupant.pid), program: occupant.program, name: occupant.name ?? "",
+            seconds: UInt32(clamping: (now - occupant.since) / 1000))
+        return .occupied(socket: socket, by: client, waited: UInt32(clamping: waitMilliseconds / 1000))
     }
 
     /// Stops everything: closes the clients that wait, and tells the workers of the others to end in time.
@@ -379,11 +400,10 @@ struct ConnectionTable {
                 actions.append(.close(id, reason: "the daemon stops"))
             case .starting(.refuse), .starting(.check), .refusing:
                 actions.append(.kill(id, reason: "the daemon stops"))
-            case .serving, .unheard, .waitingReady:
+            case .listening, .serving, .unheard, .waitingReady:
                 actions.append(.drain(id))
-                entries[id]?.phase = entry.phase == .waitingReady ? .unheard : entry.phase
                 entries[id]?.deadline = now + Bound.drain
-            case .starting(.serve), .departing, .releasing: entries[id]?.deadline = now + Bound.drain
+            case .starting(.serve), .departing, .leaving, .releasing: entries[id]?.deadline = now + Bound.drain
             }
         }
         return actions

@@ -19,10 +19,11 @@ extension Daemon {
                     ["client_pid": .number(Int(peer.pid)), "client_uid": .number(Int(peer.uid))])
             case .client(let client, let peer):
                 let descriptor = client.rawValue
-                let (id, actions) = table.accepted(pid: peer.pid, now: now())
+                let program = AuditClient.executable(of: peer.pid)
+                let (id, actions) = table.accepted(pid: peer.pid, program: program, now: now())
                 // The loop learns that the client has sent something or hung up. This process reads no byte of it.
                 watch(descriptor, Source.client.token(id))
-                connections[id] = Connection(id, peer: peer, client: consume client, now: now())
+                connections[id] = Connection(id, peer: peer, program: program, client: consume client, now: now())
                 Log.write(.info, "client connected", fields(peer, id))
                 perform(actions)
             }
@@ -39,8 +40,9 @@ extension Daemon {
         }
         switch table.entries[id]?.phase {
         case .serving, .starting(.serve): connection.noteGone("the client closed")
-        case .unheard, .waitingReady: connection.noteGone("the client closed before it was served")
-        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .none: break
+        case .listening, .unheard: connection.noteGone("the client closed before it was served")
+        case .waitingReady: connection.noteGone("the client closed while it waited")
+        case .silent, .waiting, .toRefuse, .starting, .departing, .leaving, .refusing, .releasing, .none: break
         }
         perform(table.hungUp(id, now: now()))
     }

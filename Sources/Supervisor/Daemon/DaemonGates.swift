@@ -9,7 +9,7 @@ extension Daemon {
         switch gates.isCancellerReady {
         case nil where forwards.hasWork:
             do throws(StartError) {
-                try gates.startCanceller(policy: policies.serving, now: now(), self)
+                try gates.startCanceller(policy: policies.serving, self)
             } catch {
                 Log.write(.error, "forwards cannot be cancelled", ["why": .text(error.sentence)])
                 forwards.noCanceller()
@@ -88,17 +88,30 @@ extension Daemon: GateHost {
     }
 
     /// The connection ends with its gate. Its worker sees that for itself, answers what is under way, and ends; one that does not
-    /// is killed at the deadline of every client that has gone. One that is not ready ends with an exit status that says so.
+    /// is killed at the deadline of every client that has gone.
     func gateEnded(_ id: ConnectionTable.ID, how: String, wasReady: Bool) {
         forwards.ended(id, log: connections[id]?.log)
         // The next canceller would end in the same way, so none is started.
         if id == Forwards.canceller, !wasReady { forwards.noCanceller() }
         guard let connection = connections[id], connection.end == nil, connection.killedBecause == nil else { return }
         switch table.entries[id]?.phase {
-        case .serving, .unheard, .waitingReady:
+        case .serving:
             connection.noteGone("its gate ended: \(how)", .error)
             perform(table.hungUp(id, now: now()))
-        case .silent, .waiting, .toRefuse, .starting, .departing, .refusing, .releasing, .none: break
+        // Its worker notices that when it gets the gate.
+        case .starting, .listening: break
+        case .silent, .waiting, .toRefuse, .unheard, .waitingReady, .departing, .leaving, .refusing, .releasing, .none:
+            break
         }
+    }
+
+    func gateFailed(_ id: ConnectionTable.ID) {
+        guard id != Forwards.canceller else { return }
+        log(
+            id, .error, "a worker could not start",
+            [
+                "connection": .number(Int(id)), "why": .text(ProgramFailure.gate.clause(.worker)),
+                "mend": .text(ProgramMend.of(.gate, program: workerProgram, said: "gate said")),
+            ])
     }
 }

@@ -11,8 +11,11 @@ extension Daemon {
             case .close(let id, let reason): close(id, reason)
             case .kill(let id, let reason): kill(id, reason)
             case .drain(let id): drain(id)
-            case .proceed(let id): send(.life(.proceed), to: id)
+            case .proceed(let id): proceed(id)
+            case .takeGate(let id): takeGate(id)
+            case .wait(let id): send(.life(.wait), to: id)
             case .refuse(let id, let refusal): send(.life(.refuseClient(refusal)), to: id)
+            case .refuseCall(let id, let refusal, let requestID): refuseCall(refusal, requestID, id)
             case .files(let id, let request, let requestID): answer(request, requestID, id)
             case .refuseFiles(let id, let requestID): refuseFiles(requestID, id)
             case .audit(let id, let word, let requestID): record(word, requestID, id)
@@ -28,16 +31,18 @@ extension Daemon {
             case .refuse: true
             case .serve, .check: false
             }
-        let gate: OwnedFD?
-        do throws(StartError) {
-            gate = role == .serve ? try gates.start(id, policy: policies.serving, self) : nil
-        } catch {
-            Log.write(
-                .error, "a worker could not start", ["connection": .number(Int(id)), "why": .text(error.sentence)])
-            return perform(table.failedToServe(id, .gate, now: now()))
+        // The gate of a client that has the place starts beside the worker, which gets it when the client has sent a request.
+        if role == .serve, table.entries[id]?.hasPlace == true {
+            do throws(StartError) {
+                connection.gate = SharedFD(try gates.start(id, policy: policies.serving, self))
+            } catch {
+                Log.write(
+                    .error, "a worker could not start", ["connection": .number(Int(id)), "why": .text(error.sentence)])
+                return perform(table.failedToServe(id, .gate, now: now()))
+            }
         }
         do throws(StartError) {
-            guard let worker = try launch(role, connection, isRefusing, gate) else { return }
+            guard let worker = try launch(role, connection, isRefusing) else { return }
             watch(worker.channel.rawValue, Source.channel.token(id))
             watch(worker.pidfd.rawValue, Source.process.token(id))
             watch(worker.log.rawValue, Source.log.token(id))
@@ -51,26 +56,26 @@ extension Daemon {
     }
 
     func launch(
-        _ role: WorkerRole, _ connection: Connection, _ isRefusing: Bool, _ gate: borrowing OwnedFD?
+        _ role: WorkerRole, _ connection: Connection, _ isRefusing: Bool
     ) throws(StartError) -> WorkerProcess? {
         switch connection.client {
         case .none: return nil
         case .some(let client):
             return isRefusing
                 ? try WorkerProcess.start(program: workerProgram, role: role, policy: policies.refusing, client: client)
-                : try serve(role, connection, client, gate)
+                : try serve(role, connection, client)
         }
     }
 
     private func serve(
-        _ role: WorkerRole, _ connection: Connection, _ client: borrowing OwnedFD, _ gate: borrowing OwnedFD?
+        _ role: WorkerRole, _ connection: Connection, _ client: borrowing OwnedFD
     ) throws(StartError) -> WorkerProcess {
         let broker: ConnectBroker
         var listener: OwnedFD?
         switch config.policy.transport {
         case .mux:
             return try WorkerProcess.start(
-                program: workerProgram, role: role, policy: policies.serving, client: client, gate: gate)
+                program: workerProgram, role: role, policy: policies.serving, client: client)
         case .ssh:
             do throws(IPCError) {
                 broker = try ConnectBroker(workerEnd: &listener)
@@ -79,8 +84,7 @@ extension Daemon {
             }
         }
         let worker = try WorkerProcess.start(
-            program: workerProgram, role: role, policy: policies.serving, client: client, gate: gate,
-            listener: listener)
+            program: workerProgram, role: role, policy: policies.serving, client: client, listener: listener)
         connection.broker = broker
         if let number = broker.handOverNumber { watch(number, Source.handOver.token(connection.id)) }
         return worker
@@ -152,7 +156,7 @@ extension Daemon {
         let phase = table.entries[id]?.phase
         let (level, how) = connection.killedBecause.map { (.warning, "killed: \($0)") } ?? (end.level, "\(end)")
         audit.abandon(&connection.calls, log: connection.log, "the worker ended: \(how)")
-        if phase == .serving || phase == .unheard || phase == .waitingReady {
+        if phase == .serving || phase == .listening || phase == .unheard || phase == .waitingReady {
             connection.noteGone("the worker ended: \(how)", level)
         }
         Log.write(

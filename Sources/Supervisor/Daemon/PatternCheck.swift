@@ -75,8 +75,8 @@ final class PatternCheck {
                 case .patterns(.checked(let count)):
                     let more = Int(count) - mistakes.count
                     return more > 0 ? mistakes + ["safeguards.patterns: \(more) more cannot be used"] : mistakes
-                case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files,
-                    .audit, .forwards:
+                case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientNamed), .life(.callWaited),
+                    .life(.clientGone), .life(.clientDropped), .files, .audit, .forwards:
                     throw .badValue
                 }
             }

@@ -5,7 +5,7 @@ internal import IPC
 enum Permission: Equatable {
     /// The message is acted on.
     case granted
-    /// The worker sent it before it noticed that its client had gone. It is answered so, and not acted on.
+    /// The worker sent it before it noticed that its client had gone, or has the place. It is not acted on.
     case tooLate
     /// The worker is killed.
     case outOfTurn
@@ -18,42 +18,66 @@ enum Permission: Equatable {
         case .starting(.serve), .starting(.refuse), .departing:
             switch message {
             case .life(.ready): .granted
-            case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files, .audit,
-                .forwards, .patterns:
+            case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientNamed), .life(.callWaited),
+                .life(.clientGone), .life(.clientDropped), .files, .audit, .forwards, .patterns:
                 .outOfTurn
             }
 
         // Such a worker has no entry in the table.
         case .starting(.check): .outOfTurn
 
-        case .serving:
+        // The worker has its client's first bytes, and nothing else yet.
+        case .listening:
             switch message {
-            case .life(.clientUnheard): entry.mayBeUnheard ? .granted : .outOfTurn
-            case .life(.clientGone), .life(.clientDropped), .files, .audit, .forwards: .granted
-            case .life(.ready), .life(.clientSpeaks), .patterns: .outOfTurn
+            case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped): .granted
+            case .life(.ready), .life(.clientNamed), .life(.callWaited), .files, .audit, .forwards, .patterns:
+                .outOfTurn
             }
 
-        // The worker has given up its client's place until the client sends a request.
+        // The client has the place, and the worker has a gate or gets one.
+        case .serving:
+            switch message {
+            case .life(.clientGone), .life(.clientDropped), .files, .audit, .forwards: .granted
+            case .life(.clientNamed): entry.name == nil ? .granted : .outOfTurn
+            // The place came while the call was being refused.
+            case .life(.callWaited): .tooLate
+            case .life(.ready), .life(.clientUnheard), .life(.clientSpeaks), .patterns: .outOfTurn
+            }
+
+        // The client is not in line until it sends a request.
         case .unheard:
             switch message {
             case .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped): .granted
-            case .life(.ready), .life(.clientUnheard), .files, .audit, .forwards, .patterns: .outOfTurn
+            case .life(.ready), .life(.clientUnheard), .life(.clientNamed), .life(.callWaited), .files, .audit,
+                .forwards, .patterns:
+                .outOfTurn
             }
 
-        // The client has sent a request, and is in line for the place.
+        // The client is in line for the place. The worker has no gate, and gets nothing that needs the place.
         case .waitingReady:
             switch message {
-            case .life(.clientGone), .life(.clientDropped): .granted
+            case .life(.clientGone), .life(.clientDropped), .life(.callWaited): .granted
+            case .life(.clientNamed): entry.name == nil ? .granted : .outOfTurn
             case .life(.ready), .life(.clientUnheard), .life(.clientSpeaks), .files, .audit, .forwards, .patterns:
                 .outOfTurn
+            }
+
+        // The client never had the place, so nothing of it is under way.
+        case .leaving:
+            switch message {
+            case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped):
+                entry.mayStillSayGone ? .granted : .outOfTurn
+            case .life(.clientNamed): entry.name == nil ? .granted : .outOfTurn
+            case .life(.callWaited): .tooLate
+            case .life(.ready), .files, .audit, .forwards, .patterns: .outOfTurn
             }
 
         // The worker answers its client's first request.
         case .refusing:
             switch message {
             case .life(.clientUnheard): entry.mayBeUnheard ? .granted : .outOfTurn
-            case .life(.ready), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped), .files, .audit,
-                .forwards, .patterns:
+            case .life(.ready), .life(.clientSpeaks), .life(.clientNamed), .life(.callWaited), .life(.clientGone),
+                .life(.clientDropped), .files, .audit, .forwards, .patterns:
                 .outOfTurn
             }
 
@@ -63,6 +87,8 @@ enum Permission: Equatable {
             switch message {
             case .life(.clientUnheard), .life(.clientSpeaks), .life(.clientGone), .life(.clientDropped):
                 entry.mayStillSayGone ? .granted : .outOfTurn
+            case .life(.clientNamed): entry.name == nil ? .granted : .outOfTurn
+            case .life(.callWaited): .tooLate
             case .files(.abandon), .audit, .forwards: .granted
             case .files(.open), .files(.create), .files(.commit): .tooLate
             case .life(.ready), .patterns: .outOfTurn

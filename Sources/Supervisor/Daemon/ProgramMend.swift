@@ -6,8 +6,6 @@ extension ProgramFailure {
     /// themselves.
     private static let loaderStatus: UInt8 = 127
     private static let confinementStatus: UInt8 = 3
-    /// That of a worker whose gate ended before it was ready.
-    private static let gateStatus: UInt8 = 4
 
     /// That of a worker whose kernel gives it no listener for its filter.
     static let listenerStatus: UInt8 = 5
@@ -24,7 +22,7 @@ extension ProgramFailure {
     /// The failure of a worker that ended in this way before it was ready. A worker that executes `ssh` cannot confine itself where
     /// that is missing; `sshPath` is nil for others.
     init(ofWorker end: ProcessEnd, wasKilled: Bool, sshPath: String?) {
-        self = wasKilled ? .notReady : end == .exited(status: Self.gateStatus) ? .gate : ProgramFailure(end)
+        self = wasKilled ? .notReady : ProgramFailure(end)
         if case .confinement = self {
             self = sshPath.flatMap { path in SSHProgram.problem(of: path).map { .ssh(path: path, $0) } } ?? .confinement
         }

@@ -20,16 +20,16 @@ final class WorkerProcess {
         log = program.log
     }
 
-    /// Starts a worker on the client's connection, which is descriptor 3 in the worker, and sends it Setup. One that serves has the
-    /// channel to its gate as 5, and as 6 where it gives away the listener of its filter, if it has one.
+    /// Starts a worker on the client's connection, which is descriptor 3 in the worker, and sends it Setup. As 5 it has where it gives
+    /// away the listener of its filter, if it has one.
     static func start(
         program: String, role: WorkerRole, policy: borrowing OwnedFD, client: borrowing OwnedFD,
-        gate: borrowing OwnedFD? = nil, listener: borrowing OwnedFD? = nil
+        listener: borrowing OwnedFD? = nil
     ) throws(StartError) -> WorkerProcess {
         var refused: Int32 = 0
         do throws(IPCError) {
             let worker = WorkerProcess(
-                try SpawnedProgram(program, channel: 4, other: client, more: gate, last: listener, refused: &refused))
+                try SpawnedProgram(program, channel: 4, other: client, more: listener, refused: &refused))
             try? worker.channel.send(ToWorker.life(.setup(role)), descriptor: policy.duplicateForChild())
             return worker
         } catch {

@@ -12,13 +12,13 @@ struct SpawnedProgram: ~Copyable {
     let log: OwnedFD
 
     /// Starts a program in which only these descriptors are open: /dev/null as 0 and 1, its standard error as 2, and as 3 and 4
-    /// its channel to the supervisor and `other`; and `more`, if there is one, as 5, and behind that `last` as 6.
+    /// its channel to the supervisor and `other`; and `more`, if there is one, as 5.
     /// - Parameters:
     ///   - number: the number of the channel in the program, 3 or 4. `other` gets the other one.
     ///   - refused: set to the errno if the program could not be executed.
     init(
         _ program: String, channel number: Int, other: borrowing OwnedFD, more: borrowing OwnedFD? = nil,
-        last: borrowing OwnedFD? = nil, refused: inout Int32
+        refused: inout Int32
     ) throws(IPCError) {
         var ends = try Channel.pair()
         guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
@@ -43,15 +43,6 @@ struct SpawnedProgram: ~Copyable {
             }
         switch moreHigh {
         case .some(let more): descriptors.append(more.rawValue)
-        case .none: break
-        }
-        let lastHigh: OwnedFD? =
-            switch last {
-            case .some(let last): try last.duplicateForChild()
-            case .none: nil
-            }
-        switch lastHigh {
-        case .some(let last): descriptors.append(last.rawValue)
         case .none: break
         }
         let process = try SpawnedProcess(program, descriptors, &refused)

@@ -14,6 +14,8 @@ protocol GateHost: AnyObject {
     func violated(_ connection: ConnectionTable.ID, _ what: WorkerViolation)
     /// The gate of a connection has taken notice of a connection that it was given.
     func sshConnected(_ connection: ConnectionTable.ID)
+    /// The gate of a connection ended before it was ready.
+    func gateFailed(_ connection: ConnectionTable.ID)
     /// The gate of a connection has ended, and its worker has not.
     func gateEnded(_ connection: ConnectionTable.ID, how: String, wasReady: Bool)
     /// What came of an order about this forward.
@@ -42,7 +44,7 @@ final class Gates {
         let connection: ConnectionTable.ID
         let process: GateProcess
         var isReady = false
-        /// When it must be ready, in milliseconds; nil where its worker waits for it.
+        /// When it must be ready, in milliseconds; nil once it is.
         var startDeadline: Int?
         /// Why it was ended, where that was not with its worker.
         var killedBecause: String?
@@ -73,7 +75,7 @@ final class Gates {
 
     /// How long an order may take, in milliseconds: more than a gate gives a ControlMaster.
     static let patience = 10_000
-    /// How long a gate without a worker may take to get ready, in milliseconds.
+    /// How long a gate may take to get ready, in milliseconds.
     private static let start = 10_000
 
     private let program: String
@@ -124,7 +126,9 @@ final class Gates {
         }
         let token = nextToken
         nextToken += 1
-        running[token] = Running(connection: connection, process: process)
+        let gate = Running(connection: connection, process: process)
+        gate.startDeadline = Clock.milliseconds() + Self.start
+        running[token] = gate
         host.watch(process.channel.rawValue, .channel, token)
         host.watch(process.pidfd.rawValue, .process, token)
         host.watch(process.logDescriptor, .log, token)
@@ -192,10 +196,9 @@ final class Gates {
     var isCancellerReady: Bool? { gate(of: Forwards.canceller)?.gate.isReady }
 
     /// Starts a gate without a worker, which cancels forwards.
-    func startCanceller(policy: borrowing OwnedFD, now: Int, _ host: some GateHost) throws(StartError) {
+    func startCanceller(policy: borrowing OwnedFD, _ host: some GateHost) throws(StartError) {
         // It has nobody to answer but the supervisor.
         _ = try start(Forwards.canceller, policy: policy, host)
-        gate(of: Forwards.canceller)?.gate.startDeadline = now + Self.start
     }
 
     private func gate(of connection: ConnectionTable.ID) -> (token: UInt64, gate: Running)? {
@@ -401,12 +404,14 @@ final class Gates {
     }
 
     private func ended(_ gate: Running, _ end: ProcessEnd, _ host: some GateHost) {
-        guard !gate.isReleased else { return }
+        // A gate that failed is told although its worker has ended for that: SIGKILL comes too late for such a one.
+        guard !gate.isReleased || !gate.isReady && end != .signalled(UInt8(SIGKILL)) else { return }
         let (level, how) =
             gate.killedBecause.map { (LogLevel.warning, "killed: \($0)") } ?? (.error, "\(end)")
         host.log(
             gate.connection, level, "gate ended",
             ["how": .text(how), "connection": .number(Int(gate.connection)), "pid": .number(Int(gate.process.pid))])
-        host.gateEnded(gate.connection, how: how, wasReady: gate.isReady)
+        if !gate.isReady { host.gateFailed(gate.connection) }
+        if !gate.isReleased { host.gateEnded(gate.connection, how: how, wasReady: gate.isReady) }
     }
 }

@@ -23,6 +23,8 @@ public final class Server<Tools: ToolSet>: Sendable {
         /// How many bytes the requests of all calls have.
         var bytesInFlight = 0
         var closed = false
+        /// Whether the client has said what it calls itself.
+        var isNamed = false
         /// Why calls that fail from now on do so; nil while the connection is open.
         var closedBecause: String?
         /// Those who wait in `close` for the end of all calls.
@@ -64,9 +66,15 @@ public final class Server<Tools: ToolSet>: Sendable {
     let long = LongLines()
     /// Held while a message is served, because two threads serve messages.
     private let serving = Mutex(())
+    private let clientNamed: @Sendable (String) -> Void
 
     /// A server with these tools that writes its answers to `writer`.
-    public init(name: String, version: String, tools: Tools, writer: any LineWriter) {
+    /// - Parameter clientNamed: gets what the client calls itself, once, when it first says so.
+    public init(
+        name: String, version: String, tools: Tools, writer: any LineWriter,
+        clientNamed: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.clientNamed = clientNamed
         self.tools = tools
         self.writer = writer
         let info: JSONObject = ["name": .string(name), "version": .string(version)]
@@ -199,6 +207,7 @@ public final class Server<Tools: ToolSet>: Sendable {
         // `initialize` is the only request that cannot be cancelled, basic/utilities/cancellation.
         case .request(let id, let method, _) where cancelled.contains(id) && method != "initialize": reply.nothingNow()
         case .request(let id, let method, let params):
+            nameClient(method, params)
             switch judge(id, method, params, inBatch: reply is BatchReply) {
             case .answer(let result): reply.now(Outgoing.result(id, result))
             case .refuse(let error): reply.now(Outgoing.error(id, error))
@@ -222,6 +231,12 @@ public final class Server<Tools: ToolSet>: Sendable {
         } catch {
             return .refuse(error)
         }
+    }
+
+    private func nameClient(_ method: String, _ params: JSONObject) {
+        guard !state.withLock(\.isNamed), let name = ClientName.of(method, params) else { return }
+        state.withLock { $0.isNamed = true }
+        clientNamed(name)
     }
 
     // MARK: Subscriptions
