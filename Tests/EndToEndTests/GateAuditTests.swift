@@ -171,13 +171,14 @@ import TestSupport
         try place.write("f", "content")
         let path = JSON.string(place.file("f"))
         try withRemote(PrivateSSHD.Options(maxSessions: 1)) { remote in
-            try withDaemon(trail.config, on: remote) { _, client in
+            try withDaemon(trail.config, on: remote) { daemon, client in
                 // The one session is taken, so the files wait for it.
                 let file = place.file("begun")
                 let holder = try client.beginTool("ssh_exec", ["command": .string("touch \(file); sleep 5")])
                 try waitUntil("the command running") { access(file, F_OK) == 0 }
                 let first = try client.beginTool("ssh_read_file", ["path": path])
                 let second = try client.beginTool("ssh_read_file", ["path": path])
+                try waitUntil("both begun") { daemon.logCount(of: "\"call begins\"") == 3 }
                 try client.cancel(first)
                 #expect(try second.waitForTool(timeout: .seconds(40))["content"] == "content")
                 #expect(try !holder.waitForTool().isError)

@@ -35,7 +35,7 @@ import Testing
         #expect(Nonce.isOne(ticket) && ticket.utf8.count > 20)
         #expect(requests.nextDeadline == MasterRequests.ticketPatience)
         #expect(requests.show(ticket, isSubsystem: false, now: 5) == .session(1, requestID: 40))
-        #expect(requests.startQueued() == [.connect(1, host: 0, policy: 1)])
+        #expect(requests.startQueued() == [.open(1, GateReport(Self.command("id")), host: 0, policy: 1)])
         #expect(requests.nextDeadline == 5 + MasterDown.patience)
         guard case .ask(.session(let session), nil) = requests.connected(1).use else {
             Issue.record("no session")
@@ -81,9 +81,15 @@ import Testing
         let second = try #require(Self.ticket(requests.openFiles("b", access, 2, by: .ssh, now: 0)))
         #expect(first != second)
         #expect(requests.show(second, isSubsystem: true, now: 0) == .session(2, requestID: 2))
-        #expect(requests.startQueued() == [.connect(2, host: 1, policy: 1)])
+        #expect(
+            requests.startQueued() == [
+                .open(2, GateReport(host: "b", call: 0, .files(writes: false)), host: 1, policy: 1)
+            ])
         #expect(requests.show(first, isSubsystem: true, now: 0) == .session(1, requestID: 1))
-        #expect(requests.startQueued() == [.connect(1, host: 0, policy: 1)])
+        #expect(
+            requests.startQueued() == [
+                .open(1, GateReport(host: "a", call: 0, .files(writes: false)), host: 0, policy: 1)
+            ])
     }
 
     @Test func `a ticket ends with its request: by time, or closed; whoever is late with it gets nothing`() throws {
@@ -109,9 +115,9 @@ import Testing
         host.capabilities.fileRead = true
         requests.adopt(PolicySnapshot(hosts: [host], defaultHost: "a"), number: 2, now: 0)
         #expect(requests.show(ticket, isSubsystem: false, now: 0) == .session(1, requestID: 1))
-        #expect(requests.startQueued() == [.connect(1, host: 0, policy: 1)])
+        #expect(requests.startQueued() == [.open(1, GateReport(Self.command("id")), host: 0, policy: 1)])
         // The supervisor is at the new policy, and connects for no other.
-        let actions = requests.notConnected(1, .otherPolicy) ?? []
+        let actions = requests.noting(requests.notConnected(1, .otherPolicy))
         let isOpened = actions.contains { if case .connect = $0 { true } else { false } }
         #expect(!isOpened && actions.contains(.close(1)))
     }
