@@ -16,6 +16,11 @@ extension GateSeat: TicketGate {
         return await gate.state(of: host)
     }
 
+    func judge(_ request: GateRequest) async -> Judgement {
+        guard let gate = link.withLock({ $0 }) else { return .master(.down(.noGate)) }
+        return await gate.judge(request)
+    }
+
     func open(
         _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
     ) -> UInt32 {

@@ -101,7 +101,8 @@ struct Hostile: ~Copyable {
         send(.life(.ready(landlockABI: 6)))
         send(.life(.clientSpeaks))
         switch conduct {
-        case .removeFile, .leaveTree, .askForMore, .giveSocket, .babble: takeGate()
+        case .removeFile, .leaveTree, .askForMore, .giveSocket, .babble, .lieAboutCommand, .skipBeginning, .reuseCall:
+            takeGate()
         case .fileInLine, .forwardInLine, .callInLine, .callWhenGone, .namesInLine, .speaksInLine, .lookAroundInLine,
             .floodInLine, .deafInLine:
             misbehaveInLine(conduct)
@@ -209,7 +210,7 @@ struct Hostile: ~Copyable {
         let call = AuditCall(tool: "ssh_exec", host: host, fields: [AuditCall.Field(.command, "invented")])
         switch conduct {
         case .fileInLine: send(.files(.open(path: "/etc/passwd")), 1)
-        case .forwardInLine: send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0)), 1)
+        case .forwardInLine: send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0, call: 1)), 1)
         case .callInLine: send(.audit(.begin(call)), 1)
         case .callWhenGone:
             send(.life(.clientGone))
@@ -232,7 +233,8 @@ struct Hostile: ~Copyable {
                 do { try channel.send(ToSupervisor.life(.callWaited), requestID: 1) } catch { exit(1) }
             }
         case .mute, .listForwards, .pairForwards, .openCalls, .openCallsAndEnd, .recordCalls, .chatter, .haunt,
-            .noLibrary, .notConfined, .neverReady, .ghost, .removeFile, .leaveTree, .askForMore, .giveSocket, .babble:
+            .noLibrary, .notConfined, .neverReady, .ghost, .removeFile, .leaveTree, .askForMore, .giveSocket, .babble,
+            .lieAboutCommand, .skipBeginning, .reuseCall:
             break
         }
         while true { pause() }
