@@ -210,7 +210,8 @@ struct Hostile: ~Copyable {
         let call = AuditCall(tool: "ssh_exec", host: host, fields: [AuditCall.Field(.command, "invented")])
         switch conduct {
         case .fileInLine: send(.files(.open(path: "/etc/passwd")), 1)
-        case .forwardInLine: send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0, call: 1)), 1)
+        case .forwardInLine:
+            send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0, call: 1)), 1)
         case .callInLine: send(.audit(.begin(call)), 1)
         case .callWhenGone:
             send(.life(.clientGone))

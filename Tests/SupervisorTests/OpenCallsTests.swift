@@ -51,7 +51,8 @@ struct OpenCallsTests {
         _ = calls.begin(1, Self.listing, now: 0)
         let record = calls.refusedForPlace()
         #expect(
-            record.members == #""event":"call","connection":3,"call":1,"client_pid":100,"client_uid":1000,"#
+            record.members
+                == #""event":"call","connection":3,"call":1,"begun":2,"word_of":"supervisor","client_pid":100,"client_uid":1000,"#
                 + #""client_executable":"/usr/bin/socat","verdict":"refused","rule":"place","outcome":"refused""#)
         #expect(record.order == 2)
         #expect(calls.end(1, outcome(), now: 0)?.members.contains(#""call":2,"#) == true)

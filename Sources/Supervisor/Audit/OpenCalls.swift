@@ -35,6 +35,8 @@ struct OpenCalls {
     let client: AuditClient
     private var calls: [UInt32: Call] = [:]
     private var begun = 0
+    /// Whether a call has begun that had the place.
+    private var hasBegun = false
     private var recorded = 0
     /// The calls of a worker that has ended, the oldest last, and how the worker ended.
     private var left: [Call] = []
@@ -49,6 +51,7 @@ struct OpenCalls {
     mutating func begin(_ key: UInt32, _ call: AuditCall, now: Int) -> String? {
         guard calls.count < Self.maximum, calls[key] == nil else { return nil }
         begun += 1
+        hasBegun = true
         let subject = subject(call)
         calls[key] = Call(subject: subject, order: begun, began: now)
         return #""connection":\#(client.connection),"begun":\#(begun),\#(subject)"#
@@ -62,7 +65,7 @@ struct OpenCalls {
     func admits(_ report: GateReport) -> Bool {
         switch report.subject {
         case .command, .files, .shell, .forward: calls[report.call] != nil
-        case .errand: begun > 0
+        case .errand: hasBegun
         }
     }
 
@@ -135,7 +138,8 @@ struct OpenCalls {
         let subject =
             #""client_pid":\#(client.pid),"client_uid":\#(client.uid),"client_executable":\#(Log.quoted(client.executable))"#
         return record(
-            Call(subject: subject, order: begun, began: 0), #","verdict":"refused","rule":"place","outcome":"refused""#)
+            Call(subject: subject, order: begun, began: 0), #","verdict":"refused","rule":"place","outcome":"refused""#,
+            wordOf: "supervisor")
     }
 
     /// Takes notice that the worker ended in this way. `nextLeft` gives the records of the calls that are still open.
@@ -151,11 +155,11 @@ struct OpenCalls {
         return record(open, #","outcome":"unknown","reason":\#(Log.quoted(how)),"duration_ms":\#(now - open.began)"#)
     }
 
-    private mutating func record(_ call: Call, _ end: String) -> Record {
+    private mutating func record(_ call: Call, _ end: String, wordOf teller: String = "worker") -> Record {
         recorded += 1
         return Record(
             members: #""event":"call","connection":\#(client.connection),"call":\#(recorded),"begun":\#(call.order),"#
-                + #""word_of":"worker",\#(call.subject)\#(end)"#,
+                + #""word_of":"\#(teller)",\#(call.subject)\#(end)"#,
             order: call.order)
     }
 
