@@ -150,9 +150,12 @@ final class ShellTransport: SFTPTransport {
                 if case .close = request { operations.finish() }
             }
         case .open(let path, let flags, _):
+            // The sessions for content are opened for the call that opens the file.
+            let inHand = CallInHand.current
             call({ ShellScript.call($0, request) }) { answer in
                 guard self.isDone(answer, id) else { return }
-                self.reply(.handle(flags.contains(.write) ? self.write(path) : self.keep(.reading(path))), id)
+                self.reply(
+                    .handle(flags.contains(.write) ? self.write(path, for: inHand) : self.keep(.reading(path))), id)
             }
         case .opendir(let path):
             call({ ShellScript.call($0, request) }) { answer in
@@ -263,10 +266,10 @@ final class ShellTransport: SFTPTransport {
 
     // MARK: Writing
 
-    private func write(_ path: [UInt8]) -> [UInt8] {
+    private func write(_ path: [UInt8], for inHand: CallInHand?) -> [UInt8] {
         let (operations, continuation) = AsyncStream.makeStream(of: (SFTPRequest, UInt32).self)
         let handle = keep(.writing(continuation))
-        Task { await write(path, operations) }
+        Task { await CallInHand.$current.withValue(inHand) { await write(path, operations) } }
         return handle
     }
 
