@@ -501,21 +501,22 @@ struct MasterRequests {
     /// What was seen of the master.
     mutating func seen(_ id: ID, _ fact: MasterFact) -> [Action] {
         guard let entry = entries[id] else { return [] }
-        switch (entry.wish, entry.stage) {
-        case (_, .ticketed), (_, .queued), (_, .connecting): return []
-        case (.alive, _):
+        if entry.kind == nil, entry.stage == .asking || entry.stage == .open {
             entries[id] = nil
             return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
-        case (.files, .asking), (.shell, .asking), (.command, .asking), (.errand, .asking):
+        }
+        switch entry.stage {
+        case .ticketed, .queued, .connecting: return []
+        case .asking:
             guard fact != .sessionOpened else {
                 entries[id]?.stage = .open
                 waitsForHost(id)
-                let told = entry.kind.map { [Action.tell($0, host: entry.host, policy: entry.policy)] }
-                return (told ?? []) + answers(entry, .opened)
+                guard let kind = entry.kind else { return answers(entry, .opened) }
+                return [.tell(kind, host: entry.host, policy: entry.policy)] + answers(entry, .opened)
             }
             forget(id, entry)
             return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
-        case (.files, .open), (.shell, .open), (.command, .open), (.errand, .open):
+        case .open:
             if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
             forget(id, entry)
             return [.close(id)] + answers(entry, .ended)
@@ -574,7 +575,8 @@ struct MasterRequests {
 
     private mutating func forget(_ id: ID, _ entry: Entry) {
         entries[id] = nil
-        for asker in entry.askers where entry.kind != nil { sessions[asker.requestID] = nil }
+        guard entry.kind != nil else { return }
+        for asker in entry.askers { sessions[asker.requestID] = nil }
     }
 
     private func answer(_ requestID: UInt32, _ word: GateAnswer) -> Action { .answer(requestID: requestID, word) }
