@@ -82,8 +82,9 @@ import Testing
         }
         first.closeAbruptly()
         #expect(try Self.exec(second, "echo second").waitForTool()["stdout"] == "second\n")
-        try waitUntil("its record") { try trail.last()?["what"]?["command"] == "echo second" }
-        #expect(try trail.last()?["call"] == 4 && trail.verify().succeeded)
+        let record = try trail.waitForCalls(4).last
+        #expect(record?["what"]?["command"] == "echo second" && record?["call"] == 4, "\(String(describing: record))")
+        #expect(try trail.verify().succeeded)
     }
 
     @Test("eight are in line with a worker, more wait unread; each of them gets its turn or is told who is in the way")
