@@ -26,7 +26,10 @@ public struct FileAccess: Equatable, Sendable {
 
     /// Whether everything that this access allows is allowed by another one as well.
     public func isWithin(_ other: FileAccess) -> Bool {
-        (other.writes || !writes) && (other.base == nil || other.base == base)
+        guard other.writes || !writes else { return false }
+        guard let tree = other.base else { return true }
+        // By bytes: for Swift's strings a name in another Unicode normal form is equal, and for a host it is another file.
+        return base?.utf8.elementsEqual(tree.utf8) == true
     }
 
     /// Walks over its fields, in the order of the packet.

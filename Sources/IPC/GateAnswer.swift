@@ -1,7 +1,8 @@
 /// Gate → worker, over their own channel.
 public enum GateAnswer: IPCMessage {
-    /// The first message: the gate is confined and hears requests.
-    case ready
+    /// The first message: the gate is confined and hears requests. The nonces of the lines that it is asked for begin with its mark,
+    /// `Nonce.makeMark`.
+    case ready(mark: String)
     /// What there is to say of the ControlMaster that was asked about.
     case master(MasterState)
     /// The session is allowed, and this text is its ticket: the command of the `ssh` that brings the session's pipes.
@@ -28,7 +29,7 @@ public enum GateAnswer: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [GateAnswer] = [
-        .ready, .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended, .refused(.blank),
+        .ready(mark: ""), .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended, .refused(.blank),
         .allowed, .ticket(""),
     ]
 
@@ -50,7 +51,10 @@ public enum GateAnswer: IPCMessage {
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .ready, .opened, .ended, .allowed: break
+        case .opened, .ended, .allowed: break
+        case .ready(var mark):
+            try fields.field(&mark, limit: Nonce.markSize)
+            self = .ready(mark: mark)
         case .master(var state):
             try fields.field(&state)
             self = .master(state)

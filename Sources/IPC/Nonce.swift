@@ -3,9 +3,24 @@ public enum Nonce {
     /// Bytes of one at most.
     public static let maximumSize = 32
 
+    /// Bytes of a mark, and of what is new in each nonce with one.
+    public static let markSize = 13
+
     /// 128 random bits, in letters and digits.
-    public static func make() -> String {
-        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+    public static func make() -> String { makeMark() + makeMark() }
+
+    /// What the nonces of all lines of one gate begin with: 64 random bits, which no process on a host has in its arguments before.
+    public static func makeMark() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 36)
+        return String(repeating: "0", count: markSize - digits.utf8.count) + digits
+    }
+
+    /// A nonce with this mark, and with 64 random bits of its own.
+    public static func make(marked mark: String) -> String { mark + makeMark() }
+
+    /// Whether a text can be a nonce with this mark.
+    public static func isOne(_ text: String, marked mark: String) -> Bool {
+        isOne(text) && text.utf8.count == mark.utf8.count + markSize && text.utf8.starts(with: mark.utf8)
     }
 
     /// Whether a text can be one: it goes into lines that a host's shell reads.

@@ -39,6 +39,8 @@ final class GateLink: Sendable {
 
     private struct State {
         var isEnded = false
+        /// See `GateAnswer.ready`.
+        var mark = ""
         /// Who waits, by the ids of the requests.
         var askers: [UInt32: Asker] = [:]
         var nextID: UInt32 = 1
@@ -58,7 +60,10 @@ final class GateLink: Sendable {
 
     /// Waits for the first message, which comes when the gate is confined.
     func awaitReady() throws(IPCError) {
-        guard let first = try channel.receive(GateAnswer.self), first.message == .ready else { throw .badValue }
+        guard let first = try channel.receive(GateAnswer.self), case .ready(let mark) = first.message else {
+            throw .badValue
+        }
+        state.withLock { $0.mark = mark }
     }
 
     /// Hears answers, on a thread of its own. `ended` is called when there will be no more: the gate has ended, or broken the
@@ -172,6 +177,8 @@ final class GateLink: Sendable {
 }
 
 extension GateLink: TicketGate {
+    var mark: String { state.withLock { $0.mark } }
+
     func state(of host: String) async -> MasterState {
         switch await judge(.alive(host: host)) {
         case .master(let state): state

@@ -11,6 +11,8 @@ final class GateSeat: Sendable {
 }
 
 extension GateSeat: TicketGate {
+    var mark: String { link.withLock { $0 }?.mark ?? "" }
+
     func state(of host: String) async -> MasterState {
         guard let gate = link.withLock({ $0 }) else { return .down(.noGate) }
         return await gate.state(of: host)

@@ -81,7 +81,7 @@ func misbehave(_ conduct: Conduct) throws -> Never {
     }
     func isReady() throws {
         try supervisor.send(FromGate.ready(landlockABI: 7))
-        try worker.send(GateAnswer.ready)
+        try worker.send(GateAnswer.ready(mark: Nonce.makeMark()))
     }
     /// Waits for a request of the worker.
     func request() throws -> UInt32 {
@@ -133,7 +133,7 @@ func misbehave(_ conduct: Conduct) throws -> Never {
         try isReady()
         let id = try request()
         try worker.send(GateAnswer.master(.alive(masterPID: 1)), requestID: id &+ 7)
-        try worker.send(GateAnswer.ready)
+        try worker.send(GateAnswer.ready(mark: Nonce.makeMark()))
     }
     while true { pause() }
 }

@@ -57,10 +57,27 @@ struct FileRequests {
     func run(_ command: String, for call: UInt32 = Self.call) -> SessionFailure? {
         let command = GateCommand(
             host: host, command: command, directory: access.base ?? "/tmp", environment: ["TOKEN": "secret"],
-            seconds: 5,
-            nonce: "abcd1234", call: call)
+            seconds: 5, nonce: Nonce.make(marked: gateMark()), call: call)
         guard let request = command.requests?.exec else { fail("a long command") }
         return ask(request)
+    }
+
+    /// The mark of the gate, once its first message has come.
+    // This program has one thread.
+    private nonisolated(unsafe) static var mark: String?
+
+    private func gateMark() -> String {
+        if let mark = Self.mark { return mark }
+        let channel = Channel(taking: OwnedFD(taking: dup(Self.gate)))
+        do throws(IPCError) {
+            guard let first = try channel.receive(GateAnswer.self), case .ready(let mark) = first.message else {
+                fail("no mark")
+            }
+            Self.mark = mark
+            return mark
+        } catch {
+            fail("\(error)")
+        }
     }
 
     /// Asks for a channel, for this call.
@@ -91,7 +108,8 @@ struct FileRequests {
                 switch answer.message {
                 case .opened: return nil
                 case .notOpened(let failure): return failure
-                case .ready, .master, .exited, .ended, .refused, .allowed, .ticket: continue
+                case .ready(let mark): Self.mark = mark
+                case .master, .exited, .ended, .refused, .allowed, .ticket: continue
                 }
             }
         } catch {

@@ -156,43 +156,53 @@ struct CommandRequestsTests {
 
     @Test func `only what this gate has sent is stopped or swept away, also when nothing is on any more`() throws {
         var requests = MasterRequests(Self.policy(), number: 1)
-        let own = ObserverID(processID: 77, nonce: "abcd1234")
+        let (mark, nonce) = (requests.mark, Nonce.make(marked: requests.mark))
+        let own = ObserverID(processID: 77, nonce: nonce)
         let early = try refusal(requests.run(.stop([own]), "a", 1, now: 0), &requests)
         #expect(early == .refused(.errand))
-        _ = requests.run(Self.command("id"), 2, now: 0)
+        _ = requests.run(Self.command("id", nonce), 2, now: 0)
         requests.adopt(Self.policy(exec: false), number: 2, now: 0)
-        let errands: [Errand] = [.stop([own]), .sweep(nonces: ["abcd1234"])]
+        let errands: [Errand] = [.stop([own]), .sweep(nonces: [nonce])]
         for (index, errand) in errands.enumerated() {
             let failure = try refusal(requests.run(errand, "a", UInt32(10 + index), now: 0), &requests)
             #expect(failure == nil, "\(errand)")
         }
         let strange: [Errand] = [
-            .stop([]), .stop([ObserverID(processID: 1, nonce: "abcd1234")]), .sweep(nonces: []),
+            .stop([]), .stop([ObserverID(processID: 1, nonce: nonce)]), .sweep(nonces: []),
             .sweep(nonces: ["sshd"]),
-            .stop([own, ObserverID(processID: 77, nonce: "other1234")]), .sweep(nonces: ["abcd1234", "other1234"]),
-            .trial(nonce: "abcd1234"), .probe(nonce: "abcd1234"), .probe(nonce: "x; id; x1"),
+            .stop([own, ObserverID(processID: 77, nonce: Nonce.make(marked: mark))]),
+            .sweep(nonces: [nonce, Nonce.make(marked: mark)]),
+            .trial(nonce: nonce), .probe(nonce: nonce), .probe(nonce: "x; id; x1"),
         ]
         for (index, errand) in strange.enumerated() {
             let failure = try refusal(requests.run(errand, "a", UInt32(20 + index), now: 0), &requests)
             #expect(failure == .refused(.errand), "\(errand)")
         }
         requests.adopt(Self.policy(), number: 3, now: 0)
-        for (index, errand) in [Errand.trial(nonce: "x'; id; '"), .probe(nonce: "$(id)1234")].enumerated() {
+        // Text that stands in the arguments of other processes there, and the marks of other gates.
+        let others = ["postgres", "x'; id; '", "$(id)1234", mark, mark + "postgres", Nonce.make(), Nonce.make(marked: Nonce.makeMark())]
+        for other in others { _ = requests.run(Self.command("id", other), 30, now: 0) }
+        let wrong = others.flatMap {
+            [Errand.trial(nonce: $0), .probe(nonce: $0), .sweep(nonces: [$0]), .stop([ObserverID(processID: 77, nonce: $0)])]
+        }
+        for (index, errand) in wrong.enumerated() {
             let failure = try refusal(requests.run(errand, "a", UInt32(40 + index), now: 0), &requests)
             #expect(failure == .refused(.errand), "\(errand)")
         }
-        let trial = try refusal(requests.run(.trial(nonce: "efgh5678"), "a", 50, now: 0), &requests)
-        let sweep = try refusal(requests.run(.sweep(nonces: ["efgh5678"]), "a", 51, now: 0), &requests)
+        let another = Nonce.make(marked: mark)
+        let trial = try refusal(requests.run(.trial(nonce: another), "a", 150, now: 0), &requests)
+        let sweep = try refusal(requests.run(.sweep(nonces: [another]), "a", 151, now: 0), &requests)
         #expect(trial == nil && sweep == nil)
-        let question = requests.run(.question, "a", 52, now: 0)
+        let question = requests.run(.question, "a", 152, now: 0)
         #expect(try #require(question).id != nil)
     }
 
     @Test func `as many nonces are remembered as may matter, the last ones`() {
         var nonces = OwnNonces()
-        for number in 0..<(OwnNonces.maximum + 10) { nonces.insert("nonce\(1000 + number)") }
-        nonces.insert("nonce1010")
+        let made = (0..<(OwnNonces.maximum + 10)).map { _ in Nonce.make(marked: nonces.mark) }
+        for nonce in made { nonces.insert(nonce) }
+        nonces.insert(made[10])
         func knows(_ nonce: String) -> Bool { nonces.allow(.sweep(nonces: [nonce]), PolicySnapshot.Capabilities()) }
-        #expect(!knows("nonce1009") && knows("nonce1010") && knows("nonce\(1000 + OwnNonces.maximum + 9)"))
+        #expect(!knows(made[9]) && knows(made[10]) && knows(made[OwnNonces.maximum + 9]))
     }
 }

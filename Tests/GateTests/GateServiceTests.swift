@@ -14,6 +14,8 @@ import Testing
     private final class Scene: @unchecked Sendable {
         let supervisor: Channel
         let worker: Channel
+        /// What the nonces of commands begin with.
+        private(set) var mark = ""
         private let ended = DispatchSemaphore(value: 0)
         // Written before `ended` is signalled, read after it.
         private var error: IPCError?
@@ -45,7 +47,8 @@ import Testing
                 ended.signal()
             }
             #expect(try fromGate().message == .ready(landlockABI: 5))
-            #expect(try answer().message == .ready)
+            guard case .ready(let mark) = try answer().message else { throw IPCError.badValue }
+            self.mark = mark
         }
 
         static func sealed(_ hosts: [String: String]) throws -> OwnedFD {
@@ -478,11 +481,17 @@ import Testing
         #expect(throws: IPCError.closed) { try late.bytes(1) }
     }
 
+    /// Stands for a nonce with the mark of the gate.
+    private static let own = "own nonce"
+
     @Test(arguments: [
         [GateRequest.words("")], [.words("x"), .alive(host: "a")], [.words("x"), .close],
-        [.words("x"), .errand(host: "a", .question)], [.exec(host: "a", seconds: 1, nonce: "abcd1234", words: "x")],
-        [.exec(host: "a", seconds: 0, nonce: "abcd1234", words: "\0\0")],
+        [.words("x"), .errand(host: "a", .question)], [.exec(host: "a", seconds: 1, nonce: own, words: "x")],
+        [.exec(host: "a", seconds: 0, nonce: own, words: "\0\0")],
         [.exec(host: "a", seconds: 1, nonce: "$(id)123", words: "\0\0")],
+        // A nonce without the mark of this gate.
+        [.exec(host: "a", seconds: 1, nonce: "postgres", words: "\0id\0")],
+        [.judge(host: "a", seconds: 1, nonce: Nonce.make(), words: "\0id\0")],
     ])
     func `words that no command has end the worker`(requests: [GateRequest]) throws {
         let scene = try Scene(["a": "/a"])
@@ -496,7 +505,12 @@ import Testing
                 else { throw IPCError.closed }
                 descriptors = PassedDescriptors(input, output, error)
             }
-            try scene.worker.send(request, requestID: 9, descriptors: descriptors)
+            var sent = request
+            if case .exec(let host, let seconds, Self.own, let words, let call) = request {
+                let nonce = Nonce.make(marked: scene.mark)
+                sent = .exec(host: host, seconds: seconds, nonce: nonce, words: words, call: call)
+            }
+            try scene.worker.send(sent, requestID: 9, descriptors: descriptors)
         }
         #expect(try scene.fromGate().message == .violation(.words))
         scene.supervisor.shutDown()

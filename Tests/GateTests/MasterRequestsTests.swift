@@ -110,6 +110,13 @@ struct MasterRequestsTests {
     }
 
     private static let fullHost = MuxRefusal(isDenied: false, reason: "Session open refused by peer")
+    @Test func `a tree in another Unicode normal form is another tree`() {
+        let composed = FileAccess(writes: true, base: "/srv/caf\u{e9}")
+        #expect(composed.isWithin(composed) && composed.isWithin(FileAccess(writes: true, base: nil)))
+        #expect(!FileAccess(writes: true, base: "/srv/cafe\u{301}").isWithin(composed))
+        #expect(!FileAccess(writes: true, base: nil).isWithin(composed))
+    }
+
     private static let reading = FileAccess(writes: false, base: nil)
     private static let sftp = MuxSession(command: "sftp", isSubsystem: true)
 

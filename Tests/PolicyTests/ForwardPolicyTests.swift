@@ -63,7 +63,7 @@ struct ForwardPolicyTests {
         "169.254.169.254", "169.254.0.1", "169.254.169.253", "0xA9FEA9FE", "2852039166", "0251.0376.0251.0376",
         "169.254.43518", "169.16689662", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::169.254.169.254",
         "64:ff9b::a9fe:a9fe", "fe80::1", "febf::1", "fd00:ec2::254", "FD00:0EC2::254", "metadata.google.internal",
-        "Metadata.Google.Internal",
+        "Metadata.Google.Internal", "metadata.google.internal.", "169.254.169.254.",
     ]
 
     @Test(arguments: metadata)

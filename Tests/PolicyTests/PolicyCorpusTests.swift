@@ -104,16 +104,37 @@ struct PolicyCorpusTests {
         }
     }
 
+    /// These lines with something in each that a shell may not read, such as a comment, and that could hide the rest of the line
+    /// from a reader that does.
+    private static func hidden(_ lines: [String], _ count: Int, seed: UInt64) -> [String] {
+        let coats: [(String, String)] = [
+            (" #'\n", "#'"), ("\t#\"\n", "#\""), (" #`\n", "#`"), (" #$(\n", "#)"), (" #${\n", "#}"), (" #\\\n", ""),
+            (" #<<E\n", "\nE\n"), (" #(\n", "#)"), ("<<E #'\nE\n", "#'"), (" \\\n#'\n", "#'"), ("; #'\n", "#'"),
+        ]
+        var random = SeededGenerator(seed: seed &+ 2 << 32)
+        return (0..<count).map { _ in
+            let line = Array((lines.randomElement(using: &random) ?? "").utf8)
+            let blanks = line.indices.filter { [0x20, 0x09, 0x0A, 0x3B].contains(line[$0]) } + [line.count]
+            let at = blanks.randomElement(using: &random) ?? 0
+            let coat = coats[Int.random(in: 0..<coats.count, using: &random)]
+            let (before, after) = (line[..<at], line[at...])
+            return String(decoding: before, as: UTF8.self) + coat.0 + String(decoding: after, as: UTF8.self)
+                + [" ", "\n", ";", ""][Int.random(in: 0..<4, using: &random)] + coat.1
+        }
+    }
+
     private static let rounds = Int(ProcessInfo.processInfo.environment["POLICY_ROUNDS"] ?? "") ?? 1
 
     @Test func `of random splices too, what an allowlist lets pass runs nothing else`() async throws {
         let stage = try Stage(Self.listed + ["id"])
         let lines = try PolicyCorpus.cases().filter { $0.judge == .allow }.map(\.command)
+        let loops = ["for x in a; do id; done", "for x\nin a b\ndo\nid\ndone", "{ id; }", "if ls; then id; fi", "ls | id", "(id)"]
         for round in 0..<Self.rounds {
             var random = SeededGenerator(seed: UInt64(round))
             let splices =
                 (Self.splices(lines, 4_000, seed: UInt64(round))
-                + Self.tokens(["git ", "git log ", "ls ", "id ", "id"], 4_000, seed: UInt64(round)))
+                + Self.tokens(["git ", "git log ", "ls ", "id ", "id"], 4_000, seed: UInt64(round))
+                + Self.hidden(lines, 4_000, seed: UInt64(round)) + Self.hidden(loops, 1_000, seed: UInt64(round)))
                 // They would not end.
                 .filter { !$0.contains("while") && !$0.contains("until") }
                 .filter { PolicyCorpus.refusal(.allow, $0) == nil }

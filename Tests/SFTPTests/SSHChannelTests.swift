@@ -48,6 +48,7 @@ private final class ScriptedGate: MasterGate {
         self.words = words
     }
 
+    let mark = Nonce.makeMark()
     func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
     func judge(_ request: GateRequest) async -> Judgement { .master(.alive(masterPID: 1)) }
 

@@ -108,6 +108,7 @@ private final class NamedMasters: MasterGate {
         numbers.withLock { numbers in for host in hosts { numbers[host] = number } }
     }
 
+    let mark = Nonce.makeMark()
     func judge(_ request: GateRequest) async -> Judgement { .master(await state(of: "")) }
     func state(of host: String) async -> MasterState {
         numbers.withLock { $0[host] }.map { .alive(masterPID: $0) } ?? .down(.dead(errno: 2, .absent))

@@ -18,6 +18,7 @@ struct NoLocalFiles: LocalFileBroker, ForwardBroker {
 /// A gate that judges by a policy as the real one does, whose every ControlMaster answers, and that opens nothing.
 struct LivingMasters: MasterGate {
     var policy = PolicySnapshot(hosts: [], defaultHost: "")
+    var mark = Nonce.makeMark()
 
     func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
 

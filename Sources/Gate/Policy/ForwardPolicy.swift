@@ -17,7 +17,7 @@ public struct ForwardPolicy: Sendable {
     }
 
     /// Names of metadata services that a cloud's machines resolve to a link-local address.
-    private static let metadataNames: Set<String> = ["metadata.google.internal"]
+    private static let metadataNames = [Place("metadata.google.internal")]
 
     /// The target as `ssh` takes it: without brackets around an IPv6 address and without a dot at the end.
     /// - Returns: nil if it is neither a host name nor an address.
@@ -36,7 +36,7 @@ public struct ForwardPolicy: Sendable {
     public func judge(target: String, port: UInt16) throws(GateRefusal) {
         let wanted = Place(target)
         let named = rules?.contains { Place($0.host) == wanted && ($0.port ?? port) == port }
-        if !wanted.isLinkLocal && !Self.metadataNames.contains(target.lowercased()) {
+        if !wanted.isLinkLocal && !Self.metadataNames.contains(wanted) {
             guard let rules, named == false, !rules.contains(where: { $0.host == "*" && ($0.port ?? port) == port })
             else {
                 return
@@ -59,12 +59,15 @@ public struct ForwardPolicy: Sendable {
     }
 }
 
-/// A host name, or the bytes of an address. All spellings of an address are equal.
+/// A host name, or the bytes of an address. All spellings of an address are equal, and so is a name with a dot at its end, which
+/// resolvers take for the same (RFC 1034 section 3.1).
 private enum Place: Equatable {
     case name(String)
     case address([UInt8])
 
-    init(_ text: String) {
+    init(_ spelled: String) {
+        var text = spelled
+        while text.utf8.last == UInt8(ascii: ".") { text.removeLast() }
         var four = in_addr()
         var six = in6_addr()
         // inet_aton reads numbers as getaddrinfo(3) does: 169.254.169.254 is also 0xA9FEA9FE, 2852039166 and

@@ -193,14 +193,14 @@ extension ShellScanner {
         guard nextWord("in") else { return }
         while true {
             skipBlanks()
-            guard let next = byte(), !next.endsWord || byte(1) == .open && (next == .less || next == .greater) else {
-                return
-            }
+            guard let next = byte(), next != .hash,
+                !next.endsWord || byte(1) == .open && (next == .less || next == .greater)
+            else { return }
             _ = readWord()
         }
     }
 
-    /// Skips blanks and newlines, and then the next word if it is `wanted`. Returns whether it was.
+    /// Skips blanks, comments and newlines, and then the next word if it is `wanted`. Returns whether it was.
     private mutating func nextWord(_ wanted: String) -> Bool {
         while skipEmptyLine() {}
         let start = at
@@ -211,6 +211,7 @@ extension ShellScanner {
 
     private mutating func skipEmptyLine() -> Bool {
         skipBlanks()
+        if byte() == .hash { skipComment() }
         guard byte() == .newline else { return false }
         at += 1
         readHereDocuments()

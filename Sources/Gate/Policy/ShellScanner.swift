@@ -120,9 +120,10 @@ struct ShellScanner {
 
     // MARK: Words
 
-    /// Reads the word that begins here; it is empty if an operator begins here.
+    /// Reads the word that begins here; it is empty if an operator or a comment begins here.
     mutating func readWord() -> Word {
         var word = Word()
+        if byte() == .hash { return word }
         while let next = byte() {
             switch next {
             case .less where byte(1) == .open, .greater where byte(1) == .open:

@@ -98,7 +98,7 @@ public final class GateService {
         do throws(IPCError) {
             try supervisor.setNonBlocking()
             try supervisor.send(FromGate.ready(landlockABI: UInt8(clamping: landlockABI)))
-            try answer(0, .ready)
+            try answer(0, .ready(mark: requests.mark))
             try watch(supervisor.rawValue, Source.supervisor, CSD_EPOLL_READABLE)
             var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
             while true {
@@ -235,7 +235,9 @@ public final class GateService {
         _ host: String, _ seconds: UInt32, _ nonce: String, _ words: String, _ call: UInt32, _ requestID: UInt32
     ) -> GateCommand? {
         do throws(WordsAhead.Violation) {
-            return try ahead.command(host: host, seconds: seconds, nonce: nonce, words: words, call: call, requestID)
+            let command = try ahead.command(
+                host: host, seconds: seconds, nonce: nonce, words: words, call: call, requestID)
+            return requests.isOwn(nonce) ? command : nil
         } catch {
             return nil
         }

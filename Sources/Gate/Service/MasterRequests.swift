@@ -168,6 +168,12 @@ struct MasterRequests {
         entries.values.flatMap { entry in entry.askers.compactMap(\.deadline) + [entry.until].compactMap { $0 } }.min()
     }
 
+    /// What the nonces of the worker's commands begin with.
+    var mark: String { nonces.mark }
+
+    /// Whether a command may have this nonce.
+    func isOwn(_ nonce: String) -> Bool { nonces.isOwn(nonce) }
+
     private var connecting: Int { entries.values.count { $0.stage == .connecting } }
 
     // MARK: Requests

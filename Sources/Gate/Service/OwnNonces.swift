@@ -1,7 +1,13 @@
 internal import IPC
 
 /// The nonces of the lines that a gate has sent to hosts. Processes are ended by these alone.
+///
+/// A worker makes them, as it must know them. Each begins with the mark of the gate, which is new with every gate and random: so none
+/// stands in the arguments of a process that is not the gate's, whatever the worker would like to end.
 struct OwnNonces {
+    /// What each begins with.
+    let mark = Nonce.makeMark()
+
     /// As many as are remembered: commands that run, and those that ended a while ago.
     static let maximum = 4096
 
@@ -10,9 +16,12 @@ struct OwnNonces {
     private var order: [String] = []
     private var oldest = 0
 
+    /// Whether a line may have this nonce.
+    func isOwn(_ nonce: String) -> Bool { Nonce.isOne(nonce, marked: mark) }
+
     /// A line with this nonce is sent.
     mutating func insert(_ nonce: String) {
-        guard known.insert(nonce).inserted else { return }
+        guard isOwn(nonce), known.insert(nonce).inserted else { return }
         guard order.count == Self.maximum else { return order.append(nonce) }
         known.remove(order[oldest])
         order[oldest] = nonce
@@ -25,10 +34,10 @@ struct OwnNonces {
         switch errand {
         case .stop(let observers):
             !observers.isEmpty && observers.allSatisfy { $0.isPossible && known.contains($0.nonce) }
-        case .sweep(let nonces): !nonces.isEmpty && nonces.allSatisfy { Nonce.isOne($0) && known.contains($0) }
-        case .trial(let nonce): Nonce.isOne(nonce) && capabilities.exec
+        case .sweep(let nonces): !nonces.isEmpty && nonces.allSatisfy(known.contains)
+        case .trial(let nonce): isOwn(nonce) && capabilities.exec
         case .probe(let nonce):
-            Nonce.isOne(nonce) && (capabilities.exec || capabilities.fileRead || capabilities.fileWrite)
+            isOwn(nonce) && (capabilities.exec || capabilities.fileRead || capabilities.fileWrite)
         case .question: true
         }
     }

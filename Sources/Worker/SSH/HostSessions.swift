@@ -36,7 +36,7 @@ public final class HostSessions: Sendable {
     /// Runs a command to its end. If its time limit passes or the task is cancelled, its processes on the host are stopped.
     /// - Throws: why there is no result.
     public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
-        let nonce = Nonce.make()
+        let nonce = Nonce.make(marked: gate.mark)
         let command = GateCommand(
             host: host.name, command: request.command, directory: request.directory,
             environment: request.environment, seconds: UInt32(clamping: request.timeout.components.seconds),

@@ -23,7 +23,7 @@ extension HostSessions {
     /// - Returns: how many of them the host took; nil if it could not be asked.
     func probe(_ count: Int) async -> Int? {
         let events = AsyncStream.makeStream(of: (index: Int, trial: Trial, ended: Bool).self)
-        let nonce = Nonce.make()
+        let nonce = Nonce.make(marked: gate.mark)
         var opened: [GateSession] = []
         for index in 0..<count {
             let out = StreamBox(OutputWindow(limit: 4096))

@@ -13,7 +13,7 @@ extension HostSessions {
     }
 
     private func tryStartup() async {
-        let nonce = Nonce.make()
+        let nonce = Nonce.make(marked: gate.mark)
         let answer = try? await run(.trial(nonce: nonce), within: Self.beginning)
         if answer?.stdout.contains(nonce) == true { startupWorks() }
         if answer?.isLate == true { await leave(nonce) }

@@ -24,6 +24,9 @@ public enum Judgement: Sendable {
 
 /// The gate: it alone speaks to ControlMasters.
 public protocol MasterGate: Sendable {
+    /// What the nonces of lines begin with that it is asked for; empty where there is no gate.
+    var mark: String { get }
+
     /// Whether the ControlMaster of the host of this name lives, as seen now. Takes `MasterDown.patience` at most.
     func state(of host: String) async -> MasterState
 

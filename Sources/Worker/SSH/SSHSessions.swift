@@ -31,6 +31,9 @@ public final class SSHSessions: MasterGate {
     }
 
     /// See `MasterGate`.
+    public var mark: String { gate.mark }
+
+    /// See `MasterGate`.
     public func state(of host: String) async -> MasterState { await gate.state(of: host) }
 
     /// See `MasterGate`.
