@@ -104,15 +104,17 @@ let package = Package(
         moduleTests(
             "GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
         .target(name: "CProbes", path: "Tests/CProbes"),
+        .target(name: "AttackProbe", path: "Tests/Attack/Probe"),
         .executableTarget(
-            name: "FakeWorker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeWorker", swiftSettings: settings),
+            name: "FakeWorker", dependencies: ["AttackProbe", "CLinux", "IPC", "Sandbox"], path: "Tests/FakeWorker",
+            swiftSettings: settings),
         .executableTarget(
             name: "FakeFileBroker", dependencies: ["CLinux", "IPC"], path: "Tests/FakeFileBroker",
             swiftSettings: settings),
         .executableTarget(
             name: "FakeGate", dependencies: ["CLinux", "IPC"], path: "Tests/FakeGate", swiftSettings: settings),
         .executableTarget(
-            name: "FakeSSH", path: "Tests/FakeSSH",
+            name: "FakeSSH", dependencies: ["AttackProbe"], path: "Tests/FakeSSH",
             // The sandbox lets an `ssh` read the libraries of the system, and Swift's are not among these.
             linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
         .testTarget(
@@ -123,7 +125,8 @@ let package = Package(
         .executableTarget(
             name: "HostileSFTPServer", path: "Tests/HostileSFTPServer", swiftSettings: settings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["CLinux", "IPC", "Mux", "TestSupport"], swiftSettings: settings),
+            name: "EndToEndTests", dependencies: ["AttackProbe", "CLinux", "IPC", "Mux", "TestSupport"],
+            swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

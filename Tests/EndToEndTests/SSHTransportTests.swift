@@ -47,30 +47,6 @@ import Testing
     }
 
     @Test(
-        "what no ssh does that opens a session ends the worker, and the log says why",
-        arguments: [
-            ("garbage", "for what no session needs"), ("guess", "a ticket that was not given"),
-            ("command", "a ticket that was not given"), ("again", "a ticket that was not given"),
-            ("sockets", "a descriptor that is no pipe"), ("file", "a descriptor that is no pipe"),
-            ("forward", "for what no session needs"), ("terminate", "for what no session needs"),
-            ("proxy", "for what no session needs"), ("stdio", "for what no session needs"),
-            ("stop", "for what no session needs"), ("many", "it connected more than its sessions can"),
-        ])
-    func hostile(conduct: String, why: String) throws {
-        let place = try TemporaryDirectory(readableByAll: true)
-        let program = try Self.fake(conduct, in: place)
-        try withDaemon(["transport": "ssh", "ssh_path": .string(program)]) { daemon, client in
-            let worker = try daemon.waitForWorker()
-            _ = try client.beginTool("ssh_exec", ["command": "true"])
-            let ended = try daemon.waitForLog("worker ended")
-            #expect(ended["how"]?.string?.contains(why) == true, "\(conduct): \(ended)")
-            _ = try waitFor("the end of all that the worker started") {
-                ProcessTable().processes(inGroup: worker.pid).isEmpty ? true : nil
-            }
-        }
-    }
-
-    @Test(
         "an ssh that cannot run is said to be that, and takes nothing else with it",
         arguments: ["leaves", "dies", "silent"])
     func broken(conduct: String) throws {

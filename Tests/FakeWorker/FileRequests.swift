@@ -124,6 +124,13 @@ struct FileRequests {
         while true { pause() }
     }
 
+    /// Asks for a channel with two pipes and this.
+    func give(_ descriptor: Int32, as stream: Int) {
+        var (reader, writer): (Int32, Int32) = (-1, -1)
+        guard descriptor >= 0, csd_pipe(&reader, &writer) == 0 else { fail("no descriptor: errno \(errno)") }
+        _ = open(access, (0..<3).map { $0 == stream ? descriptor : dup($0 == 0 ? reader : writer) })
+    }
+
     func babble() -> Never {
         let packet: [UInt8] = [9, 9, 9, 9, 9, 9, 9, 9]
         _ = Glibc.send(Self.gate, packet, packet.count, 0)

@@ -69,7 +69,7 @@ struct Hostile: ~Copyable {
     private let channel: Channel
     private let host: String
     private let program: String
-    private let files: FileRequests
+    let files: FileRequests
 
     init(channel: consuming Channel, host: String, access: FileAccess, program: String) {
         files = FileRequests(host: host, access: access)
@@ -196,7 +196,7 @@ struct Hostile: ~Copyable {
     }
 
     /// Waits for the place, and has the channel to its gate as 5 then.
-    private func takeGate() {
+    func takeGate() {
         var answer = answer()
         guard answer.message == .life(.proceed), let gate = answer.descriptors.take() else { fail("no gate") }
         let copy = fcntl(gate.rawValue, F_DUPFD, 64)
@@ -243,7 +243,7 @@ struct Hostile: ~Copyable {
 
     /// A supervisor that does not take it any more is the end; answers are read as far as there are any, so that it is not
     /// this side that makes it wait.
-    private func send(_ message: ToSupervisor, _ id: UInt32 = 0) {
+    func send(_ message: ToSupervisor, _ id: UInt32 = 0) {
         var waste = [UInt8](repeating: 0, count: Frame.maximumSize)
         while recv(channel.rawValue, &waste, waste.count, Int32(MSG_DONTWAIT)) > 0 {}
         do {
@@ -261,7 +261,7 @@ struct Hostile: ~Copyable {
     private static let fine = AuditOutcome(rule: "", ending: .ok, exitCode: 0, bytesIn: 0, bytesOut: 0)
 
     /// Begins a call as an honest worker does that is asked to run something harmless.
-    private func beginCall(_ number: UInt32 = FileRequests.call) {
+    func beginCall(_ number: UInt32 = FileRequests.call) {
         let call = AuditCall(tool: "ssh_exec", host: host, fields: [.init(.command, "echo harmless")])
         do {
             try channel.send(ToSupervisor.audit(.begin(call)), requestID: number)

@@ -45,6 +45,7 @@ guard role == .serve, let line = Script.next(in: directory), line != "honest" el
     }
     fail("cannot become \(real): errno \(errno)")
 }
+if let attack = Attack(line) { attack.run() }
 guard let conduct = Conduct(rawValue: line) else { fail("no such conduct: \(line)") }
 
 /// With the policy that comes with Setup.

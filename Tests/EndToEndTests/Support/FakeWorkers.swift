@@ -5,7 +5,7 @@ import TestSupport
 
 /// A place where workers misbehave: a copy of the daemon beside `FakeWorker`, which is told here what the next ones do.
 final class FakeWorkers: Sendable {
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
 
     /// - Parameter conducts: of the next workers that are to serve, see `Tests/FakeWorker`; those after them are real ones.
     init(_ conducts: [String]) throws {
