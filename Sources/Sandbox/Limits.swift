@@ -6,7 +6,8 @@ public struct Limits: Sendable {
     /// How many bytes of private writable memory it may have (`RLIMIT_DATA`).
     public let data: UInt
     /// How many bytes of mapped memory it may have (`RLIMIT_AS`). Memory that was written and then made read-only counts only
-    /// here. It must be above `data`, to have room for programs, libraries, stacks and the allocator's reserves.
+    /// here, and so does a mapping that becomes writable where there would not be room for it twice, mprotect_fixup() in Linux.
+    /// It must be above `data`, to have room for programs, libraries, stacks and the allocator's reserves.
     public let addressSpace: UInt
     /// How many descriptors may be open (`RLIMIT_NOFILE`). When this process sends a descriptor, the kernel compares this limit
     /// also with the number of the user's descriptors in flight, unix(7) ETOOMANYREFS.

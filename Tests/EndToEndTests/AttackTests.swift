@@ -59,19 +59,21 @@ import Testing
         defer { daemon.stop() }
         var table = AttackTable()
         for number in 0..<attack_gate_count() {
-            let expected = "ends the worker: \(String(cString: attack_gate_reason(number)))"
-            let start = daemon.logRecords().count
+            let expected = "killed: \(String(cString: attack_gate_reason(number)))"
+            let before = daemon.logCount(of: Self.workerEnded)
             let client = try daemon.connect()
             defer { client.closeAbruptly() }
-            let call = try client.beginTool("ssh_exec", ["command": "true", "host": .string("m\(number)")])
-            let seen = try waitFor("the end of \(expected) in\n\(daemon.logText())", timeout: .seconds(60)) {
-                let ended = daemon.logRecords().dropFirst(start).first { $0["msg"] == "worker ended" }
-                if let how = ended?["how"]?.string {
-                    return how.hasPrefix("killed: ") ? "ends the worker: \(how.dropFirst(8))" : how
-                }
-                return try call.isAnswered ? "an answer: \(call.waitForTool())" : nil
+            // It lasts longer than what is tried while its session is open.
+            let call = try client.beginTool("ssh_exec", ["command": "sleep 5", "host": .string("m\(number)")])
+            try waitUntil("\(expected), in\n\(daemon.logText())", timeout: .seconds(60)) {
+                daemon.logCount(of: Self.workerEnded) > before || call.isAnswered
             }
+            let hasEnded = daemon.logCount(of: Self.workerEnded) > before
+            let seen = try hasEnded ? Self.lastEnd(of: daemon) : "an answer: \(call.waitForTool())"
             table.add(String(cString: attack_gate_name(number)), expected, seen)
+            // Its own end is no word about the next one.
+            client.closeAbruptly()
+            try waitUntil("the end of the worker") { daemon.logCount(of: Self.workerEnded) > before }
         }
         table.check("in the place of ssh, to the gate as its ControlMaster", atLeast: 80)
     }
@@ -143,6 +145,13 @@ import Testing
     }
 
     // MARK: The place
+
+    private static let workerEnded = #""msg":"worker ended""#
+
+    /// How the last worker ended. The log is long: it is read once.
+    private static func lastEnd(of daemon: RunningDaemon) -> String {
+        daemon.logRecords().last { $0["msg"] == "worker ended" }?["how"]?.string ?? "no word"
+    }
 
     /// A daemon that executes the probe in the place of `ssh`, for hosts of these names and addresses.
     private static func startDaemon(_ addresses: [String]) throws -> RunningDaemon {

@@ -45,6 +45,8 @@ enum Attack {
             case .give(let kind, let stream):
                 worker.beginCall()
                 worker.files.give(attack_kind_make(kind), as: stream)
+                // It was answered, and not ended.
+                exit(0)
             }
         } catch {
             fail("\(error)")
