@@ -15,10 +15,10 @@ public struct Channel: ~Copyable, Sendable {
 
     /// Both ends of a new pair. The owner takes each once, by `take()`.
     public struct Ends: ~Copyable {
-        /// The end that does not block. In most pairs it is the supervisor's.
-        public var supervisor: OwnedFD?
-        /// The end that blocks. In most pairs it is that of a worker or a file broker.
-        public var worker: OwnedFD?
+        /// The end that does not block: that of a process with a loop.
+        public var nonBlocking: OwnedFD?
+        /// The end that blocks, until its owner says otherwise.
+        public var blocking: OwnedFD?
     }
 
     /// A connected pair, both ends close-on-exec, socketpair(2).
@@ -26,7 +26,7 @@ public struct Channel: ~Copyable, Sendable {
         var numbers: [Int32] = [-1, -1]
         let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &numbers) == 0 else { throw .system(call: "socketpair", errno: errno) }
-        let ends = Ends(supervisor: OwnedFD(taking: numbers[0]), worker: OwnedFD(taking: numbers[1]))
+        let ends = Ends(nonBlocking: OwnedFD(taking: numbers[0]), blocking: OwnedFD(taking: numbers[1]))
         guard fcntl(numbers[0], F_SETFL, O_NONBLOCK) == 0 else { throw .system(call: "fcntl", errno: errno) }
         return ends
     }

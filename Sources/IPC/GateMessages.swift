@@ -1,7 +1,8 @@
 /// Supervisor → gate.
 public enum ToGate: IPCMessage {
-    /// The first message, with the sealed `PolicySnapshot`, and its number.
-    case setup(policy: UInt32)
+    /// The first message, with the sealed `PolicySnapshot`, and its number. `transport` is that of the worker, which may be older
+    /// than the policy.
+    case setup(policy: UInt32, transport: Transport = .mux)
     /// The policy has changed, with the new one and its number. What is under way ends under the old one.
     case policy(UInt32)
     /// The connection that was asked for.
@@ -25,7 +26,8 @@ public enum ToGate: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [ToGate] = [
-        .setup(policy: 0), .policy(0), .connected, .notConnected(.hung), .forward(.close(.blank)), .sshConnection,
+        .setup(policy: 0, transport: .mux), .policy(0), .connected, .notConnected(.hung), .forward(.close(.blank)),
+        .sshConnection,
         .noted,
     ]
 
@@ -45,9 +47,10 @@ public enum ToGate: IPCMessage {
     /// See `MessageChoice`.
     public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         switch self {
-        case .setup(var policy):
+        case .setup(var policy, var transport):
             try fields.field(&policy)
-            self = .setup(policy: policy)
+            try fields.field(&transport)
+            self = .setup(policy: policy, transport: transport)
         case .policy(var number):
             try fields.field(&number)
             self = .policy(number)

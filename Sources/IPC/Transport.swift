@@ -5,3 +5,19 @@ public enum Transport: String, Codable, CaseIterable, Sendable {
     /// The worker executes OpenSSH's `ssh` for each session, and nothing else.
     case ssh
 }
+
+extension Transport: MessageChoice {
+    /// See `MessageChoice`.
+    public static var kinds: [Transport] { allCases }
+
+    /// See `MessageChoice`.
+    public var number: UInt8 {
+        switch self {
+        case .mux: 1
+        case .ssh: 2
+        }
+    }
+
+    /// See `MessageChoice`.
+    public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {}
+}

@@ -18,8 +18,8 @@ import Testing
         init(_ policy: FilePolicy) throws {
             var requests = try Channel.pair()
             var answers = try Channel.pair()
-            guard let own = requests.supervisor.take(), let theirs = requests.worker.take(),
-                let receiver = answers.worker.take(), let sender = answers.supervisor.take()
+            guard let own = requests.nonBlocking.take(), let theirs = requests.blocking.take(),
+                let receiver = answers.blocking.take(), let sender = answers.nonBlocking.take()
             else { throw IPCError.badValue }
             supervisor = Channel(taking: own)
             worker = Channel(taking: receiver)

@@ -69,9 +69,11 @@ final class FakeMaster {
 
     func say(_ replies: MuxReply...) throws { try send(replies.flatMap { $0.encoded() }) }
 
-    func send(_ bytes: [UInt8]) throws {
-        try #require(csd_send_message(number, bytes, bytes.count, nil, 0) == bytes.count)
-    }
+    func send(_ bytes: [UInt8]) throws { try #require(sends(bytes)) }
+
+    /// Sends these.
+    /// - Returns: whether the link was still there for them.
+    func sends(_ bytes: [UInt8]) -> Bool { csd_send_message(number, bytes, bytes.count, nil, 0) == bytes.count }
 
     /// Leaves. The link sees it at once, also if a child of another test holds a copy of the socket.
     func close() {

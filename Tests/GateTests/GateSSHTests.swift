@@ -21,8 +21,8 @@ import Testing
         init(_ transport: Transport = .ssh) throws {
             var ends = try Channel.pair()
             var requests = try Channel.pair()
-            guard let own = ends.supervisor.take(), let theirs = ends.worker.take(),
-                let gateEnd = requests.supervisor.take(), let workerEnd = requests.worker.take()
+            guard let own = ends.nonBlocking.take(), let theirs = ends.blocking.take(),
+                let gateEnd = requests.nonBlocking.take(), let workerEnd = requests.blocking.take()
             else { throw IPCError.closed }
             for end in [own.rawValue, workerEnd.rawValue] {
                 _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) & ~O_NONBLOCK)
@@ -39,8 +39,9 @@ import Testing
                 host.capabilities.fileWrite = true
                 return host
             }
-            let policy = PolicySnapshot(hosts: hosts, defaultHost: "a", transport: transport)
-            try supervisor.send(ToGate.setup(policy: 1), descriptor: policy.sealed())
+            // The policy may be newer than the worker, and have another one.
+            let policy = PolicySnapshot(hosts: hosts, defaultHost: "a", transport: transport == .ssh ? .mux : .ssh)
+            try supervisor.send(ToGate.setup(policy: 1, transport: transport), descriptor: policy.sealed())
             nonisolated(unsafe) let gate = service
             Thread.detachNewThread { [self] in
                 do throws(IPCError) {

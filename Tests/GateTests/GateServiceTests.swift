@@ -23,8 +23,8 @@ import Testing
         init(_ hosts: [String: String]) throws {
             var ends = try Channel.pair()
             var requests = try Channel.pair()
-            guard let own = ends.supervisor.take(), let theirs = ends.worker.take(),
-                let gateEnd = requests.supervisor.take(), let workerEnd = requests.worker.take()
+            guard let own = ends.nonBlocking.take(), let theirs = ends.blocking.take(),
+                let gateEnd = requests.nonBlocking.take(), let workerEnd = requests.blocking.take()
             else { throw IPCError.closed }
             // What does not come fails the test instead of stopping it.
             for end in [own.rawValue, workerEnd.rawValue] {
@@ -155,10 +155,10 @@ import Testing
         try scene.ask("a", 1)
         let master = try scene.connect()
         if isSplit {
-            // The gate may have heard enough before the last of them.
-            for byte in bytes { try? master.send([byte]) }
+            // The gate may have heard enough before the last of them, and left.
+            for byte in bytes where !master.sends([byte]) { break }
         } else {
-            try? master.send(bytes)
+            #expect(master.sends(bytes))
         }
         // What is left unread would be a reset, and no orderly end.
         _ = try? master.message()

@@ -9,8 +9,8 @@ import Testing
 struct ChannelTests {
     @Test func `a message with its request id crosses in both directions`() throws {
         var ends = try Channel.pair()
-        let supervisor = Channel(taking: try taken(&ends.supervisor))
-        let worker = Channel(taking: try taken(&ends.worker))
+        let supervisor = Channel(taking: try taken(&ends.nonBlocking))
+        let worker = Channel(taking: try taken(&ends.blocking))
         try supervisor.send(ToWorker.life(.drain(milliseconds: 4500)), requestID: 9)
         let down = try worker.next(ToWorker.self)
         #expect(down.message == .life(.drain(milliseconds: 4500)))
@@ -27,8 +27,8 @@ struct ChannelTests {
 
     @Test func `the supervisor's end does not block, the worker's does, both are close-on-exec`() throws {
         var ends = try Channel.pair()
-        let supervisor = try taken(&ends.supervisor)
-        let worker = try taken(&ends.worker)
+        let supervisor = try taken(&ends.nonBlocking)
+        let worker = try taken(&ends.blocking)
         #expect(fcntl(supervisor.rawValue, F_GETFL) & O_NONBLOCK != 0)
         #expect(fcntl(worker.rawValue, F_GETFL) & O_NONBLOCK == 0)
         #expect(fcntl(supervisor.rawValue, F_GETFD) & FD_CLOEXEC != 0)
@@ -243,8 +243,8 @@ struct ChannelTests {
 
     @Test func `sending to a closed channel says so and raises no SIGPIPE`() throws {
         var ends = try Channel.pair()
-        let channel = Channel(taking: try taken(&ends.supervisor))
-        ends.worker = nil
+        let channel = Channel(taking: try taken(&ends.nonBlocking))
+        ends.blocking = nil
         #expect(losesOtherEnd(channel.rawValue))
         #expect(throws: IPCError.closed) { try channel.send(ToWorker.life(.drain(milliseconds: 1))) }
     }

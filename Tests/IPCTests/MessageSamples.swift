@@ -136,7 +136,7 @@ extension ToGate: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [ToGate] {
-        [.setup(policy: 1), .policy(.max), .connected, .sshConnection, .noted]
+        [.setup(policy: 1), .setup(policy: 2, transport: .ssh), .policy(.max), .connected, .sshConnection, .noted]
             + (ConnectFailure.kinds + [
                 .dead(errno: 111, .noDirectory), .foreign(userID: .max), .unavailable(errno: 24),
             ]).map {

@@ -12,8 +12,8 @@ struct RawPair: ~Copyable {
 
     init() throws {
         var ends = try Channel.pair()
-        let worker = try taken(&ends.worker)
-        let supervisor = try taken(&ends.supervisor)
+        let worker = try taken(&ends.blocking)
+        let supervisor = try taken(&ends.nonBlocking)
         raw = worker
         channel = Channel(taking: supervisor)
     }

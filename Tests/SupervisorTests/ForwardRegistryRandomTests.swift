@@ -50,7 +50,7 @@ private struct World {
         actions: for action in actions {
             switch action {
             case .record where diskIsFull:
-                if registry.unrecorded(.notWritten(path: "/run", errno: 28)) != nil { break actions }
+                if !registry.unrecorded().isEmpty { break actions }
             case .record:
                 disk = registry.forwards
                 registry.recorded()

@@ -44,8 +44,6 @@ int csd_pidfd_send_signal(int pidfd, int signal);
 // the exit code or the signal.
 int csd_pidfd_reap(int pidfd, int *code, int *status);
 #define CSD_CLD_EXITED 1
-#define CSD_CLD_KILLED 2
-#define CSD_CLD_DUMPED 3
 
 // Blocks these signals and returns a non-blocking descriptor for them, signalfd(2).
 int csd_signal_descriptor(const int *signals, size_t count);
@@ -117,6 +115,10 @@ int csd_thread_count(void);
 // Sets the calling thread's name in /proc, of which 15 bytes are kept, prctl(2) PR_SET_NAME.
 int csd_name_thread(const char *name);
 
+// Whether a filter of system calls can be installed, seccomp(2): 0, or the errno that the kernel or what this process runs in has
+// for it. Nothing is installed.
+int csd_seccomp_missing(void);
+
 // Landlock, Documentation/userspace-api/landlock.rst. The structures follow the kernel's uapi up to ABI 6.
 struct csd_landlock_ruleset_attr {
     uint64_t handled_access_fs;
@@ -161,13 +163,11 @@ int csd_notification_answer(int listener, uint64_t id, int error);
 
 // openat2(2). Some distributions have no header for it.
 #define CSD_RESOLVE_NO_MAGICLINKS 0x02
-#define CSD_RESOLVE_BENEATH 0x08
 int csd_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve);
 
 // ioctl(2) requests that the syscall table names, from asm-generic/ioctls.h and linux/sockios.h.
 #define CSD_TCGETS 0x5401
 #define CSD_TIOCGWINSZ 0x5413
-#define CSD_TIOCSTI 0x5412
 #define CSD_FIONREAD 0x541B
 #define CSD_FIONBIO 0x5421
 #define CSD_SIOCGIFNAME 0x8910

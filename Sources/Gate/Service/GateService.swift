@@ -82,13 +82,13 @@ public final class GateService {
 
     /// The first message: the policy.
     public func awaitSetup() throws(IPCError) -> PolicySnapshot {
-        guard var first = try supervisor.receive(ToGate.self), case .setup(let number) = first.message,
+        guard var first = try supervisor.receive(ToGate.self), case .setup(let number, let transport) = first.message,
             let memory = first.descriptors.take()
         else { throw .badValue }
         let policy = try PolicySnapshot(sealed: memory)
         requests.adopt(policy, number: number, now: Self.now())
         self.policy = policy
-        transport = policy.transport
+        self.transport = transport
         return policy
     }
 

@@ -18,6 +18,8 @@ final class Connection {
     /// Kept as long as the worker lives, so that this process sees by itself that the client has gone.
     var client: OwnedFD?
     var worker: WorkerProcess?
+    /// That of the worker, which keeps it. The config may have another one by now.
+    var transport = Transport.mux
     /// Answers what the worker's processes connect, with `"transport": "ssh"`.
     var broker: ConnectBroker?
     var isBrokerWatched = false
@@ -38,7 +40,7 @@ final class Connection {
     /// Logs lines about this connection, within its allowance.
     let log: LogShare
     var audit: Allowance
-    private var stderr = WorkerLog()
+    private var stderr = ProgramLog()
 
     /// - Parameter program: the client's, see `AuditClient`.
     init(_ id: ConnectionTable.ID, peer: MCPSocket.Peer, program: String, client: consuming OwnedFD?, now: Int) {
@@ -79,13 +81,10 @@ final class Connection {
     /// - Returns: whether there may be more.
     func readLog(now: Int) -> Bool {
         guard let worker else { return false }
-        var chunk = [UInt8](repeating: 0, count: 16_384)
-        let count = uninterrupted { read(worker.log.rawValue, &chunk, chunk.count) }
-        if count < 0 && errno == EAGAIN { return true }
-        for line in count > 0 ? stderr.append(chunk[..<count]) : stderr.flush() {
+        for line in stderr.read(from: worker.log) {
             log.write(.warning, "worker said", ["connection": .number(Int(id)), "text": .text(line)], now: now)
         }
-        return count > 0
+        return stderr.isOpen
     }
 
     /// Logs the worker's report on itself or on its client.

@@ -7,7 +7,8 @@ extension Daemon {
         guard let connection = connections[id], connection.worker != nil else { return }
         do throws(StartError) {
             if connection.gate == nil {
-                connection.gate = SharedFD(try gates.start(id, policy: policies.serving, self))
+                connection.gate = SharedFD(
+                    try gates.start(id, policy: policies.serving, transport: connection.transport, self))
             }
             send(.life(.proceed), descriptor: connection.gate, to: id)
             connection.gate = nil

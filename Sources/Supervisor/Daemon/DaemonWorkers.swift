@@ -31,10 +31,12 @@ extension Daemon {
             case .refuse: true
             case .serve, .check: false
             }
+        connection.transport = config.policy.transport
         // The gate of a client that has the place starts beside the worker, which gets it when the client has sent a request.
         if role == .serve, table.entries[id]?.hasPlace == true {
             do throws(StartError) {
-                connection.gate = SharedFD(try gates.start(id, policy: policies.serving, self))
+                connection.gate = SharedFD(
+                    try gates.start(id, policy: policies.serving, transport: connection.transport, self))
             } catch {
                 Log.write(
                     .error, "a worker could not start", ["connection": .number(Int(id)), "why": .text(error.sentence)])
@@ -72,7 +74,7 @@ extension Daemon {
     ) throws(StartError) -> WorkerProcess {
         let broker: ConnectBroker
         var listener: OwnedFD?
-        switch config.policy.transport {
+        switch connection.transport {
         case .mux:
             return try WorkerProcess.start(
                 program: workerProgram, role: role, policy: policies.serving, client: client)
@@ -185,7 +187,7 @@ extension Daemon {
     func startFailed(_ id: ConnectionTable.ID, _ connection: Connection, _ end: ProcessEnd) {
         let failure = ProgramFailure(
             ofWorker: end, wasKilled: connection.killedBecause != nil,
-            sshPath: config.policy.transport == .ssh ? config.policy.sshPath : nil)
+            sshPath: connection.transport == .ssh ? config.policy.sshPath : nil)
         Log.write(
             .error, "a worker could not start",
             [

@@ -8,7 +8,8 @@ struct LoopTurn {
     private let end: Int
 
     /// A turn that begins now.
-    init() { end = Clock.microseconds() + Self.length }
+    /// - Parameter length: in microseconds.
+    init(length: Int = Self.length) { end = Clock.microseconds() + length }
 
     var isOver: Bool { Clock.microseconds() >= end }
 }

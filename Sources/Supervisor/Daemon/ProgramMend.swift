@@ -77,3 +77,17 @@ enum ProgramMend {
         }
     }
 }
+
+extension StartError {
+    /// A program of the daemon could not be started.
+    /// - Parameters:
+    ///   - name: what it is in a sentence.
+    ///   - refused: the errno where it could not be executed, else 0.
+    init(starting name: String, _ program: String, _ error: IPCError, refused: Int32) {
+        let why =
+            refused == 0
+            ? "\(error)"
+            : "\(String(cString: strerror(refused))); \(ProgramMend.executing(program, errno: UInt32(clamping: refused)))"
+        self.init(sentence: "\(name) \(program) could not be started: \(why)")
+    }
+}

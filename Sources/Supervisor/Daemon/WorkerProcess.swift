@@ -33,11 +33,7 @@ final class WorkerProcess {
             try? worker.channel.send(ToWorker.life(.setup(role)), descriptor: policy.duplicateForChild())
             return worker
         } catch {
-            let why =
-                refused == 0
-                ? "\(error)"
-                : "\(String(cString: strerror(refused))); \(ProgramMend.executing(program, errno: UInt32(clamping: refused)))"
-            throw StartError(sentence: "the worker \(program) could not be started: \(why)")
+            throw StartError(starting: "the worker", program, error, refused: refused)
         }
     }
 

@@ -12,10 +12,10 @@ final class FileBrokerProcess {
     private(set) var channel: Channel?
     /// The broker's standard error.
     let log: OwnedFD
-    private var said = WorkerLog()
+    private var said = ProgramLog()
     /// Whether its channel is watched.
     private var isHeard = true
-    private(set) var isLogOpen = true
+    var isLogOpen: Bool { said.isOpen }
     /// Whether it was killed on purpose.
     private(set) var isKilled = false
 
@@ -36,7 +36,9 @@ final class FileBrokerProcess {
         do throws(IPCError) {
             // The broker sends its worker answers without waiting, and receives nothing from it.
             var answers = try Channel.pair()
-            guard let sender = answers.supervisor.take(), let receiver = answers.worker.take() else { throw .badValue }
+            guard let sender = answers.nonBlocking.take(), let receiver = answers.blocking.take() else {
+                throw .badValue
+            }
             try receiver.setNonBlocking()
             let brokersEnd = try sender.duplicateForChild()
             let sendOnly = Channel(taking: sender)
@@ -111,13 +113,5 @@ final class FileBrokerProcess {
     }
 
     /// Reads the lines that are now on the broker's standard error. `isLogOpen` is false after the last one.
-    func readLog() -> [String] {
-        guard isLogOpen else { return [] }
-        var chunk = [UInt8](repeating: 0, count: 16_384)
-        let count = uninterrupted { read(log.rawValue, &chunk, chunk.count) }
-        if count < 0 && errno == EAGAIN { return [] }
-        if count > 0 { return said.append(chunk[..<count]) }
-        isLogOpen = false
-        return said.flush()
-    }
+    func readLog() -> [String] { said.read(from: log) }
 }

@@ -21,7 +21,7 @@ struct SpawnedProgram: ~Copyable {
         refused: inout Int32
     ) throws(IPCError) {
         var ends = try Channel.pair()
-        guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
+        guard let own = ends.nonBlocking.take(), let theirs = ends.blocking.take() else { throw .badValue }
         let channel = Channel(taking: own)
         // No program of the daemon sends the supervisor descriptors, see the messages of `IPC`.
         channel.refuseDescriptors()

@@ -77,7 +77,7 @@ extension ForwardRegistry {
     }
 
     enum Action: Equatable {
-        /// Write the forwards down and call `recorded`. If that fails, call `unrecorded`, whose answers replace those here.
+        /// Write the forwards down before any order is given, and call `recorded`, or `unrecorded` if that fails.
         case record
         /// Answer the worker whose request this is about.
         case answer(ToWorker.Forwards)

@@ -55,8 +55,11 @@ struct ForwardRegistry {
         }
     }
 
-    /// Who waits for what comes of this forward: a worker, by its request.
-    func asker(of id: ID) -> (connection: ConnectionTable.ID, requestID: UInt32)? {
+    /// Who waits for what comes of a forward: a worker, by its request.
+    typealias Asker = (connection: ConnectionTable.ID, requestID: UInt32)
+
+    /// Who waits for what comes of this forward.
+    func asker(of id: ID) -> Asker? {
         guard let forward = forwards[id], let owner = forward.owner else { return nil }
         return (owner, forward.requestID)
     }
@@ -65,7 +68,7 @@ struct ForwardRegistry {
 
     private mutating func request(
         _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16,
-        _ asker: (connection: ConnectionTable.ID, requestID: UInt32), _ call: Int?,
+        _ asker: Asker, _ call: Int?,
         _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
         guard !stopping else { return Self.refusal(.stopping) }
@@ -115,11 +118,12 @@ struct ForwardRegistry {
         for (id, forward) in forwards where forward.phase == .requested { forwards[id]?.phase = .establishing }
     }
 
-    /// Takes notice that the forwards could not be written down. New ones are dropped, and this is their answer.
-    mutating func unrecorded(_ why: ForwardRefusal) -> ToWorker.Forwards? {
-        let requested = forwards.filter { $0.value.phase == .requested }.keys
-        for id in requested { giveUp(id, .notWritten) }
-        return requested.isEmpty ? nil : .refused(why)
+    /// Takes notice that the forwards could not be written down.
+    /// - Returns: the new ones, which are dropped, and who waits for them.
+    mutating func unrecorded() -> [(forward: ID, asker: Asker?)] {
+        let unmade = forwards.filter { $0.value.phase == .requested }.keys.sorted().map { ($0, asker(of: $0)) }
+        for (id, _) in unmade { giveUp(id, .notWritten) }
+        return unmade
     }
 
     private mutating func newID() -> ID {
@@ -258,7 +262,7 @@ struct ForwardRegistry {
     // MARK: Closing
 
     private mutating func cancel(
-        _ id: ID, _ port: UInt16, _ host: String, _ asker: (connection: ConnectionTable.ID, requestID: UInt32),
+        _ id: ID, _ port: UInt16, _ host: String, _ asker: Asker,
         _ call: Int?, _ listeners: () -> Listeners
     ) -> [Action] {
         let found = forwards.first { key, forward in

@@ -41,6 +41,8 @@ final class Forwards {
     private(set) var nextLook: Int?
     private var waiting: [Waiting] = []
     private var orders: [Order] = []
+    /// Whether the forwards are to be written down. That waits for the disk, so all that happens at once is written down once.
+    private var isToRecord = false
     /// When the listeners may be looked at again, in microseconds.
     private var lookAgain = 0
     /// What the last look saw. It counts as long as the tables cannot be read, for example because descriptors have run out: an
@@ -54,10 +56,10 @@ final class Forwards {
         file = ForwardStateFile(socket: socket, runtimeDirectory: runtimeDirectory)
         do throws(ForwardStateFile.Failure) {
             let left = try file.load()
-            perform(registry.adopt(left, masters: Self.masters(policy), look(expecting: [])))
+            carryOut(registry.adopt(left, masters: Self.masters(policy), look(expecting: [])))
         } catch {
             Log.write(.warning, "state of forwards", ["error": .text(error.sentence)])
-            perform(registry.configure(Self.masters(policy), look(expecting: [])))
+            carryOut(registry.configure(Self.masters(policy), look(expecting: [])))
         }
     }
 
@@ -128,7 +130,9 @@ final class Forwards {
             done += 1
             if turn.isOver { break }
         }
+        let first = waiting[0].connection
         waiting.removeFirst(done)
+        for (asker, refusal) in record(log(first)) { answered.append((asker.connection, asker.requestID, refusal)) }
         // Answers are sent last, because a worker that does not take its answer is killed, and `ended` is called then.
         for (connection, requestID, reply) in answered { send(reply, requestID, connection) }
     }
@@ -171,7 +175,7 @@ final class Forwards {
         }
         waiting.removeAll { $0.connection == connection }
         orders.removeAll { $0.connection == connection }
-        perform(registry.ended(connection))
+        carryOut(registry.ended(connection), log)
     }
 
     // MARK: Work of the loop
@@ -180,15 +184,15 @@ final class Forwards {
     func tick(now: Int) {
         guard !registry.isEmpty else { return nextLook = nil }
         if let time = nextLook, time > now { return }
-        if nextLook != nil { perform(registry.observe(look())) }
+        if nextLook != nil { carryOut(registry.observe(look())) }
         nextLook = now + Self.interval
     }
 
-    func configure(_ policy: PolicySnapshot) { perform(registry.configure(Self.masters(policy), look())) }
-    func drain() { perform(registry.drain(look())) }
-    func noCanceller() { perform(registry.noCanceller()) }
+    func configure(_ policy: PolicySnapshot) { carryOut(registry.configure(Self.masters(policy), look())) }
+    func drain() { carryOut(registry.drain(look())) }
+    func noCanceller() { carryOut(registry.noCanceller()) }
     /// Orders for a canceller that is ready.
-    func handOver() { perform(registry.handOver(to: Self.canceller)) }
+    func handOver() { carryOut(registry.handOver(to: Self.canceller)) }
 
     private func look() -> Listeners { look(expecting: registry.runningPorts) }
 
@@ -219,13 +223,18 @@ final class Forwards {
         return now ?? lastSeen
     }
 
-    /// Performs actions of the registry.
+    /// Performs actions of the registry, and writes down what is to be written down.
     /// - Parameter log: logs lines about the worker that is their cause; nil if there is none.
+    private func carryOut(_ actions: [ForwardRegistry.Action], _ log: LogShare? = nil) {
+        perform(actions, log)
+        _ = record(log)
+    }
+
+    /// Performs actions of the registry. `record` must follow before an order or an answer is sent.
     /// - Returns: the answers to the worker that asked.
     @discardableResult
-    private func perform(_ actions: [ForwardRegistry.Action], _ log: LogShare? = nil) -> [ToWorker.Forwards] {
+    private func perform(_ actions: [ForwardRegistry.Action], _ log: LogShare?) -> [ToWorker.Forwards] {
         var answers: [ToWorker.Forwards] = []
-        var recorded = false
         for action in actions {
             switch action {
             case .answer(let message): answers.append(message)
@@ -233,16 +242,7 @@ final class Forwards {
                 orders.append(Order(forward: id, order: order, connection: connection))
             // The loop learns of it by `hasWork`.
             case .cancel: break
-            case .record where recorded: break
-            case .record:
-                recorded = true
-                do throws(ForwardStateFile.Failure) {
-                    try file.save(registry.forwards)
-                    registry.recorded()
-                } catch {
-                    tell(.error, "state of forwards not written", ["error": .text(error.sentence)], log)
-                    if let refusal = registry.unrecorded(error.refusal) { return [refusal] }
-                }
+            case .record: isToRecord = true
             case .note(let level, let text, let id, let forward):
                 tell(
                     level, text,
@@ -253,6 +253,23 @@ final class Forwards {
             }
         }
         return answers
+    }
+
+    /// Writes the forwards down, where that is due. No master hears of a new forward that is not.
+    /// - Returns: those whose new forwards are not made for that reason, and what to tell them.
+    private func record(_ log: LogShare?) -> [(asker: ForwardRegistry.Asker, refusal: ToWorker.Forwards)] {
+        guard isToRecord else { return [] }
+        isToRecord = false
+        do throws(ForwardStateFile.Failure) {
+            try file.save(registry.forwards)
+            registry.recorded()
+            return []
+        } catch {
+            tell(.error, "state of forwards not written", ["error": .text(error.sentence)], log)
+            let unmade = registry.unrecorded()
+            orders.removeAll { order in unmade.contains { $0.forward == order.forward } }
+            return unmade.compactMap { unmade in unmade.asker.map { ($0, .refused(error.refusal)) } }
+        }
     }
 
     private func tell(

@@ -48,8 +48,8 @@ final class ConnectBroker {
     /// - Parameter workerEnd: set to the worker's end of it.
     init(workerEnd: inout OwnedFD?) throws(IPCError) {
         var ends = try Channel.pair()
-        guard let own = ends.supervisor.take() else { throw .badValue }
-        workerEnd = ends.worker.take()
+        guard let own = ends.nonBlocking.take() else { throw .badValue }
+        workerEnd = ends.blocking.take()
         handOver = Channel(taking: own)
     }
 

@@ -10,59 +10,41 @@ final class GateProcess {
     let channel: Channel
     /// Its standard error.
     private let log: OwnedFD
-    private var said = WorkerLog()
-    private(set) var isLogOpen = true
+    private var said = ProgramLog()
+    var isLogOpen: Bool { said.isOpen }
 
     /// To be watched.
     var logDescriptor: Int32 { log.rawValue }
 
-    private init(_ child: consuming SpawnedProcess, channel: consuming Channel, log: consuming OwnedFD) {
-        pid = child.pid
-        pidfd = child.release()
-        self.channel = channel
-        self.log = log
+    private init(_ program: consuming SpawnedProgram) {
+        pid = program.pid
+        pidfd = program.pidfd
+        channel = program.channel
+        log = program.log
     }
 
-    /// Starts a gate, and sends it Setup. In the child only these are open: /dev/null as 0 and 1, the log pipe as 2, the
-    /// supervisor's channel as 3, the worker's as 4.
-    /// - Parameter handOver: takes the worker's end of the channel between the two.
+    /// Starts a gate, and sends it Setup. Descriptor 4 in the gate is its channel to the worker.
+    /// - Parameter handOver: takes the worker's end of that channel.
     static func start(
-        program: String, policy: borrowing OwnedFD, number: UInt32, handOver: (consuming OwnedFD) -> Void
+        program: String, policy: borrowing OwnedFD, number: UInt32, transport: Transport,
+        handOver: (consuming OwnedFD) -> Void
     ) throws(StartError) -> GateProcess {
         var refused: Int32 = 0
         do throws(IPCError) {
-            var ends = try Channel.pair()
-            guard let own = ends.supervisor.take(), let theirs = ends.worker.take() else { throw .badValue }
-            // No message of a gate carries one.
-            csd_refuse_descriptors(own.rawValue)
             // The gate does not wait for its worker, and gets the descriptors of sessions from it.
             var requests = try Channel.pair()
-            guard let gateEnd = requests.supervisor.take(), let workerEnd = requests.worker.take() else {
+            guard let gateEnd = requests.nonBlocking.take(), let workerEnd = requests.blocking.take() else {
                 throw .badValue
             }
+            // The gate sends its worker none.
             csd_refuse_descriptors(workerEnd.rawValue)
-            var pipe = try Pipe()
-            guard let log = pipe.readEnd.take(), let logWriter = pipe.writeEnd.take() else { throw .badValue }
-            try log.setNonBlocking()
-            let null = OwnedFD(taking: open("/dev/null", O_RDWR | O_CLOEXEC))
-            let nullHigh = try null.duplicateForChild()
-            let logHigh = try logWriter.duplicateForChild()
-            let channelHigh = try theirs.duplicateForChild()
-            let requestsHigh = try gateEnd.duplicateForChild()
-            let child = try SpawnedProcess(
-                program,
-                [nullHigh.rawValue, nullHigh.rawValue, logHigh.rawValue, channelHigh.rawValue, requestsHigh.rawValue],
-                &refused)
-            let gate = GateProcess(child, channel: Channel(taking: own), log: log)
-            try gate.channel.send(ToGate.setup(policy: number), descriptor: policy.duplicateForChild())
+            let gate = GateProcess(try SpawnedProgram(program, channel: 3, other: gateEnd, refused: &refused))
+            try gate.channel.send(
+                ToGate.setup(policy: number, transport: transport), descriptor: policy.duplicateForChild())
             handOver(workerEnd)
             return gate
         } catch {
-            let why =
-                refused == 0
-                ? "\(error)"
-                : "\(String(cString: strerror(refused))); \(ProgramMend.executing(program, errno: UInt32(refused)))"
-            throw StartError(sentence: "the gate \(program) could not be started: \(why)")
+            throw StartError(starting: "the gate", program, error, refused: refused)
         }
     }
 
@@ -79,13 +61,5 @@ final class GateProcess {
     }
 
     /// Lines of its standard error, as far as there are any now; `isLogOpen` is false behind the last one.
-    func readLog() -> [String] {
-        guard isLogOpen else { return [] }
-        var chunk = [UInt8](repeating: 0, count: 16_384)
-        let count = uninterrupted { read(log.rawValue, &chunk, chunk.count) }
-        if count < 0 && errno == EAGAIN { return [] }
-        if count > 0 { return said.append(chunk[..<count]) }
-        isLogOpen = false
-        return said.flush()
-    }
+    func readLog() -> [String] { said.read(from: log) }
 }

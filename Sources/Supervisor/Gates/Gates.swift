@@ -116,12 +116,15 @@ final class Gates {
     }
 
     /// Starts the gate of a connection.
+    /// - Parameter transport: that of its worker.
     /// - Returns: the worker's end of the channel between the two.
     func start(
-        _ connection: ConnectionTable.ID, policy: borrowing OwnedFD, _ host: some GateHost
+        _ connection: ConnectionTable.ID, policy: borrowing OwnedFD, transport: Transport, _ host: some GateHost
     ) throws(StartError) -> OwnedFD {
         var workerEnd: OwnedFD?
-        let process = try GateProcess.start(program: program, policy: policy, number: number) { end in
+        let process = try GateProcess.start(
+            program: program, policy: policy, number: number, transport: transport
+        ) { end in
             workerEnd = consume end
         }
         let token = nextToken
@@ -198,7 +201,7 @@ final class Gates {
     /// Starts a gate without a worker, which cancels forwards.
     func startCanceller(policy: borrowing OwnedFD, _ host: some GateHost) throws(StartError) {
         // It has nobody to answer but the supervisor.
-        _ = try start(Forwards.canceller, policy: policy, host)
+        _ = try start(Forwards.canceller, policy: policy, transport: .mux, host)
     }
 
     private func gate(of connection: ConnectionTable.ID) -> (token: UInt64, gate: Running)? {

@@ -243,7 +243,7 @@ public final class Server<Tools: ToolSet>: Sendable {
 
     private func listen(_ id: RequestID, _ toolsListChanged: Bool, _ reply: some Reply) {
         let refusal = state.withLock { state -> RPCError? in
-            guard !state.closed else { return .busy("The connection is closing.") }
+            guard !state.closed else { return .busy("The connection is closing. Nothing was run.") }
             guard state.subscriptions.count < Self.maximumSubscriptions else {
                 return .busy("\(state.subscriptions.count) subscriptions are open; cancel one, then try again.")
             }

@@ -22,7 +22,7 @@ extension Server {
 
     func start(_ id: RequestID, _ call: ToolCall, _ size: Int, _ reply: some Reply) {
         let refusal = state.withLock { state -> RPCError? in
-            guard !state.closed else { return .busy("The connection is closing.") }
+            guard !state.closed else { return .busy("The connection is closing. Nothing was run.") }
             guard state.underWay < Self.maximumCalls, state.bytesInFlight + size <= Self.maximumBytesInFlight else {
                 return .busy("\(state.underWay) calls are under way; wait for one to end, then try again.")
             }
