@@ -51,7 +51,7 @@ _Static_assert(CSD_F_GET_SEALS == F_GET_SEALS && CSD_F_GETPIPE_SZ == F_GETPIPE_S
 // Alignment must not make room for one more: what does not fit is dropped by the kernel, and what fits is closed here.
 _Static_assert(CMSG_SPACE(CSD_RECEIVED_DESCRIPTORS * sizeof(int)) == CMSG_LEN(CSD_RECEIVED_DESCRIPTORS * sizeof(int)),
                "room for exactly so many descriptors");
-_Static_assert(CSD_CLD_EXITED == CLD_EXITED && CSD_CLD_KILLED == CLD_KILLED && CSD_CLD_DUMPED == CLD_DUMPED, "wait codes");
+_Static_assert(CSD_CLD_EXITED == CLD_EXITED, "wait code");
 
 int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
     socklen_t length = sizeof(*out);
@@ -389,6 +389,14 @@ int csd_thread_count(void) {
     }
     closedir(tasks);
     return count;
+}
+
+int csd_seccomp_missing(void) {
+    // There is no filter to read, and that is the error where one could be installed.
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 && errno == EFAULT) return 0;
+    // Kernels before 3.17 have this alone.
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) == -1 && errno == EFAULT) return 0;
+    return errno;
 }
 
 int csd_landlock_abi(void) {

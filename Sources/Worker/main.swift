@@ -39,10 +39,8 @@ guard setpgid(0, 0) == 0 || getpgrp() == getpid(), csd_end_process_group_on(SIGU
     csd_set_parent_death_signal(SIGUSR1) == 0
 else { fail("cannot follow the supervisor's life: errno \(errno)") }
 
-switch Array(CommandLine.arguments.dropFirst()) {
-case [SelfTest.option]: SelfTest.run()
-case let arguments where arguments.count == 2 && arguments[0] == SelfTest.option: SelfTest.attempt(arguments[1])
-default: break
+if CommandLine.arguments.dropFirst().first == SelfTest.option {
+    SelfTest.act(on: Array(CommandLine.arguments.dropFirst(2)))
 }
 
 // 2. What to do and under which policy, from the supervisor. This read also ends a worker whose supervisor died before 1.

@@ -118,4 +118,30 @@ import Testing
         }
         #expect(!result.outputText.contains("SUCCEEDED"))
     }
+
+    @Test("the self-test of a worker that executes ssh: that works, and the rest is refused")
+    func selfTestOfSSH() throws {
+        for words in [["ssh"], ["ssh", "/usr/bin/ssh"]] {
+            let result = try run("\(BuiltBinaries.folder())/claude-ssh-worker", ["--selftest-escape"] + words)
+            #expect(result.succeeded, "\(result.outputText)\(result.errorText)")
+            for line in [
+                "execute /usr/bin/ssh: works, as it must", "execute /bin/sh: refused (Permission denied)",
+                "make an internet socket: refused (Permission denied)",
+                "make a datagram socket: refused (Permission denied)",
+                "connect a local socket to anybody: refused (Function not implemented)",
+                "make a pair of sockets: refused (Permission denied)", "read /etc/shadow: refused (Permission denied)",
+                "list /tmp: refused (Permission denied)",
+                "write /tmp/claude-ssh-worker.escape: refused (Permission denied)",
+            ] {
+                #expect(result.outputText.contains("\(line)\n"), "\(result.outputText)")
+            }
+        }
+        // A program that is there and is no ssh has no right more, and that it is none is told.
+        let other = try run(
+            "\(BuiltBinaries.folder())/claude-ssh-worker", ["--selftest-escape", "ssh", "/bin/false"])
+        #expect(!other.succeeded && other.outputText.contains("execute /bin/false: DOES NOT WORK\n"))
+        let missing = try run(
+            "\(BuiltBinaries.folder())/claude-ssh-worker", ["--selftest-escape", "ssh", "/nonexistent/ssh"])
+        #expect(!missing.succeeded && missing.outputText.contains("NOT TRIED, there is no sandbox"))
+    }
 }

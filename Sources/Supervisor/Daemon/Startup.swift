@@ -63,6 +63,12 @@ enum Startup {
                     + "so the workers cannot be confined; to serve without it, set \"sandbox\": {\"require_landlock\": false}"
             )
         }
+        let missing = csd_seccomp_missing()
+        if missing != 0 {
+            problems.append(
+                "no filter of system calls can be installed here (seccomp: \(String(cString: strerror(missing)))), so the workers "
+                    + "cannot be confined: what this daemon runs in, a container for one, must allow seccomp(2)")
+        }
         let ssh = config.policy.sshPath
         if config.policy.transport == .ssh, let problem = SSHProgram.problem(of: ssh) {
             problems.append("ssh_path: \(ssh) \(problem.clause)")
