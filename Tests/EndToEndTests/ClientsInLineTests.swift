@@ -209,6 +209,8 @@ import Testing
         #expect(try daemon.terminate(timeout: .seconds(30)) == .exited(0))
         for client in clients + [unread] { try client.waitForEOF() }
         #expect(daemon.logCount(of: "stopping without workers") == 0)
+        // They were told, and did not have to be killed: those with a worker, which the last one never got.
+        #expect(daemon.logCount(of: #""msg":"worker ended","how":"clean exit""#) == 9, "\(daemon.logText())")
         try waitUntil("nothing to be left") { started.allSatisfy { !$0.isAlive } }
     }
 

@@ -37,10 +37,12 @@ import Testing
         }
     }
 
-    @Test("a master that is lost in the middle: the outcome is called unknown, and nothing is run again")
-    func lost() throws {
+    @Test(
+        "a master that is lost in the middle: the outcome is called unknown, and nothing is run again",
+        arguments: BothTransports.all)
+    func lost(transport: String) throws {
         try withRemote(PrivateSSHD.Options()) { remote in
-            try withDaemon(on: remote) { _, client in
+            try withDaemon(BothTransports.config(transport), on: remote) { _, client in
                 let mark = "32\(UInt32.random(in: 1_000_000...9_999_999))"
                 let call = try client.beginTool("ssh_exec", ["command": .string("echo first; sleep \(mark)")])
                 try waitUntil("the command running") { !remote.sshd.remoteProcesses(running: mark).isEmpty }

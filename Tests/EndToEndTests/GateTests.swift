@@ -164,10 +164,10 @@ import Testing
     }
 
     @Test(
-        "a gate that is killed: what runs ends by its time and is told, the connection ends, the next one has another gate"
-    )
-    func killed() throws {
-        let daemon = try Remote.shared().startDaemon(Self.noFiles)
+        "a gate that is killed: what runs ends by its time and is told, the connection ends, the next one has another gate",
+        arguments: BothTransports.all)
+    func killed(transport: String) throws {
+        let daemon = try Remote.shared().startDaemon(BothTransports.config(transport, Self.noFiles))
         defer { daemon.stop() }
         let client = try daemon.connect()
         let mark = "31\(UInt32.random(in: 1_000_000...9_999_999))"

@@ -75,6 +75,13 @@ struct ConfigMistakesTests {
         #expect(found.last?.contains("forward_allowlist[3]") == true && found.last?.contains("got \"*:0\"") == true)
     }
 
+    @Test func `a transport that sets nothing is a mistake: it decides what a worker may do`() {
+        #expect(
+            mistakes(multi("", top: #""transport": null"#)) == [
+                "transport: null sets nothing, so that the default holds. Write a value, or remove the key"
+            ])
+    }
+
     @Test(arguments: ["scp", "", "MUX", " ssh", "ssh\\u0000"])
     func `a transport that there is not is named, with those that there are`(name: String) {
         let found = mistakes(multi("", top: #""transport": "\#(name)""#))

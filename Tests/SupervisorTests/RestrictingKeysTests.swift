@@ -26,10 +26,20 @@ struct RestrictingKeysTests {
         "max_clients", "exec_allowlist", "base_dir", "capabilities ", "disallowed", "excludes", "no_write",
         "read_paths",
         "write_paths", "base_path", "basePath", "chroot", "policies", "disabledTools", "commands", "access",
-        "strict_mode",
+        "strict_mode", "transprt", "transports", "Transport", "ssh_transport", "file_transprt", "fileTransport",
     ])
     func `so is one at the top that belongs there, belongs elsewhere, or restricts by its words`(key: String) {
         #expect(mistakes(multi("", top: #""\#(key)": null"#)).count == 1, "\(key)")
+    }
+
+    @Test(arguments: [
+        "transport", "transprt", "file_transports", "fileTransport", "file-transport", "ssh_path", "ssh_pth",
+    ])
+    func `how sessions are opened is a mistake where a host cannot have it, and so is a slip in how its files are`(key: String)
+    {
+        for value in ["null", "\"sftp\"", "[]"] {
+            #expect(mistakes(multi(#""\#(key)": \#(value)"#)).count == 1, "\(key): \(value)")
+        }
     }
 
     @Test func `a restriction inside of what means nothing is a mistake as well`() {

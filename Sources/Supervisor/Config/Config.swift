@@ -91,6 +91,8 @@ struct Config: Equatable {
     }
 
     private static func transport(_ top: ConfigReader) -> Transport {
+        // It decides what a worker may do.
+        if top.isNull("transport") { top.noteNull("transport") }
         guard let name = top.string("transport") else { return .mux }
         guard let transport = Transport(rawValue: name) else {
             let names = Transport.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")

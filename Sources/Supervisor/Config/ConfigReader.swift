@@ -41,7 +41,8 @@ final class ConfigReader {
         return value
     }
 
-    private func noteNull(_ key: String) {
+    /// Notes that the key is there and sets nothing.
+    func noteNull(_ key: String) {
         note(key, "null sets nothing, so that the default holds. Write a value, or remove the key")
     }
 

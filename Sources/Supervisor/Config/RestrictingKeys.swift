@@ -20,6 +20,7 @@ enum RestrictingKeys {
         "limits.max_request_bytes", "limits.max_timeout_seconds", "limits.sessions_per_host", "local_roots",
         "safeguards", "safeguards.allow_delete", "safeguards.allow_overwrite", "safeguards.guard_disabled",
         "safeguards.patterns", "sandbox", "sandbox.require_landlock",
+        "transport",
     ]
 
     /// Words, without a plural's "s", with which people name restrictions.
