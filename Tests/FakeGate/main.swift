@@ -76,7 +76,7 @@ _ = csd_set_parent_death_signal(SIGKILL)
 func misbehave(_ conduct: Conduct) throws -> Never {
     let supervisor = Channel(taking: OwnedFD(taking: 3))
     let worker = Channel(taking: OwnedFD(taking: 4))
-    guard let first = try supervisor.receive(ToGate.self), case .setup(let policy) = first.message else {
+    guard let first = try supervisor.receive(ToGate.self), case .setup(let policy, _) = first.message else {
         fail("no Setup")
     }
     func isReady() throws {
