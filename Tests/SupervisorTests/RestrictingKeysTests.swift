@@ -35,8 +35,7 @@ struct RestrictingKeysTests {
     @Test(arguments: [
         "transport", "transprt", "file_transports", "fileTransport", "file-transport", "ssh_path", "ssh_pth",
     ])
-    func `how sessions are opened is a mistake where a host cannot have it, and so is a slip in how its files are`(key: String)
-    {
+    func `a host has no transport of its own, and a slip in how its files are reached is a mistake`(key: String) {
         for value in ["null", "\"sftp\"", "[]"] {
             #expect(mistakes(multi(#""\#(key)": \#(value)"#)).count == 1, "\(key): \(value)")
         }
