@@ -151,6 +151,7 @@ import Testing
         let last = try daemon.connect()
         #expect(try Self.exec(last, "echo on").waitForTool()["stdout"] == "on\n")
         #expect(try place.names.isEmpty)
+        #expect(daemon.logCount(of: "killed:") == 0, "\(daemon.logText())")
     }
 
     @Test("a call that is cancelled while it waits is never made, and its id is free")
