@@ -5,7 +5,7 @@ internal import IPC
 // A worker that does not keep to the rules, for tests of the supervisor. It stands in the place of claude-ssh-worker,
 // beside a copy of the daemon, with the real one beside it as claude-ssh-worker.real. It behaves badly once for each line
 // that the file `script` there holds, first line first, where it is to serve a client; in every other case it becomes the
-// real worker; and so it does where the line is `honest`.
+// real worker; and so it does where the line is `honest`. Where it is `puppet`, a test speaks in its place.
 
 let clientDescriptor: Int32 = 3
 let channelDescriptor: Int32 = 4
@@ -46,6 +46,7 @@ guard role == .serve, let line = Script.next(in: directory), line != "honest" el
     fail("cannot become \(real): errno \(errno)")
 }
 if let attack = Attack(line) { attack.run() }
+if line == "puppet" { Puppet.serve(in: directory) }
 guard let conduct = Conduct(rawValue: line) else { fail("no such conduct: \(line)") }
 
 /// With the policy that comes with Setup.

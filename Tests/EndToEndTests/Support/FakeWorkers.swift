@@ -23,6 +23,14 @@ final class FakeWorkers: Sendable {
     /// The daemon that starts them.
     var options: RunningDaemon.Options { RunningDaemon.Options(binary: directory.file(BuiltBinaries.daemonName)) }
 
+    /// What the next workers do from now on.
+    func behave(_ conducts: [String]) throws {
+        try directory.write("script", conducts.map { $0 + "\n" }.joined())
+    }
+
+    /// Where a worker that is a puppet gives its channel away.
+    var puppetSocket: String { directory.file("puppet.sock") }
+
     /// Where a worker program lies, to be taken away.
     var workerProgram: String { directory.file(BuiltBinaries.workerName) }
 }
