@@ -3,6 +3,27 @@ import Testing
 
 @testable import SFTPFilter
 
+/// A filter with what its owner holds for it.
+private struct HeldFilter {
+    private var filter: SFTPFilter
+    private var held: [UInt8] = []
+
+    init(_ rules: SFTPRules) {
+        filter = SFTPFilter(rules)
+    }
+
+    /// Takes bytes that have come.
+    /// - Returns: what may go on now.
+    mutating func take(_ bytes: ArraySlice<UInt8>) throws(SFTPViolation) -> [UInt8] {
+        // A slice whose indices do not begin at 0.
+        let all = [0xFF] + held + bytes
+        let count = try filter.judge(all[1...])
+        held = Array(all.dropFirst(1 + count))
+        #expect(held.count <= SFTPFilter.longestUnjudged)
+        return Array(all[1...].prefix(count))
+    }
+}
+
 /// What passes on an SFTP channel of a host whose policy is narrower than everything.
 @Suite("SFTP filter", .timeLimit(.minutes(1)))
 struct SFTPFilterTests {
@@ -57,7 +78,7 @@ struct SFTPFilterTests {
     }
 
     private static func verdict(_ rules: SFTPRules, _ bytes: Bytes) -> Result<Bytes, SFTPViolation> {
-        var filter = SFTPFilter(rules)
+        var filter = HeldFilter(rules)
         do throws(SFTPViolation) {
             guard try filter.take(initialize[...]) == initialize else { return .success([]) }
             return .success(try filter.take(bytes[...]))
@@ -147,7 +168,7 @@ struct SFTPFilterTests {
             Self.packet(7, Self.string("/a")), [0, 0, 0, 5, 1, 0, 0, 0, 4], [0, 0, 0, 9, 1, 0, 0, 0, 3, 0, 0, 0, 0],
             [0, 0, 0, 5, 2, 0, 0, 0, 3], [0, 0, 0, 1, 1],
         ] as [Bytes] {
-            var filter = SFTPFilter(Self.everything)
+            var filter = HeldFilter(Self.everything)
             #expect(throws: SFTPViolation.self) { try filter.take(bytes[...]) }
         }
     }
@@ -172,7 +193,7 @@ struct SFTPFilterTests {
         let requests = Self.requests("/srv/data/a", "/srv/data/b")
         for request in requests {
             for cut in 1..<request.bytes.count {
-                var filter = SFTPFilter(Self.tree)
+                var filter = HeldFilter(Self.tree)
                 _ = try filter.take(Self.initialize[...])
                 let first = try filter.take(request.bytes[..<cut])
                 #expect(first.isEmpty || request.bytes[4] == 6)
@@ -182,7 +203,7 @@ struct SFTPFilterTests {
         }
         let all = Self.initialize + requests.flatMap(\.bytes)
         for size in 1...17 {
-            var filter = SFTPFilter(Self.tree)
+            var filter = HeldFilter(Self.tree)
             var out: Bytes = []
             for start in stride(from: 0, to: all.count, by: size) {
                 out += try filter.take(all[start..<min(start + size, all.count)])
@@ -192,7 +213,7 @@ struct SFTPFilterTests {
     }
 
     @Test func `a long content passes as it comes and is not kept`() throws {
-        var filter = SFTPFilter(Self.tree)
+        var filter = HeldFilter(Self.tree)
         _ = try filter.take(Self.initialize[...])
         let content = Bytes(repeating: 0x5A, count: 200_000)
         let packet = Self.packet(6, Self.string([1]) + Bytes(repeating: 0, count: 8) + Self.string(content))
@@ -212,7 +233,7 @@ struct SFTPFilterTests {
             for _ in 0..<Int.random(in: 0...3, using: &generator) {
                 bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             }
-            var filter = SFTPFilter(SFTPRules(allowsWriting: false, baseDirectory: "/srv/data"))
+            var filter = HeldFilter(SFTPRules(allowsWriting: false, baseDirectory: "/srv/data"))
             var out: Bytes = []
             var rest = bytes[...]
             do throws(SFTPViolation) {

@@ -48,7 +48,8 @@ final class SFTPRealServer: SFTPPacketTransport {
         counts.sent.withLock { $0.append(bytes[4]) }
         filter.withLock { filter in
             do throws(SFTPViolation) {
-                _ = try filter?.take(bytes[...])
+                // Each is a whole packet.
+                _ = try filter?.judge(bytes[...])
             } catch {
                 counts.violations.withLock { $0.append(error) }
                 filter = nil

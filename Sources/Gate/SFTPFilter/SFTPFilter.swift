@@ -1,7 +1,7 @@
 /// Filters the requests of an SFTP channel, version 3 (draft-ietf-secsh-filexfer-02), on a host whose policy allows
-/// less than everything: it lets through what `SFTPRules` allow. It does no I/O. Bytes go in as the worker sends them,
-/// split in any way, and come out unchanged. A packet comes out only after all of it has been judged; of a WRITE, all
-/// but its content.
+/// less than everything: it says how much of what the worker sends `SFTPRules` allow. It does no I/O and keeps no bytes:
+/// its owner has them, split in any way, and sends on what is allowed as it is. A packet is allowed only after all of it
+/// has been judged; of a WRITE, all but its content.
 ///
 /// Handles are not judged: the server gave them for a path that was judged, and only for reading if only reading is
 /// allowed.
@@ -11,6 +11,8 @@ public struct SFTPFilter: Sendable {
     static let longestRequest = 16 * 1024
     /// Bytes of the longest WRITE, without its length: SFTP_MAX_MSG_LENGTH of OpenSSH's sftp-common.h.
     static let longestWrite = 256 * 1024
+    /// Bytes that `judge` leaves at most: they begin a packet that is not all there.
+    public static let longestUnjudged = 4 + longestRequest - 1
     /// Bytes of a handle, section 6.3 of the draft.
     static let longestHandle = 256
     /// SSH_FXF_READ of OPEN, section 6.3 of the draft.
@@ -19,8 +21,6 @@ public struct SFTPFilter: Sendable {
     private static let openFlags: UInt32 = 0x3B
 
     private let rules: SFTPRules
-    /// The beginning of a packet that is not judged yet, with its length.
-    private var held: [UInt8] = []
     /// How many bytes of a WRITE's content are still to come. They need no judgement.
     private var passing = 0
     /// Whether INIT has come.
@@ -31,58 +31,51 @@ public struct SFTPFilter: Sendable {
         self.rules = rules
     }
 
-    /// Takes bytes of the worker. It holds back at most one packet that is not judged yet, so at most `longestRequest`
-    /// bytes and a length.
-    /// - Returns: the bytes that may go to the host.
-    /// - Throws: the violation. Allowed packets before it in `bytes` are then not returned.
-    public mutating func take(_ bytes: ArraySlice<UInt8>) throws(SFTPViolation) -> [UInt8] {
-        var allowed: [UInt8] = []
-        allowed.reserveCapacity(held.count + bytes.count)
+    /// Judges bytes of the worker.
+    /// - Parameter bytes: what follows the bytes that were allowed before. What of it is not allowed must come again, with
+    ///   more behind it.
+    /// - Returns: how many of them may go to the host now. The others are `longestUnjudged` at most.
+    /// - Throws: the violation. None of `bytes` may go to the host then, not even packets before it.
+    public mutating func judge(_ bytes: ArraySlice<UInt8>) throws(SFTPViolation) -> Int {
         var rest = bytes
         while !rest.isEmpty {
             if passing > 0 {
-                let part = rest.prefix(passing)
-                allowed += part
-                passing -= part.count
-                rest = rest.dropFirst(part.count)
+                let part = min(passing, rest.count)
+                passing -= part
+                rest = rest.dropFirst(part)
                 continue
             }
-            let wanted = try wantedLength()
-            let part = rest.prefix(wanted - held.count)
-            held += part
-            rest = rest.dropFirst(part.count)
-            guard held.count == wanted, try wantedLength() == wanted else { continue }
-            try judge()
-            allowed += held
-            held.removeAll(keepingCapacity: true)
+            guard let length = try Self.judgedLength(of: rest) else { break }
+            try judgePacket(rest.prefix(length))
+            rest = rest.dropFirst(length)
         }
-        return allowed
+        return bytes.count - rest.count
     }
 
-    /// How many bytes of the packet must be held to go on. In the end this is the whole packet; of a WRITE it is all
-    /// before the content.
-    private func wantedLength() throws(SFTPViolation) -> Int {
-        guard held.count >= 5 else { return 5 }
-        let length = Int(Self.number(held[0..<4]))
-        let isWrite = held[4] == Request.write.rawValue
-        guard length >= 1, length <= (isWrite ? Self.longestWrite : Self.longestRequest) else {
-            throw .length(length)
-        }
-        guard isWrite else { return 4 + length }
+    /// How many bytes of the packet at the beginning of `bytes` are judged at once: the whole packet; of a WRITE, all before its
+    /// content. It is nil if not all of these are there.
+    private static func judgedLength(of bytes: ArraySlice<UInt8>) throws(SFTPViolation) -> Int? {
+        guard bytes.count >= 5 else { return nil }
+        let start = bytes.startIndex
+        let length = Int(number(bytes[start..<start + 4]))
+        let isWrite = bytes[start + 4] == Request.write.rawValue
+        guard length >= 1, length <= (isWrite ? longestWrite : longestRequest) else { throw .length(length) }
+        guard isWrite else { return bytes.count >= 4 + length ? 4 + length : nil }
         // The length, the type, the id and the length of the handle.
         guard length >= 9 else { throw .malformed }
-        guard held.count >= 13 else { return 13 }
-        let handle = Int(Self.number(held[9..<13]))
+        guard bytes.count >= 13 else { return nil }
+        let handle = Int(number(bytes[start + 9..<start + 13]))
         // After the handle, the offset and the length of the content.
-        guard handle <= Self.longestHandle, 9 + handle + 12 <= length else { throw .malformed }
-        return 13 + handle + 12
+        guard handle <= longestHandle, 9 + handle + 12 <= length else { throw .malformed }
+        return bytes.count >= 13 + handle + 12 ? 13 + handle + 12 : nil
     }
 
-    /// Judges what is held: a packet, or a WRITE without its content.
-    private mutating func judge() throws(SFTPViolation) {
-        let length = Int(Self.number(held[0..<4]))
-        var fields = Fields(held[5...])
-        guard let request = Request(rawValue: held[4]) else { throw .type(held[4]) }
+    /// Judges a packet, or a WRITE without its content.
+    private mutating func judgePacket(_ packet: ArraySlice<UInt8>) throws(SFTPViolation) {
+        let length = Int(Self.number(packet.prefix(4)))
+        let type = packet[packet.startIndex + 4]
+        var fields = Fields(packet.dropFirst(5))
+        guard let request = Request(rawValue: type) else { throw .type(type) }
         guard hasBegun else {
             guard request == .initialize, length == 5, try fields.number() == 3 else { throw .greeting }
             hasBegun = true
@@ -94,8 +87,8 @@ public struct SFTPFilter: Sendable {
         case .initialize: break
         case .write:
             try write()
-            passing = 4 + length - held.count
-            guard passing == Int(Self.number(held.suffix(4)[...])) else { throw .malformed }
+            passing = 4 + length - packet.count
+            guard passing == Int(Self.number(packet.suffix(4))) else { throw .malformed }
             return
         case .open:
             try path(&fields)

@@ -16,17 +16,19 @@ final class SFTPRelay {
         case nothing
     }
 
-    /// What is read at most at once: what a pipe holds, pipe(7).
-    private static let piece = 65_536
+    /// Bytes that are held at most: what a pipe holds, pipe(7), and the beginning of a packet before that.
+    private static let room = 65_536 + SFTPFilter.longestUnjudged
 
     private var source: OwnedFD?
     private var sink: OwnedFD?
     private var filter: SFTPFilter
     /// What is waited for, as its owner keeps it.
     var waited = Next.nothing
-    /// What is judged and was not taken yet.
-    private var judged: [UInt8] = []
+    /// What the worker has written: `written..<judged` is allowed and not taken yet, `judged..<held` is not judged yet.
+    private var bytes = [UInt8](repeating: 0, count: room)
     private var written = 0
+    private var judged = 0
+    private var held = 0
 
     /// - Parameters:
     ///   - source: the worker's pipe.
@@ -47,18 +49,32 @@ final class SFTPRelay {
     /// Moves a piece at most.
     /// - Throws: what the worker sent that it may not. Nothing of that goes on.
     func advance() throws(SFTPViolation) -> Next {
-        if written == judged.count {
-            guard let bytes = read() else { return .nothing }
-            guard !bytes.isEmpty else { return .bytes }
-            judged = try filter.take(bytes[...])
-            written = 0
+        if written == judged {
+            keepUnjudged()
+            switch read() {
+            case .count(let count): held += count
+            case .nothing: return .bytes
+            case .over: return .nothing
+            }
+            judged = try filter.judge(bytes[..<held])
         }
-        while written < judged.count {
-            guard let count = write(judged[written...]) else { return .nothing }
-            guard count > 0 else { return .room }
-            written += count
+        while written < judged {
+            switch write() {
+            case .count(let count): written += count
+            case .nothing: return .room
+            case .over: return .nothing
+            }
         }
         return .bytes
+    }
+
+    /// Moves the beginning of a packet to where the rest of it will follow.
+    private func keepUnjudged() {
+        let rest = judged..<held
+        bytes.withUnsafeMutableBytes { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[rest])) }
+        written = 0
+        judged = 0
+        held = rest.count
     }
 
     /// Ends the channel for both sides. Its owner waits on neither pipe by then: somebody else may have them as well, and a closed
@@ -68,28 +84,35 @@ final class SFTPRelay {
         sink = nil
     }
 
-    /// What the worker has written, nothing where there is nothing now; nil at the end.
-    private func read() -> [UInt8]? {
-        guard let number = sourceNumber else { return nil }
-        var result = 0
-        var code: Int32 = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: Self.piece) { buffer, count in
-            result = uninterrupted { Glibc.read(number, buffer.baseAddress, buffer.count) }
-            code = errno
-            count = max(0, result)
-        }
-        if result > 0 { return bytes }
-        return result < 0 && code == EAGAIN ? [] : nil
+    /// What a pipe took or gave.
+    private enum Moved {
+        case count(Int)
+        /// Nothing now.
+        case nothing
+        /// The other side has closed it.
+        case over
     }
 
-    /// How much the pipe to the master has taken; nil where nobody reads it any more.
-    private func write(_ bytes: ArraySlice<UInt8>) -> Int? {
-        guard let number = sinkNumber else { return nil }
-        let result = bytes.withUnsafeBytes { buffer in
-            uninterrupted { Glibc.write(number, buffer.baseAddress, buffer.count) }
+    private func read() -> Moved {
+        guard let number = sourceNumber else { return .over }
+        let held = held
+        let result = bytes.withUnsafeMutableBytes { buffer in
+            let free = UnsafeMutableRawBufferPointer(rebasing: buffer[held...])
+            return uninterrupted { Glibc.read(number, free.baseAddress, free.count) }
         }
-        if result >= 0 { return result }
-        return errno == EAGAIN ? 0 : nil
+        if result > 0 { return .count(result) }
+        return result < 0 && errno == EAGAIN ? .nothing : .over
+    }
+
+    private func write() -> Moved {
+        guard let number = sinkNumber else { return .over }
+        let range = written..<judged
+        let result = bytes.withUnsafeBytes { buffer in
+            let allowed = UnsafeRawBufferPointer(rebasing: buffer[range])
+            return uninterrupted { Glibc.write(number, allowed.baseAddress, allowed.count) }
+        }
+        if result >= 0 { return .count(result) }
+        return errno == EAGAIN ? .nothing : .over
     }
 
     private static func number(_ descriptor: borrowing OwnedFD?) -> Int32? {
