@@ -196,6 +196,14 @@ class World:
         self.write_config(**changes)
         self.daemon.send_signal(signal.SIGHUP)
 
+    def reloaded(self, **changes):
+        """The same, and waits until it has."""
+        def times():
+            return read_text(self.dir / "daemon.log").count("config reloaded")
+        before = times()
+        self.reload(**changes)
+        wait_for("the new config", lambda: times() > before)
+
     def wait_without_worker(self):
         """Until nobody is served."""
         wait_for("the worker's end", lambda: all(parent != self.daemon.pid for _, parent, _ in processes()))
@@ -204,14 +212,18 @@ class World:
     def destination(self):
         return f"{self.user}@127.0.0.1"
 
-    def worker(self):
-        """The pid of the one worker."""
+    def child(self, name):
+        """The pid of the one child of the daemon that executes claude-ssh-`name`."""
         def found():
             children = [pid for pid, parent, _ in processes() if parent == self.daemon.pid]
-            # The daemon has other programs beside it. The kernel keeps fifteen bytes of a name, proc_pid_comm(5).
-            pids = [pid for pid in children if program(pid) == "claude-ssh-worker"[:15]]
+            # The kernel keeps fifteen bytes of a name, proc_pid_comm(5).
+            pids = [pid for pid in children if program(pid) == f"claude-ssh-{name}"[:15]]
             return pids[0] if len(pids) == 1 else None
-        return wait_for("one worker", found)
+        return wait_for(f"one {name}", found)
+
+    def worker(self):
+        """The pid of the one worker."""
+        return self.child("worker")
 
     def stop(self):
         for child in reversed(self.children):
