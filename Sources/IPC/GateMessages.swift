@@ -13,7 +13,7 @@ public enum ToGate: IPCMessage {
     case forward(ForwardOrder)
     /// With `"transport": "ssh"`: the other end of what a process of the worker has connected.
     case sshConnection
-    /// The refusal with the number of this message is written down.
+    /// The refusal with the number of this message is written down, or the session is, and may be opened.
     case noted
 
     /// See `MessageSubject`.
@@ -135,12 +135,16 @@ public enum FromGate: IPCMessage {
 
     /// The gate is confined and about to read its first request. `landlockABI` is 0 where the kernel has none.
     case ready(landlockABI: UInt8)
-    /// Connect to the ControlMaster of this host, by its index in the policy of this number, to ask whether it lives.
+    /// Connect to the ControlMaster of this host, by its index in the policy of this number, to ask whether it lives. The gate may
+    /// keep the connection for a short while.
     case connect(host: UInt32, policy: UInt32)
     /// Connect to it for a session. The supervisor writes this down, and connects only for a call that is open.
     case open(GateReport, host: UInt32, policy: UInt32)
     /// The policy does not allow this. It is written down, and the answer is `noted`.
     case refused(GateReport, PolicyRule)
+    /// A session is to be opened over a connection that the gate has kept, by the policy of this number. As for `open`, the
+    /// supervisor writes it down, and admits it only for a call that is open. The answer is `noted` or `notConnected`.
+    case admit(GateReport, policy: UInt32)
     /// A host has opened a session for the worker, over a connection that the supervisor gave. The host as in `connect`.
     case opened(SessionKind, host: UInt32, policy: UInt32)
     /// The worker did what no honest one does. The gate hears no more of it and has ended its sessions.
@@ -160,7 +164,7 @@ public enum FromGate: IPCMessage {
     public static let kinds: [FromGate] = [
         .ready(landlockABI: 0), .connect(host: 0, policy: 0), .opened(.sftp, host: 0, policy: 0),
         .violation(.message), .forward(.closed), .sshConnected, .open(.blank, host: 0, policy: 0),
-        .refused(.blank, .capability),
+        .refused(.blank, .capability), .admit(.blank, policy: 0),
     ]
 
     /// See `MessageChoice`.
@@ -174,6 +178,7 @@ public enum FromGate: IPCMessage {
         case .sshConnected: 16
         case .open: 6
         case .refused: 7
+        case .admit: 8
         }
     }
 
@@ -201,6 +206,10 @@ public enum FromGate: IPCMessage {
             try report.walk(&fields)
             try fields.field(&rule)
             self = .refused(report, rule)
+        case .admit(var report, var policy):
+            try report.walk(&fields)
+            try fields.field(&policy)
+            self = .admit(report, policy: policy)
         case .violation(var what):
             try fields.field(&what)
             self = .violation(what)

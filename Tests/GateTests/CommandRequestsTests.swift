@@ -49,11 +49,11 @@ struct CommandRequestsTests {
         let line = try #require(MuxSession(command: Observer.line(for: command, on: policy.hosts[0])))
         #expect(requests.connected(1).use == .ask(.session(line), nil))
         #expect(
-            requests.seen(1, .sessionOpened)
+            requests.seen(1, .sessionOpened, now: 0)
                 == [.tell(.command, host: 0, policy: 3), .answer(requestID: 7, .opened)])
-        #expect(requests.seen(1, .sessionExited(status: 3)) == [.answer(requestID: 7, .exited(status: 3))])
+        #expect(requests.seen(1, .sessionExited(status: 3), now: 0) == [.answer(requestID: 7, .exited(status: 3))])
         #expect(
-            requests.seen(1, .sessionEnded(status: 3)) == [.close(1), .answer(requestID: 7, .ended)])
+            requests.seen(1, .sessionEnded(status: 3), now: 0) == [.close(1), .answer(requestID: 7, .ended)])
     }
 
     @Test func `what the policy does not allow asks nobody`() throws {

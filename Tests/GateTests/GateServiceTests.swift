@@ -91,7 +91,7 @@ import Testing
             switch message {
             case .connect(let asked, let number), .open(_, let asked, let number):
                 #expect(asked == host && number == policy)
-            case .ready, .refused, .opened, .violation, .forward, .sshConnected: Issue.record("\(message)")
+            case .ready, .admit, .refused, .opened, .violation, .forward, .sshConnected: Issue.record("\(message)")
             }
             let master = try FakeMaster()
             try supervisor.send(ToGate.connected, requestID: id, descriptor: master.takeLinkEnd())
@@ -116,7 +116,7 @@ import Testing
             try master.say(.alive(request: 1, masterPID: 4711 + round))
             let (message, id) = try scene.answer()
             #expect(message == .master(.alive(masterPID: 4711 + round)) && id == 100 + round)
-            // The connection is closed afterwards.
+            // The connection is closed when nothing more is asked over it.
             #expect(throws: IPCError.closed) { try master.bytes(1) }
         }
         scene.supervisor.shutDown()
@@ -350,6 +350,44 @@ import Testing
         master.close()
         let end = try scene.answer()
         #expect(end.message == .ended && end.id == 77)
+    }
+
+    @Test func `a session goes over the connection of the question before it, once the supervisor has admitted it`()
+        throws
+    {
+        let scene = try Scene(["a": "/a"])
+        // On a busy machine the connection may have been closed by then.
+        for round in UInt32(1)...100 {
+            let pipes = try SessionPipes()
+            try scene.ask("a", round)
+            let master = try scene.connect()
+            _ = try master.message()
+            try master.say(.hello(version: 4))
+            _ = try master.message()
+            try master.say(.alive(request: 1, masterPID: 5))
+            #expect(try scene.answer().message == .master(.alive(masterPID: 5)))
+            try scene.openFiles("a", 1000 + round, pipes.takeNumbers())
+            let (message, id) = try scene.fromGate()
+            guard case .admit(let report, policy: 1) = message else {
+                try scene.supervisor.send(ToGate.notConnected(.hung), requestID: id)
+                #expect(try scene.answer().message == .notOpened(.down(.hung)))
+                continue
+            }
+            #expect(report == GateReport(host: "a", call: 0, .files(writes: true)))
+            #expect(
+                try master.message() == [0x10, 0, 0, 4, 0, 0, 0, 2], "ALIVE_CHECK, and no session before both answers")
+            try master.say(.alive(request: 2, masterPID: 5))
+            try scene.supervisor.send(ToGate.noted, requestID: id)
+            #expect(try master.message().starts(with: [0x10, 0, 0, 2, 0, 0, 0, 3]), "NEW_SESSION")
+            for _ in 0..<3 { _ = try master.descriptor() }
+            try master.say(.sessionOpened(request: 3, session: 5))
+            #expect(try scene.fromGate().message == .opened(.sftp, host: 0, policy: 1))
+            #expect(try scene.answer().message == .opened)
+            master.close()
+            #expect(try scene.answer().message == .ended)
+            return
+        }
+        Issue.record("the connection was never there")
     }
 
     /// An SFTP packet.

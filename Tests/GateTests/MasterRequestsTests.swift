@@ -28,9 +28,8 @@ struct MasterRequestsTests {
         #expect(requests.nextDeadline == MasterDown.patience)
         let (use, actions) = requests.connected(1)
         #expect(use == .ask(.control(.alive), nil) && actions.isEmpty)
-        let answered = requests.seen(1, .alive(masterPID: 9))
-        #expect(answered == [.close(1), answer(40, .alive(masterPID: 9))])
-        #expect(requests.nextDeadline == nil)
+        let answered = requests.seen(1, .alive(masterPID: 9), now: 0)
+        #expect(answered == [answer(40, .alive(masterPID: 9))])
         #expect(requests.askAlive("B", 41, now: 0) == [answer(41, .down(.noHost))])
         #expect(requests.askAlive("", 42, now: 0) == [answer(42, .down(.noHost))])
     }
@@ -41,7 +40,7 @@ struct MasterRequestsTests {
         #expect(requests.askAlive("c", 2, now: 5).isEmpty && requests.askAlive("a", 3, now: 9).isEmpty)
         #expect(requests.connected(1).use == .ask(.control(.alive), nil))
         #expect(requests.askAlive("c", 4, now: 10).isEmpty)
-        let answers = requests.seen(1, .failed(.lost(errno: 0), .unknown))
+        let answers = requests.seen(1, .failed(.lost(errno: 0), .unknown), now: 0)
         #expect(answers == [.close(1)] + [1, 2, 3, 4].map { answer($0, .down(.closed)) })
         // Afterwards it is asked anew.
         #expect(requests.askAlive("a", 5, now: 11) == [.connect(2, host: 0, policy: 3)])
@@ -70,8 +69,8 @@ struct MasterRequestsTests {
         #expect(requests.notConnected(2, .otherPolicy) == [], "it joins the other")
         _ = requests.connected(3)
         #expect(
-            requests.seen(3, .alive(masterPID: 1))
-                == [.close(3), answer(3, .alive(masterPID: 1)), answer(2, .alive(masterPID: 1))])
+            requests.seen(3, .alive(masterPID: 1), now: 0)
+                == [answer(3, .alive(masterPID: 1)), answer(2, .alive(masterPID: 1))])
     }
 
     @Test func `who has waited two seconds is told, whatever the stage, and a later answer is nobody's`() {
@@ -83,7 +82,7 @@ struct MasterRequestsTests {
         #expect(requests.advance(now: MasterDown.patience) == [answer(1, .down(.hung))])
         #expect(requests.advance(now: MasterDown.patience + 1) == [answer(2, .down(.hung)), .close(2)])
         #expect(requests.nextDeadline == nil)
-        #expect(requests.seen(2, .alive(masterPID: 1)).isEmpty)
+        #expect(requests.seen(2, .alive(masterPID: 1), now: 0).isEmpty)
         let (use, actions) = requests.connected(1)
         #expect(use == .drop && actions.isEmpty)
     }
@@ -98,6 +97,122 @@ struct MasterRequestsTests {
         #expect(requests.connected(1).actions == [.connect(17, host: 16, policy: 1)])
         #expect(
             requests.notConnected(2, .hung) == [.close(2), answer(1, .down(.hung)), .connect(18, host: 17, policy: 1)])
+    }
+
+    // MARK: Connections that are kept
+
+    /// Requests after a question of 1 about the master of `a`, which has answered at the time 10.
+    private func asked(_ policy: PolicySnapshot? = nil) -> MasterRequests {
+        var requests = MasterRequests(policy ?? Self.files(true, false), number: 3)
+        _ = requests.askAlive("a", 1, now: 0)
+        _ = requests.connected(1)
+        #expect(requests.seen(1, .alive(masterPID: 9), now: 10) == [answer(1, .alive(masterPID: 9))])
+        return requests
+    }
+
+    /// A session of the request 2 that takes what `asked` has kept.
+    private func reusing() throws -> MasterRequests {
+        var requests = asked()
+        let taken = try open(&requests, "a", 2)
+        #expect(taken.id == 2)
+        #expect(
+            taken.actions == [
+                .admit(2, GateReport(host: "a", call: 0, .files(writes: false)), policy: 3), .reuse(2, kept: 1),
+            ])
+        return requests
+    }
+
+    @Test func `the connection of a question is kept for the next one, and no longer than half a second`() {
+        var requests = asked()
+        #expect(requests.nextDeadline == 10 + MasterRequests.keeping)
+        #expect(requests.askAlive("a", 2, now: 20) == [.reuse(2, kept: 1)])
+        #expect(requests.nextDeadline == 20 + MasterDown.patience)
+        #expect(requests.seen(2, .alive(masterPID: 9), now: 30) == [answer(2, .alive(masterPID: 9))])
+        #expect(requests.advance(now: 29 + MasterRequests.keeping).isEmpty)
+        #expect(requests.advance(now: 30 + MasterRequests.keeping) == [.close(2)])
+        #expect(requests.nextDeadline == nil)
+        #expect(requests.askAlive("a", 3, now: 1000) == [.connect(3, host: 0, policy: 3)])
+    }
+
+    @Test func `one that its master closes, or says something over, is not used`() {
+        var requests = asked()
+        #expect(requests.seen(1, .failed(.lost(errno: 0), .nothingAsked), now: 11) == [.close(1)])
+        #expect(requests.askAlive("a", 2, now: 20) == [.connect(2, host: 0, policy: 3)])
+    }
+
+    @Test func `there is one to a socket, and none under another policy`() {
+        var requests = MasterRequests(Self.policy(["a": "/a", "b": "/b"]), number: 3)
+        for (id, name) in [(1, "a"), (2, "b")] as [(UInt32, String)] {
+            _ = requests.askAlive(name, id, now: 0)
+            _ = requests.connected(id)
+            #expect(requests.seen(id, .alive(masterPID: 9), now: 0).count == 1)
+        }
+        requests.adopt(Self.policy(["a": "/a"]), number: 4, now: 0)
+        #expect(requests.askAlive("a", 3, now: 1) == [.connect(3, host: 0, policy: 4)])
+        _ = requests.connected(3)
+        #expect(requests.seen(3, .alive(masterPID: 9), now: 2) == [.close(1), answer(3, .alive(masterPID: 9))])
+        #expect(requests.advance(now: 1000).count == 2 && requests.nextDeadline == nil)
+    }
+
+    @Test(arguments: [false, true])
+    func `a session is asked for over it when the master lives and the supervisor has written it down`(
+        isAliveFirst: Bool
+    ) throws {
+        var requests = try reusing()
+        let session = try #require(Self.sftp)
+        let ask: [MasterRequests.Action] = [
+            .ask(2, .session(session), SFTPRules(allowsWriting: false, baseDirectory: nil))
+        ]
+        if isAliveFirst {
+            #expect(requests.seen(2, .alive(masterPID: 9), now: 20).isEmpty)
+            #expect(requests.noted(2) == ask)
+        } else {
+            #expect(requests.noted(2) == [])
+            #expect(requests.seen(2, .alive(masterPID: 9), now: 20) == ask)
+        }
+        #expect(requests.noted(2) == nil, "once")
+        #expect(requests.seen(2, .sessionOpened, now: 30) == [.tell(.sftp, host: 0, policy: 3), word(2, .opened)])
+        #expect(requests.seen(2, .sessionEnded(status: 0), now: 40) == [.close(2), word(2, .ended)])
+    }
+
+    @Test func `no session is opened that the supervisor does not admit, and a new policy judges it anew`() throws {
+        var requests = try reusing()
+        #expect(requests.seen(2, .alive(masterPID: 9), now: 20).isEmpty)
+        #expect(requests.notConnected(2, .hung) == nil, "nobody connects")
+        #expect(requests.notConnected(2, .noCall) == [.close(2), word(2, .notOpened(.refused(.call)))])
+        requests = try reusing()
+        requests.adopt(Self.files(true, false, on: "/b"), number: 4, now: 20)
+        #expect(requests.notConnected(2, .otherPolicy) == [opening(2, policy: 4)])
+        requests = try reusing()
+        requests.adopt(Self.files(true, false, on: "/b"), number: 4, now: 20)
+        #expect(requests.noted(2) == [opening(2, policy: 4)], "the supervisor did not know of it yet")
+    }
+
+    @Test(arguments: [false, true])
+    func `a session whose master is gone or silent by then was not opened, whatever the supervisor says`(
+        isNoted: Bool
+    ) throws {
+        var requests = try reusing()
+        if isNoted { #expect(requests.noted(2) == []) }
+        #expect(
+            requests.seen(2, .failed(.lost(errno: 0), .unknown), now: 20)
+                == [.close(2), word(2, .notOpened(.down(.closed)))])
+        #expect(requests.noted(2) == (isNoted ? nil : [.close(2)]))
+        requests = try reusing()
+        if isNoted { #expect(requests.noted(2) == []) }
+        #expect(
+            requests.advance(now: MasterDown.patience) == [word(2, .notOpened(.down(.hung))), .close(2)])
+        #expect(requests.noted(2) == (isNoted ? nil : [.close(2)]))
+        requests = try reusing()
+        if isNoted { #expect(requests.noted(2) == []) }
+        #expect(requests.close(2) == [.close(2), word(2, .notOpened(.closed(wasAsked: false)))])
+        #expect(requests.noted(2) == (isNoted ? nil : [.close(2)]))
+    }
+
+    @Test func `of a worker that is heard no more a kept connection goes as well`() {
+        var requests = asked()
+        #expect(requests.endAll() == [.close(1)])
+        #expect(requests.nextDeadline == nil)
     }
 
     // MARK: Sessions
@@ -148,12 +263,12 @@ struct MasterRequestsTests {
         }
         // The host has no time limit here.
         #expect(requests.nextDeadline == nil && requests.advance(now: .max).isEmpty)
-        #expect(requests.seen(1, .sessionOpened) == [.tell(.sftp, host: 0, policy: 3), word(70, .opened)])
-        #expect(requests.seen(1, .sessionExited(status: 9)) == [word(70, .exited(status: 9))])
-        #expect(requests.seen(1, .sessionEnded(status: 9)) == [.close(1), word(70, .ended)])
+        #expect(requests.seen(1, .sessionOpened, now: 0) == [.tell(.sftp, host: 0, policy: 3), word(70, .opened)])
+        #expect(requests.seen(1, .sessionExited(status: 9), now: 0) == [word(70, .exited(status: 9))])
+        #expect(requests.seen(1, .sessionEnded(status: 9), now: 0) == [.close(1), word(70, .ended)])
         #expect(requests.close(70).isEmpty, "it is over already")
-        #expect(requests.seen(2, .sessionOpened).count == 2)
-        #expect(requests.seen(2, .failed(.violation(.badText), .unknown)) == [.close(2), word(71, .ended)])
+        #expect(requests.seen(2, .sessionOpened, now: 0).count == 2)
+        #expect(requests.seen(2, .failed(.violation(.badText), .unknown), now: 0) == [.close(2), word(71, .ended)])
     }
 
     @Test(arguments: [
@@ -168,8 +283,8 @@ struct MasterRequestsTests {
         var requests = MasterRequests(Self.files(false, true), number: 1)
         _ = try open(&requests, "a", 5)
         _ = requests.connected(1)
-        #expect(requests.seen(1, fact) == [.close(1), word(5, .notOpened(failure))])
-        #expect(requests.seen(1, .sessionOpened).isEmpty)
+        #expect(requests.seen(1, fact, now: 0) == [.close(1), word(5, .notOpened(failure))])
+        #expect(requests.seen(1, .sessionOpened, now: 0).isEmpty)
     }
 
     @Test func `a host without file access gets no session, also where a new policy takes it away meanwhile`() throws {
@@ -233,7 +348,7 @@ struct MasterRequestsTests {
             _ = try open(&requests, "a", 2)
             for id in [1, 2] as [UInt32] {
                 _ = requests.connected(id)
-                _ = requests.seen(id, .sessionOpened)
+                _ = requests.seen(id, .sessionOpened, now: 0)
             }
             requests.adopt(Self.files(true, true), number: 2, now: 10)
             #expect(requests.nextDeadline == nil)
@@ -273,9 +388,9 @@ struct MasterRequestsTests {
         requests.waitsForHost(3)
         #expect(requests.close(102) == [.close(3), word(102, .notOpened(.closed(wasAsked: true)))], "at the host")
         _ = requests.connected(4)
-        _ = requests.seen(4, .sessionOpened)
+        _ = requests.seen(4, .sessionOpened, now: 0)
         #expect(requests.close(103) == [.close(4), word(103, .ended)])
-        #expect(requests.seen(4, .sessionEnded(status: 0)).isEmpty && requests.close(999).isEmpty)
+        #expect(requests.seen(4, .sessionEnded(status: 0), now: 0).isEmpty && requests.close(999).isEmpty)
     }
 
     @Test func `a session whose master is silent is told so after two seconds, and its number is free again`() throws {
@@ -327,11 +442,17 @@ struct MasterRequestsTests {
         var waiting: [UInt32: (isSession: Bool, isOpen: Bool)] = [:]
         var connecting: [UInt32] = []
         var asking: Set<UInt32> = []
+        var admitting: [UInt32] = []
         func perform(_ actions: [MasterRequests.Action]) {
             for action in actions {
                 switch action {
                 case .connect(let id, _, _), .open(let id, _, _, _): connecting.append(id)
                 case .refuse(let id, _, _): perform(requests.noted(id) ?? [])
+                case .admit(let id, _, _): admitting.append(id)
+                case .reuse(let id, let kept):
+                    #expect(asking.remove(kept) != nil)
+                    asking.insert(id)
+                case .ask(let id, _, _): #expect(asking.contains(id))
                 case .close(let id): asking.remove(id)
                 case .tell: break
                 case .answer(let id, .opened):
@@ -349,7 +470,15 @@ struct MasterRequestsTests {
         }
         for _ in 0..<4000 {
             let noise = generator.next()
-            switch noise % 10 {
+            switch noise % 11 {
+            case 10 where !admitting.isEmpty:
+                let id = admitting.remove(at: Int(noise >> 8) % admitting.count)
+                let refusals: [ConnectFailure] = [.noCall, .otherPolicy]
+                let answer =
+                    noise >> 20 & 3 == 0
+                    ? requests.notConnected(id, refusals[Int(noise >> 24) % 2]) : requests.noted(id)
+                #expect(answer != nil)
+                perform(answer ?? [])
             case 0, 1:
                 guard !requests.isFull else { continue }
                 waiting[next] = (false, false)
@@ -381,7 +510,7 @@ struct MasterRequestsTests {
                     .sessionEnded(status: nil), .failed(.lost(errno: 0), .unknown),
                 ]
                 if noise >> 9 & 1 == 0 { requests.waitsForHost(id) }
-                perform(requests.seen(id, facts[Int(noise >> 10) % facts.count]))
+                perform(requests.seen(id, facts[Int(noise >> 10) % facts.count], now: now))
             case 7:
                 now += Int(noise >> 8 & 1023)
                 perform(requests.advance(now: now))

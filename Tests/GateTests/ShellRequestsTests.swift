@@ -89,7 +89,9 @@ struct ShellRequestsTests {
         let shell = try #require(MuxSession(command: "exec /bin/sh -s"))
         #expect(requests.connected(1).use == .ask(.session(shell), nil))
         #expect(
-            requests.seen(1, .sessionOpened) == [.tell(.shell, host: 0, policy: 3), .answer(requestID: 7, .opened)])
+            requests.seen(1, .sessionOpened, now: 0) == [
+                .tell(.shell, host: 0, policy: 3), .answer(requestID: 7, .opened),
+            ])
         let odd = Array("/a'; id; '\n\\!".utf8) + [0xFF]
         let line = try #require(ShellLine.of(.content(nonce: "abcd1234", path: odd, offset: 0)))
         let end = #" sh '/a\0047; id; \0047\0012\0134\0041\0377'"#
@@ -108,7 +110,7 @@ struct ShellRequestsTests {
         var open = MasterRequests(Self.policy(), number: 1)
         _ = open.openShell("a", .requests, 8, now: 0)
         _ = open.connected(1)
-        _ = open.seen(1, .sessionOpened)
+        _ = open.seen(1, .sessionOpened, now: 0)
         open.adopt(Self.policy(exec: false), number: 2, now: 1000)
         let limit = Self.policy().limits.maxTimeoutSeconds * 1000
         #expect(open.nextDeadline == 1000 + limit)

@@ -42,7 +42,7 @@ import Testing
             return
         }
         #expect(session.command.contains("id") && !session.command.contains(ticket))
-        let seen = requests.seen(1, .sessionOpened)
+        let seen = requests.seen(1, .sessionOpened, now: 0)
         #expect(seen.contains(.answer(requestID: 40, .opened)))
     }
 

@@ -156,7 +156,8 @@ extension FromGate: SampledMessage {
         ] + WorkerViolation.allCases.map { .violation($0) }
             + forwardOutcomes.map { .forward($0) }
             + reports.flatMap { report in
-                [.open(report, host: 0x0102_0304, policy: .max)] + PolicyRule.allCases.map { .refused(report, $0) }
+                [.open(report, host: 0x0102_0304, policy: .max), .admit(report, policy: 0x0102_0304)]
+                    + PolicyRule.allCases.map { .refused(report, $0) }
             }
     }
 

@@ -60,9 +60,14 @@ public struct MasterConversation: Sendable {
     }
 
     /// Asks the master something more. Returns nil unless the connection waits `forNothing` and is not over.
-    public mutating func ask(_ control: ControlRequest) -> [Action]? {
+    public mutating func ask(_ control: ControlRequest) -> [Action]? { ask(.control(control)) }
+
+    /// The same for a session.
+    public mutating func ask(_ session: MuxSession) -> [Action]? { ask(.session(session)) }
+
+    private mutating func ask(_ request: MasterRequest) -> [Action]? {
         switch phase {
-        case .idle: return start(.control(control))
+        case .idle: return start(request)
         case .greeting, .checking, .passing, .opening, .openingForward, .closingForward, .open, .over: return nil
         }
     }

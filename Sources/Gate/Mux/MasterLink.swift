@@ -70,6 +70,15 @@ public final class MasterLink {
         return true
     }
 
+    /// Opens this session with these descriptors; `writable` asks for it. Returns false as for a question, and closes the
+    /// descriptors then.
+    public func ask(_ session: MuxSession, with descriptors: consuming SessionDescriptors) -> Bool {
+        guard let actions = conversation.ask(session) else { return false }
+        self.descriptors = consume descriptors
+        perform(actions)
+        return true
+    }
+
     /// Reads once. The owner calls this if there are bytes to read, or the end. Returns what was seen of the master.
     public func readable() -> [MasterFact] {
         let received: StreamSocket.Received

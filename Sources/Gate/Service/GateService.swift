@@ -393,6 +393,9 @@ public final class GateService {
             case .open(let id, let report, let host, let policy):
                 try tell(.open(report, host: host, policy: policy), id)
             case .refuse(let id, let report, let rule): try tell(.refused(report, rule), id)
+            case .admit(let id, let report, let policy): try tell(.admit(report, policy: policy), id)
+            case .reuse(let id, let kept): try reuse(id, kept)
+            case .ask(let id, let request, let rules): try askNext(id, request, rules)
             case .close(let id):
                 links.removeValue(forKey: id)?.link.close()
                 pipes[id] = nil
@@ -415,12 +418,38 @@ public final class GateService {
         switch request {
         case .control(let control): link = Link(try MasterLink(taking: socket, asking: control))
         case .session(let session):
-            // They came with the request, and wait for as long as it does.
-            guard var descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
-            if let rules { try relay(id, &descriptors, rules) }
-            link = Link(try MasterLink(taking: socket, opening: session, with: descriptors))
+            link = Link(try MasterLink(taking: socket, opening: session, with: descriptors(of: id, rules)))
         }
         links[id] = link
+        try took(id, link, link.link.writable())
+    }
+
+    /// The pipes of a session. They came with the request, and wait for as long as it does.
+    private func descriptors(of id: MasterRequests.ID, _ rules: SFTPRules?) throws(IPCError) -> SessionDescriptors {
+        guard var descriptors = pipes.removeValue(forKey: id)?.take() else { throw .missingDescriptor }
+        if let rules { try relay(id, &descriptors, rules) }
+        return descriptors
+    }
+
+    /// Asks whether the master lives over the connection that was kept under another number.
+    private func reuse(_ id: MasterRequests.ID, _ kept: MasterRequests.ID) throws(IPCError) {
+        guard let link = links.removeValue(forKey: kept), let descriptor = link.link.rawValue else { return }
+        if link.watched != nil { _ = csd_epoll_remove(epoll.rawValue, descriptor) }
+        link.watched = nil
+        links[id] = link
+        guard link.link.ask(.alive) else { return }
+        try took(id, link, link.link.writable())
+    }
+
+    /// Asks a master something more over a connection.
+    private func askNext(
+        _ id: MasterRequests.ID, _ request: MasterRequest, _ rules: SFTPRules?
+    ) throws(IPCError) {
+        guard let link = links[id] else { return }
+        switch request {
+        case .control(let control): guard link.link.ask(control) else { return }
+        case .session(let session): guard link.link.ask(session, with: try descriptors(of: id, rules)) else { return }
+        }
         try took(id, link, link.link.writable())
     }
 
@@ -487,7 +516,7 @@ public final class GateService {
 
     /// What was seen of a master, and what to wait for.
     private func took(_ id: MasterRequests.ID, _ link: Link, _ facts: [MasterFact]) throws(IPCError) {
-        for fact in facts { try perform(requests.seen(id, fact)) }
+        for fact in facts { try perform(requests.seen(id, fact, now: Self.now())) }
         guard let descriptor = link.link.rawValue else { return }
         if link.link.waiting == .forHost { requests.waitsForHost(id) }
         let wanted = Self.events(link.link.wants)

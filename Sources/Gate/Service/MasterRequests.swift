@@ -25,6 +25,12 @@ struct MasterRequests {
         case refuse(ID, GateReport, PolicyRule)
         /// Tell the supervisor of a session that a host has opened.
         case tell(SessionKind, host: UInt32, policy: UInt32)
+        /// Take the connection that was kept under the second number for the first one, and ask the master over it whether it lives.
+        case reuse(ID, kept: ID)
+        /// Have the supervisor admit the session that this report is about over such a connection.
+        case admit(ID, GateReport, policy: UInt32)
+        /// Ask the master this over such a connection.
+        case ask(ID, MasterRequest, SFTPRules?)
     }
 
     /// What the supervisor's connection is for.
@@ -105,13 +111,16 @@ struct MasterRequests {
         case violation
     }
 
-    private enum Stage {
+    private enum Stage: Equatable {
         /// The worker has a ticket for it, and `ssh` has not shown it.
         case ticketed
         /// Others that are connecting must be done first.
         case queued
         /// The supervisor connects.
         case connecting
+        /// Over a connection that was kept, the master is asked whether it still lives, and the supervisor admits the session
+        /// meanwhile: which of the two has been answered.
+        case reusing(isAlive: Bool, isNoted: Bool)
         /// The master is asked.
         case asking
         /// The host has opened the session.
@@ -132,8 +141,25 @@ struct MasterRequests {
         var askers: [Asker]
 
         var kind: SessionKind? { wish.kind }
+
+        /// The same with nobody who is to be answered.
+        var unasked: Entry {
+            var entry = self
+            entry.askers = []
+            return entry
+        }
     }
 
+    /// A connection over which a master has said that it lives, and over which nothing is asked now.
+    private struct Kept {
+        let id: ID
+        let policy: UInt32
+        let until: Int
+    }
+
+    /// How long one is kept, in milliseconds. A command is judged and run within that, over one connection. A master whose user leaves
+    /// waits for open connections.
+    static let keeping = 500
     /// Requests that wait for a supervisor or a master at most. Further ones are not read before one of these is answered.
     static let maximum = 64
     /// How long the `ssh` of a worker may take to show its ticket, in milliseconds: long on a machine that is busy.
@@ -144,6 +170,8 @@ struct MasterRequests {
     private var policy: PolicySnapshot
     private var number: UInt32
     private var entries: [ID: Entry] = [:]
+    /// Connections that are kept, at most one to each socket.
+    private var kept: [String: Kept] = [:]
     /// Sessions that the worker may still hear of, by the ids of its requests.
     private var sessions: [UInt32: ID] = [:]
     private var nextID: ID = 1
@@ -165,7 +193,8 @@ struct MasterRequests {
 
     /// When `advance` must be called next, if nothing happens before.
     var nextDeadline: Int? {
-        entries.values.flatMap { entry in entry.askers.compactMap(\.deadline) + [entry.until].compactMap { $0 } }.min()
+        (entries.values.flatMap { entry in entry.askers.compactMap(\.deadline) + [entry.until].compactMap { $0 } }
+            + kept.values.map(\.until)).min()
     }
 
     /// What the nonces of the worker's commands begin with.
@@ -248,9 +277,26 @@ struct MasterRequests {
         return [.refuse(id, report, rule)]
     }
 
-    /// A refusal is written down; nil where there is none with this number.
+    /// A refusal is written down, or a session; nil where there is none with this number.
     mutating func noted(_ id: ID) -> [Action]? {
-        refusals.removeValue(forKey: id).map { [answer($0.requestID, $0.answer)] }
+        if let refusal = refusals.removeValue(forKey: id) { return [answer(refusal.requestID, refusal.answer)] }
+        guard let entry = entries[id], case .reusing(let isAlive, isNoted: false) = entry.stage else { return nil }
+        guard !entry.askers.isEmpty else {
+            entries[id] = nil
+            return [.close(id)]
+        }
+        guard entry.policy == number else { return judgeAgain(id, entry) }
+        return reusing(id, entry, isAlive: isAlive, isNoted: true)
+    }
+
+    /// The master lives, or the session is admitted. When both are so, it is asked for.
+    private mutating func reusing(_ id: ID, _ entry: Entry, isAlive: Bool, isNoted: Bool) -> [Action] {
+        guard isAlive, isNoted else {
+            entries[id]?.stage = .reusing(isAlive: isAlive, isNoted: isNoted)
+            return []
+        }
+        entries[id]?.stage = .asking
+        return [.ask(id, entry.request, entry.wish.rules)]
     }
 
     private mutating func newID() -> ID {
@@ -313,7 +359,10 @@ struct MasterRequests {
             tickets.end(id)
             entries[id] = nil
             return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: false)))]
-        case .connecting:
+        case .reusing(_, isNoted: true):
+            entries[id] = nil
+            return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: false)))]
+        case .connecting, .reusing(_, isNoted: false):
             // The supervisor still has the request, and answers it.
             entries[id]?.askers = []
             return [.close(id), answer(requestID, .notOpened(.closed(wasAsked: false)))]
@@ -418,6 +467,10 @@ struct MasterRequests {
     mutating func startQueued() -> [Action] {
         var actions: [Action] = []
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.stage == .queued {
+            if let used = reuse(id, entry) {
+                actions += used
+                continue
+            }
             guard connecting < FromGate.maximumConnects else { break }
             entries[id]?.stage = .connecting
             guard let report = entry.askers.first.flatMap(entry.wish.report) else {
@@ -427,6 +480,25 @@ struct MasterRequests {
             actions.append(.open(id, report, host: entry.host, policy: entry.policy))
         }
         return actions
+    }
+
+    /// Begins a request over the connection that is kept to its master; nil where there is none.
+    private mutating func reuse(_ id: ID, _ entry: Entry) -> [Action]? {
+        guard let connection = kept[entry.socket], connection.policy == entry.policy else { return nil }
+        kept[entry.socket] = nil
+        guard let report = entry.askers.first.flatMap(entry.wish.report) else {
+            entries[id]?.stage = .asking
+            return [.reuse(id, kept: connection.id)]
+        }
+        entries[id]?.stage = .reusing(isAlive: false, isNoted: false)
+        return [.admit(id, report, policy: entry.policy), .reuse(id, kept: connection.id)]
+    }
+
+    /// Keeps a connection for what is asked next of the same master.
+    private mutating func keep(_ id: ID, _ entry: Entry, now: Int) -> [Action] {
+        let other = kept[entry.socket]
+        kept[entry.socket] = Kept(id: id, policy: entry.policy, until: now + Self.keeping)
+        return other.map { [.close($0.id)] } ?? []
     }
 
     // MARK: The supervisor
@@ -446,7 +518,13 @@ struct MasterRequests {
 
     /// The supervisor has not connected; nil where nobody has asked it to.
     mutating func notConnected(_ id: ID, _ failure: ConnectFailure) -> [Action]? {
-        guard let entry = entries[id], entry.stage == .connecting else { return nil }
+        guard let entry = entries[id] else { return nil }
+        switch entry.stage {
+        case .connecting: break
+        case .reusing(_, let isNoted):
+            guard !isNoted, failure == .otherPolicy || failure == .noCall else { return nil }
+        case .ticketed, .queued, .asking, .open: return nil
+        }
         let down: MasterDown
         switch failure {
         case .dead(let errno, let place): down = .dead(errno: errno, place)
@@ -505,14 +583,22 @@ struct MasterRequests {
     }
 
     /// What was seen of the master.
-    mutating func seen(_ id: ID, _ fact: MasterFact) -> [Action] {
-        guard let entry = entries[id] else { return [] }
+    mutating func seen(_ id: ID, _ fact: MasterFact, now: Int) -> [Action] {
+        guard let entry = entries[id] else { return lost(kept: id) }
         if entry.kind == nil, entry.stage == .asking || entry.stage == .open {
             entries[id] = nil
-            return [.close(id)] + entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
+            let told = entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
+            guard case .alive = fact else { return [.close(id)] + told }
+            return keep(id, entry, now: now) + told
         }
         switch entry.stage {
         case .ticketed, .queued, .connecting: return []
+        case .reusing(_, let isNoted):
+            if case .alive = fact { return reusing(id, entry, isAlive: true, isNoted: isNoted) }
+            forget(id, entry)
+            // The supervisor still has the request, and answers it.
+            if !isNoted { entries[id] = entry.unasked }
+            return [.close(id)] + answers(entry, .notOpened(.down(MasterDown(fact))))
         case .asking:
             guard fact != .sessionOpened else {
                 entries[id]?.stage = .open
@@ -529,9 +615,20 @@ struct MasterRequests {
         }
     }
 
+    /// A connection that is kept has ended, or its master says what nobody has asked.
+    private mutating func lost(kept id: ID) -> [Action] {
+        guard let socket = kept.first(where: { $0.value.id == id })?.key else { return [] }
+        kept[socket] = nil
+        return [.close(id)]
+    }
+
     /// Answers those who have waited long enough.
     mutating func advance(now: Int) -> [Action] {
         var actions: [Action] = []
+        for (socket, connection) in kept where connection.until <= now {
+            kept[socket] = nil
+            actions.append(.close(connection.id))
+        }
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.until.map({ $0 <= now }) ?? false {
             forget(id, entry)
             let last: GateAnswer = entry.stage == .open ? .ended : .notOpened(.refused(.otherAccess))
@@ -551,12 +648,12 @@ struct MasterRequests {
             guard entries[id]?.askers.isEmpty == true else { continue }
             switch entry.stage {
             // The supervisor still has the request, and answers it.
-            case .connecting: if entry.kind != nil { actions.append(.close(id)) }
+            case .connecting, .reusing(_, isNoted: false): if entry.kind != nil { actions.append(.close(id)) }
             case .ticketed, .queued:
                 tickets.end(id)
                 entries[id] = nil
                 if entry.kind != nil { actions.append(.close(id)) }
-            case .asking, .open:
+            case .asking, .open, .reusing(_, isNoted: true):
                 entries[id] = nil
                 actions.append(.close(id))
             }
@@ -567,11 +664,15 @@ struct MasterRequests {
     /// The worker is heard no more: all that it has ends.
     mutating func endAll() -> [Action] {
         defer { sessions = [:] }
-        var actions: [Action] = []
+        var actions = kept.values.map(\.id).sorted().map { Action.close($0) }
+        kept = [:]
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) {
             actions.append(.close(id))
             // The supervisor still has these requests, and answers them.
-            entries[id] = entry.stage == .connecting ? entry : nil
+            switch entry.stage {
+            case .connecting, .reusing(_, isNoted: false): break
+            case .ticketed, .queued, .reusing(_, isNoted: true), .asking, .open: entries[id] = nil
+            }
             entries[id]?.askers = []
         }
         return actions
@@ -613,6 +714,15 @@ extension MasterState {
 }
 
 extension MasterDown {
+    /// What it means that a master says something else than that it lives.
+    fileprivate init(_ fact: MasterFact) {
+        switch fact {
+        case .failed(let failure, _): self.init(failure)
+        case .alive, .refused, .sessionOpened, .sessionExited, .sessionEnded, .forwardOpened, .forwardClosed:
+            self = .noMaster
+        }
+    }
+
     fileprivate init(_ failure: MasterFailure) {
         switch failure {
         case .lost: self = .closed

@@ -278,6 +278,9 @@ final class Gates {
                     return kill(token, gate, "it sent a message out of turn", host)
                 }
                 connect(token, gate, report, index, policy, incoming.requestID, now, host)
+            case .admit(let report, let policy):
+                guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
+                admit(token, gate, report, policy, incoming.requestID, host)
             case .refused(let report, let rule):
                 guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
                 pause(gate, host.reported(report, refusedBy: rule, by: gate.connection).pausedUntil, host)
@@ -315,21 +318,50 @@ final class Gates {
         _ requestID: UInt32, _ now: Int, _ host: some GateHost
     ) {
         let asker = MasterConnector.Asker(gate: token, purpose: .request(requestID))
-        guard policy == number else {
-            // It has the new policy by the time that it reads this.
-            guard policy < number else { return kill(token, gate, "it named a policy that there is not", host) }
-            return tell(asker, .otherPolicy, host)
-        }
+        guard isInForce(policy, token, gate, requestID, host) else { return }
         guard Int(index) < sockets.count else { return kill(token, gate, "it named a host that there is not", host) }
         if let report {
-            let heard = host.reported(report, refusedBy: nil, by: gate.connection)
-            pause(gate, heard.pausedUntil, host)
-            guard heard.isAdmitted else { return tell(asker, .noCall, host) }
+            guard isAdmitted(report, token, gate, requestID, host) else { return }
         }
         switch connector.connect(to: sockets[Int(index)], for: asker, now: now) {
         case .started(let started): host.watch(started.pidfd, .connect, started.token)
         case .failed(let failure): tell(asker, failure, host)
         }
+    }
+
+    /// A gate may open this over a connection that it has.
+    private func admit(
+        _ token: UInt64, _ gate: Running, _ report: GateReport, _ policy: UInt32, _ requestID: UInt32,
+        _ host: some GateHost
+    ) {
+        guard isInForce(policy, token, gate, requestID, host),
+            isAdmitted(report, token, gate, requestID, host)
+        else { return }
+        send(.noted, requestID, nil, to: token, host)
+    }
+
+    /// Whether the policy of this number is the one in force. A gate that names another hears so.
+    private func isInForce(
+        _ policy: UInt32, _ token: UInt64, _ gate: Running, _ requestID: UInt32, _ host: some GateHost
+    ) -> Bool {
+        if policy > number {
+            kill(token, gate, "it named a policy that there is not", host)
+        } else if policy < number {
+            // It has the new policy by the time that it reads this.
+            send(.notConnected(.otherPolicy), requestID, nil, to: token, host)
+        }
+        return policy == number
+    }
+
+    /// Writes down what a session is for.
+    /// - Returns: whether it may be opened. A gate that may not hears so.
+    private func isAdmitted(
+        _ report: GateReport, _ token: UInt64, _ gate: Running, _ requestID: UInt32, _ host: some GateHost
+    ) -> Bool {
+        let heard = host.reported(report, refusedBy: nil, by: gate.connection)
+        pause(gate, heard.pausedUntil, host)
+        if !heard.isAdmitted { send(.notConnected(.noCall), requestID, nil, to: token, host) }
+        return heard.isAdmitted
     }
 
     private func connected(_ token: UInt64, _ host: some GateHost) {
