@@ -117,6 +117,20 @@ struct FileRequests {
         }
     }
 
+    /// Asks whether the ControlMaster lives, so that the gate keeps a connection to it, which needs no call.
+    func askAlive() {
+        let channel = Channel(taking: OwnedFD(taking: dup(Self.gate)))
+        do {
+            try channel.send(GateRequest.alive(host: host), requestID: 2)
+            while true {
+                guard let answer = try channel.receive(GateAnswer.self) else { fail("no answer") }
+                if case .master = answer.message { return }
+            }
+        } catch {
+            fail("\(error)")
+        }
+    }
+
     func giveSocket() -> Never {
         var pair: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { fail("errno \(errno)") }

@@ -154,6 +154,7 @@ struct Hostile: ~Copyable {
             tell("command", files.run("touch made"))
             while true { pause() }
         case .skipBeginning:
+            files.askAlive()
             tell("command", files.run("touch made"))
             tell("files", files.openFiles(for: 1))
             tell("errand", files.runErrand())
@@ -164,6 +165,7 @@ struct Hostile: ~Copyable {
             send(.audit(.end(Self.fine)), FileRequests.call)
             // When this one has begun, the supervisor has heard of that end.
             beginCall(2)
+            files.askAlive()
             tell("command", files.run("touch made"))
             tell("files", files.openFiles(for: 1))
             askForForward()

@@ -34,7 +34,8 @@ import Testing
         "umount2", "pivot_root", "chroot", "unshare", "setns", "chdir", "fchmodat", "fchownat", "mkdirat", "mknodat",
         "truncate", "ftruncate", "kill", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "setuid", "capset",
         "seccomp", "setrlimit", "prlimit64", "dup", "dup2", "dup3", "ioctl", "getdents64", "open_by_handle_at",
-        "splice", "sendfile", "copy_file_range", "shmget", "inotify_init1", "fanotify_init", "personality", "setsid",
+        "tee", "vmsplice", "sendfile", "copy_file_range", "shmget", "inotify_init1", "fanotify_init", "personality",
+        "setsid",
         "setpgid", "epoll_create1", "timerfd_create", "eventfd2", "perf_event_open", "add_key", "nanosleep",
     ]
 

@@ -440,6 +440,45 @@ import Testing
         #expect(read(input.rawValue, &buffer, 1) == 0)
     }
 
+    @Test(arguments: [1, 4096, 65_536])
+    func `content of any length passes unchanged between what is judged, however slowly it is read`(step: Int) throws {
+        signal(SIGPIPE, SIG_IGN)
+        let scene = try Scene(["a": "/a"])
+        let pipes = try SessionPipes()
+        try scene.openFiles("a", 7, pipes.takeNumbers(), FileAccess(writes: true, base: "/srv"))
+        let master = try scene.connect()
+        _ = try master.message()
+        try master.say(.hello(version: 4))
+        _ = try master.message()
+        let input = try master.descriptor()
+        _ = try master.descriptor()
+        _ = try master.descriptor()
+        let lengths = step == 1 ? [0, 1, 5, 4055, 4056, 9000] : [0, 1, 4095, 4096, 4097, 32_768, 65_536, 250_000, 3]
+        var sent = Self.greeting
+        for (index, length) in lengths.enumerated() {
+            let content = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ index) }
+            sent += Self.packet(
+                6, id: 5, [[1]],
+                rest: [UInt8](repeating: 0, count: 8)
+                    + (0..<4).reversed().map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) }
+                    + content)
+            sent += Self.packet(17, id: 5, [Array("/srv/file".utf8)])
+        }
+        nonisolated(unsafe) let worker = pipes
+        let bytes = sent
+        Thread.detachNewThread { worker.feed(bytes) }
+        var came: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: step)
+        while came.count < sent.count {
+            let count = read(input.rawValue, &buffer, step)
+            try #require(count > 0)
+            came += buffer[..<count]
+        }
+        #expect(came == sent)
+        pipes.closeInput()
+        #expect(read(input.rawValue, &buffer, 1) == 0)
+    }
+
     @Test(arguments: [
         (packet(18, id: 1, [Array("/srv/a".utf8), Array("/srv/b".utf8)]), WorkerViolation.request),
         (packet(13, id: 1, [Array("/srv/a".utf8)]), .writing),

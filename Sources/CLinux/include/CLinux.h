@@ -40,6 +40,9 @@ int csd_memfd_is_sealed(int fd);
 // pidfd_open(2), pidfd_send_signal(2), waitid(2) P_PIDFD.
 int csd_pidfd_open(pid_t pid);
 int csd_pidfd_send_signal(int pidfd, int signal);
+
+// splice(2) from one pipe to another, neither of which is waited for. Returns the count, 0 at the end, -1 with errno.
+ssize_t csd_splice(int from, int to, size_t count);
 // Returns 1 if the process has ended, 0 if it still runs. `*code` is CLD_EXITED, CLD_KILLED or CLD_DUMPED, `*status`
 // the exit code or the signal.
 int csd_pidfd_reap(int pidfd, int *code, int *status);

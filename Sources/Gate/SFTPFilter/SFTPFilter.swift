@@ -22,7 +22,7 @@ public struct SFTPFilter: Sendable {
 
     private let rules: SFTPRules
     /// How many bytes of a WRITE's content are still to come. They need no judgement.
-    private var passing = 0
+    public private(set) var passing = 0
     /// Whether INIT has come.
     private var hasBegun = false
 
@@ -51,6 +51,9 @@ public struct SFTPFilter: Sendable {
         }
         return bytes.count - rest.count
     }
+
+    /// Takes notice that as many bytes of a content have gone on without `judge`, at most `passing`.
+    public mutating func passed(_ count: Int) { passing -= min(passing, count) }
 
     /// How many bytes of the packet at the beginning of `bytes` are judged at once: the whole packet; of a WRITE, all before its
     /// content. It is nil if not all of these are there.

@@ -1,9 +1,10 @@
+internal import CLinux
 internal import Glibc
 internal import IPC
 internal import SFTPFilter
 
 /// The request direction of an SFTP channel whose requests are judged: what the worker writes into its pipe goes through the filter
-/// into a pipe that only the master reads. It holds one piece at most: a master that takes nothing fills the worker's pipe. Answers do
+/// into a pipe that only the master reads. The content of a WRITE goes from pipe to pipe without a copy. It holds one piece at most: a master that takes nothing fills the worker's pipe. Answers do
 /// not pass here.
 final class SFTPRelay {
     /// What must come before it can go on.
@@ -16,8 +17,10 @@ final class SFTPRelay {
         case nothing
     }
 
-    /// Bytes that are held at most: what a pipe holds, pipe(7), and the beginning of a packet before that.
-    private static let room = 65_536 + SFTPFilter.longestUnjudged
+    /// What is read at most at once: what needs judgement is small, and the content behind it need not be read.
+    private static let piece = 4096
+    /// Bytes that are held at most: a piece, and the beginning of a packet before that.
+    private static let room = piece + SFTPFilter.longestUnjudged
 
     private var source: OwnedFD?
     private var sink: OwnedFD?
@@ -49,7 +52,7 @@ final class SFTPRelay {
     /// Moves a piece at most.
     /// - Throws: what the worker sent that it may not. Nothing of that goes on.
     func advance() throws(SFTPViolation) -> Next {
-        if written == judged {
+        if written == judged, filter.passing == 0 {
             keepUnjudged()
             switch read() {
             case .count(let count): held += count
@@ -64,6 +67,13 @@ final class SFTPRelay {
             case .nothing: return .room
             case .over: return .nothing
             }
+        }
+        guard filter.passing > 0 else { return .bytes }
+        switch passContent() {
+        case .count(let count): filter.passed(count)
+        // Either pipe may be the cause. The one that was waited for was ready.
+        case .nothing: return waited == .bytes ? .room : .bytes
+        case .over: return .nothing
         }
         return .bytes
     }
@@ -97,7 +107,7 @@ final class SFTPRelay {
         guard let number = sourceNumber else { return .over }
         let held = held
         let result = bytes.withUnsafeMutableBytes { buffer in
-            let free = UnsafeMutableRawBufferPointer(rebasing: buffer[held...])
+            let free = UnsafeMutableRawBufferPointer(rebasing: buffer[held..<held + Self.piece])
             return uninterrupted { Glibc.read(number, free.baseAddress, free.count) }
         }
         if result > 0 { return .count(result) }
@@ -113,6 +123,14 @@ final class SFTPRelay {
         }
         if result >= 0 { return .count(result) }
         return errno == EAGAIN ? .nothing : .over
+    }
+
+    /// Moves content from the worker's pipe into the master's.
+    private func passContent() -> Moved {
+        guard let source = sourceNumber, let sink = sinkNumber else { return .over }
+        let result = uninterrupted { csd_splice(source, sink, filter.passing) }
+        if result > 0 { return .count(result) }
+        return result < 0 && errno == EAGAIN ? .nothing : .over
     }
 
     private static func number(_ descriptor: borrowing OwnedFD?) -> Int32? {
