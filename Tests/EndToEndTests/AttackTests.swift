@@ -25,7 +25,7 @@ import Testing
         let gate = try waitFor("the gate") { daemon.gates().first }
         try Self.send(scene.facts(of: daemon, gate: gate.pid) + "end\n", to: client)
         let report = workers.directory.file("report")
-        let table = try AttackTable(reading: report) { "\(daemon.logText())" }
+        let table = try ProbeTable(reading: report) { "\(daemon.logText())" }
         table.check("the worker, which executes nothing", atLeast: 200)
         scene.check()
         #expect(daemon.status == nil && daemon.gates().map(\.pid) == [gate.pid])
@@ -44,7 +44,7 @@ import Testing
         let facts = try scene.facts(of: daemon, gate: gate.pid) + "end"
         let call = try client.beginTool(
             "ssh_exec", ["command": .string("echo '\(facts)'; cat >\(report)"), "timeout_seconds": 60])
-        let table = try AttackTable(reading: report) { "\(daemon.logText())" }
+        let table = try ProbeTable(reading: report) { "\(daemon.logText())" }
         table.check("in the place of ssh, with \"transport\": \"ssh\"", atLeast: 180)
         scene.check()
         let result = try call.waitForTool(timeout: .seconds(60))
@@ -57,7 +57,7 @@ import Testing
         let names = (0..<attack_gate_count()).map { "m\($0)" }
         let daemon = try Self.startDaemon(names)
         defer { daemon.stop() }
-        var table = AttackTable()
+        var table = ProbeTable()
         for number in 0..<attack_gate_count() {
             let expected = "killed: \(String(cString: attack_gate_reason(number)))"
             let before = daemon.logCount(of: Self.workerEnded)
@@ -80,7 +80,7 @@ import Testing
 
     @Test("a ticket of another connection ends the worker, and one whose request is over opens nothing")
     func tickets() throws {
-        var table = AttackTable()
+        var table = ProbeTable()
         let remote = try Remote.shared()
         let daemon = try Self.startDaemon(["silent", "late"])
         defer { daemon.stop() }
@@ -130,7 +130,7 @@ import Testing
         let workers = try FakeWorkers(kinds.map { "give \($0) \($0 % 3)" })
         let daemon = try Remote.shared().startDaemon(["transport": "mux"], workers.options)
         defer { daemon.stop() }
-        var table = AttackTable()
+        var table = ProbeTable()
         for kind in kinds {
             let start = daemon.logRecords().count
             let client = try daemon.connect(initialize: false)
@@ -242,7 +242,7 @@ private final class Scene {
 }
 
 /// Attempts, and what came of them.
-private struct AttackTable {
+private struct ProbeTable {
     private struct Row {
         let attempt, expected, seen, verdict: String
     }

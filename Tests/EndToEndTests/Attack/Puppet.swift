@@ -41,6 +41,8 @@ final class Puppet {
     let supervisor: RawChannel
     /// Where it has the place: the channel to its gate.
     private(set) var gate: RawChannel?
+    /// What the nonces of commands begin with.
+    private(set) var mark = ""
     private let control: RawChannel
     private var nextRequest: UInt32 = 1000
     /// This side's ends of the pipes that sessions were given.
@@ -91,9 +93,11 @@ final class Puppet {
         guard let end else { throw HarnessError("no gate for the puppet") }
         let gate = RawChannel(taking: end)
         self.gate = gate
-        guard try gate.hear(GateAnswer.self, { message, _, _ in message == .ready ? true : nil }) == true else {
-            throw HarnessError("the gate of the puppet does not get ready")
+        let mark = try gate.hear(GateAnswer.self) { message, _, _ in
+            if case .ready(let mark) = message { mark } else { nil }
         }
+        guard let mark else { throw HarnessError("the gate of the puppet does not get ready") }
+        self.mark = mark
     }
 
     /// Begins a call, and waits until it is written down.
@@ -138,11 +142,34 @@ final class Puppet {
         close(descriptor)
     }
 
+    /// Stands in requests for the mark of the gate, `GateAnswer.ready`, which is known only when they are sent.
+    static let unmarked = String(repeating: "0", count: Nonce.markSize)
+
+    /// A request with the mark of the gate in place of `unmarked`.
+    func marked(_ request: GateRequest) -> GateRequest {
+        func own(_ nonce: String) -> String {
+            nonce.hasPrefix(Self.unmarked) ? mark + nonce.dropFirst(Nonce.markSize) : nonce
+        }
+        switch request {
+        case .exec(let host, let seconds, let nonce, let words, let call):
+            return .exec(host: host, seconds: seconds, nonce: own(nonce), words: words, call: call)
+        case .judge(let host, let seconds, let nonce, let words, let call):
+            return .judge(host: host, seconds: seconds, nonce: own(nonce), words: words, call: call)
+        case .errand(let host, .probe(let nonce)): return .errand(host: host, .probe(nonce: own(nonce)))
+        case .errand(let host, .trial(let nonce)): return .errand(host: host, .trial(nonce: own(nonce)))
+        case .errand(let host, .sweep(let nonces)): return .errand(host: host, .sweep(nonces: nonces.map(own)))
+        case .errand(let host, .stop(let observers)):
+            let marked = observers.map { ObserverID(processID: $0.processID, nonce: own($0.nonce)) }
+            return .errand(host: host, .stop(marked))
+        case .alive, .close, .sftp, .shell, .errand(_, .question), .words, .judgeForward, .ticket: return request
+        }
+    }
+
     /// Makes a request, and says what its first answer is.
     /// - Parameter descriptors: go with it and are closed here.
     func ask(_ request: GateRequest, _ id: UInt32? = nil, _ descriptors: [Int32] = []) throws -> String {
         let id = id ?? newRequest()
-        let packets = request.packets
+        let packets = marked(request).packets
         for packet in packets.dropLast() { try gate?.say(packet, id) }
         if let last = packets.last { try gate?.say(last, id, descriptors) }
         for descriptor in descriptors { close(descriptor) }
@@ -186,7 +213,7 @@ final class Puppet {
     ) -> GateCommand {
         GateCommand(
             host: host, command: command, directory: directory, environment: environment, seconds: 10,
-            nonce: Nonce.make(), call: call)
+            nonce: Nonce.make(marked: unmarked), call: call)
     }
 
     /// Has a command run, and says what it wrote, or why it did not run.

@@ -13,6 +13,10 @@ import Testing
 @Suite struct WorkerGateAttackTests {
     private static let files = FileAccess(writes: true, base: nil)
 
+    /// A nonce that the gate takes, see `Puppet.marked`.
+    private static let own = Nonce.make(marked: Puppet.unmarked)
+    private var own: String { Self.own }
+
     /// Everything that can be asked of a gate.
     private static func requests(_ call: UInt32) throws -> [(name: String, request: GateRequest)] {
         let command = Puppet.command("true", call: call)
@@ -34,8 +38,8 @@ import Testing
             ),
             ("stop nothing", .errand(host: "box", .stop([]))),
             ("sweep lines of another gate", .errand(host: "box", .sweep(nonces: [Nonce.make()]))),
-            ("probe the host", .errand(host: "box", .probe(nonce: Nonce.make()))),
-            ("try its shell", .errand(host: "box", .trial(nonce: Nonce.make()))),
+            ("probe the host", .errand(host: "box", .probe(nonce: own))),
+            ("try its shell", .errand(host: "box", .trial(nonce: own))),
             ("question the host", .errand(host: "box", .question)),
         ]
     }
@@ -152,36 +156,40 @@ import Testing
             }
         }
         let bad: [(String, GateRequest)] = [
-            ("a command without an end", .exec(host: "box", seconds: 1, nonce: "abcd1234", words: "\u{0}id", call: 1)),
+            ("a command without an end", .exec(host: "box", seconds: 1, nonce: own, words: "\u{0}id", call: 1)),
             (
                 "a command without a directory",
-                .exec(host: "box", seconds: 1, nonce: "abcd1234", words: "id\u{0}", call: 1)
+                .exec(host: "box", seconds: 1, nonce: own, words: "id\u{0}", call: 1)
             ),
             (
                 "a nonce with a quote",
                 .exec(host: "box", seconds: 1, nonce: "abcd'; id; '", words: "\u{0}id\u{0}", call: 1)
             ),
+            (
+                "a nonce without the mark of the gate",
+                .exec(host: "box", seconds: 1, nonce: Nonce.make(), words: "\u{0}id\u{0}", call: 1)
+            ),
             ("a nonce of no bytes", .exec(host: "box", seconds: 1, nonce: "", words: "\u{0}id\u{0}", call: 1)),
-            ("no time at all", .exec(host: "box", seconds: 0, nonce: "abcd1234", words: "\u{0}id\u{0}", call: 1)),
+            ("no time at all", .exec(host: "box", seconds: 0, nonce: own, words: "\u{0}id\u{0}", call: 1)),
             (
                 "longer than a day",
-                .exec(host: "box", seconds: 86_401, nonce: "abcd1234", words: "\u{0}id\u{0}", call: 1)
+                .exec(host: "box", seconds: 86_401, nonce: own, words: "\u{0}id\u{0}", call: 1)
             ),
             (
                 "a variable without a name",
-                .exec(host: "box", seconds: 1, nonce: "abcd1234", words: "\u{0}true\u{0}=x\u{0}", call: 1)
+                .exec(host: "box", seconds: 1, nonce: own, words: "\u{0}true\u{0}=x\u{0}", call: 1)
             ),
             (
                 "a variable that is a command",
-                .exec(host: "box", seconds: 1, nonce: "abcd1234", words: "\u{0}true\u{0}a;id=x\u{0}", call: 1)
+                .exec(host: "box", seconds: 1, nonce: own, words: "\u{0}true\u{0}a;id=x\u{0}", call: 1)
             ),
             (
                 "a variable with a newline",
-                .exec(host: "box", seconds: 1, nonce: "abcd1234", words: "\u{0}true\u{0}a\nid\n=x\u{0}", call: 1)
+                .exec(host: "box", seconds: 1, nonce: own, words: "\u{0}true\u{0}a\nid\n=x\u{0}", call: 1)
             ),
             (
                 "a variable twice",
-                .exec(host: "box", seconds: 1, nonce: "abcd1234", words: "\u{0}true\u{0}A=x\u{0}A=y\u{0}", call: 1)
+                .exec(host: "box", seconds: 1, nonce: own, words: "\u{0}true\u{0}A=x\u{0}A=y\u{0}", call: 1)
             ),
         ]
         for (name, request) in bad {
@@ -189,7 +197,7 @@ import Testing
                 try stage.hijack { puppet in
                     try puppet.begin()
                     let (theirs, _, _, _) = try puppet.pipes()
-                    try puppet.gate?.say(request, 5, theirs)
+                    try puppet.gate?.say(puppet.marked(request), 5, theirs)
                     for descriptor in theirs { close(descriptor) }
                     return try stage.verdict(puppet)
                 }
@@ -217,7 +225,7 @@ import Testing
             defer { victim.stop() }
             return try stage.hijack { puppet in
                 try puppet.begin()
-                let nonces = [Nonce.make(), "aaaaaaaa", "00000000"]
+                let nonces = [Nonce.make(), "aaaaaaaa", "00000000", own]
                 let answers = try nonces.map { nonce in
                     try puppet.tryOpen(
                         .errand(host: "box", .stop([ObserverID(processID: UInt32(victim.pid), nonce: nonce)])))
@@ -352,7 +360,7 @@ import Testing
             ("forwards to judge", [.judgeForward(host: "box", target: "169.254.169.254", port: 80)]),
             (
                 "words and their command",
-                [.words("/"), .judge(host: "box", seconds: 1, nonce: "abcd1234", words: "\u{0}id\u{0}")]
+                [.words("/"), .judge(host: "box", seconds: 1, nonce: own, words: "\u{0}id\u{0}")]
             ),
             ("closes", [.close]),
         ]
