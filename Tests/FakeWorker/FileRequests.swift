@@ -124,6 +124,7 @@ struct FileRequests {
             try channel.send(GateRequest.alive(host: host), requestID: 2)
             while true {
                 guard let answer = try channel.receive(GateAnswer.self) else { fail("no answer") }
+                if case .ready(let mark) = answer.message { Self.mark = mark }
                 if case .master = answer.message { return }
             }
         } catch {
