@@ -494,8 +494,17 @@ import Testing
                 for broker in stage.daemon.fileBrokers() { kill(broker.pid, SIGKILL) }
                 let id = puppet.newRequest()
                 try puppet.supervisor.say(ToSupervisor.files(.open(path: base + "/f")), id)
-                let answered = try puppet.supervisor.hear(ToWorker.self) { word, answered, _ in
-                    if case .files = word, answered == id { return true } else { return nil }
+                // The channel of the next broker comes before the answer, and must stay open for what that one says.
+                var brokers: [RawChannel] = []
+                defer { withExtendedLifetime(brokers) {} }
+                let answered: Bool? = try puppet.supervisor.hear(ToWorker.self) { word, answered, descriptors in
+                    switch word {
+                    case .files(.broker):
+                        brokers += descriptors.map { RawChannel(taking: fcntl($0, F_DUPFD_CLOEXEC, 3)) }
+                        return nil
+                    case .files where answered == id: return true
+                    case .files, .life, .audit, .forwards: return nil
+                    }
                 }
                 guard answered == true else { return "no answer" }
                 let next = try ask(puppet, .open(path: base + "/f"))
