@@ -133,85 +133,6 @@ import Testing
         #expect(throws: IPCError.closed) { try broker.takeListener() }
     }
 
-    @Test func `a caller that does not run in time is asked again 10 ms later, and gets its connection when it runs`()
-        async throws
-    {
-        await #expect(processExitsWith: .success) {
-            // A thread of this process can be stopped alone by a tracer only, so the caller is a child.
-            var end: OwnedFD?
-            let broker = try ConnectBroker(workerEnd: &end)
-            guard let number = end.take()?.release() else { exit(90) }
-            try Limits.worker.apply()
-            let caller = ConnectBrokerTests.forked()
-            guard caller >= 0 else { exit(91) }
-            if caller == 0 {
-                guard let listener = try? SeccompFilter.loadWithListener(SSHSyscalls.rules) else { _exit(1) }
-                let descriptor: OwnedFD? = OwnedFD(taking: listener)
-                guard
-                    (try? Channel(taking: OwnedFD(taking: number)).send(
-                        ListenerMessage.listener, descriptor: descriptor))
-                        != nil
-                else { _exit(2) }
-                let socket = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-                var byte: UInt8 = 7
-                _exit(connect(socket, nil, 0) == 0 && write(socket, &byte, 1) == 1 ? 0 : 3)
-            }
-            var listening = pollfd(fd: broker.handOverNumber ?? -1, events: Int16(POLLIN), revents: 0)
-            guard poll(&listening, 1, 20_000) == 1 else { exit(92) }
-            try broker.takeListener()
-            var waiting = pollfd(fd: broker.listenerNumber ?? -1, events: Int16(POLLIN), revents: 0)
-            guard poll(&waiting, 1, 20_000) == 1 else { exit(93) }
-            kill(caller, SIGSTOP)
-            guard ConnectBrokerTests.becomes(UInt8(ascii: "T"), caller) else { exit(94) }
-            for now in [1000, 1010, 1020] {
-                let began = ContinuousClock.now
-                guard case .nothing = broker.next(refuse: false, now: now) else { exit(95) }
-                // It waits some 5 ms, and no longer than a busy machine makes of them.
-                guard ContinuousClock.now - began < .seconds(2) else { exit(96) }
-                guard broker.retry == now + 10, !broker.isReady else { exit(97) }
-            }
-            kill(caller, SIGCONT)
-            guard let socket = ConnectBrokerTests.connection(broker) else { exit(98) }
-            guard broker.retry == nil, broker.isReady else { exit(99) }
-            var byte: UInt8 = 0
-            var there = pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0)
-            guard poll(&there, 1, 20_000) == 1, read(socket.rawValue, &byte, 1) == 1, byte == 7 else { exit(100) }
-            var status: Int32 = 0
-            guard waitpid(caller, &status, 0) == caller, status == 0 else { exit(101) }
-            exit(0)
-        }
-    }
-
-    @Test func `a caller that ends while it is waited for leaves nothing, and the next one is answered`() async throws {
-        await #expect(processExitsWith: .success) {
-            let isKilled = DispatchSemaphore(value: 0)
-            let result = try ConnectBrokerTests.confined({
-                // Of each pair of calls the first is made by a process that is killed in it.
-                for _ in 0..<3 {
-                    let child = ConnectBrokerTests.forked()
-                    guard child >= 0 else { return 1 }
-                    if child == 0 {
-                        let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-                        _exit(connect(number, nil, 0))
-                    }
-                    guard ConnectBrokerTests.becomes(UInt8(ascii: "S"), child) else { return 2 }
-                    kill(child, SIGKILL)
-                    guard waitpid(child, nil, 0) == child else { return 3 }
-                    isKilled.signal()
-                    let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-                    guard connect(number, nil, 0) == 0 else { return 4 }
-                }
-                return 0
-            }) { broker in
-                for _ in 0..<3 {
-                    isKilled.wait()
-                    guard ConnectBrokerTests.connection(broker) != nil else { exit(85) }
-                }
-            }
-            exit(result)
-        }
-    }
-
     @Test func `at most 16 connections wait for the gate, and then none is taken before it takes notice of one`() throws
     {
         var end: OwnedFD?
@@ -224,23 +145,5 @@ import Testing
         #expect(!broker.isReady)
         broker.outstanding -= 1
         #expect(broker.isReady)
-    }
-
-    /// fork(2), which Swift does not have.
-    static func forked() -> pid_t { pid_t(probe_syscall(probe_number("clone"), Int(SIGCHLD), 0, 0, 0, 0, 0)) }
-
-    /// Waits until a process is in this state, proc_pid_stat(5); false if it does not get there.
-    static func becomes(_ state: UInt8, _ process: pid_t) -> Bool {
-        let deadline = ContinuousClock.now + .seconds(20)
-        while ContinuousClock.now < deadline {
-            let file = open("/proc/\(process)/stat", O_RDONLY | O_CLOEXEC)
-            var bytes = [UInt8](repeating: 0, count: 512)
-            let count = read(file, &bytes, bytes.count)
-            close(file)
-            let text = bytes[..<max(0, count)]
-            if let end = text.lastIndex(of: UInt8(ascii: ")")), text.dropFirst(end + 2).first == state { return true }
-            poll(nil, 0, 1)
-        }
-        return false
     }
 }
