@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct csd_peer_credentials) == sizeof(struct ucred), "sam
 _Static_assert(CSD_O_PATH == O_PATH, "open flag");
 #if defined(__x86_64__)
 _Static_assert(CSD_O_TMPFILE == O_TMPFILE, "open flag");
+_Static_assert(CSD_O_DIRECT == O_DIRECT, "open flag");
 #endif
 _Static_assert(CSD_F_GET_SEALS == F_GET_SEALS && CSD_F_GETPIPE_SZ == F_GETPIPE_SZ, "fcntl command");
 // Alignment must not make room for one more: what does not fit is dropped by the kernel, and what fits is closed here.

@@ -14,6 +14,11 @@ public struct ArgumentTest: Sendable {
         ArgumentTest(index: index, mask: bit, value: bit)
     }
 
+    /// Of these bits, the argument has those of `value` and no other.
+    public static func bits(_ index: UInt32, _ mask: UInt64, are value: UInt64) -> ArgumentTest {
+        ArgumentTest(index: index, mask: mask, value: value)
+    }
+
     /// The argument has none of these bits.
     public static func lacks(_ index: UInt32, _ bits: UInt64) -> ArgumentTest {
         ArgumentTest(index: index, mask: bits, value: 0)

@@ -20,6 +20,15 @@ struct ExecAllowlistTests {
         }
     }
 
+    @Test func `the name of an environment is a plain word`() {
+        for name in ["RAILS_ENV", "NODE_ENV"] {
+            #expect(refusal("git log", ["git log"], [name: "test-2"]) == nil)
+            for value in ["../../tmp/x", "a b", "é", "$x"] {
+                #expect(refusal("git log", ["git log"], [name: value])?.contains(name) == true, "\(value)")
+            }
+        }
+    }
+
     @Test func `without a list everything passes, with an empty one nothing`() {
         #expect(refusal("rm -rf / ; id | sh", nil, ["PATH": "/x"]) == nil)
         for command in ["git status", "", "#"] {

@@ -63,7 +63,8 @@ struct ForwardPolicyTests {
         "169.254.169.254", "169.254.0.1", "169.254.169.253", "0xA9FEA9FE", "2852039166", "0251.0376.0251.0376",
         "169.254.43518", "169.16689662", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::169.254.169.254",
         "64:ff9b::a9fe:a9fe", "fe80::1", "febf::1", "fd00:ec2::254", "FD00:0EC2::254", "metadata.google.internal",
-        "Metadata.Google.Internal", "metadata.google.internal.", "169.254.169.254.",
+        "Metadata.Google.Internal", "metadata.google.internal.", "::ffff:0:a9fe:a9fe", "64:ff9b:1::a9fe:a9fe",
+        "2002:a9fe:a9fe::1", "169.254.169.254.",
     ]
 
     @Test(arguments: metadata)
@@ -80,6 +81,7 @@ struct ForwardPolicyTests {
 
     @Test(arguments: [
         "169.253.0.1", "170.254.169.254", "fec0::1", "fd00:ec3::254", "::1", "::", "metadata", "0", "64:ff9b::1",
+        "64:ff9b:1::1", "2002:a00:1::1",
     ])
     func `their neighbours are not refused`(target: String) {
         #expect(refusal(target) == nil)

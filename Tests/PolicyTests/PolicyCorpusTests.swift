@@ -128,7 +128,10 @@ struct PolicyCorpusTests {
     @Test func `of random splices too, what an allowlist lets pass runs nothing else`() async throws {
         let stage = try Stage(Self.listed + ["id"])
         let lines = try PolicyCorpus.cases().filter { $0.judge == .allow }.map(\.command)
-        let loops = ["for x in a; do id; done", "for x\nin a b\ndo\nid\ndone", "{ id; }", "if ls; then id; fi", "ls | id", "(id)"]
+        let loops = [
+            "for x in a; do id; done", "for x\nin a b\ndo\nid\ndone", "{ id; }", "if ls; then id; fi", "ls | id",
+            "(id)",
+        ]
         for round in 0..<Self.rounds {
             var random = SeededGenerator(seed: UInt64(round))
             let splices =

@@ -74,6 +74,9 @@ import Testing
         ("fcntl", [0, 10, 0]), ("fcntl", [0, 15, 0]), ("fcntl", [0, 37, 0]), ("fcntl", [0, 1024, 0]),
         ("fcntl", [0, 1026, 0]), ("fcntl", [0, 1030, 0]), ("fcntl", [0, 1031, 0]), ("fcntl", [0, 1032, 0]),
         ("fcntl", [0, 1033, 0]), ("fcntl", [0, 1036, 0]), ("fcntl", [0, -1, 0]),
+        // F_SETFL without O_NONBLOCK, and with O_ASYNC, O_APPEND, O_DIRECT.
+        ("fcntl", [0, 4, 0]), ("fcntl", [0, 4, 1]), ("fcntl", [0, 4, 0x2800]), ("fcntl", [0, 4, 0xC00]),
+        ("fcntl", [0, 4, 0x4800]),
         // PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_MM, PR_SET_PTRACER, PR_CAP_AMBIENT, PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER.
         ("prctl", [4, 1, 0]), ("prctl", [22, 2, 0]), ("prctl", [35, 1, 0]), ("prctl", [0x5961_6D61, 1, 0]),
         ("prctl", [47, 2, 21]), ("prctl", [1, 0, 0]), ("prctl", [36, 1, 0]),

@@ -161,6 +161,13 @@ int csd_notification_answer(int listener, uint64_t id, int error);
 // open(2) O_PATH, which the headers define only with _GNU_SOURCE.
 #define CSD_O_PATH 010000000
 
+// open(2) O_DIRECT, which the headers define only with _GNU_SOURCE.
+#if defined(__x86_64__)
+#define CSD_O_DIRECT 040000
+#elif defined(__aarch64__)
+#define CSD_O_DIRECT 0200000
+#endif
+
 // open(2) O_TMPFILE, which the headers define only with _GNU_SOURCE.
 #define CSD_O_TMPFILE (020000000 | 0200000)
 

@@ -34,7 +34,9 @@ public struct ExecAllowlist: Sendable {
     public func judge(command: String, environment: [String: String]) throws(GateRefusal) {
         guard let entries else { return }
         guard !entries.isEmpty else { throw refusal(.allowlistEmpty) }
-        for name in environment.keys.sorted() where !Self.isHarmless(name) { throw refusal(.variable(name: name)) }
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) where !Self.isHarmless(name, value) {
+            throw refusal(.variable(name: name))
+        }
         let scanner = ShellScanner(command.utf8)
         if let doubt = scanner.doubt { throw refusal(.doubt(doubt)) }
         guard !scanner.commands.isEmpty else { throw refusal(.noCommand) }
@@ -64,7 +66,7 @@ public struct ExecAllowlist: Sendable {
         }
         if isCovered { return }
         let beginning = String(command.text.split(separator: " ").prefix(2).joined(separator: " ").prefix(100))
-        if let name = command.assignments.compactMap(\.name).first(where: { !Self.isHarmless($0) }) {
+        if let name = command.assignments.first(where: { !Self.isHarmless($0) })?.name {
             throw refusal(.assignment(name: name, command: shown, beginning: beginning))
         }
         let isPlain =
@@ -84,11 +86,29 @@ public struct ExecAllowlist: Sendable {
     private func refusal(_ reason: GateRefusal.Reason) -> GateRefusal { GateRefusal(host: host, reason) }
 
     /// Whether the variable is known to be harmless, or has a name that only a script's own variable has: at most 8
-    /// lower-case letters and digits. `path` is not one, because zsh searches it for programs.
-    private static func isHarmless(_ name: String) -> Bool {
+    /// lower-case letters and digits. `path` is not one, because zsh searches it for programs. The value of one that names an
+    /// environment, such as `RAILS_ENV`, becomes a part of paths, so it is a plain word.
+    private static func isHarmless(_ name: String, _ value: String) -> Bool {
+        if name.hasSuffix("_ENV"), !value.utf8.allSatisfy(isWordByte) { return false }
         if harmless.contains(name) || name.hasPrefix("LC_") { return true }
         return name.utf8.count <= 8 && name != "path"
             && name.utf8.allSatisfy { $0.isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
+    }
+
+    private static func isHarmless(_ assignment: Word) -> Bool {
+        guard let name = assignment.name else { return true }
+        // The value of a loop's variable is none of its name's word.
+        let value = assignment.hasEquals && assignment.isLiteral ? assignment.dropping(name.utf8.count + 1).text : "?"
+        return isHarmless(name, value)
+    }
+
+    private static func isWordByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
     }
 
     /// Whether the redirection writes to no file but `/dev/null` and opens no network connection, which bash does for

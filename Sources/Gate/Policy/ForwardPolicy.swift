@@ -82,12 +82,15 @@ private enum Place: Equatable {
         }
     }
 
-    /// The IPv4 address in an IPv4-mapped, IPv4-compatible or NAT64 address, RFC 4291 section 2.5.5 and RFC 6052; nil
-    /// if there is none.
+    /// The IPv4 address in an IPv4-mapped, IPv4-compatible, IPv4-translated, NAT64 or 6to4 address, RFC 4291 section 2.5.5,
+    /// RFC 2765 section 2.1, RFC 6052, RFC 8215 and RFC 3056; nil if there is none.
     private static func embedded(_ bytes: [UInt8]) -> [UInt8]? {
+        if bytes.starts(with: [0x20, 0x02]) { return Array(bytes[2..<6]) }
+        if bytes.starts(with: [0, 0x64, 0xFF, 0x9B, 0, 1]) { return Array(bytes[12...]) }
         let zeros = [UInt8](repeating: 0, count: 10)
         let prefixes = [
-            zeros + [0xFF, 0xFF], zeros + [0, 0], [0, 0x64, 0xFF, 0x9B] + [UInt8](repeating: 0, count: 8),
+            zeros + [0xFF, 0xFF], zeros + [0, 0], [UInt8](repeating: 0, count: 8) + [0xFF, 0xFF, 0, 0],
+            [0, 0x64, 0xFF, 0x9B] + [UInt8](repeating: 0, count: 8),
         ]
         // ::1 and :: contain no IPv4 address.
         guard prefixes.contains(Array(bytes[..<12])), bytes[12...] != [0, 0, 0, 1], bytes[12...] != [0, 0, 0, 0] else {

@@ -235,6 +235,8 @@ struct MasterRequests {
         _ command: GateCommand, _ requestID: UInt32, by transport: Transport = .mux, now: Int
     ) -> (id: ID?, actions: [Action])? {
         nonces.insert(command.nonce)
+        var command = command
+        command.seconds = min(command.seconds, UInt32(clamping: policy.limits.maxTimeoutSeconds))
         return open(.command(command), command.host, for: command.call, requestID, by: transport, now: now)
     }
 

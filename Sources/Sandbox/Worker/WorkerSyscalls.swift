@@ -34,9 +34,17 @@ enum WorkerSyscalls {
         SyscallRule("pipe2", "pipes of sessions"),
         SyscallRule("close", "what is over"),
         // Leases, owners of signals, notices about directories, locks and larger pipes are not among these.
+        // A pipe's end that a ControlMaster has as well stays non-blocking: else the master would sleep when it is full, with all
+        // sessions of the user.
         SyscallRule(
             "fcntl", "non-blocking mode, the sealed policy",
-            when: .equals(1, [F_GETFL, F_SETFL, CSD_F_GET_SEALS].map { UInt64($0) })),
+            when: .oneOf([
+                [.equals(1, UInt64(F_GETFL))], [.equals(1, UInt64(CSD_F_GET_SEALS))],
+                [
+                    .equals(1, UInt64(F_SETFL)),
+                    .bits(2, UInt64(O_NONBLOCK | O_ASYNC | O_APPEND | CSD_O_DIRECT), are: UInt64(O_NONBLOCK)),
+                ],
+            ])),
         SyscallRule("epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2", "the reactor, Dispatch"),
         SyscallRule("timerfd_create timerfd_settime", "Dispatch's timers"),
     ]

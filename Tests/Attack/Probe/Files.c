@@ -112,6 +112,8 @@ const struct row file_rows[] = {
     ON("lock a file (flock)", SYS_flock, given_file, KILLED, KILLED, 2),
     ON("lock a part of a file (F_SETLK)", SYS_fcntl, given_file, KILLED, KILLED, F_SETLK, ZEROS),
     ON("lock a part of a file (F_OFD_SETLK)", SYS_fcntl, given_file, KILLED, KILLED, F_OFD_SETLK, ZEROS),
+    ON("make a pipe that a ControlMaster shares wait (F_SETFL)", SYS_fcntl, given_stream, KILLED, SKIP, F_SETFL, O_WRONLY),
+    ON("have one that does not wait send signals (F_SETFL)", SYS_fcntl, given_stream, KILLED, SKIP, F_SETFL, O_WRONLY | O_NONBLOCK | O_ASYNC),
     ON("take a lease of a file (F_SETLEASE)", SYS_fcntl, given_file, KILLED, KILLED, F_SETLEASE, F_RDLCK),
     ON("be told of a directory (F_NOTIFY)", SYS_fcntl, given_directory, KILLED, KILLED, F_NOTIFY, 1),
     ON("have the supervisor get signals of a descriptor (F_SETOWN)", SYS_fcntl, given_file, KILLED, KILLED, F_SETOWN, SUPERVISOR),

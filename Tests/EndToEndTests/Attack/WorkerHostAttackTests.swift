@@ -98,8 +98,14 @@ import Testing
                 "stop, with a nonce that is a command",
                 .errand(host: "box", .stop([ObserverID(processID: 99, nonce: "'; id; '")])), "id\n"
             ),
-            ("try the shell, and type id", .errand(host: "box", .trial(nonce: Nonce.make(marked: Puppet.unmarked))), "id\nid >\(made)\n"),
-            ("probe the host, and type id", .errand(host: "box", .probe(nonce: Nonce.make(marked: Puppet.unmarked))), "id\nid >\(made)\n"),
+            (
+                "try the shell, and type id", .errand(host: "box", .trial(nonce: Nonce.make(marked: Puppet.unmarked))),
+                "id\nid >\(made)\n"
+            ),
+            (
+                "probe the host, and type id", .errand(host: "box", .probe(nonce: Nonce.make(marked: Puppet.unmarked))),
+                "id\nid >\(made)\n"
+            ),
             ("question the host, and type id", .errand(host: "box", .question), "id\nid >\(made)\n"),
         ]
     }
