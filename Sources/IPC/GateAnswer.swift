@@ -29,7 +29,8 @@ public enum GateAnswer: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [GateAnswer] = [
-        .ready(mark: ""), .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended, .refused(.blank),
+        .ready(mark: ""), .master(.down(.hung)), .opened, .notOpened(.byHost), .exited(status: 0), .ended,
+        .refused(.blank),
         .allowed, .ticket(""),
     ]
 

@@ -180,10 +180,16 @@ struct CommandRequestsTests {
         }
         requests.adopt(Self.policy(), number: 3, now: 0)
         // Text that stands in the arguments of other processes there, and the marks of other gates.
-        let others = ["postgres", "x'; id; '", "$(id)1234", mark, mark + "postgres", Nonce.make(), Nonce.make(marked: Nonce.makeMark())]
+        let others = [
+            "postgres", "x'; id; '", "$(id)1234", mark, mark + "postgres", Nonce.make(),
+            Nonce.make(marked: Nonce.makeMark()),
+        ]
         for other in others { _ = requests.run(Self.command("id", other), 30, now: 0) }
         let wrong = others.flatMap {
-            [Errand.trial(nonce: $0), .probe(nonce: $0), .sweep(nonces: [$0]), .stop([ObserverID(processID: 77, nonce: $0)])]
+            [
+                Errand.trial(nonce: $0), .probe(nonce: $0), .sweep(nonces: [$0]),
+                .stop([ObserverID(processID: 77, nonce: $0)]),
+            ]
         }
         for (index, errand) in wrong.enumerated() {
             let failure = try refusal(requests.run(errand, "a", UInt32(40 + index), now: 0), &requests)

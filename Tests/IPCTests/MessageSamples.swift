@@ -224,7 +224,10 @@ extension GateAnswer: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [GateAnswer] {
-        [.ready(mark: ""), .ready(mark: Nonce.makeMark()), .opened, .ended, .allowed, .exited(status: 0), .exited(status: .max)]
+        [
+            .ready(mark: ""), .ready(mark: Nonce.makeMark()), .opened, .ended, .allowed, .exited(status: 0),
+            .exited(status: .max),
+        ]
             + masterStates.map { .master($0) }
             + sessionFailures.map { .notOpened($0) }
             + ["", "é", String(repeating: "x", count: Nonce.maximumSize)].map { .ticket($0) }
