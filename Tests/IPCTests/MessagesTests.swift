@@ -258,7 +258,7 @@ struct MessagesTests {
         expect(ToSupervisor.self, packet([4, 4, 1, 0, 0, 0]), fails: .unknownTag(4))
         let call: [UInt8] = [3, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [41]), fails: .tooLong(41))
-        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(10))
+        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(12))
         let command: [UInt8] = [0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [2] + command + command), fails: .badValue)
         for kind in [0] + Array(UInt8(18)...UInt8.max) {

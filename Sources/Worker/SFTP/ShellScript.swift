@@ -95,6 +95,9 @@ enum ShellScript {
             let mode = attributes.permissions.map { "-m \(String($0 & 0o7777, radix: 8)) " } ?? ""
             return line("x", number, path, "mkdir \(mode)--", path)
         case .rmdir(let path): return line("x", number, path, "rmdir --", path)
+        case .realpath(let path) where path == [UInt8(ascii: ".")]:
+            // The shell may have left the login directory: a start-up file can do that.
+            return Array("be \(number); p \(number) \"${HOME:-.}\"\n".utf8)
         case .realpath(let path): return line("p", number, path)
         case .readlink(let path): return line("y", number, path)
         case .posixRename(let old, let new): return line("v", number, old, new, "mv -f")

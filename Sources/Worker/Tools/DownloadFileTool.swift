@@ -20,10 +20,10 @@ enum DownloadFileTool: Tool {
                     : "A local file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "remote_path": Schema.string(),
+                    "remote_path": Schema.string(), "remote_path_base64": Schema.string(),
                     "local_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
-                ], required: ["remote_path", "local_path"]),
+                ], required: ["local_path"]),
             outputSchema: Schema.result(
                 [
                     "downloaded": Schema.boolean(), "size": Schema.integer(), "grew_to": Schema.integer(),
@@ -40,7 +40,7 @@ enum DownloadFileTool: Tool {
         let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
         let local = try LocalTransfer.path(arguments)
         let verifies = try arguments.boolean("sha256") ?? false
-        let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
+        let call = try await FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
         guard case .created(let file, let handle) = try await context.ask(.create(path: local)) else {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }

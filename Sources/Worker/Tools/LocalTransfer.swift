@@ -6,7 +6,7 @@ internal import Threads
 
 /// The local side of a transfer. It works on descriptors from a file broker.
 enum LocalTransfer {
-    static let arguments = ["local_path", "remote_path", "host", "sha256"]
+    static let arguments = ["local_path", "remote_path", "remote_path_base64", "host", "sha256"]
     static let checksum = Schema.boolean("Verify")
 
     /// The argument `local_path`. The file broker judges which files it may name.

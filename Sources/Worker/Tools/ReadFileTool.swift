@@ -18,13 +18,14 @@ enum ReadFileTool: Tool {
                 + "UTF-8 comes as base64. Large files come in parts: go on at \"next_offset\".",
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute"), "host": Schema.host(),
+                    "path": Schema.string("Absolute or ~/"), "path_base64": Schema.string(), "host": Schema.host(),
                     "offset": Schema.integer(from: 0),
                     "max_bytes": Schema.integer("Default and most: \(policy.limits.maxReadBytes)", from: 1),
                     "tail_lines": Schema.integer(from: 1),
                     "start_line": Schema.integer("Counted from 1", from: 1),
                     "line_count": Schema.integer(from: 1),
-                ], required: ["path"]),
+                    "encoding": ["enum": ["utf-8", "base64"]],
+                ]),
             outputSchema: Schema.result(
                 [
                     "content": Schema.string(), "encoding": Schema.string(), "size": Schema.integer(),
@@ -50,7 +51,10 @@ enum ReadFileTool: Tool {
         await context.result {
             let arguments = try Arguments(
                 values, tool: name,
-                known: ["path", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count"])
+                known: [
+                    "path", "path_base64", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count",
+                    "encoding",
+                ])
             let most = context.policy.limits.maxReadBytes
             let limit = min(most, try arguments.integer("max_bytes", in: 1...Int.max, unit: "bytes") ?? most)
             let offset = try arguments.integer("offset", in: 0...Int.max, unit: "bytes")
@@ -62,7 +66,7 @@ enum ReadFileTool: Tool {
                 throw Arguments.Mistake(
                     sentence: "\(name): pass only one of \"offset\", \"tail_lines\" and \"start_line\"/\"line_count\".")
             }
-            let call = try FileCall(arguments, context, needs: .fileRead)
+            let call = try await FileCall(arguments, context, needs: .fileRead)
             let part = try await call.sftp { () async throws(SFTPError) -> Part in
                 if let tail {
                     let lines = try await call.files.tailLines(call.path, count: tail, limit: limit)

@@ -36,7 +36,7 @@ enum UploadFileTool: Tool {
             let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
-            let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
+            let call = try await FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
             let place = try await LocalPlaces.uploads.take(for: call.host.name)
             defer { withExtendedLifetime(place) {} }
             guard case .opened(let file, let size) = try await context.ask(.open(path: local)) else {
@@ -56,7 +56,8 @@ enum UploadFileTool: Tool {
                     return bytes
                 }
             }
-            var result: JSONObject = ["uploaded": true, "remote_path": .string(call.text)]
+            var result: JSONObject = ["uploaded": true]
+            call.name(in: &result, as: "remote_path")
             WriteFileTool.describe(written, in: &result)
             if let sha256 = written.sha256 { result["sha256"] = .string(sha256) }
             return result
