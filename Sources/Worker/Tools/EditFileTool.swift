@@ -76,6 +76,11 @@ enum EditFileTool: Tool {
             call.name(in: &result)
             result["replacements"] = .integer(Int64(edited.count))
             result["diff"] = .string(edited.diff)
+            switch edited.endings {
+            case .none, .lf: break
+            case .crlf, .mixed: result["line_endings"] = .string(edited.endings.rawValue)
+            }
+            }
             guard !dryRun, new != old.bytes else { return result }
             let written = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.write(
@@ -87,17 +92,28 @@ enum EditFileTool: Tool {
         }
     }
 
+    /// What came of edits.
+    private struct Edited {
+        let text: [UInt8]
+        let count: Int
+        let diff: String
+        /// How the lines of the old text end.
+        let endings: LineEndings
+    }
+
     /// Replaces and compares, apart from the tasks.
     private static func edit(
         _ old: [UInt8], _ edits: [TextEdit], _ call: FileCall
-    ) async throws(FileFailure) -> (text: [UInt8], count: Int, diff: String) {
+    ) async throws(FileFailure) -> Edited {
         let path = call.text
-        let edited: Result<(text: [UInt8], count: Int, diff: String), FileFailure>
+        let edited: Result<Edited, FileFailure>
         do throws(Apart.Cancelled) {
             edited = try await Apart.texts.run { cancellation in
                 Result { () throws(FileFailure) in
                     let (new, count) = try TextEdit.apply(edits, to: old, cancellation)
-                    return (new, count, UnifiedDiff.text(from: old, to: new, path: path, cancellation))
+                    return Edited(
+                        text: new, count: count, diff: UnifiedDiff.text(from: old, to: new, path: path, cancellation),
+                        endings: LineEndings(of: old))
                 }
             }
         } catch {
