@@ -168,6 +168,7 @@ enum ExecTool: Tool {
             result["\(name)_truncated"] = true
             result["\(name)_bytes"] = .integer(Int64(stream.bytes))
         }
+        if output.stdout.lossy || output.stderr.lossy { result["lossy"] = true }
         result["duration_ms"] = .integer(Int64(output.duration / .milliseconds(1)))
         result["command"] = .string(request.command)
         result["cwd"] = .string(request.directory)

@@ -15,7 +15,8 @@ enum ReadFileTool: Tool {
             name: name, title: "Read a file",
             description:
                 "Reads a remote file or a part of it: from a byte offset, from a line, or the last lines. What is not "
-                + "UTF-8 comes as base64. Large files come in parts: go on at \"next_offset\".",
+                + "UTF-8 comes as base64, a few such bytes in a text as U+FFFD (\"lossy\"). Large files come in parts: go on at "
+                + "\"next_offset\".",
             inputSchema: Schema.object(
                 [
                     "path": Schema.string("Absolute or ~/"), "path_base64": Schema.string(), "host": Schema.host(),
@@ -61,6 +62,7 @@ enum ReadFileTool: Tool {
             let tail = try arguments.integer("tail_lines", in: 1...Int.max, unit: "lines")
             let start = try arguments.integer("start_line", in: 1...Int.max, unit: "lines")
             let count = try arguments.integer("line_count", in: 1...Int.max, unit: "lines")
+            let encoding = try arguments.choice("encoding", of: ["utf-8", "base64"])
             let ways = [offset != nil, tail != nil, start != nil || count != nil].count { $0 }
             guard ways <= 1 else {
                 throw Arguments.Mistake(
@@ -85,18 +87,20 @@ enum ReadFileTool: Tool {
                     bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd)
             }
             context.notes.received(part.bytes.count)
-            return try await LongText.compute(on: part.bytes.count) { shape(part) }
+            return try await LongText.compute(on: part.bytes.count) { shape(part, asBase64: encoding == "base64") }
         }
     }
 
-    private static func shape(_ part: Part) -> JSONObject {
+    private static func shape(_ part: Part, asBase64: Bool) -> JSONObject {
         var part = part
-        let text = text(&part)
+        let exact = asBase64 ? nil : text(&part)
+        let text = exact ?? (asBase64 ? nil : lossyText(&part))
         var result: JSONObject = [
             "content": .string(text ?? Data(part.bytes).base64EncodedString()),
             "encoding": text == nil ? "base64" : "utf-8", "size": .integer(Int64(clamping: part.size)),
             "offset": .integer(Int64(clamping: part.offset)), "truncated": .bool(part.hasMore),
         ]
+        if text != nil, exact == nil { result["lossy"] = true }
         if part.hasMore { result["next_offset"] = .integer(Int64(clamping: part.offset + UInt64(part.bytes.count))) }
         if part.lacksBeginning { result["beginning_truncated"] = true }
         return result
@@ -114,5 +118,17 @@ enum ReadFileTool: Tool {
             return text
         }
         return nil
+    }
+
+    /// The same with U+FFFD in the place of what is not UTF-8; nil if that is too much for a text.
+    private static func lossyText(_ part: inout Part) -> String? {
+        let leading = part.lacksBeginning ? part.bytes.prefix(3).prefix { $0 & 0xC0 == 0x80 }.count : 0
+        let trailing = part.hasMore ? LossyText.partialEnd(part.bytes) : 0
+        guard leading + trailing < part.bytes.count else { return nil }
+        let kept = part.bytes.dropFirst(leading).dropLast(trailing)
+        guard let text = LossyText.of(kept) else { return nil }
+        part.bytes = Array(kept)
+        part.offset += UInt64(leading)
+        return text
     }
 }

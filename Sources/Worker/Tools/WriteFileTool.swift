@@ -71,21 +71,14 @@ enum WriteFileTool: Tool {
         guard let content = try arguments.text("content") else {
             throw Arguments.Mistake(sentence: "\(name): argument \"content\" is missing; it must be a string.")
         }
-        switch try arguments.string("encoding") {
-        case .none, .some("utf-8"): return Array(content.utf8)
-        case .some("base64"):
-            let decoded = try await LongText.compute(on: content.utf8.count) {
-                Data(base64Encoded: content).map { Array($0) }
-            }
-            guard let bytes = decoded else {
-                throw Arguments.Mistake(
-                    sentence: "\(name): argument \"content\" is not valid base64. Nothing was written.")
-            }
-            return bytes
-        case .some(let other):
-            throw Arguments.Mistake(
-                sentence: "\(name): argument \"encoding\" must be \"utf-8\" or \"base64\", not \"\(other.prefix(50))\"."
-            )
+        guard try arguments.choice("encoding", of: ["utf-8", "base64"]) == "base64" else { return Array(content.utf8) }
+        let decoded = try await LongText.compute(on: content.utf8.count) {
+            Data(base64Encoded: content).map { Array($0) }
         }
+        guard let bytes = decoded else {
+            throw Arguments.Mistake(
+                sentence: "\(name): argument \"content\" is not valid base64. Nothing was written.")
+        }
+        return bytes
     }
 }
