@@ -43,13 +43,13 @@ enum ShellScript {
         a() { :; }
         fi
         s() { if m=$(t "$2" "$3" 2>&1 </dev/null); then printf %s "$m"; re "$1" 0; else f "$1" "$2" "${m#l }"; fi; }
-        # Opens for reading, for writing, as a new file with an umask.
+        # Opens for reading, for writing, as a new file: with an umask, and then with a mode of which the own umask takes some away.
         o() { if [ -e "$2" ] && [ ! -f "$2" ]; then f "$1" "$2" 'Not a regular file'
         elif m=$( (: <"$2") 2>&1); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
         w() { if [ ! -f "$2" ]; then f "$1" "$2" 'Not a regular file'
         elif m=$( (: >>"$2") 2>&1); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
         c() { if [ -e "$2" ] || [ -L "$2" ]; then f "$1" "$2" 'File exists'
-        elif m=$( (umask ${3:-$(umask)}; set -C; : >"$2") 2>&1); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
+        elif m=$( (umask ${3:-$(umask)}; set -C; : >"$2") 2>&1 && { [ -z "$4" ] || chmod "$4" -- "$2" 2>&1; }); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
         # Reads blocks: number, path, first block, how many.
         d() { dd if="$2" bs=\(block) skip="$3" count="$4" 2>/dev/null </dev/null && re "$1" 0 || { [ -e "$2" ]; re "$1" $((4-2*$?)); }; }
         # Lists: the names of a part behind each other, each with a NUL, one more NUL, then their attributes.
@@ -83,8 +83,7 @@ enum ShellScript {
         switch request {
         case .open(let path, let flags, let attributes):
             if flags.contains(.exclusive) {
-                let mask = attributes.permissions.map { String(0o777 & ~$0, radix: 8) } ?? ""
-                return line("c", number, path, mask)
+                return line("c", number, path, attributes.permissions.map(creation))
             }
             return line(flags.contains(.write) ? "w" : "o", number, path)
         case .lstat(let path): return line("s", number, path, "")
@@ -105,6 +104,18 @@ enum ShellScript {
         case .statvfs(let path): return line("z", number, path)
         case .close, .read, .write, .fstat, .fsetstat, .readdir, .limits, .fsync: return nil
         }
+    }
+
+    /// The umask for a new file, and how chmod(1) then takes away what the shell's own umask does: without a letter for whose
+    /// they are, `=rwx` gives only bits that are not in the umask, POSIX chmod. The rest is taken from all whose they are not. Mode 0600
+    /// is for files that nobody else may see while they are written, whatever the umask is.
+    private static func creation(_ mode: UInt32) -> String {
+        let withheld = [("u", 6), ("g", 3), ("o", 0)].map { who, shift in
+            let bits = zip("rwx", [UInt32(4), 2, 1]).filter { mode >> UInt32(shift) & $0.1 == 0 }
+            return bits.isEmpty ? "" : ",\(who)-" + String(bits.map(\.0))
+        }
+        let mask = String(0o777 & ~mode, radix: 8)
+        return mode == 0o600 ? mask : mask + " '=rwx" + withheld.joined() + "'"
     }
 
     static func read(_ number: Int, _ path: [UInt8], firstBlock: UInt64, blocks: UInt64) -> [UInt8] {

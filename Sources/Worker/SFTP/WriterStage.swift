@@ -20,7 +20,11 @@ extension Writer {
 
     /// Attributes of a new file while it is written. It gets its own mode afterwards, because a shell could not write
     /// to a file of mode 0444.
-    private var beginning: SFTPAttributes { SFTPAttributes(permissions: options.mode.map { _ in 0o600 }) }
+    ///
+    /// `permissions` less the umask are what the host makes of them. The owner's own are there in any case while it is written.
+    private var beginning: SFTPAttributes {
+        SFTPAttributes(permissions: options.mode.map { _ in 0o600 } ?? options.permissions.map { $0 | 0o600 })
+    }
 
     // MARK: New files
 
@@ -38,6 +42,7 @@ extension Writer {
         }
         do throws(SFTPError) {
             let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
+            try await withdraw(handle, staged.attributes)
             try await handle.close().done()
             try await name(temporary, target)
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
@@ -46,6 +51,15 @@ extension Writer {
             await remove(temporary)
             throw error
         }
+    }
+
+    /// Takes away what only the writing of a new file needed of its permissions.
+    private func withdraw(_ handle: SFTPHandle, _ attributes: SFTPAttributes) async throws(SFTPError) {
+        guard options.mode == nil, let wanted = options.permissions, let given = attributes.permissions,
+            given & 0o777 & ~wanted != 0
+        else { return }
+        let mode = SFTPAttributes(permissions: given & wanted & 0o777)
+        try await client.send(.fsetstat(handle.bytes, mode), about: asked).done()
     }
 
     /// Gives a finished file its name, unless another file has it.
@@ -82,6 +96,7 @@ extension Writer {
         let handle = try await reserve(target)
         do throws(SFTPError) {
             let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
+            try await withdraw(handle, staged.attributes)
             try await handle.close().done()
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
         } catch {

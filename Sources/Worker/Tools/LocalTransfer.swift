@@ -104,6 +104,9 @@ enum LocalTransfer {
             }
         }
 
+        /// Its permission bits.
+        var permissions: UInt32 { before.st_mode & 0o777 }
+
         /// The bytes at an offset; none at the end.
         @Sendable func read(_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8> {
             try await LocalTransfer.onDisk(path) { () throws(SFTPError) in
