@@ -27,6 +27,7 @@ enum ShellScript {
         *"ermission denied"*|*"not permitted"*) re "$1" 3;;
         *"o such file"*|*"ot a directory"*|*"oo many levels"*|*"oo many symbolic"*) re "$1" 2;;
         *"name too long"*) re "$1" 5;;
+        *"ead-only file"*|*"o space left"*|*"uota exceeded"*) re "$1" 4;;
         *) if [ -d "$2" ] && [ ! -x "$2" ]; then re "$1" 3
         elif [ -e "$2" ] || [ -L "$2" ]; then re "$1" 4; else re "$1" 2; fi;; esac; }
         # Runs the rest of the words: number, path, command.

@@ -84,20 +84,15 @@ struct Writer {
         }
     }
 
-    /// Returns `.noSpace` for a failure on a full file system, else the error. OpenSSH has no code of its own for a
-    /// full disk, so the file system is asked.
+    /// Returns `.noSpace` or `.readOnly` for a failure on a file system that says so, else the error. OpenSSH has no code of its own
+    /// for either, so the file system is asked, as long as what was written is still there.
     func diagnosed(_ error: SFTPError, _ target: [UInt8]) async -> SFTPError {
-        guard case .refused(.failure, _, _, _) = error, client.offers(.statvfs),
-            let directory = RemotePath.split(target)?.directory,
-            let reply = try? await client.send(.statvfs(directory)).extended()
+        guard case .refused(.failure, _, _, let message) = error else { return error }
+        if let told = SFTPError.told(by: message, path: asked) { return told }
+        guard client.offers(.statvfs), let directory = RemotePath.split(target)?.directory,
+            let reply = try? await client.send(.statvfs(directory)).extended(), let space = RemoteSpace(reply)
         else { return error }
-        var reader = WireReader(reply)
-        // f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_favail: OpenSSH PROTOCOL section 4.4.
-        var values: [UInt64] = []
-        while values.count < 8, let value = try? reader.number64() { values.append(value) }
-        guard values.count == 8 else { return error }
-        let full = values[2] > 0 && values[4] == 0 || values[5] > 0 && values[7] == 0
-        return full ? .noSpace(path: asked) : error
+        return space.isReadOnly ? .readOnly(path: asked) : space.isFull ? .noSpace(path: asked) : error
     }
 
     /// Removes what this write made, also if its task is cancelled or its time is over. If the connection is lost, it

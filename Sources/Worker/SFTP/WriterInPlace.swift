@@ -62,8 +62,11 @@ extension Writer {
     /// The error for a file that has some of its old and some of its new content.
     private func damage(_ error: SFTPError) -> SFTPError {
         switch error {
-        case .refused(let status, let call, _, let message):
-            .damaged(path: asked, detail: "\(call): \(message.isEmpty ? "\(status)" : message)")
+        case .refused(let status, _, _, let message):
+            .damaged(path: asked, detail: status.words(message))
+        case .noSpace: .damaged(path: asked, detail: "no space is left there")
+        case .readOnly: .damaged(path: asked, detail: "its file system is read-only")
+        case .quota: .damaged(path: asked, detail: "the quota there is used up")
         case .local(let detail): .damaged(path: asked, detail: detail)
         case .notTaken: .damaged(path: asked, detail: "no session began to take the rest of it")
         case .differs: .damaged(path: asked, detail: "what was read back is not what was sent")

@@ -80,6 +80,9 @@ enum EditFileTool: Tool {
             case .none, .lf: break
             case .crlf, .mixed: result["line_endings"] = .string(edited.endings.rawValue)
             }
+            if dryRun, let obstacle = await call.files.obstacle(toWriting: call.path) {
+                result["writable"] = false
+                result["reason"] = .string(FileFailure(obstacle, call.host, path: call.text).sentence)
             }
             guard !dryRun, new != old.bytes else { return result }
             let written = try await call.sftp { () async throws(SFTPError) in

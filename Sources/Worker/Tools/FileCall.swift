@@ -11,6 +11,8 @@ struct FileCall {
     let path: [UInt8]
     /// The path as a text: absolute, with the login directory in the place of `~`.
     let text: String
+    /// Whether the call is to change something.
+    private let writes: Bool
 
     /// Judges the arguments, then the host, then the policy. A path in the login directory takes a question to the host first.
     ///
@@ -23,6 +25,7 @@ struct FileCall {
         _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"
     ) async throws {
         let asked = try RemotePathArgument(arguments, name)
+        writes = capability == .fileWrite
         host = try context.host(try arguments.string("host"))
         guard capability.isOn(host.capabilities), let access = context.access[host.name] else {
             throw GateRefusal(host: host.name, .capability(capability))
@@ -48,7 +51,7 @@ struct FileCall {
         do throws(SFTPError) {
             return try await body()
         } catch {
-            throw FileFailure(error, host, path: text)
+            throw FileFailure(await files.explained(error, path, writes: writes), host, path: text)
         }
     }
 }
