@@ -30,7 +30,8 @@ enum SFTPRequest: Equatable, Sendable {
     case lstat([UInt8])
     case fstat([UInt8])
     case fsetstat([UInt8], SFTPAttributes)
-    case opendir([UInt8])
+    /// `temporaries`: only the names of temporary files are wanted. SFTP lists all.
+    case opendir([UInt8], temporaries: Bool = false)
     case readdir([UInt8])
     case remove([UInt8])
     case mkdir([UInt8], SFTPAttributes)
@@ -86,7 +87,7 @@ enum SFTPRequest: Equatable, Sendable {
     /// The path that the request is about; empty if it has only a handle or nothing.
     var path: [UInt8] {
         switch self {
-        case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
+        case .open(let path, _, _), .lstat(let path), .opendir(let path, _), .remove(let path), .mkdir(let path, _),
             .rmdir(let path), .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _),
             .statvfs(let path),
             .hardlink(let path, _):
@@ -126,7 +127,7 @@ enum SFTPRequest: Equatable, Sendable {
             writer.number(flags.rawValue)
             attributes.encode(into: &writer)
         case .close(let bytes), .fstat(let bytes), .readdir(let bytes), .fsync(let bytes), .lstat(let bytes),
-            .opendir(let bytes), .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes),
+            .opendir(let bytes, _), .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes),
             .readlink(let bytes), .statvfs(let bytes):
             writer.string(bytes)
         case .read(let handle, let offset, let length):

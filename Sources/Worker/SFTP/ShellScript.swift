@@ -56,8 +56,8 @@ enum ShellScript {
         # Lists: the names of a part behind each other, each with a NUL, one more NUL, then their attributes.
         b() { be "$I"; printf '%s\\000' "$@"; printf '\\000'; a "$@"; re "$I" +; }
         n() { if m=$( (cd -P -- "$2" && ls . >/dev/null) 2>&1 </dev/null); then
-        (I=$1; cd -P -- "$2" && set -- && for e in .* *; do
-        case $e in '*'|'.*') [ -e "$e" ] || [ -L "$e" ] || continue;; esac
+        (I=$1 G=${3:-.* *}; cd -P -- "$2" && set -- && for e in $G; do
+        case $e in *'*'*) [ -e "$e" ] || [ -L "$e" ] || continue;; esac
         set -- "$@" "$e"; [ $# -lt 100 ] || { b "$@"; set --; }; done; [ $# -eq 0 ] || b "$@"); re "$1" 0
         else f "$1" "$2" "$m"; fi; }
         # The path without symlinks; only its last part may be missing.
@@ -89,7 +89,7 @@ enum ShellScript {
             return line(flags.contains(.write) ? "w" : "o", number, path)
         case .lstat(let path): return line("s", number, path, "")
         case .stat(let path): return line("s", number, path, "L")
-        case .opendir(let path): return line("x", number, path, "test -d", path)
+        case .opendir(let path, _): return line("x", number, path, "test -d", path)
         case .remove(let path): return line("u", number, path)
         case .mkdir(let path, let attributes):
             let mode = attributes.permissions.map { "-m \(String($0 & 0o7777, radix: 8)) " } ?? ""
@@ -123,7 +123,9 @@ enum ShellScript {
         line("d", number, path, "\(firstBlock) \(blocks)")
     }
 
-    static func list(_ number: Int, _ path: [UInt8]) -> [UInt8] { line("n", number, path) }
+    static func list(_ number: Int, _ path: [UInt8], temporaries: Bool) -> [UInt8] {
+        line("n", number, path, temporaries ? "'\(RemotePath.temporaries)'" : nil)
+    }
 
     /// Makes a line from the number of its call.
     typealias Line = @Sendable (_ number: Int) -> [UInt8]

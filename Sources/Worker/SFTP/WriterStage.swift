@@ -47,9 +47,7 @@ extension Writer {
             try await name(temporary, target)
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
         } catch {
-            let error = await diagnosed(error, target)
-            await remove(temporary)
-            throw error
+            throw await dropping(temporary, await diagnosed(error, target))
         }
     }
 
@@ -66,7 +64,8 @@ extension Writer {
     private func name(_ temporary: [UInt8], _ target: [UInt8]) async throws(SFTPError) {
         do throws(SFTPError) {
             try await client.send(.hardlink(temporary, to: target), about: asked).done()
-            return await remove(temporary)
+            await remove(temporary)
+            return
         } catch .refused {
             if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }
         }
@@ -75,8 +74,7 @@ extension Writer {
         do throws(SFTPError) {
             try await client.send(.posixRename(temporary, to: target), about: asked).done()
         } catch {
-            await remove(target)
-            throw error
+            throw await dropping(target, error)
         }
     }
 
@@ -100,9 +98,7 @@ extension Writer {
             try await handle.close().done()
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
         } catch {
-            let error = await diagnosed(error, target)
-            await remove(target)
-            throw error
+            throw await dropping(target, await diagnosed(error, target))
         }
     }
 
@@ -130,9 +126,7 @@ extension Writer {
             case .failure(let found): obstacle = found
             }
         } catch {
-            let error = await diagnosed(error, target)
-            await remove(temporary)
-            throw error
+            throw await dropping(temporary, await diagnosed(error, target))
         }
         await remove(temporary)
         return try await overwrite(target, reason: obstacle.reason)

@@ -1,0 +1,43 @@
+/// A temporary file that an earlier write left behind, and when it was last changed, in seconds since 1970.
+struct Leftover: Sendable {
+    let path: [UInt8]
+    let modified: UInt32
+}
+
+/// Temporary files that earlier writes left behind, because their connection was lost or their process was killed.
+extension RemoteFiles {
+    /// How many seconds old such a file must be: no write takes as long.
+    static let leftoverAge: UInt32 = 3600
+    /// Most names of a directory that are looked at for them in one write.
+    static let mostSearched = 2000
+
+    /// The temporary files in a directory that have the tag of this program, with the times of their last change. Over a shell the
+    /// host looks for them; SFTP lists the directory, and of a large one only a part is looked at.
+    func leftovers(in directory: [UInt8], _ client: SFTPClient) async -> [Leftover] {
+        guard let handle = try? await client.send(.opendir(directory, temporaries: true)).handle() else { return [] }
+        var pump = NamePump(client, handle: handle.bytes, path: directory)
+        var found: [Leftover] = []
+        var count = 0
+        while count < Self.mostSearched, let names = try? await pump.next() {
+            count += names.count
+            for name in names where RemotePath.isTemporary(name.name) && name.attributes.type == .regular {
+                guard let times = name.attributes.times else { continue }
+                found.append(Leftover(path: RemotePath.join(directory, name.name), modified: times.modification))
+            }
+        }
+        withExtendedLifetime(handle) {}
+        return found
+    }
+
+    /// Removes those that are more than an hour older than this file, which was written now: so the host's clock counts alone.
+    func sweep(
+        _ leftovers: [Leftover], olderThan written: [UInt8], _ client: SFTPClient
+    ) async {
+        guard !leftovers.isEmpty,
+            let now = try? await client.send(.lstat(written)).attributes().times?.modification
+        else { return }
+        for file in leftovers where file.modified < now && now - file.modified > Self.leftoverAge {
+            _ = try? await client.send(.remove(file.path)).done()
+        }
+    }
+}
