@@ -13,6 +13,8 @@ extension RemoteFiles {
         switch error {
         case .leaves(let temporary, let inner):
             return .leaves(temporary, await explained(inner, path, writes: writes))
+        case .kept(let copy, let inner):
+            return .kept(copy, await explained(inner, path, writes: writes))
         case .refused(.permissionDenied, _, _, _):
             let seen = try? await channel.use { client async throws(SFTPError) in await standings(path, client) }
             return .denied(path: path, seen ?? [])

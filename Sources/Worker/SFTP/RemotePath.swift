@@ -78,6 +78,16 @@ enum RemotePath {
     /// A path for a temporary file beside `path`. Its name is hidden, cannot be guessed, says whose it is, and has at most 255 bytes.
     static func temporary(beside path: [UInt8]) -> [UInt8]? {
         guard let (directory, name) = split(path) else { return nil }
+        return hidden(directory, name, ending)
+    }
+
+    /// A path for a copy of a file beside it. Nobody removes it but who made it.
+    static func copy(beside path: [UInt8]) -> [UInt8]? {
+        guard let (directory, name) = split(path) else { return nil }
+        return hidden(directory, name, ".old")
+    }
+
+    private static func hidden(_ directory: [UInt8], _ name: [UInt8], _ ending: String) -> [UInt8] {
         let tail = "\(tag)\(String(UInt64.random(in: .min ... .max), radix: 36))\(ending)"
         return join(directory, Array(".".utf8) + name.prefix(254 - tail.utf8.count) + Array(tail.utf8))
     }

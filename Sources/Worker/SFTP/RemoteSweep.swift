@@ -4,6 +4,13 @@ struct Leftover: Sendable {
     let modified: UInt32
 }
 
+/// What the directory of a write shows.
+struct Surroundings: Sendable {
+    var leftovers: [Leftover] = []
+    /// Of the target, as far as its entry was seen.
+    var ties = FileTies()
+}
+
 /// Temporary files that earlier writes left behind, because their connection was lost or their process was killed.
 extension RemoteFiles {
     /// How many seconds old such a file must be: no write takes as long.
@@ -13,20 +20,27 @@ extension RemoteFiles {
 
     /// The temporary files in a directory that have the tag of this program, with the times of their last change. Over a shell the
     /// host looks for them; SFTP lists the directory, and of a large one only a part is looked at.
-    func leftovers(in directory: [UInt8], _ client: SFTPClient) async -> [Leftover] {
-        guard let handle = try? await client.send(.opendir(directory, temporaries: true)).handle() else { return [] }
+    ///
+    /// SFTP tells of further names of a file only in the list of its directory.
+    /// - Parameter name: of an entry whose ties are wanted.
+    func surroundings(of name: [UInt8], in directory: [UInt8], _ client: SFTPClient) async -> Surroundings {
+        var ties = FileTies()
+        guard let handle = try? await client.send(.opendir(directory, temporaries: true)).handle() else {
+            return Surroundings()
+        }
         var pump = NamePump(client, handle: handle.bytes, path: directory)
         var found: [Leftover] = []
         var count = 0
         while count < Self.mostSearched, let names = try? await pump.next() {
             count += names.count
+            if let entry = names.first(where: { $0.name == name }) { ties = entry.ties }
             for name in names where RemotePath.isTemporary(name.name) && name.attributes.type == .regular {
                 guard let times = name.attributes.times else { continue }
                 found.append(Leftover(path: RemotePath.join(directory, name.name), modified: times.modification))
             }
         }
         withExtendedLifetime(handle) {}
-        return found
+        return Surroundings(leftovers: found, ties: ties)
     }
 
     /// Removes those that are more than an hour older than this file, which was written now: so the host's clock counts alone.

@@ -40,7 +40,8 @@ final class SFTPClient: Sendable {
 
     /// How long the server may be silent while requests are under way, see `ProgressDeadline`.
     let patience: Duration
-    private let way: FileTransport
+    /// The way to the files.
+    let way: FileTransport
     private let state: Mutex<State>
     private let opened = Slot<Void>()
 

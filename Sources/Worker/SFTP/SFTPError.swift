@@ -48,6 +48,8 @@ public indirect enum SFTPError: Error, Equatable, Sendable {
     case quota(path: [UInt8])
     /// The write failed with this error, and its temporary file of this path may have stayed.
     case leaves([UInt8], SFTPError)
+    /// Overwriting in place failed with this error. The file of this path has the old content.
+    case kept([UInt8], SFTPError)
     /// Reading or writing needs a regular file.
     case notRegular(FileType, path: [UInt8])
     /// A file of this kind has that name already.

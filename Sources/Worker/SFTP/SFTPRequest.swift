@@ -40,6 +40,8 @@ enum SFTPRequest: Equatable, Sendable {
     case realpath([UInt8])
     case stat([UInt8])
     case readlink([UInt8])
+    /// The beginning of a line of `ls -l`. Only a shell can answer.
+    case ties([UInt8])
     case limits
     case posixRename([UInt8], to: [UInt8])
     case fsync([UInt8])
@@ -64,6 +66,8 @@ enum SFTPRequest: Equatable, Sendable {
         case .realpath: (16, "REALPATH")
         case .stat: (17, "STAT")
         case .readlink: (19, "READLINK")
+        // It is never sent over SFTP.
+        case .ties: (16, "REALPATH")
         case .limits: (200, SFTPExtension.limits.rawValue)
         case .posixRename: (200, SFTPExtension.posixRename.rawValue)
         case .fsync: (200, SFTPExtension.fsync.rawValue)
@@ -77,7 +81,7 @@ enum SFTPRequest: Equatable, Sendable {
         case .open, .opendir: .handle
         case .read(_, _, let length): .data(length)
         case .readdir: .names
-        case .realpath, .readlink: .name
+        case .realpath, .readlink, .ties: .name
         case .lstat, .fstat, .stat: .attributes
         case .limits, .statvfs: .extended
         case .close, .write, .fsetstat, .remove, .mkdir, .rmdir, .posixRename, .fsync, .hardlink: .status
@@ -88,7 +92,8 @@ enum SFTPRequest: Equatable, Sendable {
     var path: [UInt8] {
         switch self {
         case .open(let path, _, _), .lstat(let path), .opendir(let path, _), .remove(let path), .mkdir(let path, _),
-            .rmdir(let path), .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _),
+            .rmdir(let path), .realpath(let path), .stat(let path), .readlink(let path), .ties(let path),
+            .posixRename(let path, _),
             .statvfs(let path),
             .hardlink(let path, _):
             path
@@ -128,7 +133,7 @@ enum SFTPRequest: Equatable, Sendable {
             attributes.encode(into: &writer)
         case .close(let bytes), .fstat(let bytes), .readdir(let bytes), .fsync(let bytes), .lstat(let bytes),
             .opendir(let bytes, _), .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes),
-            .readlink(let bytes), .statvfs(let bytes):
+            .readlink(let bytes), .ties(let bytes), .statvfs(let bytes):
             writer.string(bytes)
         case .read(let handle, let offset, let length):
             writer.string(handle)

@@ -69,6 +69,7 @@ enum ShellScript {
         [ -d "$q" ] || [ -n "$l" ] || { f "$1" "$2" 'Not a directory'; return; }
         if m=$(cd -P -- "$g" 2>&1 && pwd -P && echo .); then m=${m%??}; printf %s "${m%/}${l:+/$l}"
         [ -n "${m%/}$l" ] || printf /; re "$1" 0; else f "$1" "$g" "$m"; fi; }
+        k() { if m=$(ls -ldL -- "$2" 2>&1 </dev/null); then printf %.60s "$m"; re "$1" 0; else f "$1" "$2" "$m"; fi; }
         y() { if m=$(readlink -- "$2" 2>&1 </dev/null && echo .); then printf %s "${m%??}"; re "$1" 0; else f "$1" "$2" "$m"; fi; }
         # Removes; gives another name: number, path, new path, command.
         u() { if [ -e "$2" ] || [ -L "$2" ]; then x "$1" "$2" rm -f -- "$2"; else f "$1" "$2" 'No such file or directory'; fi; }
@@ -100,6 +101,7 @@ enum ShellScript {
             return Array("be \(number); p \(number) \"${HOME:-.}\"\n".utf8)
         case .realpath(let path): return line("p", number, path)
         case .readlink(let path): return line("y", number, path)
+        case .ties(let path): return line("k", number, path)
         case .posixRename(let old, let new): return line("v", number, old, new, "mv -f")
         case .hardlink(let old, let new): return line("v", number, old, new, "ln")
         case .statvfs(let path): return line("z", number, path)

@@ -22,17 +22,17 @@ struct Writer {
             throw .changed(path: asked)
         }
         // The directory is looked at beside the write.
-        let directory = RemotePath.split(spot.target)?.directory
-        let looking = Task { [files, client] () -> [Leftover] in
-            guard let directory else { return [] }
-            return await files.leftovers(in: directory, client)
+        let parts = RemotePath.split(spot.target)
+        let looking = Task { [files, client] () -> Surroundings in
+            guard let (directory, name) = parts else { return Surroundings() }
+            return await files.surroundings(of: name, in: directory, client)
         }
         do throws(SFTPError) {
             let result =
-                if let existing = spot.existing { try await replace(spot.target, existing) } else {
+                if let existing = spot.existing { try await replace(spot.target, existing, looking) } else {
                     try await create(spot.target)
                 }
-            await files.sweep(await looking.value, olderThan: result.path, client)
+            await files.sweep(await looking.value.leftovers, olderThan: result.path, client)
             return result
         } catch {
             looking.cancel()

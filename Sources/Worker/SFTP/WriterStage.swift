@@ -5,6 +5,8 @@ extension Writer {
     /// Why a temporary file cannot take the place of the existing one.
     private struct Obstacle: Error {
         let reason: String
+        /// Whether a copy of the old content can be made beside the file, and is to be kept while it is overwritten.
+        var keepsCopy = false
     }
 
     /// What was written to a file.
@@ -105,7 +107,10 @@ extension Writer {
     // MARK: Existing files
 
     /// Replaces an existing file with another one.
-    func replace(_ target: [UInt8], _ existing: SFTPAttributes) async throws(SFTPError) -> WriteResult {
+    /// - Parameter looking: looks at its directory meanwhile.
+    func replace(
+        _ target: [UInt8], _ existing: SFTPAttributes, _ looking: Task<Surroundings, Never>
+    ) async throws(SFTPError) -> WriteResult {
         guard client.offers(.posixRename) else {
             return try await overwrite(target, reason: "the server does not offer posix-rename@openssh.com")
         }
@@ -121,7 +126,7 @@ extension Writer {
         }
         let obstacle: Obstacle
         do throws(SFTPError) {
-            switch try await exchange(handle, temporary, target, existing) {
+            switch try await exchange(handle, temporary, target, existing, looking) {
             case .success(let result): return result
             case .failure(let found): obstacle = found
             }
@@ -129,12 +134,15 @@ extension Writer {
             throw await dropping(temporary, await diagnosed(error, target))
         }
         await remove(temporary)
-        return try await overwrite(target, reason: obstacle.reason)
+        return obstacle.keepsCopy
+            ? try await overwriteKeepingCopy(target, reason: obstacle.reason)
+            : try await overwrite(target, reason: obstacle.reason)
     }
 
     /// Writes the temporary file and gives it the mode and owner of the existing one, and its name.
     private func exchange(
-        _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes
+        _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes,
+        _ looking: Task<Surroundings, Never>
     ) async throws(SFTPError) -> Result<WriteResult, Obstacle> {
         let mode = SFTPAttributes(permissions: options.mode ?? existing.permissions.map { $0 & 0o7777 })
         let staged = try await stage(handle, mode)
@@ -148,6 +156,9 @@ extension Writer {
             }
         }
         try await handle.close().done()
+        if let reason = await ties(of: target, looking).reason {
+            return .failure(Obstacle(reason: reason, keepsCopy: true))
+        }
         // No other call over this connection replaces the file between the check and the replacement.
         let turn = try await files.channel.replacing.wait(for: target)
         defer { withExtendedLifetime(turn) {} }
@@ -159,6 +170,15 @@ extension Writer {
         }
         return .success(
             WriteResult(method: .replaced, path: target, size: staged.size, sha256: staged.sha256))
+    }
+
+    private func ties(of target: [UInt8], _ looking: Task<Surroundings, Never>) async -> FileTies {
+        switch client.way {
+        case .sftp: return await looking.value.ties
+        case .shell:
+            guard let line = try? await client.send(.ties(target)).name() else { return FileTies() }
+            return FileTies(longName: line)
+        }
     }
 
     // MARK: Content

@@ -82,6 +82,7 @@ enum FileFailures {
             return
                 "The quota of \(host.master.user) is used up, so \(place) cannot be written. Nothing was changed; free space "
                 + "there, or ask the user for more."
+        case .kept(let copy, let inner): return keeping(copy, sentence(inner, host, path: path))
         case .leaves(let temporary, let inner): return leaving(temporary, sentence(inner, host, path: path))
         case .notRegular(let type, _):
             switch type {

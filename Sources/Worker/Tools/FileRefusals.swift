@@ -64,6 +64,11 @@ extension FileFailures {
         }
     }
 
+    /// Overwriting a file failed, as the sentence says, and a copy of it was kept.
+    static func keeping(_ copy: [UInt8], _ sentence: String) -> String {
+        "\(sentence) Its old content is in \(shown(String(decoding: copy, as: UTF8.self)))."
+    }
+
     /// A write failed, as the sentence says, and what it had begun may still be there.
     static func leaving(_ temporary: [UInt8], _ sentence: String) -> String {
         "\(sentence) Its temporary file \(shown(String(decoding: temporary, as: UTF8.self))) may have stayed; a write in that "
