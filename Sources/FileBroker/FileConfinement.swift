@@ -31,12 +31,14 @@ public enum FileConfinement {
         let roots = roots(policy, look)
         let own = OwnPath.all(policy.own) { look(UInt32((policy.roots?.count ?? 0) + $0)) }
         look(UInt32(policy.homePlace))
+        let mask = umask(0o077)
+        umask(mask)
         let rules = LocalRules(roots: roots, home: policy.home, own: own, environment: policy.environment)
         let abi = try Landlock.restrict(required: policy.requireLandlock) { ruleset throws(SandboxError) in
             try grant(roots, look, to: ruleset)
         }
         try SeccompFilter.load(FileSyscalls.rules)
-        return (LocalFiles(rules, allowOverwrite: policy.allowOverwrite), abi)
+        return (LocalFiles(rules, allowOverwrite: policy.allowOverwrite, mask: mask), abi)
     }
 
     private static func roots(_ policy: FilePolicy, _ look: (UInt32) -> Void) -> [LocalRoot]? {

@@ -74,12 +74,12 @@ public struct FileService: ~Copyable {
                 service.pending.keep(file, as: handle)
                 return Answer(message: .created(handle: handle), descriptor: OwnedFD(taking: number))
             }
-        case .commit(let handle):
+        case .commit(let handle, let mode):
             try answer(id) { service throws(LocalRefusal) in
                 guard let file = service.pending.take(handle) else {
                     throw LocalRefusal(sentence: "There is no such download.")
                 }
-                return Answer(message: .committed(path: try local.commit(file)), descriptor: nil)
+                return Answer(message: .committed(path: try local.commit(file, mode: mode_t(mode))), descriptor: nil)
             }
         case .abandon(let handle):
             _ = pending.take(handle)

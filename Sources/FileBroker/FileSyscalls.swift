@@ -24,6 +24,7 @@ enum FileSyscalls {
         SyscallRule("getcwd access faccessat faccessat2", "realpath(3), where a path has \"..\""),
         SyscallRule("linkat", "gives a new file its name"),
         SyscallRule("rename renameat renameat2", "replaces a file in one step"),
+        SyscallRule("fchmod", "a new file's mode; no set-id bits", when: .lacks(1, 0xFFFF_FE00)),
         SyscallRule("unlinkat", "drops a new file that had a name for a while"),
     ]
 

@@ -33,10 +33,13 @@ public struct LocalFiles {
 
     private(set) var rules: LocalRules
     private let allowOverwrite: Bool
+    /// The permission bits that no new file gets.
+    private let mask: mode_t
 
-    init(_ rules: LocalRules, allowOverwrite: Bool) {
+    init(_ rules: LocalRules, allowOverwrite: Bool, mask: mode_t = 0o077) {
         self.rules = rules
         self.allowOverwrite = allowOverwrite
+        self.mask = mask
     }
 
     /// The daemon's own files have changed.
@@ -93,12 +96,17 @@ public struct LocalFiles {
 
     /// Gives the file its name; an existing file is replaced only where that was allowed when it was made, and then in one
     /// step. A file that has become one of the daemon's own since is not replaced.
+    /// - Parameter mode: permission bits of a new file, of which the umask takes some away. A file that is replaced passes its own on,
+    ///   but no set-id bits.
     /// - Returns: a path that leads to the file now: the one that was asked for or, where the directory has moved since, its real
     ///   one. Empty where neither was seen to lead there.
-    func commit(_ pending: consuming Pending) throws(LocalRefusal) -> String {
+    func commit(_ pending: consuming Pending, mode: mode_t = 0o600) throws(LocalRefusal) -> String {
         let real = try realPath(pending.directory, pending.path, name: pending.name)
         try rules.judgeOwn(real: real, asked: pending.path)
-        try checkTarget(pending.directory, pending.name, pending.path, mayReplace: pending.mayReplace)
+        let existing = try checkTarget(
+            pending.directory, pending.name, pending.path, mayReplace: pending.mayReplace)
+        // It was made with mode 0600. A file system without modes may refuse others, and the file is whole all the same.
+        _ = fchmod(pending.file.rawValue, (existing ?? mode & ~mask) & 0o777)
         let directory = pending.directory.rawValue
         if !pending.mayReplace {
             guard link(pending, as: pending.name) else {
@@ -162,12 +170,13 @@ public struct LocalFiles {
     }
 
     /// What stands at the target now: nothing, or a regular file that may be replaced.
-    private func checkTarget(
+    /// - Returns: the mode of that file.
+    @discardableResult private func checkTarget(
         _ directory: borrowing OwnedFD, _ name: String, _ path: String, mayReplace: Bool
-    ) throws(LocalRefusal) {
+    ) throws(LocalRefusal) -> mode_t? {
         var status = stat()
         guard fstatat(directory.rawValue, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            if errno == ENOENT { return }
+            if errno == ENOENT { return nil }
             throw refusal(path, errno)
         }
         guard mayReplace else { throw Self.exists(path) }
@@ -175,6 +184,7 @@ public struct LocalFiles {
             throw LocalRefusal(
                 sentence: "The local path \(path) exists and is not a regular file. Choose another path.")
         }
+        return status.st_mode
     }
 
     private static func exists(_ path: String) -> LocalRefusal {

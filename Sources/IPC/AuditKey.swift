@@ -10,6 +10,8 @@ public enum AuditKey: String, CaseIterable, MessageChoice {
     case remoteHost = "remote_host"
     case remotePort = "remote_port"
     case forwardID = "forward_id"
+    case pathBase64 = "path_base64"
+    case remotePathBase64 = "remote_path_base64"
 
     /// See `MessageChoice`.
     public static var kinds: [AuditKey] { allCases }

@@ -63,14 +63,15 @@ extension ToSupervisor {
         case open(path: String)
         /// Make a new local file for this absolute path, as the target of a download.
         case create(path: String)
-        /// Give the new file of this handle its name.
-        case commit(handle: UInt32)
+        /// Give the new file of this handle its name and, where no file has that name yet, these permission bits less the user's
+        /// umask. A file that it replaces passes its own on.
+        case commit(handle: UInt32, mode: UInt16)
         /// Drop the new file of this handle.
         case abandon(handle: UInt32)
 
         /// See `MessageChoice`.
         public static let kinds: [Files] = [
-            .open(path: ""), .create(path: ""), .commit(handle: 0), .abandon(handle: 0),
+            .open(path: ""), .create(path: ""), .commit(handle: 0, mode: 0), .abandon(handle: 0),
         ]
 
         /// See `MessageChoice`.
@@ -95,9 +96,10 @@ extension ToSupervisor {
             case .create(var path):
                 try fields.field(&path, limit: Frame.maximumPath)
                 self = .create(path: path)
-            case .commit(var handle):
+            case .commit(var handle, var mode):
                 try fields.field(&handle)
-                self = .commit(handle: handle)
+                try fields.mode(&mode)
+                self = .commit(handle: handle, mode: mode)
             case .abandon(var handle):
                 try fields.field(&handle)
                 self = .abandon(handle: handle)

@@ -36,6 +36,12 @@ public struct MessageFields {
         if isReading { value = try take(Value.self) } else { put(value) }
     }
 
+    /// Permission bits: at most 0777, so no bit that gives rights away.
+    public mutating func mode(_ value: inout UInt16) throws(IPCError) {
+        try field(&value)
+        guard value <= 0o777 else { throw .badValue }
+    }
+
     /// Writes or reads a truth value, 1 or 0.
     public mutating func field(_ value: inout Bool) throws(IPCError) {
         var number: UInt8 = value ? 1 : 0

@@ -13,8 +13,8 @@ public enum ToFileBroker: IPCMessage {
     case open(path: String)
     /// Make a new local file for this absolute path. It is known by this handle until it has its name.
     case create(handle: UInt32, path: String)
-    /// Give the new file of this handle its name.
-    case commit(handle: UInt32)
+    /// Give the new file of this handle its name and, where no file has that name yet, these permission bits less the umask.
+    case commit(handle: UInt32, mode: UInt16)
     /// Drop the new file of this handle.
     case abandon(handle: UInt32)
 
@@ -28,7 +28,8 @@ public enum ToFileBroker: IPCMessage {
 
     /// See `MessageChoice`.
     public static let kinds: [ToFileBroker] = [
-        .setup, .policy, .open(path: ""), .create(handle: 0, path: ""), .commit(handle: 0), .abandon(handle: 0),
+        .setup, .policy, .open(path: ""), .create(handle: 0, path: ""), .commit(handle: 0, mode: 0),
+        .abandon(handle: 0),
     ]
 
     /// See `MessageChoice`.
@@ -53,9 +54,10 @@ public enum ToFileBroker: IPCMessage {
             try fields.field(&handle)
             try fields.field(&path, limit: Frame.maximumPath)
             self = .create(handle: handle, path: path)
-        case .commit(var handle):
+        case .commit(var handle, var mode):
             try fields.field(&handle)
-            self = .commit(handle: handle)
+            try fields.mode(&mode)
+            self = .commit(handle: handle, mode: mode)
         case .abandon(var handle):
             try fields.field(&handle)
             self = .abandon(handle: handle)

@@ -59,7 +59,7 @@ import TestSupport
         let (place, local) = (try Place(), try Place())
         try local.write("source", "source")
         let bad: [(String, [String])] = [
-            ("", ["empty"]), ("relative/path", ["absolute", "relative/path"]), ("~/x", ["absolute"]),
+            ("", ["empty"]), ("relative/path", ["absolute", "relative/path"]), ("~root/x", ["absolute", "~root/x"]),
             ("./x", ["absolute"]), ("/a\0b", ["NUL"]),
             ("/" + String(repeating: "a", count: 5000), ["bytes long", "4095"]),
         ]

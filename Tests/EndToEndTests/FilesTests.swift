@@ -356,8 +356,6 @@ import TestSupport
                 timeout: .seconds(60))
             #expect(down["downloaded"] == true, "\(down)")
             #expect(try Data(contentsOf: URL(filePath: local.file("back"))) == content)
-            var status = stat()
-            #expect(stat(local.file("back"), &status) == 0 && status.st_mode & 0o7777 == 0o600)
             for (tool, expected) in [("ssh_upload_file", "on \"box\""), ("ssh_download_file", "local file")] {
                 let again = try client.callTool(
                     tool, ["local_path": .string(local.file("back")), "remote_path": .string(place.file("copy"))])

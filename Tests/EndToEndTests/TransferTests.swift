@@ -173,7 +173,9 @@ import TestSupport
                 case .workerKilled, .daemonKilled:
                     // The host keeps what it has: nobody is left who could remove it.
                     let parts = try scene.place.names.filter { $0 != "target" }
-                    #expect(parts.count == 1 && parts.allSatisfy { $0.wholeMatch(of: /\.target\.\w+\.tmp/) != nil })
+                    #expect(
+                        parts.count == 1
+                            && parts.allSatisfy { $0.wholeMatch(of: /\.target\.claude-ssh-\w+\.tmp/) != nil })
                     #expect(try scene.place.names.contains("target") == target)
                     if target { #expect(try scene.place.content("target") == "precious") }
                 }

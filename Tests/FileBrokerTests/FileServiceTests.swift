@@ -117,9 +117,9 @@ import Testing
         #expect(write(created.file, "data", 4) == 4)
         close(created.file)
         #expect(access(directory.file("new"), F_OK) != 0)
-        #expect(try broker.ask(.commit(handle: 5), 10).answer == .committed(path: directory.file("new")))
+        #expect(try broker.ask(.commit(handle: 5, mode: 0o600), 10).answer == .committed(path: directory.file("new")))
         #expect(access(directory.file("new"), F_OK) == 0)
-        let again = try broker.ask(.commit(handle: 5), 11)
+        let again = try broker.ask(.commit(handle: 5, mode: 0o600), 11)
         #expect(again.outcome == .refused)
         let dropped = try broker.ask(.abandon(handle: 5), 12)
         #expect(dropped.outcome == .done && dropped.answer == nil)
@@ -207,7 +207,7 @@ import Testing
         mkdir(directory.file("a"), 0o700)
         #expect(try broker.ask(.create(handle: 2, path: directory.file("a/g")), 3).outcome == .rootChanged(root: 0))
         // What was made stays where it was made.
-        #expect(try broker.ask(.commit(handle: 1), 4).answer == .committed(path: directory.file("old/f")))
+        #expect(try broker.ask(.commit(handle: 1, mode: 0o600), 4).answer == .committed(path: directory.file("old/f")))
         #expect(access(directory.file("old/f"), F_OK) == 0)
         unlink(directory.file("old/f"))
     }
@@ -234,7 +234,8 @@ import Testing
                 continue
             }
         }
-        #expect(try broker.ask(.commit(handle: 1), 3).answer == .committed(path: directory.file("moved/f")))
+        #expect(
+            try broker.ask(.commit(handle: 1, mode: 0o600), 3).answer == .committed(path: directory.file("moved/f")))
         #expect(access(directory.file("moved/f"), F_OK) == 0)
         #expect(access(directory.file("outside/f"), F_OK) != 0)
         for name in ["outside/secret", "moved/f", "root"] { unlink(directory.file(name)) }
@@ -251,7 +252,9 @@ import Testing
         let policy = FilePolicy(
             roots: [], home: nil, own: [.init(directory.file("log"), "the daemon's audit log", beside: .any)])
         try broker.supervisor.send(ToFileBroker.policy, descriptor: policy.sealed())
-        guard case .refused(rule: "local_roots", let reason)? = try broker.ask(.commit(handle: 1), 2).answer else {
+        guard
+            case .refused(rule: "local_roots", let reason)? = try broker.ask(.commit(handle: 1, mode: 0o600), 2).answer
+        else {
             Issue.record("it was committed")
             return
         }

@@ -82,7 +82,7 @@ extension ToFileBroker: SampledMessage {
     static var all: Set<[UInt8]> { Set(kinds.map { [$0.number] }) }
 
     static var samples: [ToFileBroker] {
-        [.setup, .policy, .commit(handle: .max), .abandon(handle: 0)] + paths.map { .open(path: $0) }
+        [.setup, .policy, .commit(handle: .max, mode: 0o755), .abandon(handle: 0)] + paths.map { .open(path: $0) }
             + paths.map { .create(handle: 0x0102_0304, path: $0) }
     }
 }
@@ -346,7 +346,7 @@ extension ToSupervisor: SampledMessage {
 
     private static var fileSamples: [Files] {
         paths.map { .open(path: $0) } + paths.map { .create(path: $0) }
-            + [0, UInt32.max].map { .commit(handle: $0) } + [0, UInt32.max].map { .abandon(handle: $0) }
+            + [0, UInt32.max].map { .commit(handle: $0, mode: 0o644) } + [0, UInt32.max].map { .abandon(handle: $0) }
     }
 
     private static var auditSamples: [Audit] {

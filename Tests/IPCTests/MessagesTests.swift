@@ -132,7 +132,8 @@ struct MessagesTests {
         try expect(ToWorker.life(.policy), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 3])
         try expect(
             FileAnswer.opened(size: 0x0102_0304_0506_0708), 9, [2, 0, 0, 0, 9, 0, 0, 0, 1, 8, 7, 6, 5, 4, 3, 2, 1])
-        try expect(ToSupervisor.files(.commit(handle: 5)), 2, [2, 0, 0, 0, 2, 0, 0, 0, 2, 3, 5, 0, 0, 0])
+        try expect(
+            ToSupervisor.files(.commit(handle: 5, mode: 0o600)), 2, [2, 0, 0, 0, 2, 0, 0, 0, 2, 3, 5, 0, 0, 0, 0x80, 1])
         try expect(ToSupervisor.life(.ready(landlockABI: 6)), 0, [2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 6])
         try expect(
             ToSupervisor.audit(.end(AuditOutcome(rule: "", ending: .timeout, exitCode: -2, bytesIn: 1, bytesOut: 2))),
@@ -258,7 +259,7 @@ struct MessagesTests {
         expect(ToSupervisor.self, packet([4, 4, 1, 0, 0, 0]), fails: .unknownTag(4))
         let call: [UInt8] = [3, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [41]), fails: .tooLong(41))
-        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(10))
+        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(12))
         let command: [UInt8] = [0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [2] + command + command), fails: .badValue)
         for kind in [0] + Array(UInt8(18)...UInt8.max) {

@@ -82,26 +82,38 @@ struct SFTPTransferTests {
         #expect(reports.withLock { $0.last?.0 == 6_000_002 && $0.allSatisfy { $0.1 == 6_000_002 } })
     }
 
-    @Test func `a new file has no name before it is whole, and a server that dies leaves none`() async throws {
+    /// - Parameter isGone: whether the next server sees that the temporary file is gone; else it cannot remove it.
+    @Test(arguments: [true, false])
+    func `a new file has no name before it is whole, and a server that dies leaves none`(isGone: Bool) async throws {
         let scene = SFTPScene()
         let error = await sftpError { () async throws(SFTPError) in
             try await scene.files.upload(to: scene.path("new"), .init(policy: .createOnly)) {
                 [scene] offset, most async throws(SFTPError) in
                 #expect(!scene.names().contains("new"))
                 if offset > 6_000_000 {
-                    // For good: no other one can be started either.
+                    // For good: the next one finds another directory.
+                    let parts = scene.names()
                     rename(scene.directory, "\(scene.directory).gone")
                     scene.counts.servers.withLock { $0.last }?.close()
                     mkdir(scene.directory, 0o700)
+                    if !isGone { for name in parts { mkdir("\(scene.directory)/\(name)", 0o700) } }
                 }
                 return ArraySlice(repeating: 7, count: most)
             }
         }
-        guard case .lost = error else {
-            Issue.record("\(String(describing: error))")
-            return
+        if isGone {
+            guard case .lost = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        } else {
+            guard case .leaves(let path, .lost) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(RemotePath.split(path).map { RemotePath.isTemporary($0.name) } == true, "the error names it")
         }
-        #expect(scene.names().isEmpty)
+        #expect(scene.names().isEmpty == isGone)
         let left = scene.names("../\(scene.directory.split(separator: "/").last ?? "").gone")
         #expect(left.count == 1 && left.first?.hasPrefix(".new.") == true && left.first?.hasSuffix(".tmp") == true)
         succeeds("/bin/rm", "-rf", "\(scene.directory).gone")

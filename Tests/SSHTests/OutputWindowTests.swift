@@ -80,7 +80,7 @@ struct OutputWindowTests {
     @Test func `bytes that are no UTF-8 become replacements, and break nothing`() {
         var window = OutputWindow(limit: 100)
         window.append([0x61, 0xFF, 0xC3, 0x62, 0xE6, 0xBC] as [UInt8])
-        #expect(window.output() == .init(text: "a\u{FFFD}\u{FFFD}b\u{FFFD}", bytes: 6, truncated: false))
+        #expect(window.output() == .init(text: "a\u{FFFD}\u{FFFD}b\u{FFFD}", bytes: 6, truncated: false, lossy: true))
         var cut = OutputWindow(limit: 8)
         cut.append([UInt8](repeating: 0x80, count: 50))
         #expect(cut.output().bytes == 50 && cut.output().truncated)

@@ -271,7 +271,7 @@ struct ConnectionTableTests {
     @Test("local files are for the worker that serves; a worker whose client has gone may still drop them")
     func localFiles() {
         let requests: [ToSupervisor.Files] = [
-            .open(path: "/a"), .create(path: "/a"), .commit(handle: 1), .abandon(handle: 1),
+            .open(path: "/a"), .create(path: "/a"), .commit(handle: 1, mode: 0o600), .abandon(handle: 1),
         ]
         for request in requests {
             var table = ConnectionTable(socket: "/s", waitMilliseconds: 1000, servedInLine: 0)

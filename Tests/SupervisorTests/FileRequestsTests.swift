@@ -60,7 +60,9 @@ import Testing
         #expect(fresh.take(.create(path: "/r/a"), 2, isOpen: false, now: 0) == [Self.told(.closed, 2)])
         var requests = Self.holding()
         #expect(
-            requests.take(.commit(handle: 1), 3, isOpen: false, now: 0) == [.ask(1, .commit(handle: 1), requestID: 3)])
+            requests.take(.commit(handle: 1, mode: 0o600), 3, isOpen: false, now: 0) == [
+                .ask(1, .commit(handle: 1, mode: 0o600), requestID: 3)
+            ])
     }
 
     @Test("a request that hangs is told so after ten seconds, and those behind it are asked of the next broker")
@@ -98,7 +100,7 @@ import Testing
                     == [Self.told(.undelivered(errno: 109), id)])
         }
         var committing = Self.holding()
-        _ = committing.take(.commit(handle: 1), 3, isOpen: true, now: 0)
+        _ = committing.take(.commit(handle: 1, mode: 0o600), 3, isOpen: true, now: 0)
         #expect(
             committing.received(.undelivered(errno: 11), 3, from: 1, now: 0)
                 == [Self.told(.commitUnknownAfter(.noAnswer, path: "/r/new"), 3)])
@@ -127,19 +129,21 @@ import Testing
         _ = requests.take(.create(path: "/r/third"), 4, isOpen: true, now: 0)
         _ = requests.received(.done, 4, from: 1, now: 0)
         #expect(
-            requests.take(.commit(handle: 1), 5, isOpen: true, now: 0) == [.ask(1, .commit(handle: 1), requestID: 5)])
-        #expect(requests.take(.commit(handle: 2), 6, isOpen: true, now: 0) == [])
+            requests.take(.commit(handle: 1, mode: 0o600), 5, isOpen: true, now: 0) == [
+                .ask(1, .commit(handle: 1, mode: 0o600), requestID: 5)
+            ])
+        #expect(requests.take(.commit(handle: 2, mode: 0o600), 6, isOpen: true, now: 0) == [])
         #expect(
             requests.advance(now: 10_000) == [
                 .kill(1, reason: "no answer in 10 s", place: "/r/new"), Self.told(.commitUnknown(path: "/r/new"), 5),
                 Self.told(.lost(path: "/r/other", silent: "/r/new"), 6),
             ])
         #expect(
-            requests.take(.commit(handle: 3), 7, isOpen: true, now: 10_001)
+            requests.take(.commit(handle: 3, mode: 0o600), 7, isOpen: true, now: 10_001)
                 == [Self.told(.lost(path: "/r/third", silent: "/r/new"), 7)])
         for handle in 1...3 as ClosedRange<UInt32> {
             #expect(
-                requests.take(.commit(handle: handle), 8, isOpen: true, now: 10_002)
+                requests.take(.commit(handle: handle, mode: 0o600), 8, isOpen: true, now: 10_002)
                     == [Self.told(.noSuchDownload, 8)])
         }
     }
@@ -151,10 +155,10 @@ import Testing
         _ = requests.take(.open(path: "/r/a"), 3, isOpen: true, now: 0)
         #expect(requests.ended(1, crash, now: 1) == [Self.told(.ended(crash), 3)])
         #expect(
-            requests.take(.commit(handle: 1), 4, isOpen: true, now: 2)
+            requests.take(.commit(handle: 1, mode: 0o600), 4, isOpen: true, now: 2)
                 == [Self.told(.lostAfter(crash, path: "/r/new"), 4)])
         var committing = Self.holding()
-        _ = committing.take(.commit(handle: 1), 3, isOpen: true, now: 0)
+        _ = committing.take(.commit(handle: 1, mode: 0o600), 3, isOpen: true, now: 0)
         #expect(
             committing.ended(1, crash, now: 1)
                 == [Self.told(.commitUnknownAfter(crash, path: "/r/new"), 3)])
@@ -213,7 +217,9 @@ import Testing
         #expect(requests.received(.done, 3, from: 1, now: 2) == [Self.told(by: 1, 3)])
         #expect(requests.take(.open(path: "/r/b"), 4, isOpen: true, now: 3) == [.start(2, leftOut: [])])
         #expect(
-            requests.take(.commit(handle: 1), 5, isOpen: true, now: 4) == [.ask(1, .commit(handle: 1), requestID: 5)])
+            requests.take(.commit(handle: 1, mode: 0o600), 5, isOpen: true, now: 4) == [
+                .ask(1, .commit(handle: 1, mode: 0o600), requestID: 5)
+            ])
         #expect(requests.received(.done, 5, from: 1, now: 5) == [Self.told(by: 1, 5), .end(1)])
         #expect(requests.ended(1, .ended(.signalled(9)), now: 6) == [])
         var idle = Self.ready()
@@ -238,7 +244,7 @@ import Testing
     @Test("an abandon that comes behind the commit of the same file drops nothing")
     func lateAbandon() {
         var requests = Self.holding()
-        _ = requests.take(.commit(handle: 1), 3, isOpen: true, now: 0)
+        _ = requests.take(.commit(handle: 1, mode: 0o600), 3, isOpen: true, now: 0)
         #expect(requests.take(.abandon(handle: 1), 0, isOpen: true, now: 0) == [])
         #expect(requests.received(.done, 3, from: 1, now: 0) == [Self.told(by: 1, 3)])
         #expect(requests.take(.abandon(handle: 1), 0, isOpen: true, now: 0) == [])

@@ -79,3 +79,63 @@ struct TextEditTests {
         #expect(failure([TextEdit(old: "abc", new: "", all: true)], to: [])?.contains("not occur") == true)
     }
 }
+
+/// Lines of edits end as those of the file do.
+struct LineEndingTests {
+    private struct Case: Sendable {
+        let text: String
+        let old: String
+        let new: String
+        /// nil where the text is not found, or found too often.
+        let edited: String?
+        var all = false
+    }
+
+    private static let cases: [Case] = [
+        // The file's own line ends, in the old text and in the new one.
+        Case(text: "one\r\ntwo\r\nthree\r\n", old: "one\ntwo", new: "1\n2\n2a", edited: "1\r\n2\r\n2a\r\nthree\r\n"),
+        Case(text: "one\r\ntwo\r\n", old: "one\r\ntwo", new: "1\n2", edited: "1\r\n2\r\n"),
+        Case(text: "one\r\ntwo\r\n", old: "two", new: "two\nthree", edited: "one\r\ntwo\r\nthree\r\n"),
+        Case(text: "one\ntwo\n", old: "one\r\ntwo", new: "1\r\n2\r\n3", edited: "1\n2\n3\n"),
+        Case(text: "one\ntwo\n", old: "two", new: "two\r\nthree", edited: "one\ntwo\nthree\n"),
+        // An edit of nothing but line ends means them.
+        Case(text: "a\r\nb\r\n", old: "\r\n", new: "\n", edited: "a\nb\n", all: true),
+        Case(text: "a\nb\n", old: "\n", new: "\r\n", edited: "a\r\nb\r\n", all: true),
+        Case(text: "a\r\nb\r\n", old: "a\r\nb", new: "a\nb", edited: "a\nb\r\n"),
+        // Mixed: as it is written, else as it occurs; what is added ends as its neighbours, or as most.
+        Case(text: "a\r\nb\nc\r\n", old: "a\nb", new: "x\ny", edited: "x\r\ny\nc\r\n"),
+        Case(text: "a\r\nb\nc\r\n", old: "b\nc", new: "b\nx\nc", edited: "a\r\nb\nx\nc\r\n"),
+        Case(text: "a\r\nb\nc\r\n", old: "c", new: "c\nd", edited: "a\r\nb\nc\r\nd\r\n"),
+        // The end of the last line.
+        Case(text: "a\nlast", old: "last\n", new: "new\n", edited: "a\nnew"),
+        Case(text: "a\r\nlast", old: "a\nlast\n", new: "b\nnew\n", edited: "b\r\nnew"),
+        Case(text: "a\nlast", old: "last", new: "last\nmore", edited: "a\nlast\nmore"),
+        Case(text: "last", old: "last\n", new: "a\nb\n", edited: "a\nb"),
+        Case(text: "a\nlast", old: "none\n", new: "x\n", edited: nil),
+        // A byte order mark.
+        Case(text: "\u{FEFF}a\r\nb", old: "a\n", new: "c\n", edited: "\u{FEFF}c\r\nb"),
+        Case(text: "\u{FEFF}a\nb", old: "\u{FEFF}a", new: "c", edited: "\u{FEFF}c\nb"),
+        Case(text: "\u{FEFF}a\nb", old: "a", new: "\u{FEFF}c", edited: "\u{FEFF}c\nb"),
+        Case(text: "\u{FEFF}a\nb", old: "\u{FEFF}", new: "", edited: "a\nb"),
+        Case(text: "a\nb", old: "a", new: "\u{FEFF}a", edited: "\u{FEFF}a\nb"),
+        Case(text: "a\r\na\r\n", old: "a\n", new: "b\n", edited: nil),
+        Case(text: "a\r\na\r\n", old: "a\n", new: "b\n", edited: "b\r\nb\r\n", all: true),
+    ]
+
+    @Test(arguments: cases.indices)
+    func `line ends, a byte order mark and a last line without an end stay as the file has them`(index: Int) {
+        let test = Self.cases[index]
+        let edited = Result { () throws(FileFailure) in
+            try TextEdit.apply([TextEdit(old: test.old, new: test.new, all: test.all)], to: Array(test.text.utf8)).text
+        }
+        #expect((try? edited.get()) == test.edited.map { Array($0.utf8) }, "\(test)")
+    }
+
+    @Test func `later edits follow what an edit of line ends has made`() throws {
+        let edits = [
+            TextEdit(old: "\r\n", new: "\n", all: true), TextEdit(old: "a\nb", new: "x\ny\nz", all: false),
+        ]
+        let edited = try TextEdit.apply(edits, to: Array("a\r\nb\r\n".utf8))
+        #expect(edited.text == Array("x\ny\nz\n".utf8))
+    }
+}

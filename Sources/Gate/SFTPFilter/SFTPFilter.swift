@@ -105,7 +105,8 @@ public struct SFTPFilter: Sendable {
             _ = try fields.number()
             _ = try fields.number()
             _ = try fields.number()
-        case .lstat, .stat, .opendir, .realpath, .readlink: try path(&fields)
+        case .lstat, .stat, .opendir, .readlink: try path(&fields)
+        case .realpath: try path(&fields, where: rules.resolves)
         case .fsetstat:
             try write()
             try handle(&fields)
@@ -146,9 +147,13 @@ public struct SFTPFilter: Sendable {
         guard try fields.string().count <= Self.longestHandle else { throw .malformed }
     }
 
-    private func path(_ fields: inout Fields) throws(SFTPViolation) {
+    private func path(_ fields: inout Fields) throws(SFTPViolation) { try path(&fields, where: rules.holds) }
+
+    private func path(
+        _ fields: inout Fields, where isAllowed: (ArraySlice<UInt8>) -> Bool
+    ) throws(SFTPViolation) {
         let path = try fields.string()
-        guard rules.holds(path) else { throw .outside(String(decoding: path.prefix(200), as: UTF8.self)) }
+        guard isAllowed(path) else { throw .outside(String(decoding: path.prefix(200), as: UTF8.self)) }
     }
 
     /// Reads attributes, section 5 of the draft: flags, then the size, owner, permissions and times that the flags

@@ -26,6 +26,10 @@ public struct SFTPRules: Equatable, Sendable {
         return !parts.contains(Array("..".utf8)) && parts.starts(with: tree)
     }
 
+    /// Whether REALPATH may be asked about the path: where it `holds`, and for `.`, the login directory. The answer to that is
+    /// a name, by which `~` in a path is judged, and opens nothing.
+    func resolves(_ path: ArraySlice<UInt8>) -> Bool { Self.isDot(Array(path)) || holds(path) }
+
     private static func parts(_ path: ArraySlice<UInt8>) -> [[UInt8]] {
         path.split(separator: UInt8(ascii: "/")).map { Array($0) }
     }

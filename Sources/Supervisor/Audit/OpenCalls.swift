@@ -185,7 +185,7 @@ struct OpenCalls {
             case .env: return "\"env\":[\(texts.map(Log.quoted).joined(separator: ","))]"
             case .localPort, .remotePort, .forwardID:
                 return "\"\(key.rawValue)\":\(Int(first).map(String.init) ?? Log.quoted(first))"
-            case .command, .cwd, .path, .localPath, .remotePath, .remoteHost:
+            case .command, .cwd, .path, .pathBase64, .localPath, .remotePath, .remotePathBase64, .remoteHost:
                 return "\"\(key.rawValue)\":\(Log.quoted(first))"
             }
         }.joined(separator: ",")

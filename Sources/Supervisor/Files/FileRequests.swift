@@ -142,7 +142,7 @@ struct FileRequests {
             guard isOpen else { return fail(id, .closed) }
             guard waiting.count < Self.maximumWaiting else { return fail(id, .tooMany) }
             waiting.append(Request(id: id, ask: ask, since: now))
-        case .commit(let handle):
+        case .commit(let handle, _):
             guard let file = files[handle], !file.isEnding else { return fail(id, .noSuchDownload) }
             if let loss = file.loss {
                 files[handle] = nil
@@ -281,8 +281,10 @@ struct FileRequests {
         while brokers[broker]?.phase == .idle {
             if brokers[broker]?.queue.isEmpty == false, let request = brokers[broker]?.queue.removeFirst() {
                 let message: ToFileBroker =
-                    request.ask == .commit(handle: request.handle)
-                    ? .commit(handle: request.handle) : .abandon(handle: request.handle)
+                    switch request.ask {
+                    case .commit(let handle, let mode): .commit(handle: handle, mode: mode)
+                    case .open, .create, .abandon: .abandon(handle: request.handle)
+                    }
                 return actions + ask(broker, request, message, now: now)
             }
             guard broker == current, !isClosed else {

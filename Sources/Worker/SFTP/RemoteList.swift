@@ -96,7 +96,7 @@ extension RemoteFiles {
 }
 
 /// Reads the names of an open directory with several READDIRs under way.
-private struct NamePump {
+struct NamePump {
     private let client: SFTPClient
     private let handle: [UInt8]
     private let path: [UInt8]

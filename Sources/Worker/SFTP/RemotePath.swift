@@ -52,10 +52,43 @@ enum RemotePath {
         return ends
     }
 
-    /// A path for a temporary file beside `path`. Its name is hidden, cannot be guessed, and has at most 255 bytes.
+    /// What names of temporary files have before their random part, and behind it.
+    private static let tag = ".claude-ssh-"
+    private static let ending = ".tmp"
+
+    /// A shell's pattern for the names of temporary files.
+    static let temporaries = ".*\(tag)*\(ending)"
+
+    /// Whether it is the name of a temporary file of this program.
+    static func isTemporary(_ name: [UInt8]) -> Bool {
+        guard name.first == UInt8(ascii: "."), name.suffix(ending.utf8.count).elementsEqual(ending.utf8) else {
+            return false
+        }
+        let stem = name.dropLast(ending.utf8.count)
+        let random = stem[((stem.lastIndex(of: UInt8(ascii: "-")) ?? stem.startIndex) + 1)...]
+        return (1...13).contains(random.count) && random.allSatisfy(Self.isDigit)
+            && stem.dropLast(random.count).suffix(tag.utf8.count).elementsEqual(tag.utf8)
+    }
+
+    /// Whether it is a digit to the base 36.
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+    }
+
+    /// A path for a temporary file beside `path`. Its name is hidden, cannot be guessed, says whose it is, and has at most 255 bytes.
     static func temporary(beside path: [UInt8]) -> [UInt8]? {
         guard let (directory, name) = split(path) else { return nil }
-        let tail = ".\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+        return hidden(directory, name, ending)
+    }
+
+    /// A path for a copy of a file beside it. Nobody removes it but who made it.
+    static func copy(beside path: [UInt8]) -> [UInt8]? {
+        guard let (directory, name) = split(path) else { return nil }
+        return hidden(directory, name, ".old")
+    }
+
+    private static func hidden(_ directory: [UInt8], _ name: [UInt8], _ ending: String) -> [UInt8] {
+        let tail = "\(tag)\(String(UInt64.random(in: .min ... .max), radix: 36))\(ending)"
         return join(directory, Array(".".utf8) + name.prefix(254 - tail.utf8.count) + Array(tail.utf8))
     }
 }

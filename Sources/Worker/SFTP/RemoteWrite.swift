@@ -15,8 +15,9 @@ extension RemoteFiles {
     /// connection is lost for good, it stays behind, whole or not.
     ///
     /// If no temporary file can take the place of the target, an existing file is overwritten in place, and the result
-    /// says so; a new one is made with CREAT|EXCL under its own name. The hard links, ACLs and extended attributes of a
-    /// replaced file do not pass to the new one: version 3 does not show them.
+    /// says so; a new one is made with CREAT|EXCL under its own name. A file with further names (hard links), or with an ACL as
+    /// far as a shell tells, is overwritten in place as well, with a copy kept meanwhile. Extended attributes, and over SFTP ACLs, do not pass to
+    /// a new file: version 3 does not show them.
     public func upload(
         to path: [UInt8], _ options: WriteOptions, from source: @escaping ByteSource
     ) async throws(SFTPError) -> WriteResult {

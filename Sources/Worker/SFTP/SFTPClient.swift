@@ -35,11 +35,13 @@ final class SFTPClient: Sendable {
         var moved: UInt64 = 0
         /// How many bytes of files were sent since the last request that waits until they are written.
         var unsettled = 0
+        var home: [UInt8]?
     }
 
     /// How long the server may be silent while requests are under way, see `ProgressDeadline`.
     let patience: Duration
-    private let way: FileTransport
+    /// The way to the files.
+    let way: FileTransport
     private let state: Mutex<State>
     private let opened = Slot<Void>()
 
@@ -78,6 +80,12 @@ final class SFTPClient: Sendable {
     }
 
     var limits: Limits { state.withLock { $0.limits } }
+
+    /// The login directory, once the host has told it; see `RemoteFiles.home`.
+    var home: [UInt8]? {
+        get { state.withLock { $0.home } }
+        set { state.withLock { $0.home = newValue } }
+    }
 
     func offers(_ wanted: SFTPExtension) -> Bool { state.withLock { $0.extensions.contains(wanted) } }
 

@@ -2,7 +2,7 @@ public import IPC
 public import SSH
 
 /// Why a call on remote files failed.
-public enum SFTPError: Error, Equatable, Sendable {
+public indirect enum SFTPError: Error, Equatable, Sendable {
     /// The host has no SFTP subsystem, or something else answers in its place. Another transport may work.
     case noSubsystem(detail: String)
     /// The login shell ended before it ran anything, as `detail` tells, which also says what came of SFTP. Nothing was done.
@@ -38,6 +38,18 @@ public enum SFTPError: Error, Equatable, Sendable {
     /// The server refused the request. `path` is the path of the call, `call` the packet's name in the draft without
     /// `SSH_FXP_`, or the extension's name.
     case refused(SFTPStatus, call: String, path: [UInt8], message: String)
+    /// The user of the session may not do it. What the host shows of the path and of a directory above it.
+    case denied(path: [UInt8], [Standing])
+    /// The file system is mounted for reading only.
+    case readOnly(path: [UInt8])
+    /// A name of the path has this many bytes, and the file system takes so many at most, if that is known.
+    case nameTooLong(path: [UInt8], bytes: Int, most: Int?)
+    /// The user's quota there is used up.
+    case quota(path: [UInt8])
+    /// The write failed with this error, and its temporary file of this path may have stayed.
+    case leaves([UInt8], SFTPError)
+    /// Overwriting in place failed with this error. The file of this path has the old content.
+    case kept([UInt8], SFTPError)
     /// Reading or writing needs a regular file.
     case notRegular(FileType, path: [UInt8])
     /// A file of this kind has that name already.

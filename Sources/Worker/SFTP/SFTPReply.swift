@@ -45,8 +45,8 @@ enum SFTPReply: Equatable, Sendable {
             names.reserveCapacity(count)
             for _ in 0..<count {
                 let name = Array(try reader.string())
-                _ = try reader.string()
-                names.append(SFTPName(name: name, attributes: try SFTPAttributes(from: &reader)))
+                let ties = FileTies(longName: try reader.string())
+                names.append(SFTPName(name: name, attributes: try SFTPAttributes(from: &reader), ties: ties))
             }
             reply = .names(names)
         case 105: reply = .attributes(try SFTPAttributes(from: &reader))

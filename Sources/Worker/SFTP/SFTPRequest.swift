@@ -30,7 +30,8 @@ enum SFTPRequest: Equatable, Sendable {
     case lstat([UInt8])
     case fstat([UInt8])
     case fsetstat([UInt8], SFTPAttributes)
-    case opendir([UInt8])
+    /// `temporaries`: only the names of temporary files are wanted. SFTP lists all.
+    case opendir([UInt8], temporaries: Bool = false)
     case readdir([UInt8])
     case remove([UInt8])
     case mkdir([UInt8], SFTPAttributes)
@@ -39,6 +40,8 @@ enum SFTPRequest: Equatable, Sendable {
     case realpath([UInt8])
     case stat([UInt8])
     case readlink([UInt8])
+    /// The beginning of a line of `ls -l`. Only a shell can answer.
+    case ties([UInt8])
     case limits
     case posixRename([UInt8], to: [UInt8])
     case fsync([UInt8])
@@ -63,6 +66,8 @@ enum SFTPRequest: Equatable, Sendable {
         case .realpath: (16, "REALPATH")
         case .stat: (17, "STAT")
         case .readlink: (19, "READLINK")
+        // It is never sent over SFTP.
+        case .ties: (16, "REALPATH")
         case .limits: (200, SFTPExtension.limits.rawValue)
         case .posixRename: (200, SFTPExtension.posixRename.rawValue)
         case .fsync: (200, SFTPExtension.fsync.rawValue)
@@ -76,7 +81,7 @@ enum SFTPRequest: Equatable, Sendable {
         case .open, .opendir: .handle
         case .read(_, _, let length): .data(length)
         case .readdir: .names
-        case .realpath, .readlink: .name
+        case .realpath, .readlink, .ties: .name
         case .lstat, .fstat, .stat: .attributes
         case .limits, .statvfs: .extended
         case .close, .write, .fsetstat, .remove, .mkdir, .rmdir, .posixRename, .fsync, .hardlink: .status
@@ -86,8 +91,9 @@ enum SFTPRequest: Equatable, Sendable {
     /// The path that the request is about; empty if it has only a handle or nothing.
     var path: [UInt8] {
         switch self {
-        case .open(let path, _, _), .lstat(let path), .opendir(let path), .remove(let path), .mkdir(let path, _),
-            .rmdir(let path), .realpath(let path), .stat(let path), .readlink(let path), .posixRename(let path, _),
+        case .open(let path, _, _), .lstat(let path), .opendir(let path, _), .remove(let path), .mkdir(let path, _),
+            .rmdir(let path), .realpath(let path), .stat(let path), .readlink(let path), .ties(let path),
+            .posixRename(let path, _),
             .statvfs(let path),
             .hardlink(let path, _):
             path
@@ -126,8 +132,8 @@ enum SFTPRequest: Equatable, Sendable {
             writer.number(flags.rawValue)
             attributes.encode(into: &writer)
         case .close(let bytes), .fstat(let bytes), .readdir(let bytes), .fsync(let bytes), .lstat(let bytes),
-            .opendir(let bytes), .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes),
-            .readlink(let bytes), .statvfs(let bytes):
+            .opendir(let bytes, _), .remove(let bytes), .rmdir(let bytes), .realpath(let bytes), .stat(let bytes),
+            .readlink(let bytes), .ties(let bytes), .statvfs(let bytes):
             writer.string(bytes)
         case .read(let handle, let offset, let length):
             writer.string(handle)

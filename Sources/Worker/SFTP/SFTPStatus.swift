@@ -38,6 +38,22 @@ public enum SFTPStatus: Equatable, Sendable {
     }
 }
 
+extension SFTPStatus {
+    /// Texts that only repeat a code, as OpenSSH's server sends them.
+    private static let codes: Set<String> = [
+        "Success", "End of file", "No such file", "Permission denied", "Failure", "Bad message", "No connection",
+        "Connection lost", "Operation unsupported", "Unknown error",
+    ]
+
+    /// Whether a server's text says more than the code.
+    static func says(_ message: String) -> Bool { !message.isEmpty && !codes.contains(message) }
+
+    /// Why it failed: what the server says or, if that says nothing, what the code says.
+    public func words(_ message: String) -> String {
+        Self.says(message) ? String(message.prefix(200)) : description
+    }
+}
+
 /// In words, for where a server gives none.
 extension SFTPStatus: CustomStringConvertible {
     /// What the code says.

@@ -16,10 +16,13 @@ final class ShellListing: Sendable {
     }
 
     let path: [UInt8]
+    /// Whether only the names of temporary files are wanted.
+    let temporaries: Bool
     private let state = Mutex(State())
 
-    init(path: [UInt8]) {
+    init(path: [UInt8], temporaries: Bool = false) {
         self.path = path
+        self.temporaries = temporaries
     }
 
     /// Takes a READDIR. Returns the answer, nil if it must wait, and whether the shell must be asked for the list.

@@ -27,6 +27,7 @@ enum ShellScript {
         *"ermission denied"*|*"not permitted"*) re "$1" 3;;
         *"o such file"*|*"ot a directory"*|*"oo many levels"*|*"oo many symbolic"*) re "$1" 2;;
         *"name too long"*) re "$1" 5;;
+        *"ead-only file"*|*"o space left"*|*"uota exceeded"*) re "$1" 4;;
         *) if [ -d "$2" ] && [ ! -x "$2" ]; then re "$1" 3
         elif [ -e "$2" ] || [ -L "$2" ]; then re "$1" 4; else re "$1" 2; fi;; esac; }
         # Runs the rest of the words: number, path, command.
@@ -43,20 +44,20 @@ enum ShellScript {
         a() { :; }
         fi
         s() { if m=$(t "$2" "$3" 2>&1 </dev/null); then printf %s "$m"; re "$1" 0; else f "$1" "$2" "${m#l }"; fi; }
-        # Opens for reading, for writing, as a new file with an umask.
+        # Opens for reading, for writing, as a new file: with an umask, and then with a mode of which the own umask takes some away.
         o() { if [ -e "$2" ] && [ ! -f "$2" ]; then f "$1" "$2" 'Not a regular file'
         elif m=$( (: <"$2") 2>&1); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
         w() { if [ ! -f "$2" ]; then f "$1" "$2" 'Not a regular file'
         elif m=$( (: >>"$2") 2>&1); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
         c() { if [ -e "$2" ] || [ -L "$2" ]; then f "$1" "$2" 'File exists'
-        elif m=$( (umask ${3:-$(umask)}; set -C; : >"$2") 2>&1); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
+        elif m=$( (umask ${3:-$(umask)}; set -C; : >"$2") 2>&1 && { [ -z "$4" ] || chmod "$4" -- "$2" 2>&1; }); then re "$1" 0; else f "$1" "$2" "$m"; fi; }
         # Reads blocks: number, path, first block, how many.
         d() { dd if="$2" bs=\(block) skip="$3" count="$4" 2>/dev/null </dev/null && re "$1" 0 || { [ -e "$2" ]; re "$1" $((4-2*$?)); }; }
         # Lists: the names of a part behind each other, each with a NUL, one more NUL, then their attributes.
         b() { be "$I"; printf '%s\\000' "$@"; printf '\\000'; a "$@"; re "$I" +; }
         n() { if m=$( (cd -P -- "$2" && ls . >/dev/null) 2>&1 </dev/null); then
-        (I=$1; cd -P -- "$2" && set -- && for e in .* *; do
-        case $e in '*'|'.*') [ -e "$e" ] || [ -L "$e" ] || continue;; esac
+        (I=$1 G=${3:-.* *}; cd -P -- "$2" && set -- && for e in $G; do
+        case $e in *'*'*) [ -e "$e" ] || [ -L "$e" ] || continue;; esac
         set -- "$@" "$e"; [ $# -lt 100 ] || { b "$@"; set --; }; done; [ $# -eq 0 ] || b "$@"); re "$1" 0
         else f "$1" "$2" "$m"; fi; }
         # The path without symlinks; only its last part may be missing.
@@ -68,6 +69,7 @@ enum ShellScript {
         [ -d "$q" ] || [ -n "$l" ] || { f "$1" "$2" 'Not a directory'; return; }
         if m=$(cd -P -- "$g" 2>&1 && pwd -P && echo .); then m=${m%??}; printf %s "${m%/}${l:+/$l}"
         [ -n "${m%/}$l" ] || printf /; re "$1" 0; else f "$1" "$g" "$m"; fi; }
+        k() { if m=$(ls -ldL -- "$2" 2>&1 </dev/null); then printf %.60s "$m"; re "$1" 0; else f "$1" "$2" "$m"; fi; }
         y() { if m=$(readlink -- "$2" 2>&1 </dev/null && echo .); then printf %s "${m%??}"; re "$1" 0; else f "$1" "$2" "$m"; fi; }
         # Removes; gives another name: number, path, new path, command.
         u() { if [ -e "$2" ] || [ -L "$2" ]; then x "$1" "$2" rm -f -- "$2"; else f "$1" "$2" 'No such file or directory'; fi; }
@@ -83,20 +85,23 @@ enum ShellScript {
         switch request {
         case .open(let path, let flags, let attributes):
             if flags.contains(.exclusive) {
-                let mask = attributes.permissions.map { String(0o777 & ~$0, radix: 8) } ?? ""
-                return line("c", number, path, mask)
+                return line("c", number, path, attributes.permissions.map(creation))
             }
             return line(flags.contains(.write) ? "w" : "o", number, path)
         case .lstat(let path): return line("s", number, path, "")
         case .stat(let path): return line("s", number, path, "L")
-        case .opendir(let path): return line("x", number, path, "test -d", path)
+        case .opendir(let path, _): return line("x", number, path, "test -d", path)
         case .remove(let path): return line("u", number, path)
         case .mkdir(let path, let attributes):
             let mode = attributes.permissions.map { "-m \(String($0 & 0o7777, radix: 8)) " } ?? ""
             return line("x", number, path, "mkdir \(mode)--", path)
         case .rmdir(let path): return line("x", number, path, "rmdir --", path)
+        case .realpath(let path) where path == [UInt8(ascii: ".")]:
+            // The shell may have left the login directory: a start-up file can do that.
+            return Array("be \(number); p \(number) \"${HOME:-.}\"\n".utf8)
         case .realpath(let path): return line("p", number, path)
         case .readlink(let path): return line("y", number, path)
+        case .ties(let path): return line("k", number, path)
         case .posixRename(let old, let new): return line("v", number, old, new, "mv -f")
         case .hardlink(let old, let new): return line("v", number, old, new, "ln")
         case .statvfs(let path): return line("z", number, path)
@@ -104,11 +109,25 @@ enum ShellScript {
         }
     }
 
+    /// The umask for a new file, and how chmod(1) then takes away what the shell's own umask does: without a letter for whose
+    /// they are, `=rwx` gives only bits that are not in the umask, POSIX chmod. The rest is taken from all whose they are not. Mode 0600
+    /// is for files that nobody else may see while they are written, whatever the umask is.
+    private static func creation(_ mode: UInt32) -> String {
+        let withheld = [("u", 6), ("g", 3), ("o", 0)].map { who, shift in
+            let bits = zip("rwx", [UInt32(4), 2, 1]).filter { mode >> UInt32(shift) & $0.1 == 0 }
+            return bits.isEmpty ? "" : ",\(who)-" + String(bits.map(\.0))
+        }
+        let mask = String(0o777 & ~mode, radix: 8)
+        return mode == 0o600 ? mask : mask + " '=rwx" + withheld.joined() + "'"
+    }
+
     static func read(_ number: Int, _ path: [UInt8], firstBlock: UInt64, blocks: UInt64) -> [UInt8] {
         line("d", number, path, "\(firstBlock) \(blocks)")
     }
 
-    static func list(_ number: Int, _ path: [UInt8]) -> [UInt8] { line("n", number, path) }
+    static func list(_ number: Int, _ path: [UInt8], temporaries: Bool) -> [UInt8] {
+        line("n", number, path, temporaries ? "'\(RemotePath.temporaries)'" : nil)
+    }
 
     /// Makes a line from the number of its call.
     typealias Line = @Sendable (_ number: Int) -> [UInt8]

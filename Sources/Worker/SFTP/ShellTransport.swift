@@ -157,10 +157,10 @@ final class ShellTransport: SFTPTransport {
                 self.reply(
                     .handle(flags.contains(.write) ? self.write(path, for: inHand) : self.keep(.reading(path))), id)
             }
-        case .opendir(let path):
+        case .opendir(let path, let temporaries):
             call({ ShellScript.call($0, request) }) { answer in
                 guard self.isDone(answer, id) else { return }
-                self.reply(.handle(self.keep(.directory(ShellListing(path: path)))), id)
+                self.reply(.handle(self.keep(.directory(ShellListing(path: path, temporaries: temporaries)))), id)
             }
         default: perform(request, request.path, id) {}
         }
@@ -255,7 +255,7 @@ final class ShellTransport: SFTPTransport {
         let (answer, begins) = listing.ask(id)
         if let answer { reply(answer, id) }
         guard begins else { return }
-        call({ ShellScript.list($0, listing.path) }, hasParts: true) { answer in
+        call({ ShellScript.list($0, listing.path, temporaries: listing.temporaries) }, hasParts: true) { answer in
             do throws(Malformed) {
                 for (id, reply) in try listing.take(answer) { self.reply(reply, id) }
             } catch {

@@ -34,6 +34,7 @@ extension SFTPRequest {
         case .write(_, _, let data): data.count + 512
         case .readdir: Self.costOfNames
         case .open, .close, .lstat, .fstat, .fsetstat, .opendir, .remove, .mkdir, .rmdir, .realpath, .stat, .readlink,
+            .ties,
             .limits,
             .posixRename, .fsync, .statvfs, .hardlink:
             Self.costOfPath

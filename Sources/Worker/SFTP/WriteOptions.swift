@@ -5,6 +5,9 @@ public struct WriteOptions: Sendable {
     /// Permission bits, at most 0777. nil keeps those of a file that exists, and leaves those of a new one to the
     /// host's umask.
     public var mode: UInt32?
+    /// Permission bits, at most 0777, of which a new file gets those that the host's umask leaves, if `mode` is nil. nil for those
+    /// that the host gives new files.
+    public var permissions: UInt32?
     /// Whether to make the directories above it that are missing.
     public var createDirectories: Bool
     /// What the file must contain just before it is replaced, else the write fails with `.changed`; nil for any

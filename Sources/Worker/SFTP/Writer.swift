@@ -16,12 +16,28 @@ struct Writer {
     /// Writes it once. Directories that it made are put behind `made`.
     func write(_ made: inout [[UInt8]]) async throws(SFTPError) -> WriteResult {
         let spot = try await locate(&made)
-        guard let existing = spot.existing else {
-            guard options.expected == nil else { throw .changed(path: asked) }
-            return try await create(spot.target)
+        if let existing = spot.existing {
+            guard existing.type == .regular else { throw .notRegular(existing.type, path: asked) }
+        } else if options.expected != nil {
+            throw .changed(path: asked)
         }
-        guard existing.type == .regular else { throw .notRegular(existing.type, path: asked) }
-        return try await replace(spot.target, existing)
+        // The directory is looked at beside the write.
+        let parts = RemotePath.split(spot.target)
+        let looking = Task { [files, client] () -> Surroundings in
+            guard let (directory, name) = parts else { return Surroundings() }
+            return await files.surroundings(of: name, in: directory, client)
+        }
+        do throws(SFTPError) {
+            let result =
+                if let existing = spot.existing { try await replace(spot.target, existing, looking) } else {
+                    try await create(spot.target)
+                }
+            await files.sweep(await looking.value.leftovers, olderThan: result.path, client)
+            return result
+        } catch {
+            looking.cancel()
+            throw error
+        }
     }
 
     /// Finds out where the content goes and what is there, and makes missing directories if that is wanted.
@@ -84,47 +100,60 @@ struct Writer {
         }
     }
 
-    /// Returns `.noSpace` for a failure on a full file system, else the error. OpenSSH has no code of its own for a
-    /// full disk, so the file system is asked.
+    /// Returns `.noSpace` or `.readOnly` for a failure on a file system that says so, else the error. OpenSSH has no code of its own
+    /// for either, so the file system is asked, as long as what was written is still there.
     func diagnosed(_ error: SFTPError, _ target: [UInt8]) async -> SFTPError {
-        guard case .refused(.failure, _, _, _) = error, client.offers(.statvfs),
-            let directory = RemotePath.split(target)?.directory,
-            let reply = try? await client.send(.statvfs(directory)).extended()
+        guard case .refused(.failure, _, _, let message) = error else { return error }
+        if let told = SFTPError.told(by: message, path: asked) { return told }
+        guard client.offers(.statvfs), let directory = RemotePath.split(target)?.directory,
+            let reply = try? await client.send(.statvfs(directory)).extended(), let space = RemoteSpace(reply)
         else { return error }
-        var reader = WireReader(reply)
-        // f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_favail: OpenSSH PROTOCOL section 4.4.
-        var values: [UInt64] = []
-        while values.count < 8, let value = try? reader.number64() { values.append(value) }
-        guard values.count == 8 else { return error }
-        let full = values[2] > 0 && values[4] == 0 || values[5] > 0 && values[7] == 0
-        return full ? .noSpace(path: asked) : error
+        return space.isReadOnly ? .readOnly(path: asked) : space.isFull ? .noSpace(path: asked) : error
     }
 
     /// Removes what this write made, also if its task is cancelled or its time is over. If the connection is lost, it
     /// tries again over a new one, but does not wait for that if the host has just been silent.
-    func remove(_ path: [UInt8]) async { await remove(.remove(path)) }
+    /// - Returns: whether it is gone.
+    @discardableResult func remove(_ path: [UInt8]) async -> Bool { await remove(.remove(path)) }
+
+    /// Removes a file that this write made and that it failed to finish.
+    /// - Returns: the error to throw, which names the file if it may have stayed.
+    func dropping(_ path: [UInt8], _ error: SFTPError) async -> SFTPError {
+        guard await !remove(path) else { return error }
+        switch error {
+        // Another process took the name meanwhile, and the write is tried again.
+        case .exists: return error
+        default: return .leaves(path, error)
+        }
+    }
 
     /// The same for what it made with another request.
-    func remove(_ request: SFTPRequest) async {
+    @discardableResult func remove(_ request: SFTPRequest) async -> Bool {
         let channel = files.channel
         let operation = HostOperation(client.patience)
         let removing = HostOperation.$current.withValue(operation) { client.send(request) }
-        let again = await Task { () -> Task<Void, Never>? in
+        return await Task { () -> Bool in
             do throws(SFTPError) {
                 try await removing.done()
-                return nil
-            } catch .refused {
-                return nil
+                return true
+            } catch .refused(let status, _, _, _) {
+                return status == .noSuchFile
             } catch {
-                let trying = Task {
-                    _ = try? await channel.use { client async throws(SFTPError) in
-                        try await client.send(request).done()
+                let trying = Task { () -> Bool in
+                    do throws(SFTPError) {
+                        try await channel.use { client async throws(SFTPError) in
+                            try await client.send(request).done()
+                        }
+                        return true
+                    } catch .refused(.noSuchFile, _, _, _) {
+                        return true
+                    } catch {
+                        return false
                     }
                 }
-                if case .silent = error { return nil }
-                return trying
+                if case .silent = error { return false }
+                return await trying.value
             }
         }.value
-        await again?.value
     }
 }

@@ -45,6 +45,49 @@ extension Writer {
         return WriteResult(method: .inPlace(reason: reason), path: target, size: size, sha256: sha256)
     }
 
+    /// Overwrites the file in place, with a copy of its old content beside it until that is done.
+    /// - Throws: `.kept` with the path of the copy if the file may have become a mix of old and new content.
+    func overwriteKeepingCopy(_ target: [UInt8], reason: String) async throws(SFTPError) -> WriteResult {
+        guard let copy = RemotePath.copy(beside: target) else { return try await overwrite(target, reason: reason) }
+        do throws(SFTPError) {
+            try await makeCopy(of: target, at: copy)
+        } catch {
+            throw await dropping(copy, await diagnosed(error, target))
+        }
+        do throws(SFTPError) {
+            let result = try await overwrite(target, reason: reason)
+            await remove(copy)
+            return result
+        } catch {
+            switch error {
+            case .damaged, .lost, .silent, .slow, .broken: throw .kept(copy, error)
+            default: throw await dropping(copy, error)
+            }
+        }
+    }
+
+    private func makeCopy(of target: [UInt8], at copy: [UInt8]) async throws(SFTPError) {
+        var old = try await files.open(target, client) { handle, size in
+            ReadPump(client, handle: handle, path: target, from: 0, to: size, size: size)
+        }
+        let mine = SFTPAttributes(permissions: 0o600)
+        let handle = try await client.send(.open(copy, [.write, .create, .exclusive], mine), about: asked).handle()
+        var offset: UInt64 = 0
+        while let data = try await old.asked.next() {
+            var rest = data
+            while !rest.isEmpty {
+                let piece = rest.prefix(client.limits.writeLength)
+                rest = rest.dropFirst(piece.count)
+                try await client.send(.write(handle.bytes, offset: offset, data: piece), about: asked).done()
+                offset += UInt64(piece.count)
+            }
+        }
+        try await settled(synchronize(handle))
+        let size = try await client.send(.fstat(handle.bytes), about: asked).attributes().size
+        guard size ?? offset == offset else { throw .differs(path: asked) }
+        try await handle.close().done()
+    }
+
     /// Overwrites the first `old` bytes; what follows them is written already.
     private func overwriteBeginning(
         _ handle: SFTPHandle, _ pump: WritePump, old: UInt64, end: UInt64
@@ -62,8 +105,11 @@ extension Writer {
     /// The error for a file that has some of its old and some of its new content.
     private func damage(_ error: SFTPError) -> SFTPError {
         switch error {
-        case .refused(let status, let call, _, let message):
-            .damaged(path: asked, detail: "\(call): \(message.isEmpty ? "\(status)" : message)")
+        case .refused(let status, _, _, let message):
+            .damaged(path: asked, detail: status.words(message))
+        case .noSpace: .damaged(path: asked, detail: "no space is left there")
+        case .readOnly: .damaged(path: asked, detail: "its file system is read-only")
+        case .quota: .damaged(path: asked, detail: "the quota there is used up")
         case .local(let detail): .damaged(path: asked, detail: detail)
         case .notTaken: .damaged(path: asked, detail: "no session began to take the rest of it")
         case .differs: .damaged(path: asked, detail: "what was read back is not what was sent")

@@ -5,6 +5,8 @@ extension Writer {
     /// Why a temporary file cannot take the place of the existing one.
     private struct Obstacle: Error {
         let reason: String
+        /// Whether a copy of the old content can be made beside the file, and is to be kept while it is overwritten.
+        var keepsCopy = false
     }
 
     /// What was written to a file.
@@ -20,7 +22,11 @@ extension Writer {
 
     /// Attributes of a new file while it is written. It gets its own mode afterwards, because a shell could not write
     /// to a file of mode 0444.
-    private var beginning: SFTPAttributes { SFTPAttributes(permissions: options.mode.map { _ in 0o600 }) }
+    ///
+    /// `permissions` less the umask are what the host makes of them. The owner's own are there in any case while it is written.
+    private var beginning: SFTPAttributes {
+        SFTPAttributes(permissions: options.mode.map { _ in 0o600 } ?? options.permissions.map { $0 | 0o600 })
+    }
 
     // MARK: New files
 
@@ -38,21 +44,30 @@ extension Writer {
         }
         do throws(SFTPError) {
             let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
+            try await withdraw(handle, staged.attributes)
             try await handle.close().done()
             try await name(temporary, target)
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
         } catch {
-            let error = await diagnosed(error, target)
-            await remove(temporary)
-            throw error
+            throw await dropping(temporary, await diagnosed(error, target))
         }
+    }
+
+    /// Takes away what only the writing of a new file needed of its permissions.
+    private func withdraw(_ handle: SFTPHandle, _ attributes: SFTPAttributes) async throws(SFTPError) {
+        guard options.mode == nil, let wanted = options.permissions, let given = attributes.permissions,
+            given & 0o777 & ~wanted != 0
+        else { return }
+        let mode = SFTPAttributes(permissions: given & wanted & 0o777)
+        try await client.send(.fsetstat(handle.bytes, mode), about: asked).done()
     }
 
     /// Gives a finished file its name, unless another file has it.
     private func name(_ temporary: [UInt8], _ target: [UInt8]) async throws(SFTPError) {
         do throws(SFTPError) {
             try await client.send(.hardlink(temporary, to: target), about: asked).done()
-            return await remove(temporary)
+            await remove(temporary)
+            return
         } catch .refused {
             if let type = try? await client.send(.lstat(target)).attributes().type { throw .exists(type, path: asked) }
         }
@@ -61,8 +76,7 @@ extension Writer {
         do throws(SFTPError) {
             try await client.send(.posixRename(temporary, to: target), about: asked).done()
         } catch {
-            await remove(target)
-            throw error
+            throw await dropping(target, error)
         }
     }
 
@@ -82,19 +96,21 @@ extension Writer {
         let handle = try await reserve(target)
         do throws(SFTPError) {
             let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
+            try await withdraw(handle, staged.attributes)
             try await handle.close().done()
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
         } catch {
-            let error = await diagnosed(error, target)
-            await remove(target)
-            throw error
+            throw await dropping(target, await diagnosed(error, target))
         }
     }
 
     // MARK: Existing files
 
     /// Replaces an existing file with another one.
-    func replace(_ target: [UInt8], _ existing: SFTPAttributes) async throws(SFTPError) -> WriteResult {
+    /// - Parameter looking: looks at its directory meanwhile.
+    func replace(
+        _ target: [UInt8], _ existing: SFTPAttributes, _ looking: Task<Surroundings, Never>
+    ) async throws(SFTPError) -> WriteResult {
         guard client.offers(.posixRename) else {
             return try await overwrite(target, reason: "the server does not offer posix-rename@openssh.com")
         }
@@ -110,22 +126,23 @@ extension Writer {
         }
         let obstacle: Obstacle
         do throws(SFTPError) {
-            switch try await exchange(handle, temporary, target, existing) {
+            switch try await exchange(handle, temporary, target, existing, looking) {
             case .success(let result): return result
             case .failure(let found): obstacle = found
             }
         } catch {
-            let error = await diagnosed(error, target)
-            await remove(temporary)
-            throw error
+            throw await dropping(temporary, await diagnosed(error, target))
         }
         await remove(temporary)
-        return try await overwrite(target, reason: obstacle.reason)
+        return obstacle.keepsCopy
+            ? try await overwriteKeepingCopy(target, reason: obstacle.reason)
+            : try await overwrite(target, reason: obstacle.reason)
     }
 
     /// Writes the temporary file and gives it the mode and owner of the existing one, and its name.
     private func exchange(
-        _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes
+        _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes,
+        _ looking: Task<Surroundings, Never>
     ) async throws(SFTPError) -> Result<WriteResult, Obstacle> {
         let mode = SFTPAttributes(permissions: options.mode ?? existing.permissions.map { $0 & 0o7777 })
         let staged = try await stage(handle, mode)
@@ -139,6 +156,9 @@ extension Writer {
             }
         }
         try await handle.close().done()
+        if let reason = await ties(of: target, looking).reason {
+            return .failure(Obstacle(reason: reason, keepsCopy: true))
+        }
         // No other call over this connection replaces the file between the check and the replacement.
         let turn = try await files.channel.replacing.wait(for: target)
         defer { withExtendedLifetime(turn) {} }
@@ -150,6 +170,15 @@ extension Writer {
         }
         return .success(
             WriteResult(method: .replaced, path: target, size: staged.size, sha256: staged.sha256))
+    }
+
+    private func ties(of target: [UInt8], _ looking: Task<Surroundings, Never>) async -> FileTies {
+        switch client.way {
+        case .sftp: return await looking.value.ties
+        case .shell:
+            guard let line = try? await client.send(.ties(target)).name() else { return FileTies() }
+            return FileTies(longName: line)
+        }
     }
 
     // MARK: Content

@@ -2,12 +2,14 @@
 public struct ExecOutput: Sendable {
     /// One of its output streams.
     public struct Stream: Equatable, Sendable {
-        /// The bytes that were kept, as text; invalid UTF-8 is replaced.
+        /// The bytes that were kept, as text; what is not UTF-8 is replaced by U+FFFD.
         public let text: String
         /// How many bytes came in all.
         public let bytes: Int
         /// Whether bytes were left out.
         public let truncated: Bool
+        /// Whether bytes that are not UTF-8 were replaced in the text.
+        public var lossy = false
     }
 
     /// Standard output.

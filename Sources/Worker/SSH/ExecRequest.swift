@@ -3,7 +3,7 @@ public struct ExecRequest: Sendable {
     /// The command line for the user's login shell there or for its `/bin/sh`, as the policy says.
     public let command: String
     /// The directory to run in. Empty or `~` means the login directory, and `~/…` is below it.
-    public let directory: String
+    public var directory: String
     /// Environment variables of the command. The caller has checked that the names are valid in a shell.
     public let environment: [String: String]
     /// The bytes of the command's standard input. The end of file follows them.

@@ -41,15 +41,23 @@ struct OutputWindow {
         let kept = tail.suffix(tailLimit)
         let omitted = total - head.count - kept.count
         guard omitted > 0 else {
-            return ExecOutput.Stream(text: String(decoding: head + kept, as: UTF8.self), bytes: total, truncated: false)
+            let (text, lossy) = Self.text(head + kept)
+            return ExecOutput.Stream(text: text, bytes: total, truncated: false, lossy: lossy)
         }
         // Half a character would become a replacement character, which the stream does not have.
         let start = Self.withoutPartialEnd(head[...])
         let end = Self.withoutPartialStart(kept)
         let left = total - start.count - end.count
-        let text =
-            "\(String(decoding: start, as: UTF8.self))\n[… \(left) bytes left out …]\n\(String(decoding: end, as: UTF8.self))"
-        return ExecOutput.Stream(text: text, bytes: total, truncated: true)
+        let (beginning, isLossy) = Self.text(start)
+        let (rest, isLossyToo) = Self.text(end)
+        return ExecOutput.Stream(
+            text: "\(beginning)\n[… \(left) bytes left out …]\n\(rest)", bytes: total, truncated: true,
+            lossy: isLossy || isLossyToo)
+    }
+
+    private static func text(_ bytes: some Collection<UInt8>) -> (text: String, lossy: Bool) {
+        if let text = String(validating: bytes, as: UTF8.self) { return (text, false) }
+        return (String(decoding: bytes, as: UTF8.self), true)
     }
 
     private static func withoutPartialStart(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {

@@ -65,6 +65,16 @@ struct Arguments {
         return objects
     }
 
+    /// One of some words; nil if there is none.
+    func choice(_ name: String, of words: [String]) throws(Mistake) -> String? {
+        guard let word = try string(name) else { return nil }
+        guard words.contains(where: word.hasBytes) else {
+            let names = words.map { "\"\($0)\"" }.joined(separator: " or ")
+            throw mistake(name, "must be \(names), not \"\(word.prefix(50))\"")
+        }
+        return word
+    }
+
     func requiredString(_ name: String) throws(Mistake) -> String {
         guard let text = try string(name) else { throw mistake(name, "is missing; it must be a string") }
         guard !text.isEmpty else { throw mistake(name, "must not be empty") }

@@ -13,17 +13,17 @@ enum DownloadFileTool: Tool {
         ToolDescription(
             name: name, title: "Download a file",
             description:
-                "Copies a file of a host to this machine, whole or not at all, with mode 0600; paths are absolute. Of one that "
-                + "grows, what it had at the beginning is copied (\"grew_to\"). "
+                "Copies a file of a host to this machine, whole or not at all, with its mode; paths are absolute. One that "
+                + "grows is copied as it began (\"grew_to\"). "
                 + (policy.allowOverwrite
                     ? "One that exists is replaced."
                     : "A local file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "remote_path": Schema.string(),
+                    "remote_path": Schema.string(), "remote_path_base64": Schema.string(),
                     "local_path": Schema.string(), "host": Schema.host(),
                     "sha256": LocalTransfer.checksum,
-                ], required: ["remote_path", "local_path"]),
+                ], required: ["local_path"]),
             outputSchema: Schema.result(
                 [
                     "downloaded": Schema.boolean(), "size": Schema.integer(), "grew_to": Schema.integer(),
@@ -40,7 +40,7 @@ enum DownloadFileTool: Tool {
         let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
         let local = try LocalTransfer.path(arguments)
         let verifies = try arguments.boolean("sha256") ?? false
-        let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
+        let call = try await FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
         guard case .created(let file, let handle) = try await context.ask(.create(path: local)) else {
             throw FileFailure(sentence: "The local file \(local) could not be made.")
         }
@@ -48,7 +48,7 @@ enum DownloadFileTool: Tool {
         let place: String
         do throws(FileFailure) {
             fetched = try await fetch(call, into: LocalTransfer.Sink(file, local), verifies, context)
-            place = try await commit(handle, local, context)
+            place = try await commit(handle, mode: fetched.attributes.permissions, local, context)
         } catch {
             // A call that is cancelled may not have asked for the name. If it has, the supervisor drops nothing.
             context.broker.abandon(handle: handle)
@@ -63,12 +63,13 @@ enum DownloadFileTool: Tool {
         return result
     }
 
-    /// Has the new file get its name.
+    /// Has the new file get its name and, where there is no file of that name, the mode of the remote one, less the umask here.
     /// - Returns: the path that leads to it now; empty if none was seen to.
     private static func commit(
-        _ handle: UInt32, _ local: String, _ context: ToolContext
+        _ handle: UInt32, mode: UInt32?, _ local: String, _ context: ToolContext
     ) async throws(FileFailure) -> String {
-        guard case .committed(let place) = try await context.ask(.commit(handle: handle)) else {
+        let mode = UInt16(truncatingIfNeeded: (mode ?? 0o600) & 0o777)
+        guard case .committed(let place) = try await context.ask(.commit(handle: handle, mode: mode)) else {
             throw FileFailure(sentence: "The local file \(local) could not be given its name.")
         }
         return place

@@ -19,7 +19,7 @@ enum EditFileTool: Tool {
                 + (policy.allowOverwrite ? "" : "Overwriting is switched off: only dry_run works."),
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute"),
+                    "path": Schema.string("Absolute or ~/"), "path_base64": Schema.string(),
                     "edits": [
                         "type": "array",
                         "items": .object(
@@ -30,7 +30,7 @@ enum EditFileTool: Tool {
                                 ], required: ["old_text", "new_text"])),
                     ],
                     "host": Schema.host(), "dry_run": Schema.boolean(),
-                ], required: ["path", "edits"]),
+                ], required: ["edits"]),
             outputSchema: Schema.result(
                 [
                     "edited": Schema.boolean(), "replacements": Schema.integer(),
@@ -41,10 +41,11 @@ enum EditFileTool: Tool {
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
-            let arguments = try Arguments(values, tool: name, known: ["path", "edits", "host", "dry_run"])
+            let arguments = try Arguments(
+                values, tool: name, known: ["path", "path_base64", "edits", "host", "dry_run"])
             let edits = try edits(arguments)
             let dryRun = try arguments.boolean("dry_run") ?? false
-            let call = try FileCall(arguments, context, needs: .fileWrite)
+            let call = try await FileCall(arguments, context, needs: .fileWrite)
             guard call.host.capabilities.fileRead else {
                 throw GateRefusal(host: call.host.name, .capability(.fileRead))
             }
@@ -70,9 +71,19 @@ enum EditFileTool: Tool {
             let edited = try await edit(old.bytes, edits, call)
             let new = edited.text
             var result: JSONObject = [
-                "edited": .bool(!dryRun && new != old.bytes), "path": .string(call.text),
-                "replacements": .integer(Int64(edited.count)), "diff": .string(edited.diff),
+                "edited": .bool(!dryRun && new != old.bytes)
             ]
+            call.name(in: &result)
+            result["replacements"] = .integer(Int64(edited.count))
+            result["diff"] = .string(edited.diff)
+            switch edited.endings {
+            case .none, .lf: break
+            case .crlf, .mixed: result["line_endings"] = .string(edited.endings.rawValue)
+            }
+            if dryRun, let obstacle = await call.files.obstacle(toWriting: call.path) {
+                result["writable"] = false
+                result["reason"] = .string(FileFailure(obstacle, call.host, path: call.text).sentence)
+            }
             guard !dryRun, new != old.bytes else { return result }
             let written = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.write(
@@ -84,17 +95,28 @@ enum EditFileTool: Tool {
         }
     }
 
+    /// What came of edits.
+    private struct Edited {
+        let text: [UInt8]
+        let count: Int
+        let diff: String
+        /// How the lines of the old text end.
+        let endings: LineEndings
+    }
+
     /// Replaces and compares, apart from the tasks.
     private static func edit(
         _ old: [UInt8], _ edits: [TextEdit], _ call: FileCall
-    ) async throws(FileFailure) -> (text: [UInt8], count: Int, diff: String) {
+    ) async throws(FileFailure) -> Edited {
         let path = call.text
-        let edited: Result<(text: [UInt8], count: Int, diff: String), FileFailure>
+        let edited: Result<Edited, FileFailure>
         do throws(Apart.Cancelled) {
             edited = try await Apart.texts.run { cancellation in
                 Result { () throws(FileFailure) in
                     let (new, count) = try TextEdit.apply(edits, to: old, cancellation)
-                    return (new, count, UnifiedDiff.text(from: old, to: new, path: path, cancellation))
+                    return Edited(
+                        text: new, count: count, diff: UnifiedDiff.text(from: old, to: new, path: path, cancellation),
+                        endings: LineEndings(of: old))
                 }
             }
         } catch {

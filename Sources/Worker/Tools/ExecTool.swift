@@ -3,6 +3,7 @@ internal import IPC
 internal import JSON
 internal import MCP
 internal import Policy
+internal import SFTP
 internal import SSH
 
 /// `ssh_exec`: runs a command in the user's login shell on a host.
@@ -59,6 +60,7 @@ enum ExecTool: Tool {
             guard let sessions = context.access[host.name]?.sessions else {
                 throw FileFailure(sentence: "There is no host \"\(host.name)\".")
             }
+            await expand(&request.directory, on: host, context)
             if context.progress.isWanted {
                 request.report = report(to: context.progress, guardian: context.guardian)
             }
@@ -121,6 +123,22 @@ enum ExecTool: Tool {
         return (host, request)
     }
 
+    /// Names a working directory in the login directory by its absolute path where the host has `base_dir`: that is judged by the
+    /// text. Where the host's files are closed, or it does not say, the gate refuses it as it is written.
+    private static func expand(
+        _ directory: inout String, on host: PolicySnapshot.Host, _ context: ToolContext
+    ) async {
+        let capabilities = host.capabilities
+        guard host.baseDir != nil, RemotePathArgument.isInHome(directory), capabilities.exec,
+            capabilities.fileRead || capabilities.fileWrite, let files = context.access[host.name]?.files
+        else { return }
+        let base = FileAccess(host).base.map { Array($0.utf8) }
+        guard let home = try? await RemoteFiles(channel: files, base: base).home(),
+            let text = String(validating: home, as: UTF8.self)
+        else { return }
+        directory = text + directory.dropFirst()
+    }
+
     /// What a shell would read from its standard input is judged here alone, as part of the guard against slips: it goes to the
     /// command through a pipe of this process, and the gate does not see it.
     private static func judge(
@@ -150,6 +168,7 @@ enum ExecTool: Tool {
             result["\(name)_truncated"] = true
             result["\(name)_bytes"] = .integer(Int64(stream.bytes))
         }
+        if output.stdout.lossy || output.stderr.lossy { result["lossy"] = true }
         result["duration_ms"] = .integer(Int64(output.duration / .milliseconds(1)))
         result["command"] = .string(request.command)
         result["cwd"] = .string(request.directory)

@@ -1,4 +1,6 @@
+internal import FoundationEssentials
 internal import IPC
+internal import JSON
 internal import Policy
 internal import SFTP
 
@@ -7,10 +9,12 @@ struct FileCall {
     let host: PolicySnapshot.Host
     let files: RemoteFiles
     let path: [UInt8]
-    /// The path as it was asked for.
+    /// The path as a text: absolute, with the login directory in the place of `~`.
     let text: String
+    /// Whether the call is to change something.
+    private let writes: Bool
 
-    /// Judges the arguments, then the host, then the policy.
+    /// Judges the arguments, then the host, then the policy. A path in the login directory takes a question to the host first.
     ///
     /// Requests for files are judged here and in the gate. A file channel serves all calls, so the gate knows of none what it is
     /// for: it opens the channel by the policy, and where the host's policy is narrow, it reads the requests. To one that it does
@@ -19,32 +23,35 @@ struct FileCall {
     /// - Throws: `Arguments.Mistake` or `GateRefusal`, for the first of these that fails.
     init(
         _ arguments: Arguments, _ context: ToolContext, needs capability: Capability, path name: String = "path"
-    ) throws {
-        text = try arguments.requiredString(name)
-        guard text.utf8.first == UInt8(ascii: "/") else {
-            throw Arguments.Mistake(
-                sentence: "Argument \"\(name)\" must be an absolute path, not \"\(text.prefix(200))\".")
-        }
-        guard text.utf8.count <= Frame.maximumPath else {
-            throw Arguments.Mistake(
-                sentence:
-                    "Argument \"\(name)\" is \(text.utf8.count) bytes long; paths have at most \(Frame.maximumPath).")
-        }
+    ) async throws {
+        let asked = try RemotePathArgument(arguments, name)
+        writes = capability == .fileWrite
         host = try context.host(try arguments.string("host"))
         guard capability.isOn(host.capabilities), let access = context.access[host.name] else {
             throw GateRefusal(host: host.name, .capability(capability))
         }
-        try BaseDirectory(host.baseDir, host: host.name).judge(path: text)
         files = RemoteFiles(channel: access.files, base: FileAccess(host).base.map { Array($0.utf8) })
-        path = Array(text.utf8)
+        // `~` is judged as what it becomes.
+        path = try await asked.absolute(on: host, files)
+        text = String(decoding: path, as: UTF8.self)
+        try BaseDirectory(host.baseDir, host: host.name).judge(path: path)
     }
 
-    /// Works with SFTP. A failure becomes a sentence with the host and path of this call.
+    /// Puts the path into a result: as a text, and in base64 if it is not UTF-8.
+    func name(in result: inout JSONObject, as key: String = "path") {
+        result[key] = .string(text)
+        if String(validating: path, as: UTF8.self) == nil {
+            result[key + "_base64"] = .string(Data(path).base64EncodedString())
+        }
+    }
+
+    /// Works with SFTP. A failure becomes a sentence with the host and path of this call, and with what the host lets know of the
+    /// cause.
     func sftp<Result>(_ body: () async throws(SFTPError) -> Result) async throws(FileFailure) -> Result {
         do throws(SFTPError) {
             return try await body()
         } catch {
-            throw FileFailure(error, host, path: text)
+            throw FileFailure(await files.explained(error, path, writes: writes), host, path: text)
         }
     }
 }

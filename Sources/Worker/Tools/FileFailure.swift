@@ -12,6 +12,16 @@ struct FileFailure: Error {
 extension FileFailure {
     /// Words the error of SFTP about a file of a host.
     init(_ error: SFTPError, _ host: PolicySnapshot.Host, path: String) {
+        if case .kept(let copy, let inner) = error {
+            let cause = FileFailure(inner, host, path: path)
+            self.init(sentence: FileFailures.keeping(copy, cause.sentence), rule: cause.rule)
+            return
+        }
+        if case .leaves(let temporary, let inner) = error {
+            let cause = FileFailure(inner, host, path: path)
+            self.init(sentence: FileFailures.leaving(temporary, cause.sentence), rule: cause.rule)
+            return
+        }
         let rule =
             switch error {
             case .exists: "allow_overwrite"

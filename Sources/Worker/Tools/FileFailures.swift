@@ -68,7 +68,22 @@ enum FileFailures {
                 + "\(ProgressDeadline.slowest / 1024) KiB a second); it was given up. Look at the file before you try again, "
                 + "and ask for less at once."
         case .cancelled: return "The call was cancelled."
-        case .refused(let status, let call, _, let message): return refused(status, call, message, place)
+        case .refused(let status, let call, _, let message): return refused(status, call, message, host, place)
+        case .denied(_, let seen): return denied(seen, host, place)
+        case .readOnly:
+            return
+                "The file system of \(place) is read-only, so nothing there can be changed. Nothing was written; ask the user "
+                + "whether it is meant to be."
+        case .nameTooLong(_, let bytes, let most):
+            return "\(place) cannot be used: a name in it has \(bytes) bytes"
+                + (most.map { ", and names there have \($0) at most" } ?? ", which is too long there")
+                + ". Nothing was done; pass a shorter name."
+        case .quota:
+            return
+                "The quota of \(host.master.user) is used up, so \(place) cannot be written. Nothing was changed; free space "
+                + "there, or ask the user for more."
+        case .kept(let copy, let inner): return keeping(copy, sentence(inner, host, path: path))
+        case .leaves(let temporary, let inner): return leaving(temporary, sentence(inner, host, path: path))
         case .notRegular(let type, _):
             switch type {
             case .regular: return "\(place) is a regular file and no directory. Use ssh_read_file for it."
@@ -117,18 +132,6 @@ enum FileFailures {
         return "the config does not allow files over a shell on \"\(host.name)\": \(why). Nothing was done. "
             + "Whether the host's \"file_transport\" is to be \"shell\" is for the user to decide: what is run over a shell is held "
             + "to neither base_dir nor file_write nor exec_allowlist. An sftp subsystem in the host's sshd is held to them."
-    }
-
-    private static func refused(_ status: SFTPStatus, _ call: String, _ message: String, _ place: String) -> String {
-        switch status {
-        case .noSuchFile:
-            "\(place) does not exist: it, a directory above it or what a symlink there leads to is missing. "
-                + "Check the path with ssh_list_dir."
-        case .permissionDenied: "Permission denied for \(place). The remote user may not do this; choose another path."
-        default:
-            "\(place) cannot be used: \(message.isEmpty ? "\(status)" : String(message.prefix(200))) (\(call)). "
-                + "Look at it and its directory with ssh_list_dir, or choose another path."
-        }
     }
 
     /// The path, or its beginning if it is too long for a sentence.

@@ -28,6 +28,9 @@ enum Instructions {
         sentences += off("Reading files", policy, \.fileRead)
         sentences += off("Writing and transferring files", policy, \.fileWrite)
         sentences += off("Forwarding ports", policy, \.portForward)
+        if policy.hosts.contains(where: { $0.capabilities.fileRead || $0.capabilities.fileWrite }) {
+            sentences.append("Paths on hosts are absolute or begin with ~/.")
+        }
         if !policy.allowDelete, policy.hosts.contains(where: \.capabilities.exec) {
             sentences.append("Commands that delete are refused.")
         }

@@ -21,11 +21,11 @@ enum ListDirTool: Tool {
                 + "\"cursor\" for the next.",
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute"), "host": Schema.host(),
+                    "path": Schema.string("Absolute or ~/"), "path_base64": Schema.string(), "host": Schema.host(),
                     "limit": Schema.integer(
                         "Default \(defaultLimit), at most \(maximumLimit)", from: 1),
                     "cursor": Schema.string(),
-                ], required: ["path"]),
+                ]),
             outputSchema: Schema.result(
                 [
                     "entries": [
@@ -45,7 +45,8 @@ enum ListDirTool: Tool {
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
-            let arguments = try Arguments(values, tool: name, known: ["path", "host", "limit", "cursor"])
+            let arguments = try Arguments(
+                values, tool: name, known: ["path", "path_base64", "host", "limit", "cursor"])
             let limit = try arguments.integer("limit", in: 1...maximumLimit, unit: "entries") ?? defaultLimit
             var after: [UInt8]?
             if let cursor = try arguments.string("cursor") {
@@ -55,13 +56,15 @@ enum ListDirTool: Tool {
                 }
                 after = Array(bytes)
             }
-            let call = try FileCall(arguments, context, needs: .fileRead)
+            let call = try await FileCall(arguments, context, needs: .fileRead)
             let page = try await call.sftp { () async throws(SFTPError) in
                 try await call.files.list(call.path, after: after, limit: limit)
             }
             context.notes.received(page.entries.reduce(0) { $0 + $1.name.count })
             // An entry, with its time as text, costs as much as some hundred bytes of other texts.
-            let entries = try await LongText.compute(on: page.entries.count * 500) { page.entries.map(shape) }
+            let entries = try await LongText.compute(on: page.entries.count * 500) {
+                page.entries.map { shape($0, in: call.path) }
+            }
             var result: JSONObject = [
                 "entries": .array(entries), "total": .integer(Int64(page.total)),
             ]
@@ -72,7 +75,7 @@ enum ListDirTool: Tool {
         }
     }
 
-    private static func shape(_ entry: RemoteEntry) -> JSONValue {
+    private static func shape(_ entry: RemoteEntry, in directory: [UInt8]) -> JSONValue {
         let attributes = entry.attributes
         let modified = Date(timeIntervalSince1970: Double(attributes.times?.modification ?? 0))
         var shaped: JSONObject = [
@@ -83,6 +86,8 @@ enum ListDirTool: Tool {
         if let target = entry.target { shaped["target"] = .string(String(decoding: target, as: UTF8.self)) }
         if String(validating: entry.name, as: UTF8.self) == nil {
             shaped["name_base64"] = .string(Data(entry.name).base64EncodedString())
+            let separator = directory.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
+            shaped["path_base64"] = .string(Data(directory + separator + entry.name).base64EncodedString())
         }
         return .object(shaped)
     }

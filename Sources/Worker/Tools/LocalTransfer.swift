@@ -6,7 +6,7 @@ internal import Threads
 
 /// The local side of a transfer. It works on descriptors from a file broker.
 enum LocalTransfer {
-    static let arguments = ["local_path", "remote_path", "host", "sha256"]
+    static let arguments = ["local_path", "remote_path", "remote_path_base64", "host", "sha256"]
     static let checksum = Schema.boolean("Verify")
 
     /// The argument `local_path`. The file broker judges which files it may name.
@@ -103,6 +103,9 @@ enum LocalTransfer {
                 return status
             }
         }
+
+        /// Its permission bits.
+        var permissions: UInt32 { before.st_mode & 0o777 }
 
         /// The bytes at an offset; none at the end.
         @Sendable func read(_ offset: UInt64, _ most: Int) async throws(SFTPError) -> ArraySlice<UInt8> {

@@ -15,16 +15,18 @@ enum ReadFileTool: Tool {
             name: name, title: "Read a file",
             description:
                 "Reads a remote file or a part of it: from a byte offset, from a line, or the last lines. What is not "
-                + "UTF-8 comes as base64. Large files come in parts: go on at \"next_offset\".",
+                + "UTF-8 comes as base64, a few such bytes in a text as U+FFFD (\"lossy\"). Large files come in parts: go on at "
+                + "\"next_offset\".",
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute"), "host": Schema.host(),
+                    "path": Schema.string("Absolute or ~/"), "path_base64": Schema.string(), "host": Schema.host(),
                     "offset": Schema.integer(from: 0),
                     "max_bytes": Schema.integer("Default and most: \(policy.limits.maxReadBytes)", from: 1),
                     "tail_lines": Schema.integer(from: 1),
                     "start_line": Schema.integer("Counted from 1", from: 1),
                     "line_count": Schema.integer(from: 1),
-                ], required: ["path"]),
+                    "encoding": ["enum": ["utf-8", "base64"]],
+                ]),
             outputSchema: Schema.result(
                 [
                     "content": Schema.string(), "encoding": Schema.string(), "size": Schema.integer(),
@@ -50,19 +52,23 @@ enum ReadFileTool: Tool {
         await context.result {
             let arguments = try Arguments(
                 values, tool: name,
-                known: ["path", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count"])
+                known: [
+                    "path", "path_base64", "host", "offset", "max_bytes", "tail_lines", "start_line", "line_count",
+                    "encoding",
+                ])
             let most = context.policy.limits.maxReadBytes
             let limit = min(most, try arguments.integer("max_bytes", in: 1...Int.max, unit: "bytes") ?? most)
             let offset = try arguments.integer("offset", in: 0...Int.max, unit: "bytes")
             let tail = try arguments.integer("tail_lines", in: 1...Int.max, unit: "lines")
             let start = try arguments.integer("start_line", in: 1...Int.max, unit: "lines")
             let count = try arguments.integer("line_count", in: 1...Int.max, unit: "lines")
+            let encoding = try arguments.choice("encoding", of: ["utf-8", "base64"])
             let ways = [offset != nil, tail != nil, start != nil || count != nil].count { $0 }
             guard ways <= 1 else {
                 throw Arguments.Mistake(
                     sentence: "\(name): pass only one of \"offset\", \"tail_lines\" and \"start_line\"/\"line_count\".")
             }
-            let call = try FileCall(arguments, context, needs: .fileRead)
+            let call = try await FileCall(arguments, context, needs: .fileRead)
             let part = try await call.sftp { () async throws(SFTPError) -> Part in
                 if let tail {
                     let lines = try await call.files.tailLines(call.path, count: tail, limit: limit)
@@ -81,18 +87,20 @@ enum ReadFileTool: Tool {
                     bytes: read.bytes, offset: read.offset, size: read.size, hasMore: !read.reachedEnd)
             }
             context.notes.received(part.bytes.count)
-            return try await LongText.compute(on: part.bytes.count) { shape(part) }
+            return try await LongText.compute(on: part.bytes.count) { shape(part, asBase64: encoding == "base64") }
         }
     }
 
-    private static func shape(_ part: Part) -> JSONObject {
+    private static func shape(_ part: Part, asBase64: Bool) -> JSONObject {
         var part = part
-        let text = text(&part)
+        let exact = asBase64 ? nil : text(&part)
+        let text = exact ?? (asBase64 ? nil : lossyText(&part))
         var result: JSONObject = [
             "content": .string(text ?? Data(part.bytes).base64EncodedString()),
             "encoding": text == nil ? "base64" : "utf-8", "size": .integer(Int64(clamping: part.size)),
             "offset": .integer(Int64(clamping: part.offset)), "truncated": .bool(part.hasMore),
         ]
+        if text != nil, exact == nil { result["lossy"] = true }
         if part.hasMore { result["next_offset"] = .integer(Int64(clamping: part.offset + UInt64(part.bytes.count))) }
         if part.lacksBeginning { result["beginning_truncated"] = true }
         return result
@@ -110,5 +118,17 @@ enum ReadFileTool: Tool {
             return text
         }
         return nil
+    }
+
+    /// The same with U+FFFD in the place of what is not UTF-8; nil if that is too much for a text.
+    private static func lossyText(_ part: inout Part) -> String? {
+        let leading = part.lacksBeginning ? part.bytes.prefix(3).prefix { $0 & 0xC0 == 0x80 }.count : 0
+        let trailing = part.hasMore ? LossyText.partialEnd(part.bytes) : 0
+        guard leading + trailing < part.bytes.count else { return nil }
+        let kept = part.bytes.dropFirst(leading).dropLast(trailing)
+        guard let text = LossyText.of(kept) else { return nil }
+        part.bytes = Array(kept)
+        part.offset += UInt64(leading)
+        return text
     }
 }

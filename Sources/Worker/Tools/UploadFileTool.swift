@@ -20,9 +20,10 @@ enum UploadFileTool: Tool {
             inputSchema: Schema.object(
                 [
                     "local_path": Schema.string(),
-                    "remote_path": Schema.string(), "host": Schema.host(),
-                    "sha256": LocalTransfer.checksum,
-                ], required: ["local_path", "remote_path"]),
+                    "remote_path": Schema.string(), "remote_path_base64": Schema.string(), "host": Schema.host(),
+                    "sha256": LocalTransfer.checksum, "mode": Schema.string(),
+                    "create_dirs": Schema.boolean(),
+                ], required: ["local_path"]),
             outputSchema: Schema.result(
                 [
                     "uploaded": Schema.boolean(), "size": Schema.integer(),
@@ -33,17 +34,22 @@ enum UploadFileTool: Tool {
 
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
-            let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments)
+            let arguments = try Arguments(values, tool: name, known: LocalTransfer.arguments + ["mode", "create_dirs"])
             let local = try LocalTransfer.path(arguments)
             let verifies = try arguments.boolean("sha256") ?? false
-            let call = try FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
+            let mode = try arguments.mode("mode")
+            let createDirectories = try arguments.boolean("create_dirs") ?? false
+            let call = try await FileCall(arguments, context, needs: .fileWrite, path: "remote_path")
             let place = try await LocalPlaces.uploads.take(for: call.host.name)
             defer { withExtendedLifetime(place) {} }
             guard case .opened(let file, let size) = try await context.ask(.open(path: local)) else {
                 throw FileFailure(sentence: "The local file \(local) could not be opened.")
             }
             let source = try await LocalTransfer.Source(file, local, size: size)
-            var options = WriteOptions(policy: context.policy.allowOverwrite ? .replace : .createOnly)
+            var options = WriteOptions(
+                policy: context.policy.allowOverwrite ? .replace : .createOnly, mode: mode,
+                createDirectories: createDirectories)
+            options.permissions = source.permissions
             options.verifies = verifies
             options.progress = { done in
                 // Bytes that are read back count as well.
@@ -56,7 +62,8 @@ enum UploadFileTool: Tool {
                     return bytes
                 }
             }
-            var result: JSONObject = ["uploaded": true, "remote_path": .string(call.text)]
+            var result: JSONObject = ["uploaded": true]
+            call.name(in: &result, as: "remote_path")
             WriteFileTool.describe(written, in: &result)
             if let sha256 = written.sha256 { result["sha256"] = .string(sha256) }
             return result

@@ -19,11 +19,11 @@ enum WriteFileTool: Tool {
                     : "A file that exists is refused: overwriting is switched off."),
             inputSchema: Schema.object(
                 [
-                    "path": Schema.string("Absolute"), "content": Schema.string(),
-                    "encoding": ["type": "string", "enum": ["utf-8", "base64"]],
-                    "host": Schema.host(), "mode": Schema.string("Octal, as \"0644\", at most 0777"),
+                    "path": Schema.string("Absolute or ~/"), "path_base64": Schema.string(), "content": Schema.string(),
+                    "encoding": ["enum": ["utf-8", "base64"]],
+                    "host": Schema.host(), "mode": Schema.string("Octal, as \"0644\", to 0777"),
                     "create_dirs": Schema.boolean(),
-                ], required: ["path", "content"]),
+                ], required: ["content"]),
             outputSchema: Schema.result(
                 [
                     "written": Schema.boolean(), "size": Schema.integer(),
@@ -35,11 +35,12 @@ enum WriteFileTool: Tool {
     static func call(_ values: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
             let arguments = try Arguments(
-                values, tool: name, known: ["path", "content", "encoding", "host", "mode", "create_dirs"])
+                values, tool: name,
+                known: ["path", "path_base64", "content", "encoding", "host", "mode", "create_dirs"])
             let content = try await content(arguments)
             let mode = try arguments.mode("mode")
             let createDirectories = try arguments.boolean("create_dirs") ?? false
-            let call = try FileCall(arguments, context, needs: .fileWrite)
+            let call = try await FileCall(arguments, context, needs: .fileWrite)
             let options = WriteOptions(
                 policy: context.policy.allowOverwrite ? .replace : .createOnly, mode: mode,
                 createDirectories: createDirectories)
@@ -47,7 +48,8 @@ enum WriteFileTool: Tool {
                 try await call.files.write(call.path, content, options)
             }
             context.notes.sent(content.count)
-            var result: JSONObject = ["written": true, "path": .string(call.text)]
+            var result: JSONObject = ["written": true]
+            call.name(in: &result)
             describe(written, in: &result)
             return result
         }
@@ -69,21 +71,14 @@ enum WriteFileTool: Tool {
         guard let content = try arguments.text("content") else {
             throw Arguments.Mistake(sentence: "\(name): argument \"content\" is missing; it must be a string.")
         }
-        switch try arguments.string("encoding") {
-        case .none, .some("utf-8"): return Array(content.utf8)
-        case .some("base64"):
-            let decoded = try await LongText.compute(on: content.utf8.count) {
-                Data(base64Encoded: content).map { Array($0) }
-            }
-            guard let bytes = decoded else {
-                throw Arguments.Mistake(
-                    sentence: "\(name): argument \"content\" is not valid base64. Nothing was written.")
-            }
-            return bytes
-        case .some(let other):
-            throw Arguments.Mistake(
-                sentence: "\(name): argument \"encoding\" must be \"utf-8\" or \"base64\", not \"\(other.prefix(50))\"."
-            )
+        guard try arguments.choice("encoding", of: ["utf-8", "base64"]) == "base64" else { return Array(content.utf8) }
+        let decoded = try await LongText.compute(on: content.utf8.count) {
+            Data(base64Encoded: content).map { Array($0) }
         }
+        guard let bytes = decoded else {
+            throw Arguments.Mistake(
+                sentence: "\(name): argument \"content\" is not valid base64. Nothing was written.")
+        }
+        return bytes
     }
 }
