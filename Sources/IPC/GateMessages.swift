@@ -153,6 +153,8 @@ public enum FromGate: IPCMessage {
     case forward(ForwardOutcome)
     /// The gate has a connection of `ssh` that it was given.
     case sshConnected
+    /// The gate judges by the policy of this number from now on.
+    case policyTaken(UInt32)
 
     /// See `MessageSubject`.
     public var descriptorCount: Int { 0 }
@@ -164,7 +166,7 @@ public enum FromGate: IPCMessage {
     public static let kinds: [FromGate] = [
         .ready(landlockABI: 0), .connect(host: 0, policy: 0), .opened(.sftp, host: 0, policy: 0),
         .violation(.message), .forward(.closed), .sshConnected, .open(.blank, host: 0, policy: 0),
-        .refused(.blank, .capability), .admit(.blank, policy: 0),
+        .refused(.blank, .capability), .admit(.blank, policy: 0), .policyTaken(0),
     ]
 
     /// See `MessageChoice`.
@@ -179,6 +181,7 @@ public enum FromGate: IPCMessage {
         case .open: 6
         case .refused: 7
         case .admit: 8
+        case .policyTaken: 9
         }
     }
 
@@ -210,6 +213,9 @@ public enum FromGate: IPCMessage {
             try report.walk(&fields)
             try fields.field(&policy)
             self = .admit(report, policy: policy)
+        case .policyTaken(var policy):
+            try fields.field(&policy)
+            self = .policyTaken(policy)
         case .violation(var what):
             try fields.field(&what)
             self = .violation(what)

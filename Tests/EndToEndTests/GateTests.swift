@@ -255,6 +255,25 @@ import Testing
         }
     }
 
+    @Test("a gate that takes no new policy is ended, and its connection with it; the next one is judged by that policy")
+    func frozen() throws {
+        let remote = try Remote.shared()
+        let daemon = try remote.startDaemon(Self.noFiles)
+        defer { daemon.stop() }
+        let client = try daemon.connect()
+        #expect(try client.callTool("ssh_exec", ["command": "echo on"])["stdout"] == "on\n")
+        let gate = try #require(daemon.gates().first)
+        kill(gate.pid, SIGSTOP)
+        try daemon.rewriteConfig(remote.config(["capabilities": ["exec": false, "file_read": true]]))
+        daemon.signal(SIGHUP)
+        try client.waitForEOF(timeout: .seconds(40))
+        try daemon.waitForLog("gate ended") { record in
+            record["how"] == "killed: it did not take the new policy in time"
+        }
+        let next = try daemon.connect()
+        #expect(try next.callTool("ssh_exec", ["command": "true"]).isError)
+    }
+
     @Test("a gate program that has gone: the client is told, and the log says which")
     func noProgram() throws {
         let gates = try FakeGates([])

@@ -89,7 +89,7 @@ import Testing
             let (message, id) = try fromGate()
             switch message {
             case .connect(let asked, 1), .open(_, let asked, 1): #expect(asked == host)
-            case .connect, .open, .admit, .refused, .ready, .opened, .violation, .forward, .sshConnected:
+            case .connect, .open, .admit, .refused, .ready, .opened, .violation, .forward, .sshConnected, .policyTaken:
                 Issue.record("\(message)")
             }
             let master = try FakeMaster()
@@ -105,7 +105,7 @@ import Testing
                 switch try fromGate().message {
                 case .violation(let what): return what
                 case .sshConnected, .connect, .open, .admit, .refused, .opened: continue
-                case .ready, .forward: return nil
+                case .ready, .forward, .policyTaken: return nil
                 }
             }
         }

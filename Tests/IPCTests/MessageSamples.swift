@@ -152,7 +152,7 @@ extension FromGate: SampledMessage {
     static var samples: [FromGate] {
         [
             .ready(landlockABI: 7), .connect(host: 0, policy: 1), .connect(host: 0x0102_0304, policy: .max),
-            .opened(.sftp, host: 0x0102_0304, policy: .max), .sshConnected,
+            .opened(.sftp, host: 0x0102_0304, policy: .max), .sshConnected, .policyTaken(0x0102_0304),
         ] + WorkerViolation.allCases.map { .violation($0) }
             + forwardOutcomes.map { .forward($0) }
             + reports.flatMap { report in

@@ -324,6 +324,7 @@ public final class GateService {
             guard let memory = word.descriptors.take() else { throw .missingDescriptor }
             policy = try PolicySnapshot(sealed: memory)
             requests.adopt(policy, number: number, now: Self.now())
+            try tell(.policyTaken(number))
         case .connected:
             guard let socket = word.descriptors.take() else { throw .missingDescriptor }
             let (use, actions) = requests.connected(word.requestID)

@@ -46,6 +46,9 @@ final class Gates {
         var isReady = false
         /// When it must be ready, in milliseconds; nil once it is.
         var startDeadline: Int?
+        /// Until when it must take the policy in force, in milliseconds; nil once it has. One that hangs would let go on what that
+        /// policy does not allow.
+        var policyDeadline: Int?
         /// Why it was ended, where that was not with its worker.
         var killedBecause: String?
         /// Its worker has ended, or is ending: nobody needs to hear of its end.
@@ -96,7 +99,7 @@ final class Gates {
     /// When `advance` must be called next, if nothing happens before.
     var nextDeadline: Int? {
         (orders.values.map(\.deadline)
-            + running.values.flatMap { [$0.startDeadline, $0.pausedUntil].compactMap(\.self) }
+            + running.values.flatMap { [$0.startDeadline, $0.policyDeadline, $0.pausedUntil].compactMap(\.self) }
             + [connector.nextDeadline].compactMap { $0 }).min()
     }
 
@@ -108,6 +111,7 @@ final class Gates {
         for (token, gate) in running where gate.killedBecause == nil && !gate.isReleased {
             do throws(IPCError) {
                 try gate.process.channel.send(ToGate.policy(number), descriptor: sealed.duplicateForChild())
+                gate.policyDeadline = Clock.milliseconds() + Self.patience
             } catch {
                 // It would judge by what held before.
                 kill(token, gate, "it does not take messages (\(error))", host)
@@ -169,6 +173,10 @@ final class Gates {
             if let deadline = gate.startDeadline, deadline <= now {
                 gate.startDeadline = nil
                 kill(token, gate, "it was not ready in time", host)
+            }
+            if let deadline = gate.policyDeadline, deadline <= now {
+                gate.policyDeadline = nil
+                kill(token, gate, "it did not take the new policy in time", host)
             }
             if let until = gate.pausedUntil, until <= now, gate.isHeard {
                 gate.pausedUntil = nil
@@ -294,6 +302,11 @@ final class Gates {
                 guard gate.sshConnections > 0 else { return kill(token, gate, "it sent a message out of turn", host) }
                 gate.sshConnections -= 1
                 host.sshConnected(gate.connection)
+            case .policyTaken(let policy):
+                guard policy <= number else {
+                    return kill(token, gate, "it named a policy that there is not", host)
+                }
+                if policy == number { gate.policyDeadline = nil }
             case .violation(let what):
                 guard gate.isReady else { return kill(token, gate, "it sent a message out of turn", host) }
                 host.violated(gate.connection, what)

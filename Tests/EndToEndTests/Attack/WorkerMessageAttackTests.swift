@@ -190,7 +190,7 @@ import Testing
         table.row("what the supervisor says to gates, said to the supervisor", "7 tried; notConnected: lives") {
             try survivors(ToGate.kinds, toSupervisor)
         }
-        table.row("what gates say to the supervisor, said to it by a worker", "9 tried; each ends it") {
+        table.row("what gates say to the supervisor, said to it by a worker", "10 tried; each ends it") {
             try survivors(FromGate.kinds, toSupervisor)
         }
         table.row("what file brokers say to the supervisor, said to it by a worker", "6 tried; each ends it") {
