@@ -101,8 +101,8 @@ final class GateLink: Sendable {
     private static func tellEnd(_ asker: Asker, _ why: MasterDown = .noGate) {
         switch asker {
         case .judgement(let asker): asker.resume(returning: .master(.down(why)))
-        // The pipes are closed with the connections of the gate. What ran may run on.
-        case .session(let heard, let isOpen): heard(isOpen ? .ended : .notOpened(.unknown(why)))
+        // What ran may run on.
+        case .session(let heard, let isOpen): heard(isOpen ? .lost : .notOpened(.unknown(why)))
         case .ticket(_, let heard): heard(.notOpened(.down(why)))
         }
     }
@@ -126,7 +126,7 @@ final class GateLink: Sendable {
             switch word {
             case .opened: state.askers[id] = .session(heard, isOpen: true)
             case .exited: break
-            case .notOpened, .ended: state.askers[id] = nil
+            case .notOpened, .ended, .lost: state.askers[id] = nil
             }
             return heard
         }

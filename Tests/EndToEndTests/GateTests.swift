@@ -256,7 +256,7 @@ import Testing
     }
 
     @Test("a gate that takes no new policy is ended, and its connection with it; the next one is judged by that policy")
-    func frozen() throws {
+    func takesNoPolicy() throws {
         let remote = try Remote.shared()
         let daemon = try remote.startDaemon(Self.noFiles)
         defer { daemon.stop() }
@@ -271,7 +271,8 @@ import Testing
             record["how"] == "killed: it did not take the new policy in time"
         }
         let next = try daemon.connect()
-        #expect(try next.callTool("ssh_exec", ["command": "true"]).isError)
+        let refused = try next.request("tools/call", ["name": "ssh_exec", "arguments": ["command": "true"]])
+        #expect(refused["error"] != nil, "\(refused)")
     }
 
     @Test("a gate program that has gone: the client is told, and the log says which")

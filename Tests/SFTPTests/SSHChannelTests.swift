@@ -69,7 +69,7 @@ private final class ScriptedGate: MasterGate {
         guard let session = sessions.withLock({ $0[number] }) else { return }
         switch word {
         case .opened, .exited: break
-        case .notOpened, .ended:
+        case .notOpened, .ended, .lost:
             session.pipes.close()
             sessions.withLock { $0[number] = nil }
         }

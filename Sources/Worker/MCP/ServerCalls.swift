@@ -40,7 +40,7 @@ extension Server {
         let (isCancelled, isTooLate) = state.withLock { ($0.calls[id]?.cancelled ?? true, $0.closedBecause != nil) }
         let result: ToolResult? =
             if isTooLate {
-                .failure("Nothing of the call was begun.")
+                .failure("Nothing was run.")
             } else if isCancelled {
                 nil
             } else {

@@ -52,10 +52,11 @@ final class GateSession: PipedPeer {
         case .opened: return opened()
         case .exited(let status): return state.withLock { $0.status = status }
         case .notOpened(let failure): end = .notOpened(failure)
-        case .ended: end = state.withLock { $0.status }.map { .exited($0) } ?? .ended
+        case .ended, .lost: end = state.withLock { $0.status }.map { .exited($0) } ?? .ended
         }
         // Nobody reads it any more.
         pipes.closeInput()
+        if word == .lost { pipes.letGo() }
         settle { state in
             state.end = end
             state.number = nil

@@ -1,6 +1,6 @@
 public import IPC
 
-/// What a gate says of a session, in this order, and nothing after `notOpened` or `ended`.
+/// What a gate says of a session, in this order, and nothing after `notOpened`, `ended` or `lost`.
 public enum SessionWord: Equatable, Sendable {
     /// See `GateAnswer.opened`.
     case opened
@@ -10,6 +10,9 @@ public enum SessionWord: Equatable, Sendable {
     case exited(UInt32)
     /// See `GateAnswer.ended`.
     case ended
+    /// The gate has ended, and the session with its connection. The ControlMaster may hold the pipes for as long as the host does not
+    /// answer: nothing more is waited for.
+    case lost
 }
 
 /// What a gate says of a request that it was to judge.

@@ -67,7 +67,7 @@ final class SSHCarrier: Sendable {
         switch word {
         case .opened, .exited: heard(word)
         case .notOpened(let failure): heard(.notOpened(end(failure)))
-        case .ended:
+        case .ended, .lost:
             _ = end(nil)
             heard(word)
         }

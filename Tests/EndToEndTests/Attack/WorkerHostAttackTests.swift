@@ -478,8 +478,8 @@ import Testing
             ("makes one outside", .create(path: secret.file("new")), "refused"),
             ("makes one in the place of the config", .create(path: stage.daemon.configFile), "refused"),
             ("makes the user's start-up file", .create(path: stage.daemon.runtimeDirectory + "/.bashrc"), "refused"),
-            ("names a file that it did not make", .commit(handle: 1), "failed: noSuchDownload"),
-            ("names one of the largest number", .commit(handle: .max), "failed: noSuchDownload"),
+            ("names a file that it did not make", .commit(handle: 1, mode: 0o644), "failed: noSuchDownload"),
+            ("names one of the largest number", .commit(handle: .max, mode: 0o644), "failed: noSuchDownload"),
         ]
         for (name, message, expected) in cases {
             table.row(name, expected) { try stage.hijack { try ask($0, message) } }

@@ -41,7 +41,7 @@ import Testing
             ("call waited", .life(.callWaited), "no no no yes yes yes yes"),
             ("open a file", .files(.open(path: "/etc/passwd")), "no no no no yes yes yes"),
             ("make a file", .files(.create(path: "/tmp/csd-never")), "no no no no yes yes yes"),
-            ("name a file", .files(.commit(handle: 7)), "no no no no yes yes yes"),
+            ("name a file", .files(.commit(handle: 7, mode: 0o644)), "no no no no yes yes yes"),
             ("drop a file", .files(.abandon(handle: 7)), "no no no no yes yes yes"),
             ("begin a call", .audit(.begin(call)), "no no no no yes yes yes"),
             ("end a call that did not begin", .audit(.end(end)), "no no no no no no no"),
