@@ -97,7 +97,7 @@ public struct ExecAllowlist: Sendable {
 
     private static func isHarmless(_ assignment: Word) -> Bool {
         guard let name = assignment.name else { return true }
-        // The value of a loop's variable is none of its name's word.
+        // What a loop gives its variable stands elsewhere.
         let value = assignment.hasEquals && assignment.isLiteral ? assignment.dropping(name.utf8.count + 1).text : "?"
         return isHarmless(name, value)
     }
