@@ -56,6 +56,18 @@ struct CommandRequestsTests {
             requests.seen(1, .sessionEnded(status: 3), now: 0) == [.close(1), .answer(requestID: 7, .ended)])
     }
 
+    @Test func `no command runs longer than the policy lets any`() throws {
+        var policy = Self.policy()
+        policy.limits.maxTimeoutSeconds = 10
+        var requests = MasterRequests(policy, number: 1)
+        var command = Self.command("id")
+        command.seconds = GateCommand.longest
+        _ = requests.run(command, 7, now: 0)
+        command.seconds = 10
+        let line = try #require(MuxSession(command: Observer.line(for: command, on: policy.hosts[0])))
+        #expect(requests.connected(1).use == .ask(.session(line), nil))
+    }
+
     @Test func `what the policy does not allow asks nobody`() throws {
         var requests = MasterRequests(Self.policy(allowlist: ["git "], base: "/srv"), number: 1)
         func failure(_ text: String, _ id: UInt32, _ directory: String = "/srv") throws -> SessionFailure? {
