@@ -11,6 +11,7 @@ public enum Nonce {
 
     /// What the nonces of all lines of one gate begin with: 64 random bits, which no process on a host has in its arguments before.
     public static func makeMark() -> String {
+        // 64 bits have 13 digits at most.
         let digits = String(UInt64.random(in: .min ... .max), radix: 36)
         return String(repeating: "0", count: markSize - digits.utf8.count) + digits
     }
