@@ -30,6 +30,9 @@ struct OwnNonces {
         case .probe(let nonce):
             Nonce.isOne(nonce) && (capabilities.exec || capabilities.fileRead || capabilities.fileWrite)
         case .question: true
+        case .identity(let nonce):
+            Nonce.isOne(nonce)
+                && (capabilities.exec || capabilities.fileRead || capabilities.fileWrite || capabilities.portForward)
         }
     }
 }
