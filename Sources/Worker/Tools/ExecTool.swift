@@ -101,7 +101,9 @@ enum ExecTool: Tool {
     private static func otherShell(
         _ output: ExecOutput, _ host: PolicySnapshot.Host, _ sessions: HostSessions
     ) async -> (path: String, name: String)? {
-        guard host.execAllowlist == nil, statusesOfSyntax.contains(output.exitCode), output.stderr.bytes > 0,
+        // fish ends with 0 where it does not understand a line.
+        let isSyntax = statusesOfSyntax.contains(output.exitCode) || output.stderr.text.hasPrefix("fish: ")
+        guard host.execAllowlist == nil, isSyntax, output.stderr.bytes > 0,
             case .known(let identity) = await sessions.identity(), let name = StrangeShell.otherSyntax(identity.shell)
         else { return nil }
         return (identity.shell, name)
