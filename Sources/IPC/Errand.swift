@@ -15,10 +15,12 @@ public enum Errand: MessageChoice {
     case sweep(nonces: [String])
     /// Asks for a subsystem that no host has: any answer is an answer.
     case question
+    /// Prints, between two nonces, who is logged in there, with what shell, and on which machine.
+    case identity(nonce: String)
 
     /// See `MessageChoice`.
     public static let kinds: [Errand] = [
-        .stop([]), .probe(nonce: ""), .trial(nonce: ""), .sweep(nonces: []), .question,
+        .stop([]), .probe(nonce: ""), .trial(nonce: ""), .sweep(nonces: []), .question, .identity(nonce: ""),
     ]
 
     /// See `MessageChoice`.
@@ -29,6 +31,7 @@ public enum Errand: MessageChoice {
         case .trial: 3
         case .sweep: 4
         case .question: 5
+        case .identity: 6
         }
     }
 
@@ -54,6 +57,9 @@ public enum Errand: MessageChoice {
             }
             self = .sweep(nonces: nonces)
         case .question: break
+        case .identity(var nonce):
+            try fields.field(&nonce, limit: Nonce.maximumSize)
+            self = .identity(nonce: nonce)
         }
     }
 }

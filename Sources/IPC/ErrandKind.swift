@@ -5,6 +5,7 @@ public enum ErrandKind: UInt8, CaseIterable, MessageChoice {
     case trial = 3
     case sweep = 4
     case question = 5
+    case identity = 6
 
     /// Its name in the audit log.
     public var name: String {
@@ -14,6 +15,7 @@ public enum ErrandKind: UInt8, CaseIterable, MessageChoice {
         case .trial: "trial"
         case .sweep: "sweep"
         case .question: "question"
+        case .identity: "identity"
         }
     }
 }
@@ -27,6 +29,7 @@ extension Errand {
         case .trial: .trial
         case .sweep: .sweep
         case .question: .question
+        case .identity: .identity
         }
     }
 }

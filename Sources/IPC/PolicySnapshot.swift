@@ -23,6 +23,10 @@ public struct PolicySnapshot: Codable, Equatable, Sendable {
         public var master: Master
         /// The TCP port of its sshd, if the config names one. It is only for the command line in a hint.
         public var port: Int?
+        /// The jump hosts on the way to it, as `ssh -J` takes them. They are only for the command line in a hint.
+        public var jump: String?
+        /// Its name in the user's ssh_config, where that has what it takes to reach it. It is only for the command line in a hint.
+        public var sshConfigHost: String?
         /// The absolute directory in which files and `cwd` must be; nil for any.
         public var baseDir: String?
         /// The beginnings of commands that are allowed; nil allows every command, an empty list none.

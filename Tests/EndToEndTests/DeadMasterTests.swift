@@ -10,7 +10,8 @@ import Testing
                 #expect(try client.callTool("ssh_exec", ["command": "true"])["exit_code"] == 0)
                 let connections = remote.sshd.acceptedConnections()
                 remote.master.stop()
-                let hint = "ssh -M -S \(remote.master.socketPath) -fN \(remote.master.destination)"
+                let hint =
+                    "ssh -M -S \(remote.master.socketPath) -fN -o ServerAliveInterval=15 -o ServerAliveCountMax=3 \(remote.master.destination)"
                 let result = try client.callTool("ssh_exec", ["command": "true"], timeout: .seconds(5))
                 #expect(result.isError)
                 #expect(result.text.contains(hint), "\(result)")

@@ -152,6 +152,8 @@ extension RunningDaemon {
                 #expect(result.isError)
                 return result.text
             }
+            let again = try client.forward(to: server.port, ["local_port": .int(wanted)])
+            #expect(again["forward_id"] == made["forward_id"] && again["status"] == "running", "\(again)")
             let taken = try refusal(server.port)
             #expect(taken.contains("local_port \(server.port) is taken"), "\(taken)")
             let own = try refusal(wanted)

@@ -26,7 +26,9 @@ import Testing
             let down = try client.callTool("ssh_exec", ["command": "true"])
             let socket = path.replacing("%", with: "%%")
             #expect(
-                down.text.contains("ssh -M -S \(socket) -fN -p \(remote.sshd.port) \(remote.master.destination)"),
+                down.text.contains(
+                    "ssh -M -S \(socket) -fN -o ServerAliveInterval=15 -o ServerAliveCountMax=3 -p \(remote.sshd.port) "
+                        + remote.master.destination),
                 "\(down)")
         }
     }

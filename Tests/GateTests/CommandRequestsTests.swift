@@ -46,7 +46,7 @@ struct CommandRequestsTests {
             host: "a", call: 12,
             .command([.init(.command, "git status"), .init(.cwd, "/srv/x"), .init(.env, "A"), .init(.env, "B")]))
         #expect(taken.id == 1 && taken.actions == [.open(1, report, host: 0, policy: 3)])
-        let line = try #require(MuxSession(command: Observer.line(for: command, on: policy.hosts[0])))
+        let line = try #require(MuxSession(command: Observer.guardedLine(for: command, on: policy.hosts[0])))
         #expect(requests.connected(1).use == .ask(.session(line), nil))
         #expect(
             requests.seen(1, .sessionOpened, now: 0)
@@ -157,7 +157,8 @@ struct CommandRequestsTests {
 
     @Test func `a line that is too long for a host is not sent`() throws {
         var requests = MasterRequests(Self.policy(), number: 1)
-        let room = Observer.maximumLine - Observer.line(for: Self.command(""), on: Self.policy().hosts[0]).utf8.count
+        let room =
+            Observer.maximumLine - Observer.guardedLine(for: Self.command(""), on: Self.policy().hosts[0]).utf8.count
         let fits = try refusal(requests.run(Self.command(String(repeating: "x", count: room)), 1, now: 0), &requests)
         #expect(fits == nil)
         let long = try refusal(

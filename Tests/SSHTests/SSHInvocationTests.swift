@@ -16,12 +16,19 @@ struct SSHInvocationTests {
         #expect(session.prefix(2) == ["-S", SSHInvocation.socket])
     }
 
+    private static let alive = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"
+
     @Test func `the path of the socket is complete: ssh must not expand a percent sign in it`() {
         let host = Self.host(socket: "/s/100%h")
-        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN u@h")
+        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S /s/100%%h -fN \(Self.alive) u@h")
         var other = host
         other.port = 2222
-        #expect(SSHInvocation.masterCommand(other) == "ssh -M -S /s/100%%h -fN -p 2222 u@h")
+        #expect(SSHInvocation.masterCommand(other) == "ssh -M -S /s/100%%h -fN \(Self.alive) -p 2222 u@h")
+        other.jump = "j@a:22,b"
+        other.sshConfigHost = "my box"
+        #expect(
+            SSHInvocation.masterCommand(other)
+                == "ssh -M -S /s/100%%h -fN \(Self.alive) -p 2222 -J j@a:22,b 'my box'")
     }
 
     @Test func `no invocation can connect by itself`() {
@@ -49,6 +56,6 @@ struct SSHInvocationTests {
 
     @Test func `the command for the user quotes what needs it`() {
         let host = Self.host(socket: "/tmp/my sock", user: "ann", host: "h.example.com")
-        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S '/tmp/my sock' -fN ann@h.example.com")
+        #expect(SSHInvocation.masterCommand(host) == "ssh -M -S '/tmp/my sock' -fN \(Self.alive) ann@h.example.com")
     }
 }

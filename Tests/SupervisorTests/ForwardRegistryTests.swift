@@ -104,6 +104,19 @@ struct ForwardRegistryTests {
         #expect(registry.forwards[1]?.route.specification == "127.0.0.1:20000:db:5432")
     }
 
+    @Test func `a forward that runs on the port that is asked for, to the same target, is the answer`() {
+        var registry = running()
+        let listeners = Listeners.on([20_000: ours])
+        #expect(
+            request(&registry, listeners, local: 20_000).answers == [
+                .running(forward: 1, localPort: 20_000, since: 100)
+            ])
+        #expect(registry.forwards.count == 1)
+        // Elsewhere it is another one, and the port is told to be taken.
+        let other = request(&registry, listeners, to: "other", local: 20_000)
+        #expect(other.refusal == .portOfForward(localPort: 20_000, forward: 1))
+    }
+
     @Test func `what cannot be written down is refused, and forgotten`() {
         var registry = registry()
         _ = request(&registry)
@@ -175,7 +188,9 @@ struct ForwardRegistryTests {
     @Test func `a wanted port is used; one that is taken, or another forward's, is refused by its number`() {
         var registry = running(20_000)
         let listeners = Listeners.on([20_000: ours, 22: (0, 1)])
-        #expect(request(&registry, listeners, local: 20_000).refusal == .portOfForward(localPort: 20_000, forward: 1))
+        #expect(
+            request(&registry, listeners, to: "other", local: 20_000).refusal
+                == .portOfForward(localPort: 20_000, forward: 1))
         #expect(request(&registry, listeners, local: 22).refusal == .portTaken(localPort: 22))
         #expect(request(&registry, listeners, local: 8080).opened == [2: 8080])
     }

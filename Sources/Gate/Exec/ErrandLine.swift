@@ -14,6 +14,7 @@ public enum ErrandLine {
         case .trial(let nonce): ("exec /bin/sh -c 'echo \(nonce)'", false)
         case .sweep(let nonces): (LeftBehind.line(nonces), false)
         case .question: (question, true)
+        case .identity(let nonce): (WhoIsThere.line(nonce), false)
         }
     }
 }

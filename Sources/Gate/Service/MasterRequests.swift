@@ -177,6 +177,7 @@ struct MasterRequests {
     private var nextID: ID = 1
     private var nonces = OwnNonces()
     private var tickets = Tickets()
+    private var logins = LoginsSeen()
     /// What the worker hears of refusals once they are written down, by their numbers: the ids of its requests, and the answers.
     private var refusals: [ID: (requestID: UInt32, answer: GateAnswer)] = [:]
 
@@ -311,7 +312,7 @@ struct MasterRequests {
         _ errand: Errand, _ host: String, _ requestID: UInt32, by transport: Transport = .mux, now: Int
     ) -> (id: ID?, actions: [Action])? {
         switch errand {
-        case .probe(let nonce), .trial(let nonce): nonces.insert(nonce)
+        case .probe(let nonce), .trial(let nonce), .identity(let nonce): nonces.insert(nonce)
         case .stop, .sweep, .question: break
         }
         return open(.errand(errand), host, requestID, by: transport, now: now)
@@ -440,7 +441,10 @@ struct MasterRequests {
             } catch {
                 throw .notAllowed(error)
             }
-            (text, isSubsystem) = (Observer.line(for: command, on: host), false)
+            text =
+                logins.isKnown(host.master)
+                ? Observer.line(for: command, on: host) : Observer.guardedLine(for: command, on: host)
+            isSubsystem = false
         case .errand(let errand):
             guard nonces.allow(errand, host.capabilities) else { throw .refused(.errand) }
             (text, isSubsystem) = ErrandLine.of(errand)
@@ -563,6 +567,7 @@ struct MasterRequests {
     mutating func adopt(_ policy: PolicySnapshot, number: UInt32, now: Int) {
         self.policy = policy
         self.number = number
+        logins.forget(all: { socket in !policy.hosts.contains { $0.master.socket == socket } })
         for (id, entry) in entries where entry.kind != nil && entry.until == nil {
             guard entry.stage == .asking || entry.stage == .open, !isOpenable(entry) else { continue }
             entries[id]?.until = now + policy.limits.maxTimeoutSeconds * 1000
@@ -590,7 +595,8 @@ struct MasterRequests {
         if entry.kind == nil, entry.stage == .asking || entry.stage == .open {
             entries[id] = nil
             let told = entry.askers.map { answer($0.requestID, .master(MasterState(fact))) }
-            guard case .alive = fact else { return [.close(id)] + told }
+            guard case .alive(let processID) = fact else { return [.close(id)] + told }
+            logins.answers(entry.socket, as: processID)
             return keep(id, entry, now: now) + told
         }
         switch entry.stage {
@@ -611,7 +617,15 @@ struct MasterRequests {
             forget(id, entry)
             return [.close(id)] + answers(entry, .notOpened(SessionFailure(fact)))
         case .open:
-            if case .sessionExited(let status) = fact { return answers(entry, .exited(status: status)) }
+            if case .sessionExited(let status) = fact {
+                if case .command(let command) = entry.wish, status != LoginCheck.otherUser,
+                    let host = host(command.host),
+                    host.master.socket == entry.socket
+                {
+                    logins.ran(host.master)
+                }
+                return answers(entry, .exited(status: status))
+            }
             forget(id, entry)
             return [.close(id)] + answers(entry, .ended)
         }

@@ -39,6 +39,9 @@ struct OwnNonces {
         case .probe(let nonce):
             isOwn(nonce) && (capabilities.exec || capabilities.fileRead || capabilities.fileWrite)
         case .question: true
+        case .identity(let nonce):
+            isOwn(nonce)
+                && (capabilities.exec || capabilities.fileRead || capabilities.fileWrite || capabilities.portForward)
         }
     }
 }

@@ -43,7 +43,11 @@ extension Config {
             let own = Self.capabilities(of: reader, within: capabilities)
             let port =
                 reader.has("port") ? reader.integer("port", in: 1...65_535, default: SocketTokens.defaultPort) : nil
+            let jump = jump(reader)
+            let alias = alias(reader)
             var host = host(reader, name: name, keys: ("socket", "user", "host"), port: port, expand, own)
+            host?.jump = jump
+            host?.sshConfigHost = alias
             host?.execAllowlist = allowlist
             host?.baseDir = directory
             host?.forwardAllowlist = forwards
@@ -51,6 +55,7 @@ extension Config {
             reader.finish()
             return host
         }
+        warnOfSharedSockets(all, hosts)
         guard let name = top.requiredString("default_host") else { return (all, "") }
         if !hosts.names.contains(name) {
             let names = hosts.names.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -77,6 +82,52 @@ extension Config {
         host.port = port
         return host
     }
+
+    /// One ControlMaster is one login on one host: other names for it have other restrictions, or are a mistake.
+    private static func warnOfSharedSockets(_ all: [PolicySnapshot.Host], _ reader: ConfigReader) {
+        var first: [String: PolicySnapshot.Host] = [:]
+        for host in all.sorted(by: { $0.name < $1.name }) {
+            guard let other = first[host.master.socket] else {
+                first[host.master.socket] = host
+                continue
+            }
+            let isSame = other.master == host.master
+            reader.warn(
+                host.name,
+                "has the same socket as hosts.\(other.name), so both are one login on one host"
+                    + (isSame
+                        ? "; what restricts one of them does not restrict the other"
+                        : ", and user or host of one of them is wrong"))
+        }
+    }
+
+    /// The jump hosts in a hint; nil where the config names none.
+    private static func jump(_ reader: ConfigReader) -> String? {
+        guard reader.has("jump"), let text = reader.string("jump") else { return nil }
+        let hops = text.split(separator: ",", omittingEmptySubsequences: false)
+        guard text.utf8.count <= 1000, hops.allSatisfy({ !$0.isEmpty && isWord($0) && !$0.hasPrefix("-") }) else {
+            reader.note(
+                "jump",
+                "must be what ssh -J takes, \"user@host:port\", several with commas between, got \"\(text.prefix(100))\""
+            )
+            return nil
+        }
+        return text
+    }
+
+    /// The host's name in the user's ssh_config; nil where the config names none.
+    private static func alias(_ reader: ConfigReader) -> String? {
+        guard reader.has("ssh_config_host"), let text = reader.string("ssh_config_host") else { return nil }
+        guard (1...255).contains(text.utf8.count), isWord(text[...]), !text.hasPrefix("-") else {
+            reader.note(
+                "ssh_config_host", "must be a name of your ssh_config, without spaces, got \"\(text.prefix(100))\"")
+            return nil
+        }
+        return text
+    }
+
+    /// Whether a text is one word of printable ASCII characters.
+    private static func isWord(_ text: Substring) -> Bool { text.utf8.allSatisfy { (0x21...0x7E).contains($0) } }
 
     /// A login name or a host name that `ssh` accepts; nil if it does not.
     private static func half(_ reader: ConfigReader, _ key: String, _ part: DestinationName) -> String? {

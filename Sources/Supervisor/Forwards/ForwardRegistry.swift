@@ -75,6 +75,15 @@ struct ForwardRegistry {
         guard let master = masters[host] else { return Self.refusal(.notAllowed(host: host)) }
         guard remotePort > 0, ForwardRule.isHost(remoteHost) else { return Self.refusal(.noTarget) }
         let listeners = listeners()
+        // Asking once more for what there is changes nothing.
+        let same = forwards.first { _, forward in
+            forward.phase == .running && forward.host == host && forward.isOpen(in: listeners, of: uid)
+                && forward.route
+                    == ForwardRoute(master: master, localPort: wanted, remoteHost: remoteHost, remotePort: remotePort)
+        }
+        if let same {
+            return [.answer(.running(forward: same.key, localPort: wanted, since: same.value.since))]
+        }
         // A dead forward to the same target is made again, on its old port if that is free.
         let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
             forward.phase == .dead && forward.inode != nil && forward.host == host

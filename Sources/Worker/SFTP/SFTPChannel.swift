@@ -38,6 +38,8 @@ public final class SFTPChannel: Sendable {
     private let whenRefused: (@Sendable () async -> SessionShortage)?
     /// Called when all ways have ended early. It returns the error if the host was not reached at all.
     private let whenEnded: (@Sendable () async -> SFTPError?)?
+    /// Tells whether the host is there at all.
+    private let whenQuiet: (@Sendable () async -> HostSessions.Reach)?
     private let deadline: Duration
     /// How long opening may take, all ways together.
     private let opening: Duration
@@ -54,13 +56,15 @@ public final class SFTPChannel: Sendable {
     init(
         deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)],
         whenRefused: (@Sendable () async -> SessionShortage)? = nil,
-        whenEnded: (@Sendable () async -> SFTPError?)? = nil
+        whenEnded: (@Sendable () async -> SFTPError?)? = nil,
+        whenQuiet: (@Sendable () async -> HostSessions.Reach)? = nil
     ) {
         self.deadline = deadline
         self.opening = opening ?? deadline
         self.idle = idle
         self.whenRefused = whenRefused
         self.whenEnded = whenEnded
+        self.whenQuiet = whenQuiet
         self.openers = openers
     }
 
@@ -246,7 +250,7 @@ public final class SFTPChannel: Sendable {
     private func open(
         _ way: FileTransport, _ opener: @escaping Opener, due: ContinuousClock.Instant
     ) async throws(SFTPError) -> SFTPClient {
-        let client = SFTPClient(deadline: deadline, way: way)
+        let client = SFTPClient(deadline: deadline, way: way, whenQuiet: whenQuiet)
         let opening = Task { () -> Result<any SFTPTransport, SFTPError> in
             do throws(SFTPError) {
                 return .success(try await opener(client))

@@ -34,6 +34,8 @@ extension SFTPChannel {
                 case .cancelled: throw .noSession(nil)
                 case .spawn(let detail): throw .spawn(detail: detail)
                 case .masterDown(let why): throw .masterDown(why)
+                case .otherUser(let identity): throw .otherUser(identity)
+                case .unanswered(let reach, _): throw .unanswered(reach, wasOpen: false)
                 // Only commands fail in these ways.
                 case .directory, .outside, .tooLong, .notStarted, .notBegun, .lost, .notAllowed, .notOpened:
                     throw .notOpened(detail: "")
@@ -41,17 +43,21 @@ extension SFTPChannel {
             }
         }
         let packets: Opener = { client async throws(SFTPError) in
-            try await open(.files, { client.receive($0) }, { client.transportEnded($0) })
+            try await sessions.judgingUser { () async throws(SFTPError) in
+                try await open(.files, { client.receive($0) }, { client.transportEnded($0) })
+            }
         }
         let shell: Opener = { client async throws(SFTPError) in
             // The first session carries the requests, and later ones carry content beside it.
             let opened = Mutex(false)
-            return try await ShellTransport.open(client) { session, receive, ended async throws(SFTPError) in
-                let besideOwn = opened.withLock { opened in
-                    defer { opened = true }
-                    return opened
+            return try await sessions.judgingUser { () async throws(SFTPError) in
+                try await ShellTransport.open(client) { session, receive, ended async throws(SFTPError) in
+                    let besideOwn = opened.withLock { opened in
+                        defer { opened = true }
+                        return opened
+                    }
+                    return try await open(.shell(session), besideOwn: besideOwn, receive, ended)
                 }
-                return try await open(.shell(session), besideOwn: besideOwn, receive, ended)
             }
         }
         self.init(
@@ -62,8 +68,25 @@ extension SFTPChannel {
                 case .alive: nil
                 case .down(let why): .masterDown(why)
                 }
-            })
+            },
+            whenQuiet: { await sessions.responds() })
         channel.withLock { $0.channel = self }
+    }
+}
+
+extension HostSessions {
+    /// Opens a channel while the host is asked who is logged in there, and keeps it only where that is the user of the config. The
+    /// question goes first, so that a host which takes one session alone has ended it soon.
+    fileprivate func judgingUser<Channel: SFTPTransport>(
+        _ open: () async throws(SFTPError) -> Channel
+    ) async throws(SFTPError) -> Channel {
+        let question = await askIdentity()
+        let channel = try await open()
+        if let identity = await question?.otherUser() {
+            channel.close()
+            throw .otherUser(identity)
+        }
+        return channel
     }
 }
 

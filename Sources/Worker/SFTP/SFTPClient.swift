@@ -29,6 +29,10 @@ final class SFTPClient: Sendable {
         var charged = ContinuousClock.now
         var watching = false
         var timer: Timer?
+        /// Since when nothing has come, or since when something was asked again.
+        var quietSince = ContinuousClock.now
+        /// Whether there is a timer for that.
+        var listening = false
         /// How many bytes have come from the host in all.
         var arrived: UInt64 = 0
         /// How many bytes of files and directories the calls have moved in all.
@@ -45,8 +49,14 @@ final class SFTPClient: Sendable {
     private let state: Mutex<State>
     private let opened = Slot<Void>()
 
+    /// Asks whether the host is there at all, where it owes an answer and says nothing.
+    private let whenQuiet: (@Sendable () async -> HostSessions.Reach)?
+
     /// A client that has no connection yet.
-    init(deadline: Duration, way: FileTransport = .sftp) {
+    init(
+        deadline: Duration, way: FileTransport = .sftp, whenQuiet: (@Sendable () async -> HostSessions.Reach)? = nil
+    ) {
+        self.whenQuiet = whenQuiet
         patience = deadline
         self.way = way
         state = Mutex(State(deadline: ProgressDeadline(deadline)))
@@ -61,10 +71,13 @@ final class SFTPClient: Sendable {
             state.transport = transport
             state.due = due
             state.watching = true
+            state.quietSince = .now
+            state.listening = true
             return false
         }
         if ended { return transport.close() }
         transport.begin()
+        listen(after: HostPulse.patience)
         watch(after: due - .now)
     }
 
@@ -111,6 +124,7 @@ final class SFTPClient: Sendable {
         let slot = Slot<TimedReply>()
         let cost = request.cost
         var grant = Duration.zero
+        var listens = false
         let (transport, id, watches) = state.withLock { state -> ((any SFTPTransport)?, UInt32, Bool) in
             state.underWay.add(cost)
             if case .ended(let error) = state.phase {
@@ -120,14 +134,17 @@ final class SFTPClient: Sendable {
             if state.requests.isEmpty {
                 state.deadline.restart()
                 state.charged = .now
+                state.quietSince = .now
             }
             grant = Self.grant(for: request, way, patience, &state.unsettled)
             guard let id = state.requests.add(request, slot, grant: grant, arrived: state.arrived) else {
                 return (nil, 0, true)
             }
-            defer { state.watching = true }
+            defer { (state.watching, state.listening) = (true, true) }
+            listens = !state.listening
             return (state.transport, id, !state.watching)
         }
+        if listens { listen(after: HostPulse.patience) }
         if let transport {
             transport.send(request, id: id) { [weak self] bytes in self?.charge(bytes) }
             if watches { watch(after: patience) }
@@ -169,6 +186,7 @@ final class SFTPClient: Sendable {
             let now = ContinuousClock.now
             state.deadline.spend(now - state.charged, moved: bytes)
             state.charged = now
+            state.quietSince = now
             if arrived { state.arrived += UInt64(bytes) }
         }
     }
@@ -334,11 +352,13 @@ final class SFTPClient: Sendable {
 
     /// The transport calls this when the connection is over.
     func transportEnded(_ end: SessionEnd) {
-        let connecting = state.withLock { state in
-            if case .connecting = state.phase { return true }
-            return false
+        let text = state.withLock { state -> [UInt8]? in
+            if case .connecting = state.phase { return Array(state.greeting.text.prefix(600)) }
+            return nil
         }
-        fail(connecting ? .earlyEnd(end) : .lost(detail: end.text))
+        guard let text else { return fail(.lost(detail: end.text)) }
+        let isText = text.contains { $0 > 0x20 }
+        fail(.earlyEnd(isText ? end.saying(Malformed.text(text).detail) : end))
     }
 
     private func fail(_ error: SFTPError) {
@@ -396,6 +416,44 @@ final class SFTPClient: Sendable {
             fail(.silent(patience))
         }
         if let next { watch(after: next) }
+    }
+
+    /// Starts the timer that notices a host of which nothing comes at all. There is one while an answer is owed.
+    private func listen(after wait: Duration) {
+        guard whenQuiet != nil else { return }
+        _ = Timer(wait) { [weak self] in self?.judgeQuiet() }
+    }
+
+    private func judgeQuiet() {
+        let left = state.withLock { state -> Duration? in
+            guard Self.owesAnswer(state) else {
+                state.listening = false
+                return nil
+            }
+            return state.quietSince + HostPulse.patience - .now
+        }
+        guard let left, let whenQuiet else { return }
+        guard left <= .zero else { return listen(after: left) }
+        Task {
+            let reach = await whenQuiet()
+            let wasOpen = self.state.withLock { state -> Bool? in
+                guard reach != .answers, Self.owesAnswer(state), .now - state.quietSince >= HostPulse.patience else {
+                    return nil
+                }
+                if case .ready = state.phase { return true }
+                return false
+            }
+            guard let wasOpen else { return self.listen(after: HostPulse.patience) }
+            self.fail(.unanswered(reach, wasOpen: wasOpen))
+        }
+    }
+
+    private static func owesAnswer(_ state: State) -> Bool {
+        switch state.phase {
+        case .connecting: true
+        case .ready: !state.requests.isEmpty
+        case .ended: false
+        }
     }
 
     /// Starts the timer for text that came instead of VERSION. A start-up file may print before the server starts. If

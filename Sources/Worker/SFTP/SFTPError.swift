@@ -9,6 +9,8 @@ public indirect enum SFTPError: Error, Equatable, Sendable {
     case shellEnded(detail: String)
     /// The ControlMaster does not answer. Nothing was done.
     case masterDown(MasterDown)
+    /// The ControlMaster is logged in as somebody else than the config says. Nothing was done.
+    case otherUser(HostIdentity)
     /// The gate does not open it by this rule of the policy. Nothing was done.
     case notAllowed(GateRule)
     /// There is no SFTP subsystem, as `detail` tells, and the policy does not allow files over a shell. Nothing was done.
@@ -23,6 +25,9 @@ public indirect enum SFTPError: Error, Equatable, Sendable {
     case lost(detail: String)
     /// The server sent what no SFTP server may send; the connection was given up.
     case broken(detail: String)
+    /// Nothing came from the host for `HostPulse.patience`, and then no answer to a question of any kind. Where the connection was still
+    /// to be opened nothing was done, else what the call changed is unknown, unless it only reads.
+    case unanswered(HostSessions.Reach, wasOpen: Bool)
     /// The server did not answer for this long; the connection was given up.
     case silent(Duration)
     /// When the connection was opened, neither a server nor a shell answered for this long; `seen` is what came

@@ -12,6 +12,8 @@ struct CommandAttempt: Sendable {
     var outputHeld = false
     /// What the script that stops commands answered; nil if there was no answer or no question.
     var answer: StopAnswer?
+    /// What was seen of a host that says nothing, where the session was given up for that.
+    var unanswered: HostSessions.Reach?
     /// How the session ended; nil if it was given up before.
     var end: SessionEnd.How?
 

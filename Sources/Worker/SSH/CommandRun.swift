@@ -32,9 +32,16 @@ struct CommandRun: Sendable {
                 streams.finish()
                 return streams
             }
+            if let reach = attempt.unanswered, !streams.marks.started {
+                await sessions.leave(nonce)
+                return .failure(attempt.cancelled ? .cancelled(.unknown) : .unanswered(reach, wasAsked: true))
+            }
             if attempt.isLate { await sessions.leave(nonce) }
             if attempt.cancelled { return .failure(.cancelled(await stopVerdict(attempt, streams))) }
             if attempt.isLate {
+                // The network may have died behind the host's last word.
+                let reach = await sessions.responds()
+                guard reach == .answers else { return .failure(.unanswered(reach, wasAsked: true)) }
                 let failure = StartupMemory.Failure(within: .now - asked, said: streams.said)
                 sessions.master.startup.hung(failure)
                 return .failure(failure.told)
@@ -63,7 +70,7 @@ struct CommandRun: Sendable {
                 case .timer(.retry): break waiting
                 case .timer(.deadline): return .noSession(await budget.refusal)
                 case .cancelled: return .cancelled(.confirmed)
-                case .timer, .ended, .commandStarted, .commandEnded, .stopped: continue
+                case .timer, .opened, .ended, .commandStarted, .commandEnded, .stopped: continue
                 }
             }
             if await budget.mayTryAgain(place) { return nil }
@@ -78,7 +85,7 @@ struct CommandRun: Sendable {
             Ticker(.milliseconds(500)) { report(ContinuousClock.now - started, streams.with(\.lastLine)) }
         }
         defer { ticker?.cancel() }
-        let session = SessionRun(request: order, gate: sessions.gate)
+        let session = SessionRun(request: order, gate: sessions.gate, pulse: sessions.master.pulse)
         let input = HeldInput(request.input)
         @Sendable func take(_ chunk: ArraySlice<UInt8>, isError: Bool) {
             let told = streams.with { $0.append(chunk, isError: isError) }
@@ -102,15 +109,36 @@ struct CommandRun: Sendable {
     private func watch(
         _ iterator: inout AsyncStream<SessionRun.Event>.Iterator, _ streams: StreamBox<CommandStreams>
     ) async -> (end: SessionEnd.How?, attempt: CommandAttempt) {
-        var watch = CommandWatch(opened: .now)
+        let asked = ContinuousClock.now
+        var watch = CommandWatch(opened: asked)
+        // Since when the host owes an answer; nil while it owes none: a command may be silent for as long as it likes.
+        var owed: ContinuousClock.Instant? = asked
+        var silence = silenceTimer()
+        defer { silence.cancel() }
         let begin = Timer(HostSessions.beginning) { events.continuation.yield(.timer(.begin)) }
         defer { begin.cancel() }
         var timer: Timer?
         defer { timer?.cancel() }
         while let event = await iterator.next() {
-            if case .commandStarted = event {
+            switch event {
+            case .commandStarted:
                 await budget.opened(place)
                 sessions.startupWorks()
+            case .opened: owed = nil
+            case .stopped: owed = nil
+            case .timer(.silent):
+                guard let since = owed else { continue }
+                guard let reach = await unanswered(since: since) else {
+                    silence = silenceTimer()
+                    continue
+                }
+                owed = nil
+                watch.give(up: reach)
+                // A command that has begun is given up where it could not be stopped: its output so far is its result.
+                guard streams.with({ $0.marks.started }) else { return (nil, watch.attempt) }
+                events.continuation.yield(.stopped(nil))
+                continue
+            case .timer, .ended, .cancelled, .commandEnded: break
             }
             switch watch.take(event, streams.value, now: .now) {
             case .wait: continue
@@ -119,11 +147,31 @@ struct CommandRun: Sendable {
                 timer = Timer(duration) { events.continuation.yield(.timer(which)) }
             case .stop:
                 timer?.cancel()
+                owed = .now
+                silence.cancel()
+                silence = silenceTimer()
                 stop(streams.with { $0.marks.processID })
             case .leave(let end): return (end, watch.attempt)
             }
         }
         return (nil, watch.attempt)
+    }
+
+    private func silenceTimer() -> Timer {
+        Timer(HostPulse.patience) { events.continuation.yield(.timer(.silent)) }
+    }
+
+    /// What there is to say of a host of which nothing came since then; nil where something came.
+    private func unanswered(since: ContinuousClock.Instant) async -> HostSessions.Reach? {
+        let pulse = sessions.master.pulse
+        // What comes on other sessions shows that the host is there, and that this one waits behind them.
+        guard !pulse.hasHeard(since: since), !pulse.isFresh else { return nil }
+        let state = await sessions.masterState()
+        guard !pulse.hasHeard(since: since) else { return nil }
+        return switch state {
+        case .alive: .silent
+        case .down(let why): .masterDown(why)
+        }
     }
 
     /// Asks the host to stop the command. The answer arrives as an event.

@@ -32,7 +32,8 @@ extension CommandRun {
                 signal: marks.signalled ? status.flatMap(SignalName.of(exitStatus:)) : nil,
                 timedOut: timedOut, stopped: stopped,
                 background: attempt.background || !timedOut && attempt.outputHeld,
-                duration: (streams.finished ?? now) - (streams.began ?? now)))
+                duration: (streams.finished ?? now) - (streams.began ?? now),
+                unanswered: timedOut ? attempt.unanswered : nil))
     }
 
     /// Why a command whose end mark did not come has no result; nil if it has one all the same.
@@ -51,6 +52,11 @@ extension CommandRun {
         }
         // The mark of a start may have been lost with the connection.
         guard isAlive else { return .lost(output: "") }
+        if attempt.end == .exited(LoginCheck.otherUser), case .known(let identity) = await sessions.identity(),
+            !identity.isUser(sessions.host.master.user)
+        {
+            return .otherUser(identity)
+        }
         guard case .exited(let status) = attempt.end else { return .notStarted(status: nil, detail: streams.said) }
         return .notStarted(status: Int(status), detail: streams.said)
     }

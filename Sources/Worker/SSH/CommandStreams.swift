@@ -55,7 +55,7 @@ struct CommandStreams: Sendable {
         err.finish()
     }
 
-    private static func trimmed(_ text: String) -> String {
+    static func trimmed(_ text: String) -> String {
         String(text.split(whereSeparator: \.isNewline).joined(separator: "; ").suffix(2000))
     }
 }

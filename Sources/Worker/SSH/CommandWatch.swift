@@ -67,7 +67,7 @@ struct CommandWatch {
             guard phase == .running, !streams.ended else { return .wait }
             attempt.timedOut = true
             return stop(streams)
-        case .timer(.retry): return .wait
+        case .timer(.retry), .timer(.silent), .opened: return .wait
         case .cancelled:
             attempt.cancelled = true
             return phase == .running ? stop(streams) : .wait
@@ -84,6 +84,9 @@ struct CommandWatch {
             return .arm(.giveUp, after: answer == nil ? .milliseconds(500) : Self.endOfOutput)
         }
     }
+
+    /// The host or its master says nothing, and is waited for no longer.
+    mutating func give(up reach: HostSessions.Reach) { attempt.unanswered = reach }
 
     private mutating func stop(_ streams: CommandStreams) -> Step {
         guard streams.marks.started else {

@@ -17,12 +17,17 @@ public enum ExecFailure: Error, Sendable {
     /// The login shell ended before it started the command. `status` is nil if it is not known, and `detail` is what the shell
     /// printed.
     case notStarted(status: Int?, detail: String)
+    /// The ControlMaster is logged in as somebody else than the config says; nothing has run.
+    case otherUser(HostIdentity)
     /// The gate's policy does not allow the command; nothing has run.
     case notAllowed(GateRefusal)
     /// The ControlMaster opened no session; nothing has run. `detail` is what it said.
     case notOpened(detail: String)
     /// The connection was lost while the command ran; its outcome is unknown. `output` is the end of its standard output.
     case lost(output: String)
+    /// Nothing came from the host, or from its ControlMaster, for `HostPulse.patience` or longer: whether the command has begun is
+    /// unknown. Where nothing was asked of them yet, nothing has run.
+    case unanswered(HostSessions.Reach, wasAsked: Bool)
     /// `ssh` cannot run here; nothing has run.
     case spawn(detail: String)
     /// The caller cancelled. The verdict tells how sure we are that nothing of the command still runs.

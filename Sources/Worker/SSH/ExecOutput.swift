@@ -31,4 +31,6 @@ public struct ExecOutput: Sendable {
     /// The time from the mark of the command's start to that of its end. The wait for a session and the start-up files of the
     /// login shell do not count.
     public let duration: Duration
+    /// What was seen of a host that said nothing when the command was to be stopped; nil where it was heard.
+    public var unanswered: HostSessions.Reach?
 }

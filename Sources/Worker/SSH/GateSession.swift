@@ -14,6 +14,7 @@ final class GateSession: PipedPeer {
     }
 
     private let gate: any MasterGate
+    private let pulse: HostPulse
     private let pipes: SessionPipes
     private let opened: @Sendable () -> Void
     private let ended: @Sendable (SessionEnd.How) -> Void
@@ -23,24 +24,33 @@ final class GateSession: PipedPeer {
     /// when the host has opened it, and `ended` once, when both streams and the session have ended.
     /// - Throws: where this process has no descriptors left.
     static func open(
-        _ request: GateRequest, by gate: any MasterGate, reactor: Reactor = .shared,
+        _ request: GateRequest, by gate: any MasterGate, pulse: HostPulse, reactor: Reactor = .shared,
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         opened: @escaping @Sendable () -> Void,
         ended: @escaping @Sendable (SessionEnd.How) -> Void
     ) throws(IPCError) -> GateSession {
-        let session = GateSession(gate, SessionPipes(reactor: reactor), opened, ended)
-        let theirs = try session.pipes.open(stdout: stdout, stderr: stderr, closed: { session.settle { _ in } })
+        let session = GateSession(gate, pulse, SessionPipes(reactor: reactor), opened, ended)
+        let theirs = try session.pipes.open(
+            stdout: { chunk in
+                pulse.heard()
+                stdout(chunk)
+            },
+            stderr: { chunk in
+                pulse.heard()
+                stderr(chunk)
+            }, closed: { session.settle { _ in } })
         let number = gate.open(request, theirs) { session.hear($0) }
         session.state.withLock { if $0.end == nil { $0.number = number } }
         return session
     }
 
     private init(
-        _ gate: any MasterGate, _ pipes: SessionPipes, _ opened: @escaping @Sendable () -> Void,
+        _ gate: any MasterGate, _ pulse: HostPulse, _ pipes: SessionPipes, _ opened: @escaping @Sendable () -> Void,
         _ ended: @escaping @Sendable (SessionEnd.How) -> Void
     ) {
         self.gate = gate
+        self.pulse = pulse
         self.pipes = pipes
         self.opened = opened
         self.ended = ended
@@ -49,9 +59,15 @@ final class GateSession: PipedPeer {
     private func hear(_ word: SessionWord) {
         let end: SessionEnd.How
         switch word {
-        case .opened: return opened()
-        case .exited(let status): return state.withLock { $0.status = status }
-        case .notOpened(let failure): end = .notOpened(failure)
+        case .opened:
+            pulse.heard()
+            return opened()
+        case .exited(let status):
+            pulse.heard()
+            return state.withLock { $0.status = status }
+        case .notOpened(let failure):
+            if failure == .byHost { pulse.heard() }
+            end = .notOpened(failure)
         case .ended, .lost: end = state.withLock { $0.status }.map { .exited($0) } ?? .ended
         }
         // Nobody reads it any more.

@@ -72,7 +72,7 @@ public final class HostSessions: Sendable {
             }
         } catch {
             switch error {
-            case .timedOut(let shortage): throw .noSession(shortage)
+            case .timedOut(let shortage): throw await noPlace(shortage)
             case .cancelled: throw .cancelled(.confirmed)
             }
         }
@@ -81,6 +81,13 @@ public final class HostSessions: Sendable {
 }
 
 extension HostSessions {
+    /// Why nobody got a place in time: a host that says nothing holds up all who wait, whatever its limits are.
+    func noPlace(_ shortage: SessionShortage) async -> ExecFailure {
+        guard !master.pulse.isFresh else { return .noSession(shortage) }
+        let reach = await reach()
+        return reach == .answers ? .noSession(shortage) : .unanswered(reach, wasAsked: false)
+    }
+
     /// The same host with the master that answers at its socket now. Each piece of work asks for this once and keeps it, so that it
     /// gives its places back to the budget that it took them from.
     ///

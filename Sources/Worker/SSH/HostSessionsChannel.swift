@@ -36,7 +36,7 @@ extension HostSessions {
             place = try await budget.acquire(kind, within: limit, probe: probe)
         } catch {
             switch error {
-            case .timedOut(let shortage): throw .noSession(shortage)
+            case .timedOut(let shortage): throw await noPlace(shortage)
             case .cancelled: throw .cancelled(.confirmed)
             }
         }
@@ -47,7 +47,8 @@ extension HostSessions {
         }
         do throws(IPCError) {
             let session = try GateSession.open(
-                request(for: peer), by: gate, stdout: receive, stderr: { chunk in said.with { $0.append(chunk) } },
+                request(for: peer), by: gate, pulse: master.pulse, stdout: receive,
+                stderr: { chunk in said.with { $0.append(chunk) } },
                 opened: { Task { await self.budget.opened(place) } }, ended: over)
             return SSHChannel(peer: session, errors: said)
         } catch {

@@ -30,7 +30,7 @@ extension HostSessions {
             do throws(IPCError) {
                 opened.append(
                     try GateSession.open(
-                        .errand(host: host.name, .probe(nonce: nonce)), by: gate,
+                        .errand(host: host.name, .probe(nonce: nonce)), by: gate, pulse: master.pulse,
                         stdout: { chunk in
                             out.with { $0.append(chunk) }
                             if out.value.output().text.contains(nonce) {

@@ -18,6 +18,13 @@ extension HostSessions {
     /// its TCP connection reports no error for minutes.
     public func reach() async -> Reach { await current.reachThere() }
 
+    /// The same, where something has come of the host within `HostPulse.patience` without asking it.
+    public func responds() async -> Reach {
+        let there = await current
+        guard there.master.pulse.isFresh else { return await there.reachThere() }
+        return await there.reachOfMaster(hostAnswers: true)
+    }
+
     private func reachThere() async -> Reach {
         // The question needs no place: if the host refuses one session more, that is an answer too.
         let place = await budget.takePlaceAtOnce(.question)

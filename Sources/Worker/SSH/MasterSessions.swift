@@ -5,6 +5,8 @@ public final class MasterSessions: Sendable {
     let stops = StopQueue()
     let answer = HostAnswer()
     let startup = StartupMemory()
+    let pulse = HostPulse()
+    let identity = IdentityMemory()
 
     let registry: MasterRegistry?
 

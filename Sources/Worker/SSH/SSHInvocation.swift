@@ -32,11 +32,16 @@ public enum SSHInvocation {
         ["-S", socket] + options + (isSubsystem ? ["-s"] : []) + ["--", destination, ticket]
     }
 
+    /// Have the master end by itself when the host does not answer for 45 seconds: without them it lives on behind a dead network for
+    /// hours, ssh_config(5).
+    static let keepAlive = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"
+
     /// The command line with which the user starts the master.
     public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
         let port = host.port.map { "-p \($0) " } ?? ""
-        return "ssh -M -S \(ShellWord.quoted(host.master.controlPath)) -fN \(port)"
-            + ShellWord.quoted(host.master.destination)
+        let jump = host.jump.map { "-J \(ShellWord.quoted($0)) " } ?? ""
+        return "ssh -M -S \(ShellWord.quoted(host.master.controlPath)) -fN \(keepAlive) \(port)\(jump)"
+            + ShellWord.quoted(host.sshConfigHost ?? host.master.destination)
     }
 
     /// The command line with which the user makes the directory of the master's socket, closed to other users. `ssh -M` does not

@@ -23,6 +23,11 @@ public struct SessionEnd: Equatable, Sendable {
         self.said = said.split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 
+    /// The same end, with this said before the rest.
+    public func saying(_ text: String) -> SessionEnd {
+        SessionEnd(how, said: said.isEmpty ? text : "\(text); \(said)")
+    }
+
     /// What was seen, in words for a person.
     public var text: String {
         guard said.isEmpty else { return said }

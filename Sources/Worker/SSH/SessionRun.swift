@@ -14,10 +14,14 @@ struct SessionRun: Sendable {
         case giveUp
         /// A session that was refused may be asked for again.
         case retry
+        /// The host should have said something by then.
+        case silent
     }
 
     /// What happens to a session, for whoever controls it.
     enum Event: Sendable {
+        /// The host has opened it.
+        case opened
         /// It and its streams have ended.
         case ended(SessionEnd.How)
         /// A timer of the controller ran out.
@@ -37,19 +41,24 @@ struct SessionRun: Sendable {
 
     let request: GateRequest
     let gate: any MasterGate
+    let pulse: HostPulse
 
     /// Opens the session, feeds it `input` when that is let go, drains it, and hands `control` the events. When `control` returns
     /// nil, the session is ended.
     /// - Returns: how it ended.
     /// - Throws: where this process has no descriptors left.
     func run(
-        input: HeldInput = HeldInput([]), events: Events,
+        input: HeldInput = HeldInput([]), events: Events, opened: @escaping @Sendable () -> Void = {},
         stdout: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         stderr: @escaping @Sendable (ArraySlice<UInt8>) -> Void,
         control: @Sendable (inout AsyncStream<Event>.Iterator) async -> SessionEnd.How?
     ) async throws(IPCError) -> SessionEnd.How {
         let session = try GateSession.open(
-            request, by: gate, stdout: stdout, stderr: stderr, opened: {},
+            request, by: gate, pulse: pulse, stdout: stdout, stderr: stderr,
+            opened: {
+                opened()
+                events.continuation.yield(.opened)
+            },
             ended: { events.continuation.yield(.ended($0)) })
         input.attach(to: session)
         defer { input.detach() }
@@ -77,22 +86,29 @@ struct ErrandResult: Sendable {
 extension HostSessions {
     /// Has the host run a line of the gate's own, with no input, and waits for its end, at most `limit`.
     /// - Throws: where this process has no descriptors left.
-    func run(_ errand: Errand, within limit: Duration?) async throws(IPCError) -> ErrandResult {
+    func run(
+        _ errand: Errand, within limit: Duration?, opened: @escaping @Sendable () -> Void = {}
+    ) async throws(IPCError) -> ErrandResult {
         let events = AsyncStream.makeStream(of: SessionRun.Event.self)
         let out = StreamBox(OutputWindow(limit: 16_384))
         let err = StreamBox(OutputWindow(limit: 16_384))
         let timer = limit.map { Timer($0) { events.continuation.yield(.timer(.deadline)) } }
         defer { timer?.cancel() }
         let isLate = StreamBox(false)
-        let end = try await SessionRun(request: .errand(host: host.name, errand), gate: gate).run(
-            events: events, stdout: { chunk in out.with { $0.append(chunk) } },
+        let end = try await SessionRun(request: .errand(host: host.name, errand), gate: gate, pulse: master.pulse).run(
+            events: events, opened: opened, stdout: { chunk in out.with { $0.append(chunk) } },
             stderr: { chunk in err.with { $0.append(chunk) } },
             control: { events in
-                guard let event = await events.next(), case .ended(let end) = event else {
-                    isLate.with { $0 = true }
-                    return nil
+                while let event = await events.next() {
+                    switch event {
+                    case .ended(let end): return end
+                    case .opened: continue
+                    case .timer, .cancelled, .commandStarted, .commandEnded, .stopped:
+                        isLate.with { $0 = true }
+                        return nil
+                    }
                 }
-                return end
+                return nil
             })
         return ErrandResult(
             end: end, stdout: out.value.output().text, stderr: err.value.output().text, isLate: isLate.value)

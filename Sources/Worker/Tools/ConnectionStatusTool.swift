@@ -19,8 +19,8 @@ enum ConnectionStatusTool: Tool {
         ToolDescription(
             name: name, title: "SSH sessions",
             description:
-                "Shows for every host whether the user's SSH session to it is alive. Where it is not, give the user "
-                + "the command in \"hint\"; you cannot run it.",
+                "Shows for every host whether the user's SSH session to it is alive, and who and what is there. Where it is "
+                + "not alive, give the user the command in \"hint\"; you cannot run it.",
             inputSchema: ["type": "object", "additionalProperties": false],
             outputSchema: Schema.result(
                 [
@@ -30,7 +30,8 @@ enum ConnectionStatusTool: Tool {
                         "items": .object(
                             Schema.result(
                                 [
-                                    "name": Schema.string(), "connected": Schema.boolean(), "hint": Schema.string(),
+                                    "name": Schema.string(), "connected": Schema.boolean(),
+                                    "responding": Schema.boolean(), "hint": Schema.string(),
                                 ])),
                     ],
                 ]),
@@ -73,10 +74,21 @@ enum ConnectionStatusTool: Tool {
         ]
         switch state {
         case .alive:
+            let reach = await context.access[host.name]?.sessions.responds() ?? .masterDown(.noHost)
+            entry["responding"] = .bool(reach == .answers)
+            guard reach == .answers else {
+                entry["hint"] = .string(Failures.unreached(host, reach))
+                break
+            }
+            let identity = await context.access[host.name]?.sessions.identity() ?? .notAsked
+            for fact in HostFacts.status(identity, host).members { entry[fact.name] = fact.value }
+            guard entry["problem"] == nil else { break }
             if host.capabilities.fileRead || host.capabilities.fileWrite {
                 entry["file_transport"] = await fileTransport(of: host, context).map { .string($0.rawValue) }
             }
-        case .down(let why): entry["hint"] = .string(Failures.masterDown(host, why))
+        case .down(let why):
+            if why == .hung { entry["responding"] = false }
+            entry["hint"] = .string(Failures.masterDown(host, why))
         }
         return .object(entry)
     }

@@ -69,9 +69,18 @@ enum ExecTool: Tool {
                 context.notes.sent(request.input.count)
                 context.notes.received(output.stdout.bytes + output.stderr.bytes)
                 var result = shape(output, of: request)
-                if host.baseDir != nil {
-                    result["note"] = "base_dir confines cwd; the command itself could leave it."
+                if let reach = output.unanswered {
+                    result["responding"] = false
+                    result["hint"] = .string(
+                        Failures.unanswered(host, reach, outcome: "Whether the command still runs is unknown."))
                 }
+                var notes: [String] = []
+                if host.baseDir != nil { notes.append("base_dir confines cwd; the command itself could leave it.") }
+                if let shell = await otherShell(output, host, sessions) {
+                    result["shell"] = .string(shell.path)
+                    notes.append(HostFacts.syntax(shell.name))
+                }
+                if !notes.isEmpty { result["note"] = .string(notes.joined(separator: " ")) }
                 return result
             } catch {
                 let rule =
@@ -79,12 +88,27 @@ enum ExecTool: Tool {
                     case .outside: "base_dir"
                     case .notAllowed(let refusal): refusal.rule.name
                     case .masterDown, .directory, .tooLong, .noSession, .notBegun, .notStarted, .notOpened, .lost,
-                        .spawn, .cancelled:
+                        .spawn, .cancelled, .unanswered, .otherUser:
                         ""
                     }
                 throw FileFailure(sentence: Failures.sentence(error, host, directory: request.directory), rule: rule)
             }
         }
+    }
+
+    /// The exit statuses of shells that do not understand a line.
+    private static let statusesOfSyntax: Set<Int> = [1, 2, 125, 126, 127]
+
+    /// The login shell of a command that may have failed by its syntax, where that is not the syntax of sh.
+    private static func otherShell(
+        _ output: ExecOutput, _ host: PolicySnapshot.Host, _ sessions: HostSessions
+    ) async -> (path: String, name: String)? {
+        // fish ends with 0 where it does not understand a line.
+        let isSyntax = statusesOfSyntax.contains(output.exitCode) || output.stderr.text.hasPrefix("fish: ")
+        guard host.execAllowlist == nil, isSyntax, output.stderr.bytes > 0,
+            case .known(let identity) = await sessions.identity(), let name = StrangeShell.otherSyntax(identity.shell)
+        else { return nil }
+        return (identity.shell, name)
     }
 
     /// Tells how long a command runs, and its last line. Called by a timer, which must not wait for a search.

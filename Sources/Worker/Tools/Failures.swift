@@ -14,8 +14,7 @@ enum Failures {
             return notUp(host, detail, outcome) + wayUp(host, place, errno: Int32(clamping: code))
         case .hung:
             let seconds = MasterDown.patience / 1000
-            return notUp(host, "no answer within \(seconds) s", outcome)
-                + strange(host, "takes connections and does not answer")
+            return notUp(host, "no answer within \(seconds) s", outcome) + hanging(host)
         case .otherVersion(let version):
             return notUp(host, "it speaks version \(version) of the mux protocol", outcome)
                 + strange(host, "does not speak OpenSSH's ControlMaster protocol as it is known here, version 4")
@@ -87,6 +86,16 @@ enum Failures {
             + "what it leaves (rm -f \(socket)); to bring the session up with: \(SSHInvocation.masterCommand(host))"
     }
 
+    /// Something listens that takes connections and says nothing: a ControlMaster that is stopped or hangs, most often. It would not
+    /// hear `ssh -O exit` either, and a second `ssh -M` runs without a socket as long as that one is there.
+    private static func hanging(_ host: PolicySnapshot.Host) -> String {
+        let socket = ShellWord.quoted(host.master.socket)
+        return
+            "Something listens at its socket \(host.master.socket) that takes connections and does not answer: a ControlMaster that is "
+            + "stopped or hangs, or something else. The user can see what it is with: fuser -v \(socket), and, to end it and "
+            + "bring the session up anew, run: fuser -k \(socket); rm -f \(socket); \(SSHInvocation.masterCommand(host))"
+    }
+
     private static func bringUp(_ host: PolicySnapshot.Host, first: String = "") -> String {
         "The user can bring it up with: \(first)\(SSHInvocation.masterCommand(host))"
     }
@@ -94,9 +103,31 @@ enum Failures {
     /// The master is alive, and its host did not answer.
     static func hostSilent(_ host: PolicySnapshot.Host) -> String {
         "The ControlMaster of \"\(host.name)\" is up, but the host behind it does not answer: the network may be down or slow, or "
-            + "the host stopped. Ask again in a while. If it stays so, the user can end the session with: "
-            + "\(SSHInvocation.exitCommand(host)), which closes its forwards, and bring it up again with: "
-            + SSHInvocation.masterCommand(host)
+            + "the host stopped. " + silentWayOut(host)
+    }
+
+    private static func silentWayOut(_ host: PolicySnapshot.Host) -> String {
+        "Ask again in a while. If it stays so, the user can end the session, which closes its forwards, and bring it up again with: "
+            + "\(SSHInvocation.exitCommand(host)); sleep 1; \(SSHInvocation.masterCommand(host))"
+    }
+
+    /// What there is to say of a host that was asked for an answer and gave none.
+    static func unreached(_ host: PolicySnapshot.Host, _ reach: HostSessions.Reach) -> String {
+        switch reach {
+        case .masterDown(let why): masterDown(host, why)
+        case .answers, .silent: hostSilent(host)
+        }
+    }
+
+    /// Nothing came from the host for a while.
+    /// - Parameter outcome: what is sure of the work that was asked for, a sentence.
+    static func unanswered(_ host: PolicySnapshot.Host, _ reach: HostSessions.Reach, outcome: String) -> String {
+        switch reach {
+        case .masterDown(let why): masterDown(host, why, outcome: outcome)
+        case .answers, .silent:
+            "\"\(host.name)\" does not answer, while its ControlMaster does: the network may be down or slow, or the host stopped. "
+                + outcome + " " + silentWayOut(host)
+        }
     }
 
     /// There was no free session: which limit was met, and what holds the sessions.
@@ -171,18 +202,28 @@ enum Failures {
         case .noSession(let shortage):
             return "\(noSession(host, shortage)). The command was not run. \(wayOut(shortage))"
         case .notBegun(let limit, let detail):
+            if let strange = StrangeShell(detail) {
+                return "\(strange.sentence(host)) The command did not begin; it said: \(detail)."
+            }
             return
                 "The command did not begin on \"\(host.name)\" within \(limit.components.seconds) s, and was given up; nothing told that "
                 + "it ran. " + (detail.isEmpty ? "" : "What came in its place is: \(detail). ")
                 + "Probably \(startupFile(host)) waits for something or starts another program, also where no terminal is. "
                 + mendStartup
         case .notStarted(let status, let detail):
+            if let strange = StrangeShell(detail) {
+                return "\(strange.sentence(host)) Nothing was run; it said: \(detail)."
+            }
             let ended = status.map { " (status \($0))" } ?? ""
             return "The login shell on \"\(host.name)\" ended\(ended) before it told the start of the command"
                 + (detail.isEmpty ? ". " : "; it said: \(detail). ")
                 + (status == 126 || status == 127
                     ? "A POSIX /bin/sh is needed there."
                     : "Probably \(startupFile(host)) ends it, or replaces it by another program. \(mendStartup)")
+                + (status == nil && detail.isEmpty
+                    ? " A server that drops sessions when many are opened at once (dropbear) looks the same: then look whether the "
+                        + "command ran, and make fewer calls at once." : "")
+        case .otherUser(let identity): return HostFacts.otherUser(host, identity, outcome: "Nothing was run.")
         case .notAllowed(let refusal): return refusal.sentence
         case .notOpened(let detail):
             return "The ControlMaster of \"\(host.name)\" opened no session"
@@ -192,6 +233,11 @@ enum Failures {
                 "The connection to \"\(host.name)\" was lost while the command ran. Whether it still runs, and what it did, "
                 + "is unknown: look before you run it again."
                 + (output.isEmpty ? "" : " The last of its output was: \(output)")
+        case .unanswered(let reach, let wasAsked):
+            return unanswered(
+                host, reach,
+                outcome: wasAsked
+                    ? "The command may or may not have begun: look before you run it again." : "Nothing was run.")
         case .spawn(let detail):
             return spawn(detail: detail)
         case .cancelled(let verdict):

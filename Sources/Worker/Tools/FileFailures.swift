@@ -11,7 +11,11 @@ enum FileFailures {
             return
                 "\"\(host.name)\" did not start its SFTP server this time (\(detail)). Nothing was done. Try again; if it "
                 + "stays so, ask the user to look into the log of its sshd."
+        case .otherUser(let identity): return HostFacts.otherUser(host, identity, outcome: "Nothing was done.")
         case .shellEnded(let detail):
+            if let strange = StrangeShell(detail) {
+                return "\(strange.sentence(host)) It gave no SFTP, either (\(detail)). Nothing was done."
+            }
             return
                 "Files of \"\(host.name)\" are reached over a shell, and its login shell ended before anything ran there "
                 + "(\(detail)). Nothing was done. Probably \(Failures.startupFile(host)) ends it, or replaces it by another program. "
@@ -43,11 +47,21 @@ enum FileFailures {
                 + "Look at the file before you try again."
         case .broken(let detail):
             return "\"\(host.name)\" does not speak proper SFTP (\(detail)); the connection was closed. Try again."
+        case .unanswered(let reach, let wasOpen):
+            let outcome =
+                wasOpen
+                ? "What was under way with \(shown(path)) may or may not be done: look at the file before you try again."
+                : "Nothing was done."
+            return Failures.unanswered(host, reach, outcome: outcome)
         case .silent(let duration):
             return
                 "\"\(host.name)\" did not answer for \(duration.components.seconds) s while it worked on \(shown(path)). "
                 + "Look at the file before you try again."
         case .hung(let duration, let seen):
+            if let strange = StrangeShell(seen) {
+                let line = seen.split(whereSeparator: \.isNewline).joined(separator: "; ").prefix(300)
+                return "\(strange.sentence(host)) It gave no SFTP, either (\(line)). Nothing was done."
+            }
             let came = seen.split(whereSeparator: \.isNewline).joined(separator: "; ").prefix(300)
             return
                 "\"\(host.name)\" did not begin to serve files within \(duration.components.seconds) s; "

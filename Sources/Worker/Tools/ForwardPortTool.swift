@@ -1,3 +1,4 @@
+internal import Glibc
 internal import IPC
 internal import JSON
 internal import MCP
@@ -51,13 +52,19 @@ enum ForwardPortTool: Tool {
             throw FileFailure(sentence: Failures.masterDown(host, why, outcome: "No forward was opened."))
         case .allowed, .master(.alive), .none: break
         }
+        if let identity = await context.access[host.name]?.sessions.otherUser() {
+            throw FileFailure(sentence: HostFacts.otherUser(host, identity, outcome: "No forward was opened."))
+        }
         let call = CallInHand.number
+        let began = UInt64(clamping: time(nil))
         // The task is detached, because a call that is cancelled must not leave the port half made.
         let result = try await Task.detached { () async throws(FileFailure) in
             try await establish(host, target, UInt16(remote), UInt16(local), context, call)
         }.value
         guard Task.isCancelled, let id = result["forward_id"] else { return result }
         // The call was cancelled, so nobody will read of the forward: it is closed again.
+        // One that was there before the call stays.
+        if case .string(let since) = result["since"], since < Forwarding.time(began) { return result }
         if case .integer(let number) = id, let forward = UInt32(exactly: number) {
             _ = try await Task.detached { () async throws(FileFailure) in
                 try await Forwarding.close(.cancel(forward: forward, localPort: 0, host: "", call: call), context)
