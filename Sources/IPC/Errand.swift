@@ -15,7 +15,7 @@ public enum Errand: MessageChoice {
     case sweep(nonces: [String])
     /// Asks for a subsystem that no host has: any answer is an answer.
     case question
-    /// Prints, between two nonces, who is logged in there, with what shell, and on which machine.
+    /// Prints, between two lines with the nonce, who is logged in there, with what shell, and on which machine.
     case identity(nonce: String)
 
     /// See `MessageChoice`.

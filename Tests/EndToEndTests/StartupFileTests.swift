@@ -94,6 +94,7 @@ struct StartupFileTests {
             // By the way that the host has: the other would have served as well.
             let hosts = try call("ssh_connection_status", [:])["hosts"]?.array ?? []
             #expect(hosts.compactMap { $0["file_transport"]?.string } == [server.isEmpty ? "shell" : "sftp"])
+            #expect(hosts.first?["shell"]?.string == startup.shell, "\(hosts)")
         }
     }
 

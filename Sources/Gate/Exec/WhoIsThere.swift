@@ -1,12 +1,11 @@
-/// Asks who is logged in there. It prints the nonce, a line each of: the user, the name of the login, the home, the login shell, the
-/// addresses of the connection, the host's name, the system; and the nonce again. The line has the nonce in two halves, so that a
-/// shell which prints what it is told does not print the nonce.
+/// Asks who is logged in there. Between two lines that are the nonce and a `=`, it prints a line each of: the user, the name of the
+/// login, the home, the login shell, the addresses of the connection, the host's name, the system. A shell that prints what it is
+/// told prints no such line. What a start-up file prints before may end without a line feed. The nonce is one word, as in every line
+/// that `LeftBehind` must find where it hangs.
 enum WhoIsThere {
     static func line(_ nonce: String) -> String {
-        let half = nonce.index(nonce.startIndex, offsetBy: nonce.count / 2)
-        let words = "\(nonce[..<half]) \(nonce[half...])"
-        return #"exec /bin/sh -c 'echo "$1$2"; id -un 2>/dev/null || echo; "#
+        #"exec /bin/sh -c 'echo; echo "$1="; id -un 2>/dev/null || echo; "#
             + #"for v in "${LOGNAME-}" "${HOME-}" "${SHELL-}" "${SSH_CONNECTION-}"; do printf "%s\n" "$v"; done; "#
-            + #"uname -n 2>/dev/null || echo; uname -s 2>/dev/null || echo; echo "$1$2"' sh "# + words
+            + #"uname -n 2>/dev/null || echo; uname -s 2>/dev/null || echo; echo "$1="' sh "# + nonce
     }
 }

@@ -18,10 +18,11 @@ public struct HostIdentity: Equatable, Sendable {
     /// Bytes of each of these.
     private static let longest = 255
 
-    /// Reads the lines between two nonces; nil where they are none of the kind.
+    /// Reads the lines between two that are the nonce and a `=`; nil where they are none of the kind.
     init?(_ output: String, nonce: String) {
         let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
-        guard let start = lines.firstIndex(of: nonce[...]), lines.count > start + 8, lines[start + 8] == nonce[...]
+        let mark = nonce + "="
+        guard let start = lines.firstIndex(of: mark[...]), lines.count > start + 8, lines[start + 8] == mark[...]
         else {
             return nil
         }

@@ -157,6 +157,7 @@ final class Puppet {
             return .judge(host: host, seconds: seconds, nonce: own(nonce), words: words, call: call)
         case .errand(let host, .probe(let nonce)): return .errand(host: host, .probe(nonce: own(nonce)))
         case .errand(let host, .trial(let nonce)): return .errand(host: host, .trial(nonce: own(nonce)))
+        case .errand(let host, .identity(let nonce)): return .errand(host: host, .identity(nonce: own(nonce)))
         case .errand(let host, .sweep(let nonces)): return .errand(host: host, .sweep(nonces: nonces.map(own)))
         case .errand(let host, .stop(let observers)):
             let marked = observers.map { ObserverID(processID: $0.processID, nonce: own($0.nonce)) }
