@@ -29,13 +29,34 @@ func single(_ more: String) -> String {
 
 /// A config with two hosts, "a" and "b", and more members in the object of "a".
 func multi(_ more: String, top: String = "") -> String {
-    let host = #""socket": "/tmp/s.sock", "user": "u", "host": "h""#
-    return #"{"mcp_socket": "/tmp/m.sock", "default_host": "a", "hosts": {"a": {\#(host)"#
-        + (more.isEmpty ? "" : ", " + more) + #"}, "b": {\#(host)}}"# + (top.isEmpty ? "" : ", " + top) + "}"
+    func host(_ socket: String) -> String { #""socket": "\#(socket)", "user": "u", "host": "h""# }
+    return #"{"mcp_socket": "/tmp/m.sock", "default_host": "a", "hosts": {"a": {\#(host("/tmp/s.sock"))"#
+        + (more.isEmpty ? "" : ", " + more) + #"}, "b": {\#(host("/tmp/t.sock"))}}"# + (top.isEmpty ? "" : ", " + top)
+        + "}"
 }
 
 @Suite("Config")
 struct ConfigTests {
+    @Test func `hosts on one socket are warned of, also where their other names differ`() throws {
+        func warnings(_ more: String) throws -> [String] {
+            try config(
+                #"{"mcp_socket": "/tmp/m.sock", "default_host": "a", "hosts": {"a": {"socket": "/tmp/s", "user": "u", "host": "h"}, "#
+                    + #""b": {\#(more)}}}"#
+            ).warnings
+        }
+        #expect(try warnings(#""socket": "/tmp/t", "user": "u", "host": "h""#) == [])
+        #expect(
+            try warnings(#""socket": "/tmp/s", "user": "u", "host": "h""#) == [
+                "hosts.b: has the same socket as hosts.a, so both are one login on one host; what restricts one of them does not "
+                    + "restrict the other"
+            ])
+        for other in [#""user": "v", "host": "h""#, #""user": "u", "host": "i""#] {
+            #expect(
+                try warnings(#""socket": "/tmp/s", \#(other)"#).first?.hasSuffix(
+                    "and user or host of one of them is wrong") == true)
+        }
+    }
+
     @Test func `the reference's single-host form loads`() throws {
         let loaded = try config(
             """
