@@ -8,6 +8,15 @@ import Testing
 
 @Suite("Observer", .timeLimit(.minutes(2)))
 struct ObserverTests {
+    /// Whether a process of this machine has this argument.
+    private static func isArgument(_ word: String) -> Bool {
+        let ids = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return ids.contains { id in
+            let line = FileManager.default.contents(atPath: "/proc/\(id)/cmdline") ?? Data()
+            return line.split(separator: 0).contains { $0.elementsEqual(word.utf8) }
+        }
+    }
+
     @Test(arguments: LocalShell.posix)
     func `streams are kept apart and the exit status is told`(interpreter: LocalShell) async throws {
         let run = try await ObservedRun.of(
@@ -74,6 +83,27 @@ struct ObserverTests {
         let run = try await ObservedRun.of(command, interpreter: interpreter)
         let id = try #require(run.marks.processID)
         #expect(run.stdout == "\(id) \(id)\n")
+    }
+
+    @Test(arguments: LocalShell.posix.filter { !$0.description.hasPrefix("k") && !$0.description.hasPrefix("mk") })
+    func `no process stands between the observer and the command`(interpreter: LocalShell) async throws {
+        let run = try await ObservedRun.of("echo $PPID", interpreter: interpreter)
+        #expect(run.stdout == "\(try #require(run.marks.processID))\n")
+    }
+
+    @Test(arguments: LocalShell.posix)
+    func `the watchdog ends with the command, also where nobody takes the mark of its end`(interpreter: LocalShell)
+        async throws
+    {
+        let limit = Int.random(in: 1_000_000...9_999_999)
+        let line = interpreter.interpreting(
+            Observer.line(
+                nonce: "abc123", command: "while echo x; do :; done", directory: "", environment: [:], within: limit - 1
+            ))
+        // The observer gets no mark out when the reader has ended.
+        let reader = "while read -r y; do [ \"$y\" = x ] && break; done"
+        _ = try await LocalRun.of("/bin/sh", ["-c", "{ \(line); } 2>&1 | { \(reader); }"])
+        #expect(comesToHold { !Self.isArgument("\(limit)") })
     }
 
     @Test(arguments: LocalShell.posix)
