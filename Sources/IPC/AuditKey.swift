@@ -12,6 +12,7 @@ public enum AuditKey: String, CaseIterable, MessageChoice {
     case forwardID = "forward_id"
     case pathBase64 = "path_base64"
     case remotePathBase64 = "remote_path_base64"
+    case remoteSocket = "remote_socket"
 
     /// See `MessageChoice`.
     public static var kinds: [AuditKey] { allCases }

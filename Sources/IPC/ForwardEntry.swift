@@ -6,10 +6,8 @@ public struct ForwardEntry: Equatable, Sendable {
     public var host: String
     /// The port on 127.0.0.1.
     public var localPort: UInt16
-    /// The target's name or address, seen from the host.
-    public var remoteHost: String
-    /// The target's port.
-    public var remotePort: UInt16
+    /// Where it leads, seen from the host.
+    public var target: ForwardTarget
     /// When it was made, in seconds since 1970.
     public var since: UInt64
     /// What is wrong with it; nil while its listener is there.
@@ -17,14 +15,13 @@ public struct ForwardEntry: Equatable, Sendable {
 
     /// An entry.
     public init(
-        forward: UInt32, host: String, localPort: UInt16, remoteHost: String, remotePort: UInt16, since: UInt64,
+        forward: UInt32, host: String, localPort: UInt16, target: ForwardTarget, since: UInt64,
         trouble: ForwardTrouble? = nil
     ) {
         self.forward = forward
         self.host = host
         self.localPort = localPort
-        self.remoteHost = remoteHost
-        self.remotePort = remotePort
+        self.target = target
         self.since = since
         self.trouble = trouble
     }
@@ -36,12 +33,11 @@ public struct ForwardEntry: Equatable, Sendable {
         try fields.field(&forward)
         try fields.field(&host)
         try fields.field(&localPort)
-        try fields.field(&remoteHost)
-        try fields.field(&remotePort)
+        try fields.field(&target)
         try fields.field(&since)
         try fields.field(&trouble, blank: .closing) { (trouble, fields) throws(IPCError) in try fields.field(&trouble) }
     }
 
     static let blank = ForwardEntry(
-        forward: 0, host: "", localPort: 0, remoteHost: "", remotePort: 0, since: 0)
+        forward: 0, host: "", localPort: 0, target: .blank, since: 0)
 }

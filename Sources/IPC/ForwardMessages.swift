@@ -58,7 +58,7 @@ extension ToSupervisor {
     public enum Forwards: MessageSubject {
         /// Asks for a forward through this host of the config, for the call with this number, which is open. With `localPort` 0
         /// the supervisor chooses the port.
-        case request(host: String, remoteHost: String, remotePort: UInt16, localPort: UInt16, call: UInt32 = 0)
+        case request(host: String, target: ForwardTarget, localPort: UInt16, call: UInt32 = 0)
         /// Asks which forwards there are.
         case list
         /// Ends a forward, by its number or, if that is 0, by its local port. If a host is named, it must be that of the forward.
@@ -67,7 +67,7 @@ extension ToSupervisor {
 
         /// See `MessageChoice`.
         public static let kinds: [Forwards] = [
-            .request(host: "", remoteHost: "", remotePort: 0, localPort: 0), .list,
+            .request(host: "", target: .blank, localPort: 0), .list,
             .cancel(forward: 0, localPort: 0, host: ""),
         ]
 
@@ -86,14 +86,12 @@ extension ToSupervisor {
         /// See `MessageChoice`.
         public mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
             switch self {
-            case .request(var host, var remoteHost, var remotePort, var localPort, var call):
+            case .request(var host, var target, var localPort, var call):
                 try fields.field(&host)
-                try fields.field(&remoteHost)
-                try fields.field(&remotePort)
+                try fields.field(&target)
                 try fields.field(&localPort)
                 try fields.field(&call)
-                self = .request(
-                    host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: localPort, call: call)
+                self = .request(host: host, target: target, localPort: localPort, call: call)
             case .list: break
             case .cancel(var forward, var localPort, var host, var call):
                 try fields.field(&forward)

@@ -4,24 +4,18 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
     public var master: Master
     /// The port on 127.0.0.1.
     public var localPort: UInt16
-    /// The target's name or address, which the remote host resolves; IPv6 without brackets.
-    public var remoteHost: String
-    /// The target's port.
-    public var remotePort: UInt16
+    /// Where it leads.
+    public var target: ForwardTarget
 
     /// A route.
-    public init(master: Master, localPort: UInt16, remoteHost: String, remotePort: UInt16) {
+    public init(master: Master, localPort: UInt16, target: ForwardTarget) {
         self.master = master
         self.localPort = localPort
-        self.remoteHost = remoteHost
-        self.remotePort = remotePort
+        self.target = target
     }
 
     /// The argument of `-L`, ssh(1). It names 127.0.0.1, so that the master listens there whatever `GatewayPorts` says.
-    public var specification: String {
-        let host = remoteHost.contains(":") ? "[\(remoteHost)]" : remoteHost
-        return "127.0.0.1:\(localPort):\(host):\(remotePort)"
-    }
+    public var specification: String { "127.0.0.1:\(localPort):\(target.specification)" }
 
     /// The command line with which a person has the master cancel the forward.
     public var cancelCommand: String {
@@ -32,14 +26,13 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
     mutating func walk(_ fields: inout MessageFields) throws(IPCError) {
         try master.walk(&fields)
         try fields.field(&localPort)
-        try fields.field(&remoteHost)
-        try fields.field(&remotePort)
+        try fields.field(&target)
     }
 
-    static let blank = ForwardRoute(master: .blank, localPort: 0, remoteHost: "", remotePort: 0)
+    static let blank = ForwardRoute(master: .blank, localPort: 0, target: .blank)
 
     private enum CodingKeys: String, CodingKey {
-        case localPort, remoteHost, remotePort
+        case localPort, remoteHost, remotePort, remoteSocket
     }
 
     /// Reads the members of the master from the same object as the others.
@@ -47,8 +40,14 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         master = try Master(from: decoder)
         localPort = try values.decode(UInt16.self, forKey: .localPort)
-        remoteHost = try values.decode(String.self, forKey: .remoteHost)
-        remotePort = try values.decode(UInt16.self, forKey: .remotePort)
+        // Files of version 3.0 know hosts and ports alone.
+        if let path = try values.decodeIfPresent(String.self, forKey: .remoteSocket) {
+            target = .unix(path: path)
+        } else {
+            target = .tcp(
+                host: try values.decode(String.self, forKey: .remoteHost),
+                port: try values.decode(UInt16.self, forKey: .remotePort))
+        }
     }
 
     /// Writes what `init(from:)` reads.
@@ -56,7 +55,11 @@ public struct ForwardRoute: Codable, Equatable, Sendable {
         try master.encode(to: encoder)
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(localPort, forKey: .localPort)
-        try values.encode(remoteHost, forKey: .remoteHost)
-        try values.encode(remotePort, forKey: .remotePort)
+        switch target {
+        case .tcp(let host, let port):
+            try values.encode(host, forKey: .remoteHost)
+            try values.encode(port, forKey: .remotePort)
+        case .unix(let path): try values.encode(path, forKey: .remoteSocket)
+        }
     }
 }

@@ -1,17 +1,26 @@
 internal import Glibc
 
 /// An entry of `forward_allowlist`.
-public struct ForwardRule: Equatable, Sendable {
-    /// The host in lower case, without brackets; `*` for any.
-    public let host: String
-    /// The port; nil for any.
-    public let port: UInt16?
+public enum ForwardRule: Equatable, Sendable {
+    /// The host in lower case, without brackets, `*` for any; and the port, nil for any.
+    case tcp(host: String, port: UInt16?)
+    /// The path of a Unix socket. There is none for any path.
+    case unix(path: String)
 
     /// Bytes of the longest name.
     static let longestHost = 253
 
-    /// Reads an entry such as `db.internal:5432`, `*:443`, `db.internal:*` or `[::1]:80`; nil for anything else.
+    /// What an entry for a Unix socket begins with.
+    private static let unixPrefix = "unix:/"
+
+    /// Reads an entry such as `db.internal:5432`, `*:443`, `db.internal:*`, `[::1]:80` or `unix:/run/db.sock`; nil for anything else.
     public init?(_ text: String) {
+        if text.hasPrefix(Self.unixPrefix) {
+            let path = String(text.dropFirst(Self.unixPrefix.count - 1))
+            guard ForwardTarget.isPath(path) else { return nil }
+            self = .unix(path: path)
+            return
+        }
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let name = String(text[..<colon])
         let number = text[text.index(after: colon)...]
@@ -19,8 +28,7 @@ public struct ForwardRule: Equatable, Sendable {
         let bracketed = name.hasPrefix("[") && name.hasSuffix("]")
         let bare = bracketed ? String(name.dropFirst().dropLast()) : name
         guard name == "*" || (Self.isHost(bare) && bare.contains(":") == bracketed) else { return nil }
-        host = bare.lowercased()
-        port = UInt16(number)
+        self = .tcp(host: bare.lowercased(), port: UInt16(number))
     }
 
     /// Whether a text is a host name or an address, IPv6 without brackets, that may stand in a command line of `ssh`. It must be

@@ -56,9 +56,11 @@ public struct GateRefusal: Error, Equatable, Sendable {
         /// The path is not in the host's `base_dir`.
         case outside(base: String, path: String)
         /// `forward_allowlist` does not cover the target. It has these entries, and `more` others.
-        case forward(target: String, port: UInt16, entries: [String], more: UInt32)
+        case forward(target: ForwardTarget, entries: [String], more: UInt32)
         /// The target is link-local or a metadata service, which `forward_allowlist` does not name.
         case linkLocal(target: String)
+        /// The host has no `forward_allowlist`, which alone allows a Unix socket.
+        case socketTarget(path: String)
 
         /// See `MessageChoice`.
         public static let kinds: [Reason] = [
@@ -67,7 +69,7 @@ public struct GateRefusal: Error, Equatable, Sendable {
             .printf(command: ""), .assignment(name: "", command: "", beginning: ""),
             .notCovered(command: "", beginning: "", isChange: false, entries: [], more: 0),
             .deletes(found: "", isUnreadable: false), .noDirectory(base: ""), .outside(base: "", path: ""),
-            .forward(target: "", port: 0, entries: [], more: 0), .linkLocal(target: ""),
+            .forward(target: .blank, entries: [], more: 0), .linkLocal(target: ""), .socketTarget(path: ""),
         ]
 
         /// See `MessageChoice`.
@@ -88,6 +90,7 @@ public struct GateRefusal: Error, Equatable, Sendable {
             case .outside: 13
             case .forward: 14
             case .linkLocal: 15
+            case .socketTarget: 16
             }
         }
 
@@ -140,15 +143,17 @@ public struct GateRefusal: Error, Equatable, Sendable {
                 try fields.field(&base, limit: Frame.maximumPath)
                 try fields.field(&path, limit: shownBytes)
                 self = .outside(base: base, path: path)
-            case .forward(var target, var port, var entries, var more):
-                try fields.field(&target, limit: shownBytes)
-                try fields.field(&port)
+            case .forward(var target, var entries, var more):
+                try fields.field(&target)
                 try Self.walk(&entries, &fields)
                 try fields.field(&more)
-                self = .forward(target: target, port: port, entries: entries, more: more)
+                self = .forward(target: target, entries: entries, more: more)
             case .linkLocal(var target):
                 try fields.field(&target, limit: shownBytes)
                 self = .linkLocal(target: target)
+            case .socketTarget(var path):
+                try fields.field(&path, limit: shownBytes)
+                self = .socketTarget(path: path)
             }
         }
 

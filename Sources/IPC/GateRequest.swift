@@ -21,7 +21,7 @@ public enum GateRequest: IPCMessage {
     /// the next thing to know is whether its ControlMaster lives.
     case judge(host: String, seconds: UInt32, nonce: String, words: String, call: UInt32 = 0)
     /// Judges a port forward through this host. Answered by `refused` or `allowed`. The supervisor has it opened.
-    case judgeForward(host: String, target: String, port: UInt16, call: UInt32 = 0)
+    case judgeForward(host: String, target: ForwardTarget, call: UInt32 = 0)
     /// Opens a session that runs one of the gate's own lines there. Pipes and answers as for `exec`.
     case errand(host: String, Errand)
     /// Opens a session with the files of this host by way of a shell there. Pipes and answers as for `exec`.
@@ -68,7 +68,7 @@ public enum GateRequest: IPCMessage {
         .exec(host: "", seconds: 0, nonce: "", words: ""), .errand(host: "", .question),
         .shell(host: "", .requests),
         .ticket(TicketRequest(.errand(host: "", .question))),
-        .judge(host: "", seconds: 0, nonce: "", words: ""), .judgeForward(host: "", target: "", port: 0),
+        .judge(host: "", seconds: 0, nonce: "", words: ""), .judgeForward(host: "", target: .blank),
     ]
 
     /// See `MessageChoice`.
@@ -108,12 +108,11 @@ public enum GateRequest: IPCMessage {
         case .judge(var host, var seconds, var nonce, var words, var call):
             try Self.walk(&host, &seconds, &nonce, &words, &call, &fields)
             self = .judge(host: host, seconds: seconds, nonce: nonce, words: words, call: call)
-        case .judgeForward(var host, var target, var port, var call):
+        case .judgeForward(var host, var target, var call):
             try fields.field(&host, limit: Self.maximumHostName)
-            try fields.field(&target, limit: ForwardRule.longestHost)
-            try fields.field(&port)
+            try fields.field(&target)
             try fields.field(&call)
-            self = .judgeForward(host: host, target: target, port: port, call: call)
+            self = .judgeForward(host: host, target: target, call: call)
         case .errand(var host, var errand):
             try fields.field(&host, limit: Self.maximumHostName)
             try fields.field(&errand)

@@ -40,7 +40,7 @@ extension GateRefusal {
             .execAllowlist
         case .deletes: .allowDelete
         case .noDirectory, .outside: .baseDir
-        case .forward, .linkLocal: .forwardAllowlist
+        case .forward, .linkLocal, .socketTarget: .forwardAllowlist
         }
     }
 }

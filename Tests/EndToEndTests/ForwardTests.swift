@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import Glibc
+import IPC
 import Testing
 import TestSupport
 
@@ -670,6 +671,72 @@ extension RunningDaemon {
             try waitUntil("the port closed") { try listeners(on: port).isEmpty }
             try waitUntil("the state empty") { first.stateFiles.isEmpty }
         }
+    }
+
+    @Test(
+        "a Unix socket of the host is reached where forward_allowlist names it, and nowhere else; the next daemon knows it",
+        arguments: ["mux", "ssh"])
+    func leadsToUnixSocket(transport: String) throws {
+        let remote = try Remote.shared()
+        let place = try TemporaryDirectory(readableByAll: true)
+        let path = place.file("s")
+        let listener = OwnedFD(taking: unixSocket())
+        try withSocketAddress(path) { address, length in
+            try #require(bind(listener.rawValue, address, length) == 0 && listen(listener.rawValue, 4) == 0)
+        }
+        chmod(path, 0o777)
+        let number = listener.rawValue
+        defer { shutdown(number, Int32(SHUT_RDWR)) }
+        Thread.detachNewThread {
+            while true {
+                let client = accept(number, nil, nil)
+                guard client >= 0 else { return }
+                let answer = "HTTP/1.0 200 OK\r\n\r\nfrom the socket"
+                _ = send(client, answer, answer.utf8.count, Int32(MSG_NOSIGNAL))
+                close(client)
+            }
+        }
+        let wanted: JSON = ["remote_socket": .string(path)]
+        let config: JSON = ["transport": .string(transport), "audit_log": .string(place.file("audit.log"))]
+        func with(_ list: [JSON]) -> JSON {
+            config.merging(["hosts": ["box": ["forward_allowlist": .array(list)]]])
+        }
+        for (list, says) in [(nil, "forward_allowlist, which is not set"), ([], "it is empty"), (["*:*"], "\"*:*\"")]
+            as [([JSON]?, String)]
+        {
+            try withDaemon(list.map(with) ?? config) { daemon, client in
+                let refused = try client.callTool("ssh_forward_port", wanted)
+                #expect(refused.isError && refused.text.contains(says), "\(refused)")
+                #expect(
+                    daemon.logRecords().contains {
+                        $0["rule"] == "forward_allowlist" && $0["what"]?["remote_socket"]?.string == path
+                    })
+            }
+        }
+        let allowed = with([.string("unix:\(path)")])
+        let first = try remote.startDaemon(allowed)
+        defer { first.stop() }
+        let client = try first.connect()
+        let made = try client.callTool("ssh_forward_port", wanted)
+        #expect(made["status"] == "running" && made["remote_socket"]?.string == path, "\(made)")
+        #expect(made["remote_host"] == nil && made["note"]?.string?.contains("every user of this machine") == true)
+        #expect(try fetch(port: made.localPort) == "from the socket")
+        let again = try client.callTool(
+            "ssh_forward_port", wanted.merging(["local_port": .int(made.localPort)]))
+        #expect(again["forward_id"] == made["forward_id"], "\(again)")
+        let elsewhere = try client.callTool("ssh_forward_port", ["remote_host": "127.0.0.1", "remote_port": 80])
+        #expect(elsewhere.isError && elsewhere.text.contains("does not cover"), "\(elsewhere)")
+
+        try first.kill9()
+        let next = try first.successor(remote, allowed)
+        defer { next.stop() }
+        let second = try next.connect()
+        let listed = try #require(try second.forwards().first)
+        #expect(listed["remote_socket"]?.string == path && listed["status"] == "running", "\(listed)")
+        #expect(try fetch(port: made.localPort) == "from the socket")
+        let cancelled = try second.callTool("ssh_cancel_forward", ["local_port": .int(made.localPort)])
+        #expect(cancelled["cancelled"] == true && cancelled["remote_socket"]?.string == path, "\(cancelled)")
+        #expect(try listeners(on: made.localPort) == [])
     }
 
     @Test("a host's forward_allowlist, and the metadata addresses, hold at the tool")

@@ -213,7 +213,7 @@ import TestSupport
             _ = send(client, answer, answer.utf8.count, Int32(MSG_NOSIGNAL))
             close(client)
         }
-        let forward = try #require(MuxForward(listenPort: UInt16(try freePort()), target: .socket(path: path)))
+        let forward = try #require(MuxForward(listenPort: UInt16(try freePort()), target: .unix(path: path)))
         let connection = try MuxConnection(remote.master.socketPath, .openForward(forward))
         #expect(try connection.next() == .forwardOpened)
         #expect(try fetch(port: Int(forward.listenPort)) == "from the socket")

@@ -121,7 +121,7 @@ struct Hostile: ~Copyable {
             while true {
                 send(
                     .forwards(
-                        .request(host: host, remoteHost: "db", remotePort: 1, localPort: 0, call: FileRequests.call)))
+                        .request(host: host, target: .tcp(host: "db", port: 1), localPort: 0, call: FileRequests.call)))
                 send(.forwards(.cancel(forward: id, localPort: 0, host: "")))
                 id = id % 64 + 1
             }
@@ -213,7 +213,7 @@ struct Hostile: ~Copyable {
         switch conduct {
         case .fileInLine: send(.files(.open(path: "/etc/passwd")), 1)
         case .forwardInLine:
-            send(.forwards(.request(host: host, remoteHost: "db", remotePort: 1, localPort: 0, call: 1)), 1)
+            send(.forwards(.request(host: host, target: .tcp(host: "db", port: 1), localPort: 0, call: 1)), 1)
         case .callInLine: send(.audit(.begin(call)), 1)
         case .callWhenGone:
             send(.life(.clientGone))
@@ -282,7 +282,7 @@ struct Hostile: ~Copyable {
     private func askForForward() {
         do {
             let request = ToSupervisor.Forwards.request(
-                host: host, remoteHost: "127.0.0.1", remotePort: 9, localPort: 0, call: FileRequests.call)
+                host: host, target: .tcp(host: "127.0.0.1", port: 9), localPort: 0, call: FileRequests.call)
             try channel.send(ToSupervisor.forwards(request), requestID: 9)
             while let answer = try channel.receive(ToWorker.self) {
                 if case .forwards(let word) = answer.message { return say("forward: \(word)\n") }
@@ -298,7 +298,7 @@ struct Hostile: ~Copyable {
         for port in 1...64 as ClosedRange<UInt16> {
             send(
                 .forwards(
-                    .request(host: host, remoteHost: "db", remotePort: port, localPort: 0, call: FileRequests.call)))
+                    .request(host: host, target: .tcp(host: "db", port: port), localPort: 0, call: FileRequests.call)))
         }
     }
 

@@ -64,7 +64,7 @@ struct CommandRequestsTests {
         command.seconds = GateCommand.longest
         _ = requests.run(command, 7, now: 0)
         command.seconds = 10
-        let line = try #require(MuxSession(command: Observer.line(for: command, on: policy.hosts[0])))
+        let line = try #require(MuxSession(command: Observer.guardedLine(for: command, on: policy.hosts[0])))
         #expect(requests.connected(1).use == .ask(.session(line), nil))
     }
 
@@ -129,7 +129,7 @@ struct CommandRequestsTests {
         var policy = Self.policy()
         var requests = MasterRequests(policy, number: 1)
         func judged(_ target: String, _ request: UInt32, _ host: String = "a") -> [MasterRequests.Action] {
-            requests.judgeForward(host, to: target, port: 5432, call: 12, request)
+            requests.judgeForward(host, to: .tcp(host: target, port: 5432), call: 12, request)
         }
         let report = GateReport(
             host: "a", call: 12, .forward([.init(.remoteHost, "db"), .init(.remotePort, "5432")]))

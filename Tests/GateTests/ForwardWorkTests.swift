@@ -8,7 +8,7 @@ import Testing
 /// One order about a forward, with a master that the tests play.
 @Suite struct ForwardWorkTests {
     private static let master = Master(socket: "/run/box", user: "u", address: "h")
-    private static let route = ForwardRoute(master: master, localPort: 20_000, remoteHost: "db", remotePort: 5432)
+    private static let route = ForwardRoute(master: master, localPort: 20_000, target: .tcp(host: "db", port: 5432))
     private static let open = ForwardOrder.open(host: "box", route)
     private static let close = ForwardOrder.close(route)
 
@@ -108,7 +108,7 @@ import Testing
             #expect(ForwardWork.refusal(of: .close(route), by: policy) == nil)
         }
         var metadata = Self.route
-        metadata.remoteHost = "169.254.169.254"
+        metadata.target = .tcp(host: "169.254.169.254", port: 5432)
         #expect(ForwardWork.refusal(of: .open(host: "box", metadata), by: policy) == .forwardAllowlist)
         for (list, isAllowed) in [([], false), (["db:1"], false), (["*:5432"], true)] as [([String], Bool)] {
             hosts[0].forwardAllowlist = list
@@ -123,7 +123,7 @@ import Testing
             as [(UInt16, String, UInt16)]
         {
             let master = try FakeMaster()
-            let route = ForwardRoute(master: Self.master, localPort: port, remoteHost: host, remotePort: remote)
+            let route = ForwardRoute(master: Self.master, localPort: port, target: .tcp(host: host, port: remote))
             #expect(try ForwardWork(.close(route), over: master.takeLinkEnd(), now: 0) == nil)
         }
     }

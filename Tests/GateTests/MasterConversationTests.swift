@@ -1,3 +1,4 @@
+import IPC
 import Testing
 
 @testable import Mux

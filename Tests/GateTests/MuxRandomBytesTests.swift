@@ -1,4 +1,5 @@
 import TestSupport
+import IPC
 import Testing
 
 @testable import Mux

@@ -1,3 +1,4 @@
+import IPC
 import Testing
 
 @testable import Mux
@@ -24,7 +25,7 @@ import Testing
             [UInt8].fields(7, 1) + .text("127.0.0.1") + .fields(8080) + .text("db.internal") + .fields(5432)
         #expect(MuxRequest.openForward(request: 7, tcp).encoded() == (.fields(0x1000_0006) + fields).framed)
         #expect(MuxRequest.closeForward(request: 7, tcp).encoded() == (.fields(0x1000_0007) + fields).framed)
-        let socket = try #require(MuxForward(listenPort: 8080, target: .socket(path: "/run/x.sock")))
+        let socket = try #require(MuxForward(listenPort: 8080, target: .unix(path: "/run/x.sock")))
         #expect(
             MuxRequest.openForward(request: 7, socket).encoded()
                 == ([UInt8].fields(0x1000_0006, 7, 1) + .text("127.0.0.1") + .fields(8080) + .text("/run/x.sock")
@@ -44,7 +45,7 @@ import Testing
         #expect(MuxForward(listenPort: 0, target: .tcp(host: "a", port: 1)) == nil)
         #expect(MuxForward(listenPort: 1, target: .tcp(host: "a", port: 0)) == nil)
         for path in ["", "relative", "/a\0b", "/" + String(repeating: "a", count: 107)] {
-            #expect(MuxForward(listenPort: 1, target: .socket(path: path)) == nil, "\(path)")
+            #expect(MuxForward(listenPort: 1, target: .unix(path: path)) == nil, "\(path)")
         }
     }
 

@@ -127,8 +127,8 @@ private let forwardOutcomes: [ForwardOutcome] =
 
 private let forwardOrders: [ForwardOrder] = [
     ForwardRoute(
-        master: Master(socket: "/s", user: "u", address: "h"), localPort: 0x0102, remoteHost: "db.internal",
-        remotePort: 0x0304)
+        master: Master(socket: "/s", user: "u", address: "h"), localPort: 0x0102,
+        target: .tcp(host: "db.internal", port: 0x0304))
 ].flatMap { [.open(host: "é", $0), .open(host: "", $0), .close($0)] }
 
 extension ToGate: SampledMessage {
@@ -193,7 +193,9 @@ extension GateRequest: SampledMessage {
                 .sftp(host: "a", FileAccess(writes: true, base: nil), call: 0x0102_0304),
                 .shell(host: "a", .requests, call: .max),
                 .exec(host: "a", seconds: 1, nonce: "abcd1234", words: "x", call: .max),
-                .judgeForward(host: "é", target: String(repeating: "t", count: 253), port: .max, call: .max),
+                .judgeForward(
+                    host: "é", target: .tcp(host: String(repeating: "t", count: 253), port: .max), call: .max),
+                .judgeForward(host: "a", target: .unix(path: "/run/é"), call: 1),
             ]
     }
 
@@ -246,7 +248,9 @@ extension GateAnswer: SampledMessage {
                 .notCovered(command: shown, beginning: shown, isChange: true, entries: entries, more: .max),
                 .deletes(found: "rm", isUnreadable: true), .noDirectory(base: "/é"),
                 .outside(base: "/srv", path: shown),
-                .forward(target: "::1", port: 0x0102, entries: entries, more: 0x0304_0506), .linkLocal(target: "a"),
+                .forward(target: .tcp(host: "::1", port: 0x0102), entries: entries, more: 0x0304_0506),
+                .linkLocal(target: "a"),
+                .socketTarget(path: "/run/s"),
             ]
     }
 
@@ -289,13 +293,13 @@ extension ToWorker: SampledMessage {
 
     private static var forwardSamples: [Forwards] {
         let entry = ForwardEntry(
-            forward: .max, host: "box", localPort: 1, remoteHost: "::1", remotePort: .max, since: .max,
+            forward: .max, host: "box", localPort: 1, target: .tcp(host: "::1", port: .max), since: .max,
             trouble: .notCancelled)
         let troubled =
             ForwardTrouble.allCases.map {
                 ForwardEntry(
-                    forward: 1, host: "h", localPort: 2, remoteHost: "r", remotePort: 3, since: 4, trouble: $0)
-            } + [ForwardEntry(forward: 1, host: "h", localPort: 2, remoteHost: "r", remotePort: 3, since: 4)]
+                    forward: 1, host: "h", localPort: 2, target: .tcp(host: "r", port: 3), since: 4, trouble: $0)
+            } + [ForwardEntry(forward: 1, host: "h", localPort: 2, target: .tcp(host: "r", port: 3), since: 4)]
         return [
             .list([]), .list([entry, entry]),
             .list(Array(repeating: entry, count: 64)), .list(troubled),
@@ -318,8 +322,8 @@ extension ToWorker: SampledMessage {
                 .stillOpen(
                     forward: 7, $0,
                     route: ForwardRoute(
-                        master: Master(socket: "/s", user: "u", address: "h"), localPort: 1, remoteHost: "d",
-                        remotePort: 2))
+                        master: Master(socket: "/s", user: "u", address: "h"), localPort: 1,
+                        target: .tcp(host: "d", port: 2)))
             }
             + masterDowns.map { .masterDown(host: "a", $0) }
     }
@@ -359,8 +363,9 @@ extension ToSupervisor: SampledMessage {
 
     private static var forwardSamples: [Forwards] {
         [
-            .request(host: "box", remoteHost: "::1", remotePort: .max, localPort: 0x0102), .list,
-            .request(host: "a", remoteHost: "b", remotePort: 1, localPort: 2, call: 0x0304_0506),
+            .request(host: "box", target: .tcp(host: "::1", port: .max), localPort: 0x0102), .list,
+            .request(host: "a", target: .tcp(host: "b", port: 1), localPort: 2, call: 0x0304_0506),
+            .request(host: "a", target: .unix(path: "/run/s"), localPort: 2, call: 0x0304_0506),
             .cancel(forward: 1, localPort: 2, host: "a", call: .max),
             .cancel(forward: 0, localPort: 0x0102, host: ""), .cancel(forward: .max, localPort: 0, host: "é"),
         ]

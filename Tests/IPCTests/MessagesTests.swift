@@ -259,7 +259,7 @@ struct MessagesTests {
         expect(ToSupervisor.self, packet([4, 4, 1, 0, 0, 0]), fails: .unknownTag(4))
         let call: [UInt8] = [3, 1, 0, 0, 0, 0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [41]), fails: .tooLong(41))
-        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(12))
+        expect(ToSupervisor.self, packet(call + [1, UInt8(AuditKey.allCases.count)]), fails: .unknownTag(13))
         let command: [UInt8] = [0, 0, 0, 0, 0]
         expect(ToSupervisor.self, packet(call + [2] + command + command), fails: .badValue)
         for kind in [0] + Array(UInt8(18)...UInt8.max) {
@@ -272,7 +272,7 @@ struct MessagesTests {
     @Test func `the fullest list of forwards fits a packet`() throws {
         let entry = ForwardEntry(
             forward: 1, host: String(repeating: "h", count: 255), localPort: 1,
-            remoteHost: String(repeating: "r", count: 253), remotePort: 1, since: 1,
+            target: .tcp(host: String(repeating: "r", count: 253), port: 1), since: 1,
             trouble: .notCancelled)
         let packet = try ToWorker.forwards(.list(Array(repeating: entry, count: 64))).encoded(requestID: 0)
         #expect(packet.count <= Frame.maximumSize)

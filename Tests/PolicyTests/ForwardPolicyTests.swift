@@ -8,7 +8,7 @@ import Testing
 struct ForwardPolicyTests {
     private func refusal(_ target: String, _ port: UInt16 = 80, _ entries: [String]? = nil) -> String? {
         do throws(GateRefusal) {
-            try ForwardPolicy(entries, host: "box").judge(target: target, port: port)
+            try ForwardPolicy(entries, host: "box").judge(.tcp(host: target, port: port))
             return nil
         } catch {
             return error.sentence
@@ -57,6 +57,33 @@ struct ForwardPolicyTests {
             #expect(said?.contains("does not cover \(target) port \(port)") == true)
             #expect(said?.contains("\"db.internal:5432\", \"*:443\", \"10.0.0.1:*\", \"[2001:db8::1]:80\"") == true)
         }
+    }
+
+    @Test func `a Unix socket is allowed by its path alone: not without a list, and not by a wildcard`() {
+        func refusal(_ path: String, _ entries: [String]?) -> String? {
+            do throws(GateRefusal) {
+                try ForwardPolicy(entries, host: "box").judge(.unix(path: path))
+                return nil
+            } catch {
+                return error.sentence
+            }
+        }
+        #expect(refusal("/run/db.sock", ["unix:/run/db.sock"]) == nil)
+        #expect(refusal("/run/db.sock", ["*:*", "unix:/run/a", "unix:/run/db.sock"]) == nil)
+        for list in [
+            [], ["*:*"], ["unix:/run"], ["unix:/run/db.soc"], ["unix:/run/db.sock2"], ["unix:/run/DB.sock"], ["db:*"],
+        ] {
+            #expect(
+                refusal("/run/db.sock", list)?.hasPrefix(
+                    "hosts.box.forward_allowlist does not cover the Unix socket /run/db.sock on \"box\"; ") == true,
+                "\(list)")
+        }
+        #expect(refusal("/run/../run/db.sock", ["unix:/run/db.sock"]) != nil)
+        #expect(refusal("/run/e\u{301}", ["unix:/run/\u{E9}"]) != nil)
+        #expect(refusal("/run/db.sock", nil)?.contains("with \"unix:/run/db.sock\" and the hosts and ports") == true)
+        #expect(refusal("unix", ["unix:/run/db.sock"]) != nil)
+        // A host and a port are not covered by it, either.
+        #expect(self.refusal("db", 80, ["unix:/db"]) != nil)
     }
 
     private static let metadata = [

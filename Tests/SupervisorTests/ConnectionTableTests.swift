@@ -516,7 +516,7 @@ struct ConnectionTableTests {
 
     @Test func `forwards are spoken of by who serves, or has served, and by nobody who starts or refuses`() {
         let forwarding: [ToSupervisor.Forwards] = [
-            .request(host: "a", remoteHost: "b", remotePort: 1, localPort: 0), .list,
+            .request(host: "a", target: .tcp(host: "b", port: 1), localPort: 0), .list,
             .cancel(forward: 1, localPort: 0, host: ""),
         ]
         for word in forwarding {

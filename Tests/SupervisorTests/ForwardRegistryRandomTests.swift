@@ -106,7 +106,7 @@ private struct World {
             let local = chance(4) ? UInt16.random(in: 20_000...20_029, using: &generator) : 0
             let host = ["a", "b"].randomElement(using: &generator) ?? "a"
             let target = UInt16.random(in: 1...6, using: &generator)
-            say(.request(host: host, remoteHost: "db", remotePort: target, localPort: local), worker)
+            say(.request(host: host, target: .tcp(host: "db", port: target), localPort: local), worker)
         case 9...12:
             guard let worker = workers.randomElement(using: &generator) else { return }
             say(

@@ -57,7 +57,7 @@ struct ForwardRegistryTests {
     ) -> [ForwardRegistry.Action] {
         var next = 0
         return registry.received(
-            .request(host: host, remoteHost: remoteHost, remotePort: remotePort, localPort: local), 77, from: worker,
+            .request(host: host, target: .tcp(host: remoteHost, port: remotePort), localPort: local), 77, from: worker,
             listeners, now: 100,
             choose: {
                 defer { next += 1 }
@@ -94,7 +94,7 @@ struct ForwardRegistryTests {
     @Test func `a port is written down before a master hears of it`() {
         var registry = registry()
         let actions = request(&registry)
-        let route = ForwardRoute(master: Self.master, localPort: 20_000, remoteHost: "db", remotePort: 5432)
+        let route = ForwardRoute(master: Self.master, localPort: 20_000, target: .tcp(host: "db", port: 5432))
         #expect(actions == [.record, .order(1, .open(host: "box", route), by: worker)])
         #expect(registry.forwards[1]?.phase == .requested)
         let asker = registry.asker(of: 1)
@@ -117,6 +117,20 @@ struct ForwardRegistryTests {
         #expect(other.refusal == .portOfForward(localPort: 20_000, forward: 1))
     }
 
+    @Test func `a forward to a Unix socket is written down before it is ordered, and none to a path that is none`() {
+        var registry = registry()
+        let target = ForwardTarget.unix(path: "/run/db.sock")
+        let actions = registry.received(
+            .request(host: "box", target: target, localPort: 0), 77, from: worker, .none, now: 100
+        ) { 20_000 }
+        let route = ForwardRoute(master: Self.master, localPort: 20_000, target: target)
+        #expect(actions == [.record, .order(1, .open(host: "box", route), by: worker)])
+        let none = registry.received(
+            .request(host: "box", target: .unix(path: "/run/db.sock:1"), localPort: 0), 78, from: worker, .none,
+            now: 100)
+        #expect(none == [.answer(.refused(.noTarget))])
+    }
+
     @Test func `what cannot be written down is refused, and forgotten`() {
         var registry = registry()
         _ = request(&registry)
@@ -134,7 +148,7 @@ struct ForwardRegistryTests {
             actions.answers == [
                 .list([
                     ForwardEntry(
-                        forward: 1, host: "box", localPort: 20_000, remoteHost: "db", remotePort: 5432, since: 100)
+                        forward: 1, host: "box", localPort: 20_000, target: .tcp(host: "db", port: 5432), since: 100)
                 ])
             ])
         #expect(registry.forwards[1]?.inode == 7)

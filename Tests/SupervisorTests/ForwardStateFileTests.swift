@@ -13,8 +13,8 @@ struct ForwardStateFileTests {
         ForwardRegistry.Forward(
             host: host,
             route: ForwardRoute(
-                master: Master(socket: "/run/s", user: "u", address: "h"), localPort: port, remoteHost: "db.internal",
-                remotePort: 5432),
+                master: Master(socket: "/run/s", user: "u", address: "h"), localPort: port,
+                target: .tcp(host: "db.internal", port: 5432)),
             since: 1_700_000_000, phase: .running, inode: 77)
     }
 
@@ -91,6 +91,16 @@ struct ForwardStateFileTests {
         #expect(try file(directory).load()[1]?.phase == .toCancel)
     }
 
+    @Test func `a forward to a Unix socket is kept, and one of an earlier version has a host and a port`() throws {
+        let directory = try TemporaryDirectory()
+        var forward = Self.forward()
+        forward.route.target = .unix(path: "/run/db.sock")
+        try file(directory).save([1: forward, 2: Self.forward()])
+        #expect(try file(directory).load() == [1: forward, 2: Self.forward()])
+        try directory.write(file(directory).name, Self.json("1,\(Self.good)"))
+        #expect(try file(directory).load()[1]?.route.target == .tcp(host: "r", port: 2))
+    }
+
     @Test func `the text that the damaged ones are made of is a good one`() throws {
         let directory = try TemporaryDirectory()
         try directory.write(file(directory).name, Self.json("1,\(Self.good)"))
@@ -107,6 +117,7 @@ struct ForwardStateFileTests {
         let swaps = [
             (#""localPort":1"#, #""localPort":0"#), (#""localPort":1"#, #""localPort":65536"#),
             (#""remotePort":2"#, #""remotePort":0"#), (#""remoteHost":"r""#, #""remoteHost":"-oProxyCommand=x""#),
+            (#""remoteHost":"r""#, #""remoteSocket":"r""#), (#""remoteHost":"r""#, #""remoteSocket":"/r:1:h""#),
             (#""remoteHost":"r""#, #""remoteHost":"a b""#), (#""remoteHost":"r""#, #""remoteHost":"""#),
             (#""socket":"/s""#, #""socket":"s""#), (#""user":"u""#, #""user":"-u""#), (#""user":"u""#, #""user":"""#),
             (#""host":"a""#, #""host":"a\u0000""#), (#""running""#, #""walking""#), (#""since":1"#, #""since":-1"#),

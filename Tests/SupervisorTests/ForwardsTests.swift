@@ -41,7 +41,7 @@ import Testing
     private static func ask(_ forwards: Forwards, _ requests: ClosedRange<UInt32>) {
         for number in requests {
             forwards.take(
-                .request(host: "box", remoteHost: "db", remotePort: 80, localPort: 0), number, from: 3, for: nil)
+                .request(host: "box", target: .tcp(host: "db", port: 80), localPort: 0), number, from: 3, for: nil)
         }
     }
 

@@ -138,7 +138,8 @@ struct OpenCallsTests {
     @Test func `what came of an order about a forward has a line, as its gate saw it`() {
         let calls = OpenCalls(client: Self.client)
         let route = ForwardRoute(
-            master: Master(socket: "/s", user: "u", address: "h"), localPort: 20_000, remoteHost: "db", remotePort: 5432
+            master: Master(socket: "/s", user: "u", address: "h"), localPort: 20_000,
+            target: .tcp(host: "db", port: 5432)
         )
         let what = #""local_port":20000,"remote_host":"db","remote_port":5432},"#
         let cases: [(ForwardOrder, ForwardOutcome, String)] = [

@@ -120,7 +120,9 @@ struct RestrictionsTests {
     @Test func `an entry that covers every target is warned of`() throws {
         let loaded = try config(multi(#""forward_allowlist": ["db:5432", "*:*"]"#))
         #expect(
-            loaded.warnings == ["hosts.a.forward_allowlist[1]: \"*:*\" restricts nothing: every target is covered"])
+            loaded.warnings == [
+                "hosts.a.forward_allowlist[1]: \"*:*\" restricts nothing: every host and port is covered"
+            ])
     }
 
     @Test(arguments: ["exec_allowlist", "base_dir", "forward_allowlist"])

@@ -73,6 +73,13 @@ struct ForwardToolTests {
         (["remote_host": "db", "remote_port": 80, "bind": "0.0.0.0"], "bind"),
         (["remote_host": "db", "remote_port": 80, "host": "closed"], "port_forward"),
         (["remote_host": "169.254.169.254", "remote_port": 80], "metadata"),
+        (["remote_port": 80], "\"remote_host\" is missing"), (["remote_host": "db"], "\"remote_port\" is missing"),
+        ([:], "\"remote_socket\" may name a Unix socket"),
+        (["remote_socket": "/s", "remote_host": "db", "remote_port": 80], "in place of"),
+        (["remote_socket": "/s", "remote_port": 80], "in place of"),
+        (["remote_socket": "/s", "remote_host": ""], "in place of"),
+        (["remote_socket": "s"], "absolute path"), (["remote_socket": ""], "absolute path"),
+        (["remote_socket": "/a:b"], "absolute path"), (["remote_socket": "/s"], "forward_allowlist, which is not set"),
     ]
 
     @Test(arguments: mistakes.indices)
@@ -90,17 +97,27 @@ struct ForwardToolTests {
         #expect(broker.asked == [])
     }
 
+    @Test func `a Unix socket that the list names is asked for`() async {
+        let broker = ScriptedBroker([.refused(.noPort)])
+        let said = failure(
+            await call(
+                "ssh_forward_port", ["remote_socket": "/run/db.sock"], allowlist: ["unix:/run/db.sock"], broker: broker)
+        )
+        #expect(said == "No local port is free; nothing was forwarded.")
+        #expect(broker.asked == [.request(host: "box", target: .unix(path: "/run/db.sock"), localPort: 0)])
+    }
+
     @Test func `the supervisor's refusal is the answer`() async {
         let broker = ScriptedBroker([.refused(.tooMany)])
         let said = failure(await call("ssh_forward_port", Self.good, broker: broker))
         #expect(said == "There are 64 forwards already, which is the most. Cancel one with ssh_cancel_forward.")
-        #expect(broker.asked == [.request(host: "box", remoteHost: "db", remotePort: 5432, localPort: 0)])
+        #expect(broker.asked == [.request(host: "box", target: .tcp(host: "db", port: 5432), localPort: 0)])
     }
 
     @Test func `a refusal names what it is about, and what to do`() {
         let route = ForwardRoute(
-            master: Master(socket: "/run/a b", user: "u", address: "h"), localPort: 20_000, remoteHost: "db",
-            remotePort: 5432)
+            master: Master(socket: "/run/a b", user: "u", address: "h"), localPort: 20_000,
+            target: .tcp(host: "db", port: 5432))
         let sentences: [(ForwardRefusal, String)] = [
             (.notAllowed(host: "other"), "hosts.other.capabilities.port_forward is off"),
             (.portOfForward(localPort: 20_000, forward: 1), "local_port 20000 belongs to forward 1. Cancel that one"),
@@ -151,7 +168,8 @@ struct ForwardToolTests {
     @Test func `a list shows what the supervisor has seen, for all hosts or for one`() async throws {
         func entry(_ id: UInt32, _ host: String, _ trouble: ForwardTrouble? = nil) -> ForwardEntry {
             ForwardEntry(
-                forward: id, host: host, localPort: 20_000, remoteHost: "db", remotePort: 1, since: 0, trouble: trouble)
+                forward: id, host: host, localPort: 20_000, target: .tcp(host: "db", port: 1), since: 0,
+                trouble: trouble)
         }
         let all = [entry(1, "box"), entry(2, "gone", .notCancelled)]
         for (arguments, count) in [([:], 2), (["host": "box"], 1)] as [(JSONObject, Int)] {

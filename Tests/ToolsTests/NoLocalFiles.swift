@@ -32,12 +32,12 @@ struct LivingMasters: MasterGate {
                         host: name, seconds: seconds, nonce: nonce, words: words, call: call, 1)
                 else { break }
                 try CommandJudge.judge(command, on: host, allowDelete: policy.allowDelete)
-            case .judgeForward(let name, let target, let port, _):
+            case .judgeForward(let name, let target, _):
                 guard let host = policy.hosts.first(where: { $0.name == name }) else { break }
                 guard host.capabilities.portForward else {
                     throw GateRefusal(host: name, .capability(.portForward))
                 }
-                try ForwardPolicy(host.forwardAllowlist, host: name).judge(target: target, port: port)
+                try ForwardPolicy(host.forwardAllowlist, host: name).judge(target)
                 return .allowed
             case .alive, .sftp, .shell, .words, .exec, .errand, .close, .ticket: break
             }

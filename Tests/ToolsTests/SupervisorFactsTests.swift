@@ -66,7 +66,8 @@ struct SupervisorFactsTests {
         let troubles: [ForwardTrouble?] = [nil] + ForwardTrouble.allCases
         let reasons = troubles.map { trouble in
             ForwardEntry(
-                forward: 7, host: "box", localPort: 20_000, remoteHost: "db", remotePort: 1, since: 0, trouble: trouble
+                forward: 7, host: "box", localPort: 20_000, target: .tcp(host: "db", port: 1), since: 0,
+                trouble: trouble
             ).reason
         }
         #expect(reasons[0] == nil)

@@ -2,14 +2,15 @@ internal import Glibc
 public import IPC
 
 /// Where a host's port forwards may lead: what `forward_allowlist` covers. Link-local addresses and metadata services,
-/// where clouds keep the credentials of their machines, must be named in it; `*` does not cover them.
+/// where clouds keep the credentials of their machines, must be named in it; `*` does not cover them. So must Unix sockets, by
+/// their paths: what serves one trusts whoever may open it, and as a port every user of this machine may.
 ///
 /// The remote host resolves names. A name that leads to such an address there is therefore not recognised.
 public struct ForwardPolicy: Sendable {
     private let rules: [ForwardRule]?
     private let host: String
 
-    /// `entries` nil allows everything but link-local addresses and metadata services, an empty list nothing.
+    /// `entries` nil allows everything but link-local addresses, metadata services and Unix sockets, an empty list nothing.
     public init(_ entries: [String]?, host: String) {
         // All entries parse: the supervisor refuses a config with one that does not.
         rules = entries.map { $0.compactMap(ForwardRule.init) }
@@ -33,29 +34,51 @@ public struct ForwardPolicy: Sendable {
 
     /// Throws if the list does not cover the target, or does not name it although it is link-local or a metadata
     /// service.
-    public func judge(target: String, port: UInt16) throws(GateRefusal) {
-        let wanted = Place(target)
-        let named = rules?.contains { Place($0.host) == wanted && ($0.port ?? port) == port }
-        if !wanted.isLinkLocal && !Self.metadataNames.contains(wanted) {
-            guard let rules, named == false, !rules.contains(where: { $0.host == "*" && ($0.port ?? port) == port })
-            else {
-                return
+    public func judge(_ target: ForwardTarget) throws(GateRefusal) {
+        switch target {
+        case .tcp(let name, let port): try judge(name, port)
+        case .unix(let path):
+            guard let rules else { throw GateRefusal(host: host, .socketTarget(path: path)) }
+            // Swift's `==` takes texts for equal that differ in their bytes.
+            let isNamed = rules.contains { rule in
+                if case .unix(let named) = rule { return named.utf8.elementsEqual(path.utf8) }
+                return false
             }
-            throw GateRefusal(
-                host: host,
-                .forward(
-                    target: target, port: port,
-                    entries: rules.prefix(GateRefusal.shownEntries).map(Self.text),
-                    more: UInt32(clamping: max(0, rules.count - GateRefusal.shownEntries))))
+            guard isNamed else { throw notCovered(target, rules) }
+        }
+    }
+
+    private func judge(_ target: String, _ port: UInt16) throws(GateRefusal) {
+        let wanted = Place(target)
+        func covers(_ rule: ForwardRule, _ isPlace: (String) -> Bool) -> Bool {
+            guard case .tcp(let host, let allowed) = rule else { return false }
+            return isPlace(host) && (allowed ?? port) == port
+        }
+        let named = rules?.contains { covers($0) { Place($0) == wanted } }
+        if !wanted.isLinkLocal && !Self.metadataNames.contains(wanted) {
+            guard let rules, named == false, !rules.contains(where: { covers($0) { $0 == "*" } }) else { return }
+            throw notCovered(.tcp(host: target, port: port), rules)
         }
         guard named == true else {
             throw GateRefusal(host: host, .linkLocal(target: target))
         }
     }
 
+    private func notCovered(_ target: ForwardTarget, _ rules: [ForwardRule]) -> GateRefusal {
+        GateRefusal(
+            host: host,
+            .forward(
+                target: target, entries: rules.prefix(GateRefusal.shownEntries).map(Self.text),
+                more: UInt32(clamping: max(0, rules.count - GateRefusal.shownEntries))))
+    }
+
     private static func text(_ rule: ForwardRule) -> String {
-        let port = rule.port.map { String($0) } ?? "*"
-        return rule.host.contains(":") ? "[\(rule.host)]:\(port)" : "\(rule.host):\(port)"
+        switch rule {
+        case .tcp(let host, let port):
+            let port = port.map { String($0) } ?? "*"
+            return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): return "unix:\(path)"
+        }
     }
 }
 

@@ -19,10 +19,7 @@ final class ForwardWork {
     /// - Throws: if the connection cannot be used.
     init?(_ order: ForwardOrder, over socket: consuming OwnedFD, now: Int) throws(IPCError) {
         let route = order.route
-        guard
-            let forward = MuxForward(
-                listenPort: route.localPort, target: .tcp(host: route.remoteHost, port: route.remotePort))
-        else { return nil }
+        guard let forward = MuxForward(listenPort: route.localPort, target: route.target) else { return nil }
         self.forward = forward
         switch order {
         case .open: isOpening = true
@@ -41,7 +38,7 @@ final class ForwardWork {
                 return .capability
             }
             do throws(GateRefusal) {
-                try judge(target: route.remoteHost, port: route.remotePort, on: host)
+                try judge(route.target, on: host)
                 return nil
             } catch {
                 return error.rule
@@ -50,9 +47,9 @@ final class ForwardWork {
     }
 
     /// Judges where a forward through this host leads. Throws if the policy does not allow it.
-    static func judge(target: String, port: UInt16, on host: PolicySnapshot.Host) throws(GateRefusal) {
+    static func judge(_ target: ForwardTarget, on host: PolicySnapshot.Host) throws(GateRefusal) {
         guard host.capabilities.portForward else { throw GateRefusal(host: host.name, .capability(.portForward)) }
-        try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target: target, port: port)
+        try ForwardPolicy(host.forwardAllowlist, host: host.name).judge(target)
     }
 
     /// The descriptor to wait on, and for what.

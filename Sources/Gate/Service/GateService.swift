@@ -185,8 +185,8 @@ public final class GateService {
             guard let command = command(host, seconds, nonce, words, call, requestID) else { return .words }
             try perform(requests.judge(command, requestID, now: Self.now()))
             return nil
-        case .judgeForward(let host, let target, let port, let call):
-            try perform(requests.judgeForward(host, to: target, port: port, call: call, requestID))
+        case .judgeForward(let host, let target, let call):
+            try perform(requests.judgeForward(host, to: target, call: call, requestID))
             return nil
         case .sftp(let host, let access, let call):
             opened = requests.openFiles(host, access, for: call, requestID, by: self.transport, now: Self.now())

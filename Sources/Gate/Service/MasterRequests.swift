@@ -254,15 +254,14 @@ struct MasterRequests {
 
     /// The worker has a forward to this target judged.
     mutating func judgeForward(
-        _ name: String, to target: String, port: UInt16, call: UInt32, _ requestID: UInt32
+        _ name: String, to target: ForwardTarget, call: UInt32, _ requestID: UInt32
     ) -> [Action] {
         guard let host = host(name) else { return [answer(requestID, .master(.down(.noHost)))] }
         do throws(GateRefusal) {
-            try ForwardWork.judge(target: target, port: port, on: host)
+            try ForwardWork.judge(target, on: host)
         } catch {
-            let fields = [AuditCall.Field(.remoteHost, target), AuditCall.Field(.remotePort, "\(port)")]
             return refuse(
-                requestID, .refused(error), GateReport(host: name, call: call, .forward(fields)), error.rule)
+                requestID, .refused(error), GateReport(host: name, call: call, .forward(target.fields)), error.rule)
         }
         return [answer(requestID, .allowed)]
     }

@@ -102,9 +102,7 @@ struct OpenCalls {
             case .opened, .closed, .refused, .down, .unknown: #""verdict":"allowed","outcome":"\#(end)""#
             }
         return told(order, host: host, verdict) { limit in
-            let target = Log.quoted(AuditCall.cut(route.remoteHost, to: limit))
-            return
-                #""forward":"\#(verb)","local_port":\#(route.localPort),"remote_host":\#(target),"remote_port":\#(route.remotePort)"#
+            #""forward":"\#(verb)","local_port":\#(route.localPort),\#(Self.what(route.target.fields, limit: limit))"#
         }
     }
 
@@ -185,7 +183,8 @@ struct OpenCalls {
             case .env: return "\"env\":[\(texts.map(Log.quoted).joined(separator: ","))]"
             case .localPort, .remotePort, .forwardID:
                 return "\"\(key.rawValue)\":\(Int(first).map(String.init) ?? Log.quoted(first))"
-            case .command, .cwd, .path, .pathBase64, .localPath, .remotePath, .remotePathBase64, .remoteHost:
+            case .command, .cwd, .path, .pathBase64, .localPath, .remotePath, .remotePathBase64, .remoteHost,
+                .remoteSocket:
                 return "\"\(key.rawValue)\":\(Log.quoted(first))"
             }
         }.joined(separator: ",")

@@ -172,11 +172,12 @@ extension Config {
             guard let rule = ForwardRule(entry) else {
                 reader.note(
                     "forward_allowlist[\(index)]",
-                    "must be \"host:port\", with \"*\" for any host or port and IPv6 in brackets, got \"\(entry)\"")
+                    "must be \"host:port\", with \"*\" for any host or port and IPv6 in brackets, or \"unix:/path\" for one Unix socket, "
+                        + "got \"\(entry)\"")
                 continue
             }
-            guard rule.host == "*", rule.port == nil else { continue }
-            reader.warn("forward_allowlist[\(index)]", "\"\(entry)\" restricts nothing: every target is covered")
+            guard rule == .tcp(host: "*", port: nil) else { continue }
+            reader.warn("forward_allowlist[\(index)]", "\"\(entry)\" restricts nothing: every host and port is covered")
         }
         return entries
     }

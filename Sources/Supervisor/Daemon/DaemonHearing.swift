@@ -72,12 +72,11 @@ extension Daemon {
         guard let connection = connections[id] else { return }
         let call: Int?
         switch word {
-        case .request(let host, let remoteHost, let remotePort, _, let key):
+        case .request(let host, let target, _, let key):
             call = connection.calls.order(of: key)
             guard call != nil else {
-                let target = [AuditCall.Field(.remoteHost, remoteHost), AuditCall.Field(.remotePort, "\(remotePort)")]
                 let report = GateReport(
-                    host: AuditCall.cut(host, to: AuditCall.maximumName), call: key, .forward(target))
+                    host: AuditCall.cut(host, to: AuditCall.maximumName), call: key, .forward(target.fields))
                 let until = reported(report, refusedBy: .call, by: id).pausedUntil
                 send(.forwards(.refused(.noCall)), requestID, to: id)
                 if let until { pause(id, connection, until: until) }

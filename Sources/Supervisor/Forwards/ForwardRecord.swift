@@ -38,7 +38,7 @@ extension ForwardRegistry {
         /// Whether it has the form that a state file may have.
         var isPlausible: Bool {
             let words = [host, route.master.socket, route.master.user, route.master.address]
-            return route.localPort > 0 && route.remotePort > 0 && ForwardRule.isHost(route.remoteHost)
+            return route.localPort > 0 && route.target.isPossible
                 && words.allSatisfy { (1...255).contains($0.utf8.count) && !$0.utf8.contains(0) }
                 && route.master.socket.hasPrefix("/") && !route.master.user.hasPrefix("-")
         }
@@ -57,8 +57,7 @@ extension ForwardRegistry {
         /// The entry for it in the list that workers get.
         func entry(_ id: ID) -> ForwardEntry {
             ForwardEntry(
-                forward: id, host: host, localPort: route.localPort, remoteHost: route.remoteHost,
-                remotePort: route.remotePort, since: since,
+                forward: id, host: host, localPort: route.localPort, target: route.target, since: since,
                 trouble: phase == .toCancel ? .closing : trouble)
         }
 

@@ -46,9 +46,8 @@ struct ForwardRegistry {
         choose: () -> UInt16 = { UInt16.random(in: ports) }
     ) -> [Action] {
         switch message {
-        case .request(let host, let remoteHost, let remotePort, let localPort, _):
-            return request(
-                host, remoteHost, remotePort, localPort, (connection, requestID), call, listeners, now, choose)
+        case .request(let host, let target, let localPort, _):
+            return request(host, target, localPort, (connection, requestID), call, listeners, now, choose)
         case .list: return (isEmpty ? [] : observe(listeners())) + [.answer(.list(entries))]
         case .cancel(let id, let port, let host, _):
             return cancel(id, port, host, (connection, requestID), call, listeners)
@@ -67,19 +66,18 @@ struct ForwardRegistry {
     private static func refusal(_ why: ForwardRefusal) -> [Action] { [.answer(.refused(why))] }
 
     private mutating func request(
-        _ host: String, _ remoteHost: String, _ remotePort: UInt16, _ wanted: UInt16,
+        _ host: String, _ target: ForwardTarget, _ wanted: UInt16,
         _ asker: Asker, _ call: Int?,
         _ listeners: () -> Listeners, _ now: UInt64, _ choose: () -> UInt16
     ) -> [Action] {
         guard !stopping else { return Self.refusal(.stopping) }
         guard let master = masters[host] else { return Self.refusal(.notAllowed(host: host)) }
-        guard remotePort > 0, ForwardRule.isHost(remoteHost) else { return Self.refusal(.noTarget) }
+        guard target.isPossible else { return Self.refusal(.noTarget) }
         let listeners = listeners()
         // Asking once more for what there is changes nothing.
         let same = forwards.first { _, forward in
             forward.phase == .running && forward.host == host && forward.isOpen(in: listeners, of: uid)
-                && forward.route
-                    == ForwardRoute(master: master, localPort: wanted, remoteHost: remoteHost, remotePort: remotePort)
+                && forward.route == ForwardRoute(master: master, localPort: wanted, target: target)
         }
         if let same {
             return [.answer(.running(forward: same.key, localPort: wanted, since: same.value.since))]
@@ -87,7 +85,7 @@ struct ForwardRegistry {
         // A dead forward to the same target is made again, on its old port if that is free.
         let old = forwards.sorted { $0.key < $1.key }.first { _, forward in
             forward.phase == .dead && forward.inode != nil && forward.host == host
-                && forward.route.remoteHost == remoteHost && forward.route.remotePort == remotePort
+                && forward.route.target == target
                 && (wanted == 0 || wanted == forward.route.localPort)
                 && listeners.loopback[forward.route.localPort] == nil
         }
@@ -102,8 +100,7 @@ struct ForwardRegistry {
         guard let port = explicit ?? free(listeners, preferring: old?.value.route.localPort, choose) else {
             return Self.refusal(.noPort)
         }
-        let route = ForwardRoute(
-            master: master, localPort: port, remoteHost: remoteHost, remotePort: remotePort)
+        let route = ForwardRoute(master: master, localPort: port, target: target)
         var forward = Forward(host: host, route: route, since: now, phase: .requested)
         guard forward.isPlausible else { return Self.refusal(.namesTooLong(host: host)) }
         (forward.owner, forward.requestID) = asker

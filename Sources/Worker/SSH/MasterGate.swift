@@ -59,8 +59,8 @@ extension HostSessions {
     public func masterState() async -> MasterState { await gate.state(of: host.name) }
 
     /// Whether the policy allows a forward through this host to this target.
-    public func judgeForward(to target: String, port: UInt16) async -> Judgement {
-        await gate.judge(.judgeForward(host: host.name, target: target, port: port, call: CallInHand.number))
+    public func judgeForward(to target: ForwardTarget) async -> Judgement {
+        await gate.judge(.judgeForward(host: host.name, target: target, call: CallInHand.number))
     }
 
     /// Has the gate judge a command, before anything is done for it.

@@ -19,8 +19,8 @@ enum ConnectionStatusTool: Tool {
         ToolDescription(
             name: name, title: "SSH sessions",
             description:
-                "Shows for every host whether the user's SSH session to it is alive, and who and what is there. Where it is "
-                + "not alive, give the user the command in \"hint\"; you cannot run it.",
+                "Shows whether the user's SSH session to each host is alive, and who is there. If not, give the user the command "
+                + "in \"hint\"; you cannot run it.",
             inputSchema: ["type": "object", "additionalProperties": false],
             outputSchema: Schema.result(
                 [
@@ -30,8 +30,7 @@ enum ConnectionStatusTool: Tool {
                         "items": .object(
                             Schema.result(
                                 [
-                                    "name": Schema.string(), "connected": Schema.boolean(),
-                                    "responding": Schema.boolean(), "hint": Schema.string(),
+                                    "name": Schema.string(), "connected": Schema.boolean(), "hint": Schema.string(),
                                 ])),
                     ],
                 ]),

@@ -8,7 +8,7 @@ extension ForwardRefusal {
         case .stopping: "The daemon stops; nothing was forwarded."
         case .notAllowed(let host): "hosts.\(host).capabilities.port_forward is off: nothing was forwarded."
         case .noCall: "Nothing was forwarded, because the call was over by then. Call again."
-        case .noTarget: "Where the forward is to lead is no host and port."
+        case .noTarget: "Where the forward is to lead is no host and port, and no path of a Unix socket."
         case .tooMany:
             "There are \(ForwardEntry.maximumCount) forwards already, which is the most. "
                 + "Cancel one with ssh_cancel_forward."

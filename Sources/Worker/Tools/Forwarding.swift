@@ -6,11 +6,26 @@ internal import SSH
 /// The part that the three tools on port forwards share.
 enum Forwarding {
     static func shown(_ entry: ForwardEntry) -> JSONObject {
-        [
+        var shown: JSONObject = [
             "forward_id": .integer(Int64(entry.forward)), "host": .string(entry.host),
-            "local_port": .integer(Int64(entry.localPort)), "remote_host": .string(entry.remoteHost),
-            "remote_port": .integer(Int64(entry.remotePort)), "since": .string(time(entry.since)),
+            "local_port": .integer(Int64(entry.localPort)),
         ]
+        switch entry.target {
+        case .tcp(let host, let port):
+            shown["remote_host"] = .string(host)
+            shown["remote_port"] = .integer(Int64(port))
+        case .unix(let path): shown["remote_socket"] = .string(path)
+        }
+        shown["since"] = .string(time(entry.since))
+        return shown
+    }
+
+    /// A target in the words of results and errors.
+    static func words(_ target: ForwardTarget) -> String {
+        switch target {
+        case .tcp(let host, let port): "\(host) port \(port)"
+        case .unix(let path): "the Unix socket \(path)"
+        }
     }
 
     /// Describes a forward that the supervisor has looked at. It runs if its listener is there and its host has answered.
@@ -22,7 +37,7 @@ enum Forwarding {
         case .answers:
             guard entry.trouble != nil else { return ["status": "running"] }
             status["hint"] = .string(
-                "Call ssh_forward_port with the same remote_host and remote_port to have it again, on the same local port "
+                "Call ssh_forward_port with the same target to have it again, on the same local port "
                     + "if that is free; or ssh_cancel_forward to forget it.")
         case .silent:
             if entry.trouble == nil {

@@ -43,13 +43,17 @@ extension GateRefusal {
         case .outside(let base, let path):
             "hosts.\(host).base_dir is \"\(base)\", and \"\(path)\" is not in it. "
                 + "Pass an absolute path in that tree, or ask the user to change hosts.\(host).base_dir."
-        case .forward(let target, let port, let entries, let more):
-            "hosts.\(host).forward_allowlist does not cover \(target) port \(port) on \"\(host)\"; "
+        case .forward(let target, let entries, let more):
+            "hosts.\(host).forward_allowlist does not cover \(Forwarding.words(target)) on \"\(host)\"; "
                 + (entries.isEmpty ? "it is empty. " : "it has: \(Self.list(entries, more)). ")
                 + "If this is really wanted, ask the user to add it."
         case .linkLocal(let target):
             "\(target) is a link-local or metadata address, where a machine's credentials may be had; "
                 + "no forward may lead there unless hosts.\(host).forward_allowlist names it."
+        case .socketTarget(let path):
+            "A forward to a Unix socket opens it for every user of this machine, with all that the account on \"\(host)\" may do with it. "
+                + "So none may lead there unless hosts.\(host).forward_allowlist, which is not set, names it. If this is really wanted, "
+                + "ask the user to set it, with \"unix:\(path)\" and the hosts and ports that are used."
         }
     }
 

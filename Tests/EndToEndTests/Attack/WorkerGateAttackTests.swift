@@ -31,7 +31,7 @@ import Testing
                 .shell(host: "box", .content(nonce: Nonce.make(), path: Array("/tmp/x".utf8), offset: 0), call: call)
             ),
             ("judge a command", judge), ("run a command", exec),
-            ("judge a forward", .judgeForward(host: "box", target: "127.0.0.1", port: 9, call: call)),
+            ("judge a forward", .judgeForward(host: "box", target: .tcp(host: "127.0.0.1", port: 9), call: call)),
             (
                 "stop a command of another gate",
                 .errand(host: "box", .stop([ObserverID(processID: 99, nonce: Nonce.make())]))
@@ -41,6 +41,9 @@ import Testing
             ("probe the host", .errand(host: "box", .probe(nonce: own))),
             ("try its shell", .errand(host: "box", .trial(nonce: own))),
             ("question the host", .errand(host: "box", .question)),
+            ("judge a forward to a Unix socket", .judgeForward(host: "box", target: .unix(path: "/s"), call: call)),
+            ("ask who is there", .errand(host: "box", .identity(nonce: own))),
+            ("ask who is there, with the nonce of another gate", .errand(host: "box", .identity(nonce: Nonce.make()))),
         ]
     }
 
@@ -73,6 +76,9 @@ import Testing
             "refused: call, opened, opened, refused: errand, opened",
             "refused: call, opened, opened, refused: errand, opened",
             "refused: call, opened, opened, opened, opened",
+            "refused: forward_allowlist, refused: forward_allowlist, refused: forward_allowlist, refused: capability, refused: forward_allowlist",
+            "refused: call, opened, opened, refused: errand, opened",
+            "refused: errand, refused: errand, refused: errand, refused: errand, refused: errand",
         ]
         var columns: [[String]] = []
         let seen = try stage.hijack { puppet in
@@ -108,7 +114,7 @@ import Testing
 
     @Test("sessions, calls, forwards and processes that are not the worker's")
     func others() throws {
-        let stage = try AttackStage(["hosts": ["box": ["forward_allowlist": ["127.0.0.1:9"]]]])
+        let stage = try AttackStage(["hosts": ["box": ["forward_allowlist": ["127.0.0.1:9", "unix:/run/listed.sock"]]]])
         defer { stage.stop() }
         let table = AttackTable("A worker reaches for what is not its own")
         let outside = "ended: it sent its gate words of no command"
@@ -290,9 +296,18 @@ import Testing
         }
         func request(_ target: String, _ port: UInt16, host: String = "box", local: UInt16 = 0, call: UInt32 = 1)
             -> ToSupervisor.Forwards
-        { .request(host: host, remoteHost: target, remotePort: port, localPort: local, call: call) }
+        { .request(host: host, target: .tcp(host: target, port: port), localPort: local, call: call) }
         let port = UInt16((try? freePort()) ?? 0)
+        func socket(_ path: String) -> ToSupervisor.Forwards {
+            .request(host: "box", target: .unix(path: path), localPort: 0, call: 1)
+        }
         let refused: [(String, ToSupervisor.Forwards, String)] = [
+            ("one to a Unix socket that the policy does not list", socket("/run/docker.sock"), "refused: notAllowed"),
+            ("one to the parent of a listed one", socket("/run"), "refused: notAllowed"),
+            ("one to another spelling of a listed one", socket("/run//listed.sock"), "refused: notAllowed"),
+            ("one to a path that is none", socket("run/listed.sock"), "refused: noTarget"),
+            ("one with an end that C reads", socket("/run/listed.sock\0x"), "refused: noTarget"),
+            ("one with a second route in its path", socket("/run/listed.sock:1:h:2"), "refused: noTarget"),
             ("a forward that the policy does not list", request("127.0.0.1", 22), "refused: notAllowed"),
             ("one to a metadata service", request("169.254.169.254", 80), "refused: notAllowed"),
             ("one to another name of the same", request("localhost", 9), "refused: notAllowed"),
@@ -357,7 +372,7 @@ import Testing
         let kinds: [(String, [GateRequest])] = [
             ("questions whether the master lives", [.alive(host: "box")]),
             ("commands to judge that are refused", [command.judge]),
-            ("forwards to judge", [.judgeForward(host: "box", target: "169.254.169.254", port: 80)]),
+            ("forwards to judge", [.judgeForward(host: "box", target: .tcp(host: "169.254.169.254", port: 80))]),
             (
                 "words and their command",
                 [.words("/"), .judge(host: "box", seconds: 1, nonce: own, words: "\u{0}id\u{0}")]

@@ -47,7 +47,7 @@ import Testing
             ("end a call that did not begin", .audit(.end(end)), "no no no no no no no"),
             (
                 "ask for a forward",
-                .forwards(.request(host: "box", remoteHost: "db", remotePort: 1, localPort: 0, call: 9)),
+                .forwards(.request(host: "box", target: .tcp(host: "db", port: 1), localPort: 0, call: 9)),
                 "no no no no yes yes yes"
             ),
             ("list forwards", .forwards(.list), "no no no no yes yes yes"),
@@ -388,7 +388,7 @@ import Testing
         }
         let without: [(String, GateRequest)] = [
             ("a question", .alive(host: "box")), ("words", .words("x")), ("a close", .close),
-            ("a judgement of a forward", .judgeForward(host: "box", target: "db", port: 1)),
+            ("a judgement of a forward", .judgeForward(host: "box", target: .tcp(host: "db", port: 1))),
         ]
         for (name, request) in without {
             table.row("a pipe with \(name)", "ended: it sent its gate what is no message") {
