@@ -2,6 +2,7 @@ import CLinux
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// Hosts where a command is not the leader of its session: dropbear, and a login shell that starts the real one as its child.
 /// In accounts of their own, for root only.
@@ -55,6 +56,39 @@ struct OtherHostSessionTests {
                     #expect(OtherHostSessionTests.running("64.63", on: remote).isEmpty, "\(command)")
                 }
                 #expect(try client.callTool("ssh_exec", ["command": "echo after"])["stdout"] == "after\n")
+            }
+        }
+    }
+
+    /// dropbear 2022.83 closes a session that is opened while the command of another one ends, loses its output, or ends the connection.
+    @Test(arguments: Host.allCases)
+    func `thirty calls at once each run once, with their output, also beside a long one and an open channel`(
+        host: Host
+    ) throws {
+        try withRemote(host.options()) { remote in
+            try withDaemon(on: remote) { _, client in
+                let place = try TemporaryDirectory(readableByAll: true)
+                chmod(place.path, 0o777)
+                for round in 0..<2 {
+                    let calls = try (0..<30).map { number in
+                        try client.beginTool(
+                            "ssh_exec",
+                            [
+                                "command": .string("echo x >>\(place.file("\(round).\(number)")); echo \(number)"),
+                                "timeout_seconds": 60,
+                            ])
+                    }
+                    for (number, call) in calls.enumerated() {
+                        let result = try call.waitForTool(timeout: .seconds(90))
+                        #expect(result["stdout"]?.string == "\(number)\n", "\(result)")
+                        let ran = try? String(contentsOfFile: place.file("\(round).\(number)"), encoding: .utf8)
+                        #expect(ran == "x\n")
+                    }
+                    guard round == 0 else { break }
+                    // What runs for long does not keep the others waiting.
+                    _ = try client.beginTool("ssh_exec", ["command": "exec sleep 600", "timeout_seconds": 600])
+                    #expect(!(try client.callTool("ssh_list_dir", ["path": .string(place.path)])).isError)
+                }
             }
         }
     }

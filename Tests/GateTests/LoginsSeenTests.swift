@@ -30,6 +30,6 @@ struct LoginsSeenTests {
         let line = Observer.guardedLine(for: command, on: host)
         #expect(
             line.hasPrefix("exec /bin/sh -c '") && line.hasSuffix(Observer.line(for: command, on: host).dropFirst(5)))
-        #expect(line.contains(#" 'DOM\0134o\0047u\0041' /usr/bin/env csd_s="#), "\(line)")
+        #expect(line.contains(#" 'DOM\0134o\0047u\0041' abcd1234 /usr/bin/env csd_s="#), "\(line)")
     }
 }

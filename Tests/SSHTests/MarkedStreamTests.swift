@@ -26,6 +26,12 @@ struct MarkedStreamTests {
         #expect(seen.window.output() == .init(text: "out\nput", bytes: 7, truncated: false))
     }
 
+    @Test func `a mark before the start tells a server where sessions are opened one after the other`() {
+        let seen = stream("motd\n" + mark("=") + mark("+4711") + "out\n" + mark("-0"))
+        #expect(seen.marks.takesOneAtATime && seen.preamble.output().text == "motd\n")
+        #expect(!stream(mark("+4711") + mark("=", nonce: "other") + mark("-0")).marks.takesOneAtATime)
+    }
+
     @Test func `the marks are read wherever the stream is split`() {
         let bytes = Array(("noise" + mark("+321") + "a\u{1E}b\n" + mark("-137 1") + "tail").utf8)
         let expected = MarkedStream.Marks(started: true, ended: true, processID: 321, exitStatus: 137, signalled: true)

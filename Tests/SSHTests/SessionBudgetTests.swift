@@ -81,6 +81,32 @@ struct SessionBudgetTests {
     }
 
     /// What has ended here may still be open there: an sftp-server that reads the end of its input, a command that is killed.
+    @Test(arguments: [false, true])
+    func `where sessions are opened one after the other, the next begins when the last has ended or runs for a while`(
+        endsFirst: Bool
+    ) async throws {
+        let host = FakeHost(capacity: 9)
+        var times = Self.times()
+        times.calm = endsFirst ? .seconds(3600) : .milliseconds(300)
+        let budget = SessionBudget(sessions: 8, times: times)
+        let asked = ContinuousClock.now
+        let first = try await budget.acquire(.command, within: .seconds(30), probe: host.probe)
+        await budget.takesOneAtATime()
+        await budget.opened(first)
+        let next = Task { try await budget.acquire(.command, within: .seconds(30), probe: host.probe) }
+        if endsFirst {
+            await #expect(
+                throws: SessionBudget.NoPlace.timedOut(.init(limit: .host(1), commands: 1, channels: 0, unstopped: 0))
+            ) {
+                try await budget.acquire(.command, within: .milliseconds(100), probe: host.probe)
+            }
+            await budget.release(first)
+        }
+        _ = try await next.value
+        if !endsFirst { #expect(.now - asked >= .milliseconds(300)) }
+        #expect(host.probes == 0)
+    }
+
     @Test func `a capacity that was learned while a session of ours was still open there is learned anew at once`()
         async throws
     {

@@ -12,6 +12,7 @@ public import IPC
 ///   left, and another number if the watchdog itself was stopped.
 /// - `?`: the directory cannot be entered.
 /// - `/`: the directory is outside the tree in which it must lie.
+/// - `=`: before the command's start, of `LoginGuard`: the server is dropbear, see `ServerKind`.
 ///
 /// If no start mark comes, nothing of the command has run, unless the mark was lost with the connection, or something on the
 /// host takes both streams away. The command does not start if its start mark cannot be written: a start-up file may have held

@@ -122,6 +122,7 @@ struct CommandRun: Sendable {
         while let event = await iterator.next() {
             switch event {
             case .commandStarted:
+                if streams.with(\.takesOneAtATime) { await budget.takesOneAtATime() }
                 await budget.opened(place)
                 sessions.startupWorks()
             case .opened: owed = nil

@@ -20,6 +20,9 @@ struct CommandStreams: Sendable {
         out.marks.isJoined || !err.marks.started && out.marks.started ? out.marks : err.marks
     }
 
+    /// Whether the host's server is one where sessions are opened one after the other. Each stream tells it before the start mark.
+    var takesOneAtATime: Bool { out.marks.takesOneAtATime || err.marks.takesOneAtATime }
+
     /// Whether both streams have brought the mark of the command's end.
     var ended: Bool {
         if out.marks.isJoined || err.marks.isJoined { return marks.exitStatus != nil }

@@ -14,6 +14,8 @@ public struct HostIdentity: Equatable, Sendable {
     public let address: String
     /// The host's own name.
     public let hostname: String
+    /// The name of the SSH server's process; empty where the host does not tell it.
+    public let server: String
 
     /// Bytes of each of these.
     private static let longest = 255
@@ -22,15 +24,16 @@ public struct HostIdentity: Equatable, Sendable {
     init?(_ output: String, nonce: String) {
         let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
         let mark = nonce + "="
-        guard let start = lines.firstIndex(of: mark[...]), lines.count > start + 8, lines[start + 8] == mark[...]
+        guard let start = lines.firstIndex(of: mark[...]), lines.count > start + 9, lines[start + 9] == mark[...]
         else {
             return nil
         }
-        let words = lines[(start + 1)..<(start + 8)].map(Self.plain)
+        let words = lines[(start + 1)..<(start + 9)].map(Self.plain)
         (user, login, home, shell) = (words[0], words[1], words[2], words[3])
         let connection = words[4].split(separator: " ")
         address = connection.count == 4 ? String(connection[2]) : ""
         hostname = words[5]
+        server = words[7]
     }
 
     /// At most `longest` bytes of printable text.
@@ -42,6 +45,9 @@ public struct HostIdentity: Equatable, Sendable {
         }
         return kept
     }
+
+    /// Whether sessions there are opened one after the other: see the gate's `ServerKind`.
+    var takesOneAtATime: Bool { server == "dropbear" }
 
     /// Whether this is the user of the config, as far as the host tells.
     public func isUser(_ name: String) -> Bool {

@@ -119,7 +119,10 @@ extension HostSessions {
         } catch {
             return .notAsked
         }
-        if let identity = HostIdentity(answer.stdout, nonce: nonce) { return .known(identity) }
+        if let identity = HostIdentity(answer.stdout, nonce: nonce) {
+            if identity.takesOneAtATime { await budget.takesOneAtATime() }
+            return .known(identity)
+        }
         let said = CommandStreams.trimmed("\(answer.stderr)\n\(answer.stdout)")
         if answer.isLate {
             await leave(nonce)

@@ -13,6 +13,8 @@ struct MarkedStream {
         var directoryFailed = false
         /// Whether the directory is outside its tree.
         var directoryOutside = false
+        /// Whether the host's server is one where sessions are opened one after the other.
+        var takesOneAtATime = false
         /// Whether the mark of the end has come.
         var ended = false
         /// The observer's process id, from the start mark.
@@ -81,6 +83,7 @@ struct MarkedStream {
         case end(exitStatus: Int?, signalled: Bool, stopped: StopVerdict?)
         case directoryFailed
         case directoryOutside
+        case takesOneAtATime
     }
 
     private enum Match {
@@ -104,6 +107,7 @@ struct MarkedStream {
             marks.signalled = signalled
         case .directoryFailed: marks.directoryFailed = true
         case .directoryOutside: marks.directoryOutside = true
+        case .takesOneAtATime: marks.takesOneAtATime = true
         }
     }
 
@@ -134,6 +138,9 @@ struct MarkedStream {
                 })
         case UInt8(ascii: "?"): mark = .directoryFailed
         case UInt8(ascii: "/"): mark = .directoryOutside
+        case UInt8(ascii: "="):
+            guard !marks.started else { return .none }
+            mark = .takesOneAtATime
         default: return .none
         }
         return .whole(mark, length: newline - candidate.startIndex + 1)

@@ -71,6 +71,8 @@ actor SessionBudget {
         var settling = Duration.seconds(1)
         /// A session that says nothing for this long is taken to be open.
         var silence = SessionBudget.silence
+        /// Where sessions are opened one after the other, one that has run for this long is taken to run on for another while.
+        var calm = Duration.milliseconds(500)
     }
 
     /// A session that says nothing for this long is taken to be open: a refusal would have come at once, and start-up files may
@@ -85,6 +87,8 @@ actor SessionBudget {
     private var proven = 0
     /// Whether the host has refused more than `proven` sessions.
     private var isFull = false
+    /// Whether sessions are opened one after the other, because the host loses one that is opened while another one ends.
+    private var isSingle = false
     private var places: [Place: Holder] = [:]
     private var nextPlace: UInt64 = 0
     /// How many sessions stop commands now. These need no place.
@@ -138,13 +142,23 @@ actor SessionBudget {
 
     private func hasRoom(for kind: Kind) -> Bool {
         switch kind {
-        case .command, .channel: inUse < allowed
+        case .command, .channel: isSingle ? inUse < configured && nextCalm == nil : inUse < allowed
         case .content: inUse < max(allowed, min(configured, max(proven, 2)))
         case .question: count([.question]) == 0 && hasRoom(for: .content)
         }
     }
 
+    /// When the youngest session is old enough for another one to be opened, on a host where they are opened one after the other; nil
+    /// where it is. A channel ends when we end it.
+    private var nextCalm: ContinuousClock.Instant? {
+        let young = places.values.filter { holder in
+            !(holder.kind == .channel && holder.phase == .open) && .now < holder.since + times.calm
+        }
+        return young.map(\.since).max().map { $0 + times.calm }
+    }
+
     private var shortage: SessionShortage {
+        if isSingle { return shortage(.host(1)) }
         // A holder whose session was refused shows that the host is the limit.
         let isHosts = isFull && proven - 1 < configured || places.values.contains { $0.phase == .refused }
         return isHosts ? refusal : shortage(.configured(configured))
@@ -250,6 +264,9 @@ actor SessionBudget {
         grant()
     }
 
+    /// Takes notice that sessions of this host are to be opened one after the other.
+    func takesOneAtATime() { isSingle = true }
+
     /// Takes notice that a session for stopping commands will be opened. The caller calls `stopEnded` once afterwards.
     func stopBegins() { stops += 1 }
 
@@ -313,6 +330,11 @@ actor SessionBudget {
         guard !isProbing else { return }
         let refused = places.values.first { $0.phase == .refused && $0.probe != nil }
         guard let probe = waiting.first?.probe ?? refused?.probe else { return }
+        guard !isSingle else {
+            giveBack()
+            if let nextCalm { wake(at: nextCalm) }
+            return
+        }
         guard allowed < configured else { return giveBack() }
         guard .now >= nextProbe else {
             giveBack()
@@ -334,7 +356,7 @@ actor SessionBudget {
 
     private func tryAgain() {
         timer = nil
-        makeRoom()
+        if isSingle { grant() } else { makeRoom() }
     }
 
     private func learn(_ taken: Int?, of count: Int, beside before: Int, since began: ContinuousClock.Instant) {
