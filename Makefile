@@ -1,14 +1,15 @@
-# `make` alone lists the targets. SCRATCH is SwiftPM's build folder, PREFIX and DESTDIR are those of the GNU conventions.
+# `make` alone lists the targets. SCRATCH is SwiftPM's build folder, PREFIX and DESTDIR are those of the GNU conventions. With
+# VERBOSE=1 `test` and `demo` show all that they say; FILTER=NAME has `test` run the tests of that name alone.
 SCRATCH ?= .build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-swift_build   = swift build --scratch-path $(SCRATCH)
+swift_build   = scripts/tidily swift build --scratch-path $(SCRATCH)
 swift_release = $(swift_build) -c release --static-swift-stdlib -Xlinker -s
 release       = $(SCRATCH)/release
 venv          = $(SCRATCH)/interop
 python        = scripts/bench $(wildcard scripts/*.py Tests/Interop/*.py)
-shell_scripts = scripts/prepare scripts/end-to-end scripts/demo .ci/run
+shell_scripts = scripts/prepare scripts/quietly scripts/tidily scripts/test scripts/test-run scripts/end-to-end scripts/demo .ci/run
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-interop lint demo bench install uninstall clean
@@ -24,11 +25,8 @@ build: ## build all programs for release, with the Swift runtime linked in
 	$(swift_release) --product claude-ssh-gate
 
 test: ## install what is missing, build, run every test: unit, sandbox, end to end against a private sshd
-	scripts/prepare test
-	$(swift_build) --build-tests
-	# Apart: the end-to-end tests wait on the threads that the others' tasks need.
-	swift test --scratch-path $(SCRATCH) --skip-build --experimental-maximum-parallelization-width 6 --skip EndToEndTests
-	scripts/end-to-end $(SCRATCH)
+	@scripts/prepare test
+	@scripts/tidily scripts/test $(SCRATCH)
 
 test-interop: ## install what is missing, build, drive the daemon with the released Python MCP clients, validate all it sends
 	scripts/prepare interop
@@ -54,9 +52,9 @@ lint: ## check the format of the Swift sources and the syntax of the scripts
 	if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); fi
 
 demo: ## install what is missing, build, show the whole way once on a private sshd
-	scripts/prepare demo
-	$(MAKE) --no-print-directory build
-	scripts/demo $(release)
+	@scripts/prepare demo
+	@scripts/quietly $(SCRATCH)/logs/demo-build.log "Building for release" $(MAKE) --no-print-directory build
+	@scripts/demo $(release)
 
 bench: ## install what is missing, build, measure the daemon beside the raw tools on a private sshd
 	scripts/prepare bench

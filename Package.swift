@@ -103,6 +103,7 @@ let package = Package(
         moduleTests("FileBrokerTests", ["CLinux", "CProbes", "FileBroker", "IPC", "Sandbox"]),
         moduleTests(
             "GateTests", ["CLinux", "CProbes", "Exec", "Gate", "IPC", "Mux", "Policy", "Sandbox", "SFTPFilter"]),
+        moduleTests("RepositoryTests", []),
         .target(name: "CProbes", path: "Tests/CProbes"),
         .target(name: "AttackProbe", path: "Tests/Attack/Probe"),
         .executableTarget(

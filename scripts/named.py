@@ -1,4 +1,5 @@
-"""Checks that what CONTRIBUTING.md and SECURITY.md name in the sources is there: files, types and functions.
+"""Checks that what CONTRIBUTING.md and SECURITY.md name in the sources is there: files, types and functions; and that every test
+that may be skipped says why, since `make test` tells it.
 
 In the journeys a token with a slash is a path below Sources (`Sup` is Supervisor); `Type.member` is a member of a type; a name
 in lower case is declared in the file that was named last, or is a case of a message where a dot precedes it.
@@ -60,12 +61,26 @@ def missing_files(text):
             yield f"{token}: not there"
 
 
+def skipped_without_reason():
+    for path in sorted((ROOT / "Tests").rglob("*.swift")):
+        text = path.read_text()
+        for match in re.finditer(r"\.(?:en|dis)abled\(", text):
+            depth, end = 1, match.end()
+            while depth and end < len(text):
+                depth += {"(": 1, ")": -1}.get(text[end], 0)
+                end += 1
+            if not text[match.end():end - 1].rstrip().endswith('"'):
+                line = text.count("\n", 0, match.start()) + 1
+                yield f"{path.relative_to(ROOT)}:{line}: a condition without a reason"
+
+
 def main():
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     journeys = contributing.partition("## Three journeys")[2].partition("\n## ")[0]
     mistakes = [f"CONTRIBUTING.md: {line}" for line in missing_in_journeys(journeys)]
     for name in ("CONTRIBUTING.md", "SECURITY.md", "README.md"):
         mistakes += [f"{name}: {line}" for line in missing_files((ROOT / name).read_text())]
+    mistakes += skipped_without_reason()
     print("\n".join(mistakes), end="\n" if mistakes else "")
     return 1 if mistakes else 0
 

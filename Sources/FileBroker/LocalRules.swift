@@ -24,7 +24,7 @@ struct LocalRules {
         self.own = own
         self.userID = userID
         protected =
-            ProtectedPath.always(home: home, runtimeDirectory: runtimeDirectory)
+            ProtectedPath.always(home: home, runtimeDirectory: runtimeDirectory, environment: environment)
             + (roots == nil ? ProtectedPath.withoutRoots(home: home, environment: environment) : [])
     }
 

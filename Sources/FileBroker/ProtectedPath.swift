@@ -41,14 +41,22 @@ struct ProtectedPath {
     /// yet.
     init(resolving text: String) { self.init(text: text, real: RealPath.ofDirectory(of: text)) }
 
+    /// The directories in a home that an environment variable may put elsewhere, XDG Base Directory Specification.
+    private static let movable = [(".config/", "XDG_CONFIG_HOME"), (".local/share/", "XDG_DATA_HOME")]
+
     /// The paths that are always protected, unless a root names them.
-    static func always(home: String?, runtimeDirectory: String?) -> [ProtectedPath] {
+    static func always(home: String?, runtimeDirectory: String?, environment: [String: String]) -> [ProtectedPath] {
         // The user's service manager would start units from there.
         let fixed = (anywhere + (runtimeDirectory.map { ["\($0)/systemd"] } ?? [])).map { ProtectedPath(text: $0) }
         guard let home else { return fixed }
+        let moved = movable.flatMap { place, variable -> [ProtectedPath] in
+            guard let directory = environment[variable], directory.hasPrefix("/") else { return [] }
+            return inHome.filter { $0.hasPrefix(place) }
+                .map { ProtectedPath(resolving: "\(directory)/\($0.dropFirst(place.count))") }
+        }
         // A directory on the way may be a link as well, such as a ~/.config that is kept elsewhere.
         var real: [String: String] = [:]
-        return fixed
+        return fixed + moved
             + inHome.map { name in
                 let text = "\(home)/\(name)"
                 let (directory, last) = PathComponents.split(text)

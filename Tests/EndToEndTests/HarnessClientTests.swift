@@ -132,7 +132,7 @@ import TestSupport
         #expect(status == .exited(2) && stderr == "refused\n")
     }
 
-    @Test(.enabled(if: Account.canCreate))
+    @Test(.enabled(if: Account.canCreate, "only root can make accounts"))
     func daemonRunsAsAnotherAccount() throws {
         let account = try Account.throwAway(purpose: "client")
         let directory = try TemporaryDirectory(readableByAll: true)

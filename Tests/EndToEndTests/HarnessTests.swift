@@ -124,7 +124,9 @@ import TestSupport
         #expect(!sftp.succeeded)
     }
 
-    @Test(.enabled(if: Account.canCreate), arguments: ["/bin/dash", "/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"])
+    @Test(
+        .enabled(if: Account.canCreate, "only root can make accounts"),
+        arguments: ["/bin/dash", "/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"])
     func loginShellIsAsAsked(_ shell: String) throws {
         try #require(access(shell, X_OK) == 0, "\(shell) is not installed")
         let sshd = try PrivateSSHD(PrivateSSHD.Options(loginShell: shell))
@@ -133,7 +135,7 @@ import TestSupport
         #expect(sshd.loginUser != (try Account.forLogin()))
     }
 
-    @Test(.enabled(if: Account.canCreate))
+    @Test(.enabled(if: Account.canCreate, "only root can make accounts"))
     func defaultKeyLetsPlainSSHOfAnotherAccountIn() throws {
         let account = try Account.throwAway(purpose: "client")
         let sshd = try PrivateSSHD(PrivateSSHD.Options(usesStandardPort: true))

@@ -6,7 +6,7 @@ import TestSupport
 
 /// Hosts where a command is not the leader of its session: dropbear, and a login shell that starts the real one as its child.
 /// In accounts of their own, for root only.
-@Suite("Sessions of other hosts", .serialized, .enabled(if: Account.canCreate))
+@Suite("Sessions of other hosts", .serialized, .enabled(if: Account.canCreate, "only root can make accounts"))
 struct OtherHostSessionTests {
     enum Host: CaseIterable {
         case dropbear

@@ -6,7 +6,7 @@ import TestSupport
 
 /// Hosts whose login shell does more than the daemon asks it: start-up files that print, wait for input or start another
 /// program. In accounts of their own, for root only.
-@Suite("Start-up files", .serialized, .enabled(if: Account.canCreate))
+@Suite("Start-up files", .serialized, .enabled(if: Account.canCreate, "only root can make accounts"))
 struct StartupFileTests {
     /// A shell with its start-up file, and what is written into it.
     struct Startup: CustomTestStringConvertible, Sendable {

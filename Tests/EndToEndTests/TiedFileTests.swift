@@ -46,7 +46,7 @@ import Testing
 
     @Test(
         "over a shell a file with an access control list is written in place",
-        .enabled(if: access("/usr/bin/setfacl", X_OK) == 0))
+        .enabled(if: access("/usr/bin/setfacl", X_OK) == 0, "setfacl is not installed"))
     func accessControl() throws {
         let place = try Place()
         try place.write("f", "old")

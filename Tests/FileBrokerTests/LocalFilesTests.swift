@@ -132,6 +132,25 @@ import Testing
         #expect(throws: LocalRefusal.self) { _ = try files.create(tree.directory.file("home/.zshrc")) }
     }
 
+    @Test("what is protected in ~/.config and ~/.local/share is so where XDG variables put these, also with roots")
+    func moved() throws {
+        let tree = try Tree()
+        for name in ["cfg", "cfg/autostart", "cfg/systemd", "cfg/gh", "data", "data/keyrings", "cfg/notes"] {
+            mkdir(tree.directory.file("root/\(name)"), 0o700)
+        }
+        let closed = ["cfg/autostart/x.desktop", "cfg/systemd/x.service", "cfg/gh/hosts.yml", "data/keyrings/login"]
+        for name in closed { try tree.directory.write("root/\(name)", name) }
+        let environment = ["XDG_CONFIG_HOME": "root/cfg", "XDG_DATA_HOME": "root/data"]
+        let files = tree.files(roots: ["root"], environment: environment)
+        for name in closed {
+            #expect(
+                LocalFilesTests.refused(files, tree.directory.file("root/\(name)"), "protected"), "\(name)")
+            #expect(throws: LocalRefusal.self, "\(name)") { _ = try files.create(tree.directory.file("root/\(name)")) }
+        }
+        try LocalFilesTests.write(files, tree.directory.file("root/cfg/notes/n"), "n")
+        #expect(LocalFilesTests.opened(files, tree.directory.file("root/cfg/notes/n")) == .success("n"))
+    }
+
     @Test("a root that names a protected path exactly opens it, a wider one does not")
     func protectedRoot() throws {
         let tree = try Tree()

@@ -6,7 +6,9 @@ import Testing
 @testable import SFTP
 @testable import SSH
 
-@Suite("SFTP: listing by sftp-server, and the channel", .enabled(if: access(SFTPRealServer.path, X_OK) == 0))
+@Suite(
+    "SFTP: listing by sftp-server, and the channel",
+    .enabled(if: access(SFTPRealServer.path, X_OK) == 0, "OpenSSH's sftp-server is not installed"))
 struct SFTPListTests {
     @Test func `names of any bytes, sorted, with types and targets`() async throws {
         let scene = SFTPScene()

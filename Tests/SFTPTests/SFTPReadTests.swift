@@ -5,7 +5,9 @@ import Testing
 
 @testable import SFTP
 
-@Suite("SFTP: reading from sftp-server", .enabled(if: access(SFTPRealServer.path, X_OK) == 0))
+@Suite(
+    "SFTP: reading from sftp-server",
+    .enabled(if: access(SFTPRealServer.path, X_OK) == 0, "OpenSSH's sftp-server is not installed"))
 struct SFTPReadTests {
     @Test func `a small file takes two round trips, and its handle is closed`() async throws {
         let scene = SFTPScene()

@@ -8,7 +8,9 @@ import Testing
 @testable import SSH
 
 /// A file under its name is whole, and what is said to have arrived has.
-@Suite("SFTP: transfers with sftp-server", .enabled(if: access(SFTPRealServer.path, X_OK) == 0))
+@Suite(
+    "SFTP: transfers with sftp-server",
+    .enabled(if: access(SFTPRealServer.path, X_OK) == 0, "OpenSSH's sftp-server is not installed"))
 struct SFTPTransferTests {
     /// An sftp-server whose file system knows no hard links.
     private final class WithoutLinks: SFTPPacketTransport {

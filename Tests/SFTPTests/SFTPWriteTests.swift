@@ -6,7 +6,9 @@ import Testing
 @testable import SFTP
 @testable import SSH
 
-@Suite("SFTP: writing to sftp-server", .enabled(if: access(SFTPRealServer.path, X_OK) == 0))
+@Suite(
+    "SFTP: writing to sftp-server",
+    .enabled(if: access(SFTPRealServer.path, X_OK) == 0, "OpenSSH's sftp-server is not installed"))
 struct SFTPWriteTests {
     private static let isRoot = geteuid() == 0
     private static let nobody: uid_t = 65_534
@@ -272,7 +274,8 @@ struct SFTPWriteTests {
         }
     }
 
-    @Test(.enabled(if: isRoot)) func `where no other file can take its place it is written in place, and that is said`()
+    @Test(.enabled(if: isRoot, "only root can keep others out of a directory and write there"))
+    func `where no other file can take its place it is written in place, and that is said`()
         async throws
     {
         let scene = SFTPScene(user: Self.nobody)
@@ -302,7 +305,8 @@ struct SFTPWriteTests {
         #expect(scene.names("locked") == ["f", "none"])
     }
 
-    @Test(.enabled(if: isRoot)) func `root keeps the owner of what it replaces`() async throws {
+    @Test(.enabled(if: isRoot, "only root can give files away"))
+    func `root keeps the owner of what it replaces`() async throws {
         let scene = SFTPScene()
         scene.make("f", "old", mode: 0o6755, owner: Self.nobody)
         chmod("\(scene.directory)/f", 0o6755)
@@ -310,7 +314,8 @@ struct SFTPWriteTests {
         #expect(scene.status("f").st_uid == Self.nobody && scene.status("f").st_mode & 0o7777 == 0o6755)
     }
 
-    @Test(.enabled(if: isRoot)) func `a full disk loses nothing`() async throws {
+    @Test(.enabled(if: isRoot, "only root can mount a file system"))
+    func `a full disk loses nothing`() async throws {
         let scene = SFTPScene()
         mkdir("\(scene.directory)/small", 0o755)
         guard succeeds("/bin/mount", "-t", "tmpfs", "-o", "size=64k", "none", "\(scene.directory)/small") else {

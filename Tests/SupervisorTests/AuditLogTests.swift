@@ -159,7 +159,7 @@ struct AuditLogTests {
         try AuditLog.judge(target)
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `another user's file is refused`() throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write("audit.log", "")

@@ -33,7 +33,7 @@ struct ConfigFileTests {
         #expect(refusal(path) == ["must not be writable by others; run: chmod go-w '\(path)'"])
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `another user's file is refused`() throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write("config.json", Self.good)
@@ -41,7 +41,7 @@ struct ConfigFileTests {
         #expect(refusal(path) == ["must belong to uid 0, not 65534"])
     }
 
-    @Test(.enabled(if: !isRoot))
+    @Test(.enabled(if: !isRoot, "root owns what would be another user's"))
     func `root's file is refused to a user who is not root`() {
         #expect(refusal("/etc/passwd") == ["must belong to uid \(geteuid()), not 0"])
     }

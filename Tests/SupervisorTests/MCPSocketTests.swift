@@ -87,7 +87,7 @@ struct MCPSocketTests {
         }
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `another user's connection is told apart and closed`() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
@@ -153,7 +153,7 @@ struct MCPSocketTests {
         }
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `another user's socket is refused and left alone`() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
@@ -198,7 +198,7 @@ struct MCPSocketTests {
         }
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `another user's directory is refused`() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
@@ -230,7 +230,7 @@ struct MCPSocketTests {
         }
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `another user's lock file is not used`() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()

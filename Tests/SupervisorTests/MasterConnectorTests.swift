@@ -120,7 +120,7 @@ struct MasterConnectorTests {
         }
     }
 
-    @Test(.enabled(if: isRoot))
+    @Test(.enabled(if: isRoot, "only root can be another user"))
     func `a listener of another user is foreign, one of root is not`() async {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
