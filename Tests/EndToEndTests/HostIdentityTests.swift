@@ -6,6 +6,10 @@ import Testing
 
 /// Who a ControlMaster leads to, and what is there instead of a POSIX shell.
 @Suite struct HostIdentityTests {
+    private static let otherShells: [String] = ["/usr/bin/fish", "/bin/tcsh"].filter { (path: String) -> Bool in
+        access(path, X_OK) == 0
+    }
+
     private static func status(_ client: MCPClient) throws -> JSON {
         try #require(try client.callTool("ssh_connection_status")["hosts"]?.array?.first)
     }
@@ -102,7 +106,7 @@ import Testing
     @Test(
         "a login shell of another syntax is named where a command fails, and in the status",
         .enabled(if: Account.canCreate, "an account with another login shell takes root"),
-        arguments: ["/usr/bin/fish", "/bin/tcsh"].filter { access($0, X_OK) == 0 })
+        arguments: otherShells)
     func otherSyntax(shell: String) throws {
         try withRemote(PrivateSSHD.Options(loginShell: shell)) { remote in
             try withDaemon(on: remote) { _, client in
