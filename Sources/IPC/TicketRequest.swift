@@ -1,6 +1,9 @@
 /// A request for a session that a worker makes without its pipes: with `"transport": "ssh"` an `ssh` brings them, and shows the
 /// ticket that the gate gives for this request.
 public struct TicketRequest: MessageChoice {
+    /// How long the `ssh` of a worker may take to show its ticket, in milliseconds: long on a machine that is busy.
+    public static let patience = 15_000
+
     /// The session that is asked for.
     public private(set) var request: GateRequest
 

@@ -336,7 +336,10 @@ extension RunningDaemon {
             try withDaemon(on: remote) { _, client in
                 let made = try client.forward(to: 80)
                 #expect(made["status"] == "running", "\(options)")
-                let forced = remote.sshd.remoteProcesses(running: "31.62").count
+                func forcedCommands() -> Int {
+                    remote.sshd.remoteProcesses(running: "31.62").count { $0.comm == "sleep" }
+                }
+                let forced = forcedCommands()
                 #expect(forced <= 1, "who is there was asked once")
                 let busy =
                     options.maxSessions == 1
@@ -347,8 +350,7 @@ extension RunningDaemon {
                 let asked = ContinuousClock.now
                 #expect(try client.forwards().map { $0["status"] } == ["running"], "\(options)")
                 #expect(ContinuousClock.now - asked < .seconds(8), "\(options)")
-                #expect(
-                    remote.sshd.remoteProcesses(running: "31.62").count == forced, "a question starts nothing there")
+                #expect(forcedCommands() == forced, "a question starts nothing there")
                 if let busy { try client.cancel(busy) }
             }
         }

@@ -33,7 +33,7 @@ import Testing
         let opened = requests.run(Self.command("id"), 40, by: .ssh, now: 0)
         let ticket = try #require(Self.ticket(opened))
         #expect(Nonce.isOne(ticket) && ticket.utf8.count > 20)
-        #expect(requests.nextDeadline == MasterRequests.ticketPatience)
+        #expect(requests.nextDeadline == TicketRequest.patience)
         #expect(requests.show(ticket, isSubsystem: false, now: 5) == .session(1, requestID: 40))
         #expect(requests.startQueued() == [.open(1, GateReport(Self.command("id")), host: 0, policy: 1)])
         #expect(requests.nextDeadline == 5 + MasterDown.patience)
@@ -98,8 +98,8 @@ import Testing
         let closed = try #require(Self.ticket(requests.run(Self.command("id"), 2, by: .ssh, now: 1)))
         let notOpened = GateAnswer.notOpened(.closed(wasAsked: false))
         #expect(requests.close(2) == [.close(2), .answer(requestID: 2, notOpened)])
-        #expect(requests.advance(now: MasterRequests.ticketPatience - 1).isEmpty)
-        let actions = requests.advance(now: MasterRequests.ticketPatience)
+        #expect(requests.advance(now: TicketRequest.patience - 1).isEmpty)
+        let actions = requests.advance(now: TicketRequest.patience)
         guard case .answer(requestID: 1, .notOpened(.ssh))? = actions.first, actions.contains(.close(1)) else {
             Issue.record("\(actions)")
             return

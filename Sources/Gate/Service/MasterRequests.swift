@@ -162,8 +162,6 @@ struct MasterRequests {
     static let keeping = 500
     /// Requests that wait for a supervisor or a master at most. Further ones are not read before one of these is answered.
     static let maximum = 64
-    /// How long the `ssh` of a worker may take to show its ticket, in milliseconds: long on a machine that is busy.
-    static let ticketPatience = 15_000
     /// Refusals that wait to be written down at most.
     static let maximumRefusals = 16
 
@@ -328,7 +326,7 @@ struct MasterRequests {
         let patience =
             switch transport {
             case .mux: MasterDown.patience
-            case .ssh: Self.ticketPatience
+            case .ssh: TicketRequest.patience
             }
         let asker = Asker(requestID: requestID, host: host, call: call, deadline: now + patience)
         return take(wish, asker, by: transport)

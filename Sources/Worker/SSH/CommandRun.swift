@@ -159,7 +159,7 @@ struct CommandRun: Sendable {
     }
 
     private func silenceTimer() -> Timer {
-        Timer(HostPulse.patience) { events.continuation.yield(.timer(.silent)) }
+        Timer(HostPulse.patience + sessions.gate.delay) { events.continuation.yield(.timer(.silent)) }
     }
 
     /// What there is to say of a host of which nothing came since then; nil where something came.

@@ -45,11 +45,17 @@ public protocol MasterGate: Sendable {
     /// Ends the session of this number, which may be over already.
     func close(_ session: UInt32)
 
+    /// How long a session may take until its master hears of it, when nothing is wrong with master and host.
+    var delay: Duration { get }
+
     /// The same gate for the sessions of one host.
     func opening(_ host: PolicySnapshot.Host) -> any MasterGate
 }
 
 extension MasterGate {
+    /// A gate asks at once.
+    public var delay: Duration { .zero }
+
     /// The gate needs to know nothing more of a host than its name in a request.
     public func opening(_ host: PolicySnapshot.Host) -> any MasterGate { self }
 }

@@ -33,6 +33,9 @@ public final class SSHSessions: MasterGate {
     /// See `MasterGate`.
     public var mark: String { gate.mark }
 
+    /// Each session waits for its `ssh`, see `TicketRequest.patience`.
+    public var delay: Duration { .milliseconds(TicketRequest.patience) }
+
     /// See `MasterGate`.
     public func state(of host: String) async -> MasterState { await gate.state(of: host) }
 
