@@ -6,13 +6,12 @@ internal import Supervisor
 struct ConfigOption: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp("The config file. (default: \(DefaultConfigPath.description))", valueName: "path"))
-    var config: String?
+        help: ArgumentHelp(
+            "The config file; without it the one in $XDG_CONFIG_HOME, else ~/.config.", valueName: "path"))
+    var config = DefaultConfigPath.path(environment: ProcessInfo.processInfo.environment)
 
     var environment: [String: String] { ProcessInfo.processInfo.environment }
 
-    /// The file that is named, also where no shell has expanded the tilde, or the default one.
-    var path: String {
-        config.map { ConfigFile.path($0, environment: environment) } ?? DefaultConfigPath.path(environment: environment)
-    }
+    /// The file, also where no shell has expanded the tilde.
+    var path: String { ConfigFile.path(config, environment: environment) }
 }

@@ -14,14 +14,8 @@ package enum ConfigFile {
     static func load(_ path: String, environment: [String: String]) throws(ConfigError) -> Config {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard number >= 0 else {
-            let reason = errno
-            let hint =
-                reason == ENOENT
-                ? DefaultConfigPath.hint(missing: path, environment: environment)
-                    ?? "write one as the README shows, or name it with --config" : nil
-            throw ConfigError(
-                path: path,
-                mistakes: ["cannot be opened: \(String(cString: strerror(reason)))" + (hint.map { "; \($0)" } ?? "")])
+            let hint = errno == ENOENT ? "; \(DefaultConfigPath.hint(missing: path, environment: environment))" : ""
+            throw ConfigError(path: path, mistakes: ["cannot be opened: \(String(cString: strerror(errno)))\(hint)"])
         }
         let file = OwnedFD(taking: number)
         var status = stat()

@@ -5,9 +5,6 @@ internal import Glibc
 package enum DefaultConfigPath {
     private static let name = "claude-ssh-daemon/config.json"
 
-    /// The same for a reader of the help.
-    package static let description = "$XDG_CONFIG_HOME/\(name), where that is not set ~/.config/\(name)"
-
     /// The path in this environment.
     package static func path(environment: [String: String]) -> String {
         guard let directory = environment["XDG_CONFIG_HOME"], directory.hasPrefix("/") else {
@@ -16,13 +13,16 @@ package enum DefaultConfigPath {
         return "\(directory)/\(name)"
     }
 
-    /// What a person should know who finds no config at a path: it is the default one, and another lies where it would be without
-    /// `XDG_CONFIG_HOME`. Else nil.
-    static func hint(missing path: String, environment: [String: String]) -> String? {
+    /// What to do where no config lies at a path. It is told where the path is the default one and another config lies where it would
+    /// be without `XDG_CONFIG_HOME`. `errno` stays as it is.
+    static func hint(missing path: String, environment: [String: String]) -> String {
+        let reason = errno
+        defer { errno = reason }
         let other = inHome(environment)
-        guard path == Self.path(environment: environment), path != other, access(other, F_OK) == 0 else { return nil }
-        return
-            "XDG_CONFIG_HOME is set, so that \(other) is not read: move it to where it is looked for, or name it with --config"
+        guard path == Self.path(environment: environment), path != other, access(other, F_OK) == 0 else {
+            return "write one as the README shows, or name it with --config"
+        }
+        return "XDG_CONFIG_HOME is set, so that \(other) is not read: move it to \(path), or name it with --config"
     }
 
     private static func inHome(_ environment: [String: String]) -> String {
