@@ -26,14 +26,18 @@ import Testing
         try withDaemon(Self.writing, on: transport.remote()) { _, client in
             let written = try client.callTool("ssh_write_file", ["path": .string(place.file("f")), "content": "x"])
             #expect(written["written"] == true, "\(written)")
-            #expect(Set(try place.names) == Set(kept + [".new.claude-ssh-1.tmp", "f"]))
+            try waitUntil("what was left behind is removed") {
+                Set(try place.names) == Set(kept + [".new.claude-ssh-1.tmp", "f"])
+            }
             for name in old {
                 try place.write(name, "a part")
                 try runSuccessfully(findProgram("touch"), ["-d", "2 hours ago", place.file(name)])
             }
             let again = try client.callTool("ssh_write_file", ["path": .string(place.file("f")), "content": "y"])
             #expect(again["method"] == "replaced", "\(again)")
-            #expect(Set(try place.names) == Set(kept + [".new.claude-ssh-1.tmp", "f"]))
+            try waitUntil("what was left behind is removed again") {
+                Set(try place.names) == Set(kept + [".new.claude-ssh-1.tmp", "f"])
+            }
         }
     }
 }

@@ -41,6 +41,38 @@ struct SFTPTransferTests {
         }
     }
 
+    /// An sftp-server that cannot close a file.
+    private final class WithoutClose: SFTPPacketTransport {
+        private let client: SFTPClient
+        private let server: SFTPRealServer
+
+        init(_ client: SFTPClient, _ scene: SFTPScene) throws(SFTPError) {
+            self.client = client
+            server = try SFTPRealServer(
+                client, command: [SFTPRealServer.path], directory: scene.directory, counts: scene.counts)
+        }
+
+        func send(_ bytes: [UInt8]) {
+            var reader = WireReader(bytes[4...])
+            guard (try? reader.byte()) == 4, let id = try? reader.number32() else { return server.send(bytes) }
+            client.receive(SFTPScriptedServer.status(id, 4, "Input/output error")[...])
+        }
+
+        func close() { server.close() }
+    }
+
+    @Test func `a new file that could not be closed does not stay under its name`() async throws {
+        let scene = SFTPScene()
+        let files = RemoteFiles(
+            channel: SFTPChannel(deadline: .seconds(20), idle: .seconds(300)) { client throws(SFTPError) in
+                try WithoutClose(client, scene)
+            })
+        let error = await sftpError { () async throws(SFTPError) in
+            try await files.write(scene.path("f"), Self.content(10), WriteOptions(policy: .createOnly))
+        }
+        #expect(error != nil && scene.names() == [], "\(scene.names())")
+    }
+
     private static func content(_ count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 11) }
     }

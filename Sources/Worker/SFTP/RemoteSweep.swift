@@ -23,10 +23,11 @@ extension RemoteFiles {
     ///
     /// SFTP tells of further names of a file only in the list of its directory.
     /// - Parameter name: of an entry whose ties are wanted.
-    func surroundings(of name: [UInt8], in directory: [UInt8], _ client: SFTPClient) async -> Surroundings {
+    /// - Returns: nil where it cannot be looked at.
+    func surroundings(of name: [UInt8], in directory: [UInt8], _ client: SFTPClient) async -> Surroundings? {
         var ties = FileTies()
         guard let handle = try? await client.send(.opendir(directory, temporaries: true)).handle() else {
-            return Surroundings()
+            return nil
         }
         var pump = NamePump(client, handle: handle.bytes, path: directory)
         var found: [Leftover] = []
@@ -43,15 +44,44 @@ extension RemoteFiles {
         return Surroundings(leftovers: found, ties: ties)
     }
 
-    /// Removes those that are more than an hour older than this file, which was written now: so the host's clock counts alone.
-    func sweep(
-        _ leftovers: [Leftover], olderThan written: [UInt8], _ client: SFTPClient
-    ) async {
-        guard !leftovers.isEmpty,
-            let now = try? await client.send(.lstat(written)).attributes().times?.modification
-        else { return }
-        for file in leftovers where file.modified < now && now - file.modified > Self.leftoverAge {
-            _ = try? await client.send(.remove(file.path)).done()
+    /// Looks for such files in the directory of a file that was written now, and removes those that are more than an hour older than
+    /// it: so the host's clock counts alone. It happens after the write and beside what follows, so that nobody waits for it, and
+    /// ends with the connection; what it leaves then is for the next write there.
+    /// - Parameters:
+    ///   - always: also where it was done a short while ago.
+    ///   - looking: what looks at the directory already.
+    func sweepBeside(
+        _ written: [UInt8], _ client: SFTPClient, always: Bool = false, _ looking: Task<Surroundings?, Never>? = nil
+    ) {
+        guard let (directory, name) = RemotePath.split(written), channel.sweeps.begin(directory, always: always)
+        else {
+            return
         }
+        Task { [self] in
+            let operation = HostOperation(client.patience)
+            let isDone = await HostOperation.$current.withValue(operation) {
+                let seen =
+                    if let looking { await looking.value } else { await surroundings(of: name, in: directory, client) }
+                guard let seen else { return false }
+                return await sweep(seen.leftovers, olderThan: written, client)
+            }
+            channel.sweeps.end(directory, isDone: isDone)
+        }
+    }
+
+    /// - Returns: whether all were removed that had to be, or others do not let them be.
+    private func sweep(_ leftovers: [Leftover], olderThan written: [UInt8], _ client: SFTPClient) async -> Bool {
+        guard !leftovers.isEmpty else { return true }
+        guard let now = try? await client.send(.lstat(written)).attributes().times?.modification else { return false }
+        for file in leftovers where file.modified < now && now - file.modified > Self.leftoverAge {
+            do throws(SFTPError) {
+                try await client.send(.remove(file.path)).done()
+            } catch .refused {
+                continue
+            } catch {
+                return false
+            }
+        }
+        return true
     }
 }

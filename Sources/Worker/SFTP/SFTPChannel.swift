@@ -52,6 +52,8 @@ public final class SFTPChannel: Sendable {
     private let nextEditPlace = Atomic<Int>(0)
     /// The turns of writes that replace a file, by the resolved path.
     let replacing = Turns()
+    /// Where leftovers of writes are looked for.
+    let sweeps = Sweeps()
 
     init(
         deadline: Duration, opening: Duration? = nil, idle: Duration, openers: [(way: FileTransport, open: Opener)],
@@ -121,9 +123,12 @@ public final class SFTPChannel: Sendable {
         }
     }
 
+    /// The way to the host's files, where it is known.
+    public var knownTransport: FileTransport? { state.withLock { $0.way } }
+
     /// The way to the host's files. If it is not known yet, the connection is opened to find out.
     public func transport() async throws(SFTPError) -> FileTransport? {
-        if let known = state.withLock({ $0.way }) { return known }
+        if let known = knownTransport { return known }
         try await use { _ async throws(SFTPError) in }
         return state.withLock { $0.way }
     }

@@ -1,3 +1,5 @@
+internal import IPC
+
 /// One write. WriterStage.swift writes new files and gives them their names, WriterInPlace.swift overwrites files that exist.
 struct Writer {
     /// Where the content goes.
@@ -21,23 +23,26 @@ struct Writer {
         } else if options.expected != nil {
             throw .changed(path: asked)
         }
-        // The directory is looked at beside the write.
-        let parts = RemotePath.split(spot.target)
-        let looking = Task { [files, client] () -> Surroundings in
-            guard let (directory, name) = parts else { return Surroundings() }
-            return await files.surroundings(of: name, in: directory, client)
+        guard let existing = spot.existing else {
+            let result = try await create(spot.target)
+            files.sweepBeside(result.path, client)
+            return result
         }
+        let looking = look(spot.target)
         do throws(SFTPError) {
-            let result =
-                if let existing = spot.existing { try await replace(spot.target, existing, looking) } else {
-                    try await create(spot.target)
-                }
-            await files.sweep(await looking.value.leftovers, olderThan: result.path, client)
+            let result = try await replace(spot.target, existing, looking)
+            files.sweepBeside(result.path, client, always: true, looking)
             return result
         } catch {
-            looking.cancel()
+            looking?.cancel()
             throw error
         }
+    }
+
+    /// Looks at the directory of a file beside the write, for its ties. A shell tells them of the file alone.
+    private func look(_ target: [UInt8]) -> Task<Surroundings?, Never>? {
+        guard client.way == .sftp, let (directory, name) = RemotePath.split(target) else { return nil }
+        return Task { [files, client] in await files.surroundings(of: name, in: directory, client) }
     }
 
     /// Finds out where the content goes and what is there, and makes missing directories if that is wanted.

@@ -45,8 +45,7 @@ extension Writer {
         do throws(SFTPError) {
             let staged = try await stage(handle, SFTPAttributes(permissions: options.mode))
             try await withdraw(handle, staged.attributes)
-            try await handle.close().done()
-            try await name(temporary, target)
+            try await name(temporary, target, closing: handle)
             return WriteResult(method: .created, path: target, size: staged.size, sha256: staged.sha256)
         } catch {
             throw await dropping(temporary, await diagnosed(error, target))
@@ -62,10 +61,24 @@ extension Writer {
         try await client.send(.fsetstat(handle.bytes, mode), about: asked).done()
     }
 
-    /// Gives a finished file its name, unless another file has it.
-    private func name(_ temporary: [UInt8], _ target: [UInt8]) async throws(SFTPError) {
+    /// Closes a finished file, and gives it its name, unless another file has it.
+    private func name(_ temporary: [UInt8], _ target: [UInt8], closing handle: SFTPHandle) async throws(SFTPError) {
+        let closing = handle.close()
+        // Over a shell another session writes the content. Over SFTP both are asked in one round trip: what was written is on the
+        // disk by now, as the host says.
+        let isTogether = client.way == .sftp
+        if !isTogether { try await closing.done() }
+        let linking = client.send(.hardlink(temporary, to: target), about: asked)
+        if isTogether {
+            do throws(SFTPError) {
+                try await closing.done()
+            } catch {
+                if (try? await linking.done()) != nil { throw await dropping(target, error) }
+                throw error
+            }
+        }
         do throws(SFTPError) {
-            try await client.send(.hardlink(temporary, to: target), about: asked).done()
+            try await linking.done()
             await remove(temporary)
             return
         } catch .refused {
@@ -109,7 +122,7 @@ extension Writer {
     /// Replaces an existing file with another one.
     /// - Parameter looking: looks at its directory meanwhile.
     func replace(
-        _ target: [UInt8], _ existing: SFTPAttributes, _ looking: Task<Surroundings, Never>
+        _ target: [UInt8], _ existing: SFTPAttributes, _ looking: Task<Surroundings?, Never>?
     ) async throws(SFTPError) -> WriteResult {
         guard client.offers(.posixRename) else {
             return try await overwrite(target, reason: "the server does not offer posix-rename@openssh.com")
@@ -142,7 +155,7 @@ extension Writer {
     /// Writes the temporary file and gives it the mode and owner of the existing one, and its name.
     private func exchange(
         _ handle: SFTPHandle, _ temporary: [UInt8], _ target: [UInt8], _ existing: SFTPAttributes,
-        _ looking: Task<Surroundings, Never>
+        _ looking: Task<Surroundings?, Never>?
     ) async throws(SFTPError) -> Result<WriteResult, Obstacle> {
         let mode = SFTPAttributes(permissions: options.mode ?? existing.permissions.map { $0 & 0o7777 })
         let staged = try await stage(handle, mode)
@@ -172,9 +185,9 @@ extension Writer {
             WriteResult(method: .replaced, path: target, size: staged.size, sha256: staged.sha256))
     }
 
-    private func ties(of target: [UInt8], _ looking: Task<Surroundings, Never>) async -> FileTies {
+    private func ties(of target: [UInt8], _ looking: Task<Surroundings?, Never>?) async -> FileTies {
         switch client.way {
-        case .sftp: return await looking.value.ties
+        case .sftp: return await looking?.value?.ties ?? FileTies()
         case .shell:
             guard let line = try? await client.send(.ties(target)).name() else { return FileTies() }
             return FileTies(longName: line)
