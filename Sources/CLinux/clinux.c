@@ -59,7 +59,8 @@ int csd_peer_credentials(int fd, struct csd_peer_credentials *out) {
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &length);
 }
 
-ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count) {
+static ssize_t send_message(
+    int socket, const void *bytes, size_t count, const int *fds, size_t fd_count, int flags) {
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
     union {
         char space[CMSG_SPACE(CSD_MAXIMUM_DESCRIPTORS * sizeof(int))];
@@ -81,7 +82,15 @@ ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int 
         header->cmsg_len = CMSG_LEN(size);
         memcpy(CMSG_DATA(header), fds, size);
     }
-    return sendmsg(socket, &message, MSG_NOSIGNAL);
+    return sendmsg(socket, &message, MSG_NOSIGNAL | flags);
+}
+
+ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count) {
+    return send_message(socket, bytes, count, fds, fd_count, 0);
+}
+
+ssize_t csd_send_message_at_once(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count) {
+    return send_message(socket, bytes, count, fds, fd_count, MSG_DONTWAIT);
 }
 
 ssize_t csd_receive_message(int socket, void *bytes, size_t capacity, int *fds, size_t *fd_count, int *flags) {

@@ -70,12 +70,26 @@ public struct Channel: ~Copyable, Sendable {
         try send(message, requestID, descriptors.numbers)
     }
 
-    private func send(_ message: some IPCMessage, _ requestID: UInt32, _ numbers: [Int32]) throws(IPCError) {
+    /// The same.
+    /// - Parameter isPatient: waits for room on a blocking end; without it a full buffer is an error there as well.
+    public func send(
+        _ message: some IPCMessage, _ requestID: UInt32, _ descriptors: borrowing PassedDescriptors, isPatient: Bool
+    ) throws(IPCError) {
+        try send(message, requestID, descriptors.numbers, isPatient: isPatient)
+    }
+
+    private func send(
+        _ message: some IPCMessage, _ requestID: UInt32, _ numbers: [Int32], isPatient: Bool = true
+    ) throws(IPCError) {
         guard numbers.count >= message.descriptorCount else { throw .missingDescriptor }
         guard numbers.count == message.descriptorCount else { throw .surplusDescriptor }
         let packet = try message.encoded(requestID: requestID)
         guard packet.count <= Frame.maximumSize else { throw .tooLong(packet.count) }
-        let sent = uninterrupted { csd_send_message(socket.rawValue, packet, packet.count, numbers, numbers.count) }
+        let sent = uninterrupted {
+            isPatient
+                ? csd_send_message(socket.rawValue, packet, packet.count, numbers, numbers.count)
+                : csd_send_message_at_once(socket.rawValue, packet, packet.count, numbers, numbers.count)
+        }
         if sent >= 0 { return }
         if errno == EPIPE || errno == ECONNRESET { throw .closed }
         throw .system(call: "sendmsg", errno: errno)
@@ -85,19 +99,25 @@ public struct Channel: ~Copyable, Sendable {
     /// - Throws: `.closed` at the end of the conversation, and another error for a packet that an honest process does not send.
     public func receive<Message: IPCMessage>(_: Message.Type) throws(IPCError) -> Incoming<Message>? {
         // There is room for one byte too many, so that a packet which is too long is noticed and not cut.
-        var packet = [UInt8](repeating: 0, count: Frame.maximumSize + 1)
+        let size = Frame.maximumSize + 1
         var numbers = [Int32](repeating: -1, count: Int(CSD_RECEIVED_DESCRIPTORS))
         var received = 0
         var flags: Int32 = 0
-        let count = uninterrupted {
-            Message.maximumDescriptors > 0
-                ? csd_receive_message(socket.rawValue, &packet, packet.count, &numbers, &received, &flags)
-                : csd_receive_bytes(socket.rawValue, &packet, packet.count, &flags)
+        var count = 0
+        var code: Int32 = 0
+        let packet = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+            count = uninterrupted {
+                Message.maximumDescriptors > 0
+                    ? csd_receive_message(socket.rawValue, buffer.baseAddress, size, &numbers, &received, &flags)
+                    : csd_receive_bytes(socket.rawValue, buffer.baseAddress, size, &flags)
+            }
+            code = errno
+            filled = max(0, count)
         }
         if count < 0 {
-            if errno == EAGAIN { return nil }
-            if errno == ECONNRESET { throw .closed }
-            throw .system(call: "recvmsg", errno: errno)
+            if code == EAGAIN { return nil }
+            if code == ECONNRESET { throw .closed }
+            throw .system(call: "recvmsg", errno: code)
         }
         let descriptors = PassedDescriptors(taking: numbers[..<received])
         guard flags & Int32(MSG_CTRUNC) == 0 else { throw .controlTruncated }

@@ -29,6 +29,9 @@ public enum GateRequest: IPCMessage {
     /// Asks for a ticket instead of the session: without pipes, because the `ssh` that shows the ticket brings them. Answered by
     /// `ticket` or `notOpened`, and after `ticket` as the session is.
     indirect case ticket(TicketRequest)
+    /// Whether the shell that reads lines at this host takes `export`, as a command there has told. It has no answer: the gate sends
+    /// shorter lines then, and where it is not true these fail.
+    case exports(host: String, Bool)
     /// Ends the session that the request of this id has opened, or is to open. One that is over already is no mistake. Has no
     /// answer of its own.
     case close
@@ -36,7 +39,7 @@ public enum GateRequest: IPCMessage {
     /// The messages that make it, in their order and under its id. The descriptors go with the last.
     public var packets: [GateRequest] {
         switch self {
-        case .alive, .sftp, .shell, .close, .words, .errand, .judgeForward: return [self]
+        case .alive, .sftp, .shell, .close, .words, .errand, .judgeForward, .exports: return [self]
         case .exec(let host, let seconds, let nonce, let words, let call):
             let parts = GateCommand.parts(of: words)
             return parts.dropLast().map { .words($0) }
@@ -54,7 +57,7 @@ public enum GateRequest: IPCMessage {
     /// See `MessageSubject`.
     public var descriptorCount: Int {
         switch self {
-        case .alive, .close, .words, .ticket, .judge, .judgeForward: 0
+        case .alive, .close, .words, .ticket, .judge, .judgeForward, .exports: 0
         case .sftp, .shell, .exec, .errand: 3
         }
     }
@@ -69,6 +72,7 @@ public enum GateRequest: IPCMessage {
         .shell(host: "", .requests),
         .ticket(TicketRequest(.errand(host: "", .question))),
         .judge(host: "", seconds: 0, nonce: "", words: ""), .judgeForward(host: "", target: .blank),
+        .exports(host: "", false),
     ]
 
     /// See `MessageChoice`.
@@ -84,6 +88,7 @@ public enum GateRequest: IPCMessage {
         case .ticket: 16
         case .judge: 8
         case .judgeForward: 9
+        case .exports: 11
         }
     }
 
@@ -99,6 +104,10 @@ public enum GateRequest: IPCMessage {
             try fields.field(&call)
             self = .sftp(host: host, access, call: call)
         case .close: break
+        case .exports(var host, var exports):
+            try fields.field(&host, limit: Self.maximumHostName)
+            try fields.field(&exports)
+            self = .exports(host: host, exports)
         case .words(var words):
             try fields.field(&words)
             self = .words(words)

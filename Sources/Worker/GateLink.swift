@@ -8,7 +8,7 @@ internal import Synchronization
 final class GateLink: Sendable {
     /// Who waits for what the gate says to a request.
     private enum Asker {
-        case judgement(CheckedContinuation<Judgement, Never>)
+        case judgement(Awaited<Judgement>, since: ContinuousClock.Instant)
         case session(@Sendable (SessionWord) -> Void, isOpen: Bool)
         /// For a ticket first; then as for a session.
         case ticket(@Sendable (UInt32, String) -> Void, @Sendable (SessionWord) -> Void)
@@ -16,25 +16,64 @@ final class GateLink: Sendable {
 
     /// A request with its descriptors, on its way.
     private final class Sending: Sendable {
+        private struct Left: ~Copyable {
+            var packets: ArraySlice<GateRequest>
+            var descriptors: PassedDescriptors
+
+            init(_ packets: [GateRequest], _ descriptors: consuming PassedDescriptors) {
+                self.packets = packets[...]
+                self.descriptors = descriptors
+            }
+        }
+
         let id: UInt32
-        let request: GateRequest
-        private let descriptors: Mutex<PassedDescriptors>
+        private let left: Mutex<Left>
 
         init(_ id: UInt32, _ request: GateRequest, _ descriptors: consuming PassedDescriptors) {
             self.id = id
-            self.request = request
-            self.descriptors = Mutex(descriptors)
+            left = Mutex(Left(request.packets, descriptors))
         }
 
-        /// Sends it. The descriptors are the gate's then.
-        func send(over channel: borrowing Channel) throws(IPCError) {
-            try descriptors.withLock { descriptors throws(IPCError) in
-                defer { descriptors = PassedDescriptors() }
-                let packets = request.packets
-                for packet in packets.dropLast() { try channel.send(packet, requestID: id) }
-                if let last = packets.last { try channel.send(last, requestID: id, descriptors: descriptors) }
+        /// Sends what is left of it. The descriptors go with the last packet, and are the gate's then.
+        /// - Parameter isPatient: waits for room; without it the rest can be sent later where there is none.
+        func send(over channel: borrowing Channel, isPatient: Bool) -> Sent {
+            left.withLock { left in
+                let sent = Self.send(id, &left, over: channel, isPatient)
+                switch sent {
+                case .full: break
+                case .whole, .failed: left = Left([], PassedDescriptors())
+                }
+                return sent
             }
         }
+
+        private static func send(
+            _ id: UInt32, _ left: inout Left, over channel: borrowing Channel, _ isPatient: Bool
+        ) -> Sent {
+            let none = PassedDescriptors()
+            while let packet = left.packets.first {
+                do throws(IPCError) {
+                    if left.packets.count > 1 {
+                        try channel.send(packet, id, none, isPatient: isPatient)
+                    } else {
+                        try channel.send(packet, id, left.descriptors, isPatient: isPatient)
+                    }
+                } catch .system(_, EAGAIN) where !isPatient {
+                    return .full
+                } catch {
+                    return .failed(error)
+                }
+                left.packets.removeFirst()
+            }
+            return .whole
+        }
+    }
+
+    private enum Sent {
+        case whole
+        /// There is no room now.
+        case full
+        case failed(IPCError)
     }
 
     private struct State {
@@ -44,6 +83,8 @@ final class GateLink: Sendable {
         /// Who waits, by the ids of the requests.
         var askers: [UInt32: Asker] = [:]
         var nextID: UInt32 = 1
+        /// A timer looks after those who wait for a judgement.
+        var isTimed = false
     }
 
     /// How long a gate may take to answer: more than it gives a ControlMaster, and one that hangs is none.
@@ -51,8 +92,10 @@ final class GateLink: Sendable {
 
     private let channel: Channel
     private let state = Mutex(State())
-    /// Sends, on a thread of its own: a gate that reads nothing holds up that one.
+    /// Sends what the gate has no room for now, on a thread of its own: a gate that reads nothing holds up that one.
     private let writing = DispatchQueue(label: "gate.write")
+    /// How many sendings that thread has. While there are any, all others are sent after them.
+    private let queued = Mutex(0)
 
     init(channel: consuming Channel) {
         self.channel = channel
@@ -100,7 +143,7 @@ final class GateLink: Sendable {
     /// The gate has ended, or takes no request.
     private static func tellEnd(_ asker: Asker, _ why: MasterDown = .noGate) {
         switch asker {
-        case .judgement(let asker): asker.resume(returning: .master(.down(why)))
+        case .judgement(let asker, _): asker.settle(.master(.down(why)))
         // What ran may run on.
         case .session(let heard, let isOpen): heard(isOpen ? .lost : .notOpened(.unknown(why)))
         case .ticket(_, let heard): heard(.notOpened(.down(why)))
@@ -108,12 +151,12 @@ final class GateLink: Sendable {
     }
 
     private func settle(_ id: UInt32, _ answer: Judgement) {
-        let asker = state.withLock { state -> CheckedContinuation<Judgement, Never>? in
-            guard case .judgement(let asker) = state.askers[id] else { return nil }
+        let asker = state.withLock { state -> Awaited<Judgement>? in
+            guard case .judgement(let asker, _) = state.askers[id] else { return nil }
             state.askers[id] = nil
             return asker
         }
-        asker?.resume(returning: answer)
+        asker?.settle(answer)
     }
 
     private func hear(_ id: UInt32, _ word: SessionWord) {
@@ -142,17 +185,52 @@ final class GateLink: Sendable {
         given?(id, ticket)
     }
 
+    /// Sends at once where there is room, most of the time, and else on the writing thread: another thread would have to wake up
+    /// for each request.
     private func send(_ sending: Sending) {
-        writing.async {
-            do throws(IPCError) {
-                try sending.send(over: self.channel)
-            } catch .closed {
-                // `follow` sees that.
-            } catch {
-                // Too many descriptors are under way, for one.
-                let asker = self.state.withLock { $0.askers.removeValue(forKey: sending.id) }
-                if let asker { Self.tellEnd(asker, .unavailable(errno: error.systemErrno)) }
+        let sent = queued.withLock { queued in
+            let sent = queued == 0 ? sending.send(over: channel, isPatient: false) : .full
+            if case .full = sent { queued += 1 }
+            return sent
+        }
+        switch sent {
+        case .whole: break
+        case .full:
+            writing.async {
+                let sent = sending.send(over: self.channel, isPatient: true)
+                self.queued.withLock { $0 -= 1 }
+                if case .failed(let error) = sent { self.failed(sending.id, error) }
             }
+        case .failed(let error): failed(sending.id, error)
+        }
+    }
+
+    /// A request could not be sent.
+    private func failed(_ id: UInt32, _ error: IPCError) {
+        // `follow` sees that the gate has gone.
+        if error == .closed { return }
+        // Too many descriptors are under way, for one.
+        let asker = state.withLock { $0.askers.removeValue(forKey: id) }
+        if let asker { Self.tellEnd(asker, .unavailable(errno: error.systemErrno)) }
+    }
+
+    /// Answers those who have waited for a judgement long enough. One timer serves them all: each is a wake-up more.
+    private func watchAskers(after pause: Duration = GateLink.patience) {
+        _ = Timer(pause) {
+            let now = ContinuousClock.now
+            let (late, next) = self.state.withLock { state -> ([UInt32], Duration?) in
+                var late: [UInt32] = []
+                var next: Duration?
+                for (id, asker) in state.askers {
+                    guard case .judgement(_, let since) = asker else { continue }
+                    let left = Self.patience - (now - since)
+                    if left <= .zero { late.append(id) } else { next = min(next ?? left, left) }
+                }
+                state.isTimed = next != nil
+                return (late, next)
+            }
+            for id in late { self.settle(id, .master(.down(.noGate))) }
+            if let next { self.watchAskers(after: next) }
         }
     }
 
@@ -180,20 +258,22 @@ extension GateLink: TicketGate {
     var mark: String { state.withLock { $0.mark } }
 
     func state(of host: String) async -> MasterState {
-        switch await judge(.alive(host: host)) {
-        case .master(let state): state
-        // A gate that says so to that question knows nothing.
-        case .refused, .allowed: .down(.noGate)
-        }
+        await judge(.alive(host: host)).state
     }
 
-    func judge(_ request: GateRequest) async -> Judgement {
-        let id = newID()
-        let timer = Timer(Self.patience) { self.settle(id, .master(.down(.noGate))) }
-        defer { timer.cancel() }
-        return await withCheckedContinuation { asker in
-            ask(id, .judgement(asker), request, PassedDescriptors())
+    func judge(_ request: GateRequest) async -> Judgement { await begin(request).value }
+
+    func beginState(of host: String) -> Awaited<Judgement> { begin(.alive(host: host)) }
+
+    private func begin(_ request: GateRequest) -> Awaited<Judgement> {
+        let asker = Awaited<Judgement>()
+        ask(newID(), .judgement(asker, since: .now), request, PassedDescriptors())
+        let needsTimer = state.withLock { state in
+            defer { state.isTimed = true }
+            return !state.isTimed
         }
+        if needsTimer { watchAskers() }
+        return asker
     }
 
     func open(
@@ -211,6 +291,10 @@ extension GateLink: TicketGate {
         let id = newID()
         ask(id, .ticket(given, heard), .ticket(TicketRequest(request)), PassedDescriptors())
         return id
+    }
+
+    func takeNotice(of host: String, exports: Bool) {
+        send(Sending(newID(), .exports(host: host, exports), PassedDescriptors()))
     }
 
     func close(_ session: UInt32) {

@@ -18,6 +18,14 @@ extension GateSeat: TicketGate {
         return await gate.state(of: host)
     }
 
+    func beginState(of host: String) -> Awaited<Judgement> {
+        link.withLock { $0 }?.beginState(of: host) ?? Awaited(.master(.down(.noGate)))
+    }
+
+    func takeNotice(of host: String, exports: Bool) {
+        link.withLock { $0 }?.takeNotice(of: host, exports: exports)
+    }
+
     func judge(_ request: GateRequest) async -> Judgement {
         guard let gate = link.withLock({ $0 }) else { return .master(.down(.noGate)) }
         return await gate.judge(request)

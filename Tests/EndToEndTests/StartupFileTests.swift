@@ -295,6 +295,25 @@ struct StartupFileTests {
         }
     }
 
+    @Test("where export works it is used from the second command on, and no more where it no longer works")
+    func exporting() throws {
+        let startup = Startup(
+            shell: "/bin/bash", file: ".bashrc", text: "export() { builtin export BY=export \"$@\"; }")
+        try withRemoteHost(startup, purpose: "once", server: "") { client, place, _, file in
+            let command: JSON = ["command": "echo by $BY"]
+            #expect(try client.callTool("ssh_exec", command)["stdout"] == "by\n")
+            #expect(try client.callTool("ssh_exec", command)["stdout"] == "by export\n")
+            try Data("export() { false; }\n".utf8).write(to: URL(filePath: file))
+            Self.expectNotRun(try client.callTool("ssh_exec", ["command": .string("touch \(place.file("ran"))")]))
+            #expect(try place.names == [])
+            #expect(try client.callTool("ssh_exec", command)["stdout"] == "by\n")
+        }
+    }
+
+    private static func expectNotRun(_ result: ToolResult) {
+        #expect(result.isError && result.text.contains("ended (status 1)"), "\(result)")
+    }
+
     @Test("bash reads .bashrc once for a command, which has what it exports")
     func once() throws {
         let startup = Startup(shell: "/bin/bash", file: ".bashrc", text: "export READS=${READS}x")

@@ -13,7 +13,9 @@ struct LineTests {
         let command = GateCommand(
             host: "box", command: "echo 'a' \\ ! \n é", directory: "~/x", environment: ["V": "it's"], seconds: 30,
             nonce: "abcd1234")
-        let line = Observer.line(for: command, on: Self.host)
+        let whole = Observer.line(for: command, on: Self.host)
+        #expect(whole.hasSuffix(#" sh abcd1234 '' 31 1 '\\'"\\""#))
+        let line = whole.replacing(" " + Observer.shellTest, with: "")
         // csh leaves a `!` alone that a blank or an equals sign follows.
         #expect(
             !line.replacing("$! ", with: "").replacing(" != ", with: "").contains("!")
@@ -29,7 +31,20 @@ struct LineTests {
         host.execAllowlist = []
         let line = Observer.line(
             for: GateCommand(host: "box", command: "id", seconds: 1, nonce: "abcd1234"), on: host)
-        #expect(line.hasSuffix(" sh abcd1234 /bin/sh 2 0"))
+        #expect(line.hasSuffix(" sh abcd1234 /bin/sh 2 0 " + Observer.shellTest))
+    }
+
+    @Test func `a shell that takes export gets the same words with it, and no other program`() throws {
+        let command = GateCommand(
+            host: "box", command: "id", environment: ["V": "it's"], seconds: 30, nonce: "abcd1234")
+        let line = Observer.line(for: command, on: Self.host)
+        let exported = Observer.line(for: command, on: Self.host, exports: true)
+        #expect(
+            exported.hasPrefix("'export' csd_s='") && exported.contains(#" && exec /bin/sh -c 'eval "$csd_s"' sh "#))
+        let end = " && exec /bin/sh -c 'eval"
+        let last = try #require(exported.ranges(of: end).last)
+        let other = exported[..<last.lowerBound] + " /bin/sh -c 'eval" + exported[last.upperBound...]
+        #expect("exec /usr/bin/env " + other.dropFirst("'export' ".count) == line)
     }
 
     @Test(arguments: [("", ""), ("~", ""), ("~/x", "./x"), ("x", "./x"), ("-", "./-"), ("/x", "/x"), ("~a", "./~a")])

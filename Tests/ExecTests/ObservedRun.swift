@@ -18,11 +18,11 @@ struct ObservedRun: Sendable {
     static func of(
         _ command: String, interpreter: LocalShell? = nil, login: LocalShell? = nil, directory: String = "",
         tree: String = "", inPOSIXShell: Bool = false, variables: [String: String] = [:], input: String = "",
-        limit: Int = 3600
+        limit: Int = 3600, exports: Bool = false
     ) async throws -> ObservedRun {
         var line = Observer.line(
             nonce: "abc123", command: command, directory: directory, tree: tree, inPOSIXShell: inPOSIXShell,
-            environment: variables, within: limit)
+            environment: variables, within: limit, exports: exports)
         if let interpreter { line = interpreter.interpreting(line) }
         let outer = login?.path ?? "/bin/sh"
         let run = try await LocalRun.of(

@@ -122,6 +122,24 @@ struct ObserverTests {
         #expect(run.marks.exitStatus == 9 && run.marks.started)
     }
 
+    @Test(arguments: LocalShell.login)
+    func `each shell is told by the line whether it takes export, and runs nothing where it does not`(login: LocalShell)
+        async throws
+    {
+        let isPOSIX = !["tcsh", "fish"].contains(login.description)
+        #expect(try await ObservedRun.of("true", login: login).marks.exports == isPOSIX)
+        let values = ["EMPTY": "", "QUOTES": "'\"`!$HOME \\", "FEEDS": "\na\n\n", "PATHS": "~:a:b c"]
+        let names = values.keys.sorted()
+        let command = "printf '%s|' " + names.map { "\"$\($0)\"" }.joined(separator: " ") + "; env; exit 9"
+        let run = try await ObservedRun.of(command, login: login, directory: "/tmp", variables: values, exports: true)
+        guard run.marks.started || isPOSIX else {
+            #expect(run.stdout == "" && run.marks == .init())
+            return
+        }
+        #expect(run.stdout.hasPrefix(names.map { (values[$0] ?? "") + "|" }.joined()), "\(run)")
+        #expect(run.marks.exitStatus == 9 && run.marks.exports == isPOSIX && !run.stdout.contains("csd_"), "\(run)")
+    }
+
     @Test(arguments: LocalShell.posix)
     func `a command may be anything that its shell understands`(interpreter: LocalShell) async throws {
         let commands = [
@@ -182,7 +200,7 @@ struct ObserverTests {
         let run = try await ObservedRun.of(
             "tr '\\0' '|' </proc/$PPID/cmdline; : OWNWORD", interpreter: interpreter, directory: "/tmp",
             variables: ["MINE": "OTHERWORD"])
-        #expect(run.stdout.hasSuffix("-c|eval \"$csd_s\"|sh|abc123||3601|1|"), "\(run.stdout)")
+        #expect(run.stdout.hasSuffix("-c|eval \"$csd_s\"|sh|abc123||3601|1|\\\\\\|"), "\(run.stdout)")
     }
 
     @Test(arguments: LocalShell.posix)

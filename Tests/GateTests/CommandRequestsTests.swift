@@ -56,6 +56,35 @@ struct CommandRequestsTests {
             requests.seen(1, .sessionEnded(status: 3), now: 0) == [.close(1), .answer(requestID: 7, .ended)])
     }
 
+    /// The line that a command is asked for with. It runs to its end.
+    private func line(_ requests: inout MasterRequests, _ request: UInt32, _ nonce: String) throws -> String {
+        let first = requests.run(Self.command("id", nonce), request, now: 0)
+        let taken = try #require(first)
+        let id = try #require(taken.id)
+        guard case .ask(.session(let session), _) = requests.connected(id).use else { return "" }
+        _ = requests.seen(id, .sessionOpened, now: 0)
+        _ = requests.seen(id, .sessionExited(status: 0), now: 0)
+        _ = requests.seen(id, .sessionEnded(status: 0), now: 0)
+        return session.command
+    }
+
+    @Test func `the worker tells where lines may use export, which is forgotten with the host`() throws {
+        let policy = Self.policy()
+        var requests = MasterRequests(policy, number: 1)
+        requests.takeNotice("a", exports: true)
+        requests.takeNotice("b", exports: true)
+        #expect(try line(&requests, 1, "abcd1234").hasPrefix("exec /bin/sh -c "), "it asks who runs it")
+        #expect(try line(&requests, 2, "abcd1235").hasPrefix("'export' "))
+        requests.takeNotice("a", exports: false)
+        #expect(try line(&requests, 3, "abcd1236").hasPrefix("exec /usr/bin/env "))
+        requests.takeNotice("a", exports: true)
+        #expect(try line(&requests, 4, "abcd1237").hasPrefix("'export' "))
+        requests.adopt(PolicySnapshot(hosts: [], defaultHost: ""), number: 2, now: 0)
+        requests.adopt(policy, number: 3, now: 0)
+        _ = try line(&requests, 5, "abcd1238")
+        #expect(try line(&requests, 6, "abcd1239").hasPrefix("exec /usr/bin/env "))
+    }
+
     @Test func `no command runs longer than the policy lets any`() throws {
         var policy = Self.policy()
         policy.limits.maxTimeoutSeconds = 10

@@ -34,7 +34,7 @@ struct GateCommandTests {
             let parts = request.packets.map { packet in
                 switch packet {
                 case .words(let words), .exec(_, _, _, let words, 9), .judge(_, _, _, let words, 9): words
-                case .exec, .judge, .alive, .sftp, .shell, .close, .errand, .judgeForward, .ticket: ""
+                case .exec, .judge, .alive, .sftp, .shell, .close, .errand, .judgeForward, .ticket, .exports: ""
                 }
             }
             #expect(parts.allSatisfy { (1...Frame.maximumText).contains($0.utf8.count) })

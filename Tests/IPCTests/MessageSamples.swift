@@ -182,7 +182,8 @@ extension GateRequest: SampledMessage {
 
     static var samples: [GateRequest] {
         let names = ["", "a", "\0", "line\r\n\u{1E}", "é漢🧑‍🧑‍🧒", String(repeating: "x", count: maximumHostName)]
-        return names.map { .alive(host: $0) } + names.map { .sftp(host: $0, FileAccess(writes: true, base: nil)) }
+        return names.map { .alive(host: $0) } + names.map { .exports(host: $0, true) }
+            + names.map { .sftp(host: $0, FileAccess(writes: true, base: nil)) }
             + paths.map { .sftp(host: "a", FileAccess(writes: false, base: $0)) } + [.close]
             + extremeTexts.map { .words($0) }
             + extremeTexts.map { .exec(host: "é", seconds: .max, nonce: "abcd1234", words: $0) }

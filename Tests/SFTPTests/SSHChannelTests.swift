@@ -50,6 +50,8 @@ private final class ScriptedGate: MasterGate {
 
     let mark = Nonce.makeMark()
     func state(of host: String) async -> MasterState { .alive(masterPID: 1) }
+    func takeNotice(of host: String, exports: Bool) {}
+    func beginState(of host: String) -> Awaited<Judgement> { Awaited(.master(.alive(masterPID: 1))) }
     func judge(_ request: GateRequest) async -> Judgement { .master(.alive(masterPID: 1)) }
 
     func open(

@@ -109,6 +109,10 @@ private final class NamedMasters: MasterGate {
     }
 
     let mark = Nonce.makeMark()
+    func takeNotice(of host: String, exports: Bool) {}
+    func beginState(of host: String) -> Awaited<Judgement> {
+        Awaited(.master(numbers.withLock { $0[host] }.map { .alive(masterPID: $0) } ?? .down(.dead(errno: 2, .absent))))
+    }
     func judge(_ request: GateRequest) async -> Judgement { .master(await state(of: "")) }
     func state(of host: String) async -> MasterState {
         numbers.withLock { $0[host] }.map { .alive(masterPID: $0) } ?? .down(.dead(errno: 2, .absent))

@@ -21,6 +21,8 @@ int csd_peer_credentials(int fd, struct csd_peer_credentials *out);
 // no SIGPIPE.
 #define CSD_MAXIMUM_DESCRIPTORS 3
 ssize_t csd_send_message(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count);
+// The same, and EAGAIN where there is no room, also on a socket that blocks.
+ssize_t csd_send_message_at_once(int socket, const void *bytes, size_t count, const int *fds, size_t fd_count);
 // Receives one message and its descriptors, which the caller owns. There is room for one more than a message may have, so
 // that it is seen; the kernel drops further ones. `fds` has CSD_RECEIVED_DESCRIPTORS places. `*flags` is msg_flags (MSG_TRUNC, MSG_CTRUNC).
 #define CSD_RECEIVED_DESCRIPTORS 4

@@ -5,7 +5,8 @@ public import IPC
 /// process, and how it ended.
 ///
 /// Each mark is a record separator (036 octal), the nonce of this call, one of these characters and a newline:
-/// - `+`: the command starts. The process id of the observer follows. The observer leads the session and the process group of
+/// - `+`: the command starts. The process id of the observer follows, and ` e` if the shell that has read the line takes
+///   `export`. The observer leads the session and the process group of
 ///   the command, unless a program of the host starts the observer without an `exec`.
 /// - `-`: the command has ended. On standard error three numbers follow: the shell's exit status; `1` if the shell saw a signal,
 ///   else `0`; and, if the watchdog ended the command, `0` if it saw that nothing of the command is left, `1` if something is
@@ -25,8 +26,8 @@ public enum Observer {
     /// Bytes of the longest line: the kernel's MAX_ARG_STRLEN, execve(2), less 1 KiB for what sshd adds.
     public static let maximumLine = 128 * 1024 - 1024
 
-    /// Arguments: the nonce, the shell for the command (empty for the user's), the seconds that the command may run, and how many
-    /// variables the command gets. In the environment: `csd_k` is `TreeStop`'s script; `csd_c` the command, `csd_d` the directory,
+    /// Arguments: the nonce, the shell for the command (empty for the user's), the seconds that the command may run, how many
+    /// variables the command gets, and what the shell that reads the line makes of `shellTest`. In the environment: `csd_k` is `TreeStop`'s script; `csd_c` the command, `csd_d` the directory,
     /// `csd_b` the tree around it, and `csd_1` and on `NAME=value`, each as an `EncodedWord`.
     ///
     /// The command's variables go through env(1), so that none of them becomes a variable of this script.
@@ -41,7 +42,7 @@ public enum Observer {
     /// What the shell remarks about a signal ("Killed") is caught in `m` or goes to /dev/null, because the command's own output
     /// is on descriptors 3 and 4.
     private static let script = [
-        #"n=$1 h=${2:-${SHELL:-/bin/sh}} l=$3 a=$4 k=$csd_k; set --"#,
+        #"n=$1 h=${2:-${SHELL:-/bin/sh}} l=$3 a=$4 k=$csd_k e=; [ "${#5}" -ne 3 ] || e=" e"; set --"#,
         #"u() { case $1 in e*) v=$(printf %bx "${1#e}"); v=${v%x};; *) v=${1#p};; esac; }"#,
         #"u "$csd_d"; [ -z "$v" ] || CDPATH= cd -- "$v" || { printf "\036%s?\n" "$n" >&2; exit 1; }"#,
         // Both paths are compared without symlinks. No directory is inside a tree that cannot be entered or is `/`.
@@ -54,8 +55,8 @@ public enum Observer {
             + #" </dev/null >/dev/null 2>&1 & w=$! "#,
         #"trap : HUP INT TERM; trap f=1 USR1"#,
         // If neither stream takes the start mark, nobody listens any more, and the command does not start.
-        #"trap "kill $w 2>/dev/null; exit 1" PIPE; r=; printf "\036%s+%s\n" "$n" "$$" || r=1;"#
-            + #" printf "\036%s+%s\n" "$n" "$$" >&2 || [ -z "$r" ] || { kill "$w"; exit 1; }; trap - PIPE"#,
+        #"trap "kill $w 2>/dev/null; exit 1" PIPE; r=; printf "\036%s+%s\n" "$n" "$$$e" || r=1;"#
+            + #" printf "\036%s+%s\n" "$n" "$$$e" >&2 || [ -z "$r" ] || { kill "$w"; exit 1; }; trap - PIPE"#,
         // bash reads .bashrc below sshd where SHLVL does not reach 2, and the login shell has read it: bash(1), INVOCATION. In
         // bash and zsh `exec` counts one down.
         #"case ${h##*/} in bash|rbash) SHLVL=1; [ -z "${BASH_VERSION-}${ZSH_VERSION-}" ] || SHLVL=2; export SHLVL;; esac"#,
@@ -82,27 +83,38 @@ public enum Observer {
         #"exit "${s:-255}""#,
     ].joined(separator: "; ")
 
+    /// POSIX shells make three backslashes of it, fish two, and csh as many as it is set to, two or four.
+    static let shellTest = #"'\\'"\\""#
+
     /// The line that the login shell of a host gets for a command.
-    public static func line(for command: GateCommand, on host: PolicySnapshot.Host) -> String {
+    /// - Parameter exports: the shell that reads it takes `export`.
+    public static func line(
+        for command: GateCommand, on host: PolicySnapshot.Host, exports: Bool = false
+    ) -> String {
         line(
             nonce: command.nonce, command: command.command, directory: directory(command.directory),
             tree: host.baseDir ?? "", inPOSIXShell: host.execAllowlist != nil, environment: command.environment,
-            within: Int(command.seconds))
+            within: Int(command.seconds), exports: exports)
     }
 
-    /// The line consists of plain words and single quotes, which every shell reads alike. The watchdog waits up to a second longer
+    /// The line consists of plain words, single quotes, which every shell reads alike, and `shellTest`. With `export`, a shell passes
+    /// variables on that csh and fish need env(1) for, which costs as much as starting a shell. The word is quoted against aliases.
+    /// A shell that does not have it runs nothing.
+    ///
+    /// The watchdog waits up to a second longer
     /// than `limit`, so that the daemon is first to stop the command.
     static func line(
         nonce: String, command: String, directory: String, tree: String = "", inPOSIXShell: Bool = false,
-        environment: [String: String], within limit: Int = 3600
+        environment: [String: String], within limit: Int = 3600, exports: Bool = false
     ) -> String {
         let variables = environment.sorted { $0.key < $1.key }.map { EncodedWord.of("\($0.key)=\($0.value)") }
         let words =
             [("s", "'\(script)'"), ("k", "'\(TreeStop.script)'")]
             + [("c", command), ("d", directory), ("b", tree)].map { ($0, EncodedWord.of($1)) }
             + variables.enumerated().map { ("\($0 + 1)", $1) }
-        return "exec /usr/bin/env " + words.map { "csd_\($0)=\($1)" }.joined(separator: " ")
-            + " /bin/sh -c 'eval \"$csd_s\"' sh \(nonce) \(inPOSIXShell ? "/bin/sh" : "''") \(limit + 1) \(variables.count)"
+        return (exports ? "'export' " : "exec /usr/bin/env ") + words.map { "csd_\($0)=\($1)" }.joined(separator: " ")
+            + (exports ? " && exec" : "")
+            + " /bin/sh -c 'eval \"$csd_s\"' sh \(nonce) \(inPOSIXShell ? "/bin/sh" : "''") \(limit + 1) \(variables.count) \(shellTest)"
     }
 
     /// The directory as an argument of `cd`. Sessions start in the login directory, so `~` needs no expansion. A relative path

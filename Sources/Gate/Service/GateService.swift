@@ -165,7 +165,7 @@ public final class GateService {
         if let awaited = ahead.awaited {
             switch message {
             case .words, .exec, .judge: guard requestID == awaited else { return .words }
-            case .alive, .close, .sftp, .shell, .errand, .ticket, .judgeForward: return .words
+            case .alive, .close, .sftp, .shell, .errand, .ticket, .judgeForward, .exports: return .words
             }
         }
         guard transport == nil || transport == self.transport else { return .transport }
@@ -177,6 +177,9 @@ public final class GateService {
             return nil
         case .close:
             try perform(requests.close(requestID))
+            return nil
+        case .exports(let host, let exports):
+            requests.takeNotice(host, exports: exports)
             return nil
         case .words(let words):
             do throws(WordsAhead.Violation) { try ahead.take(words, requestID) } catch { return .words }
@@ -221,7 +224,7 @@ public final class GateService {
         switch message {
         case .ticket(let wanted): (wanted.request, .ssh)
         case .sftp, .shell, .exec, .errand: (message, .mux)
-        case .alive, .close, .words, .judge, .judgeForward: (message, nil)
+        case .alive, .close, .words, .judge, .judgeForward, .exports: (message, nil)
         }
     }
 

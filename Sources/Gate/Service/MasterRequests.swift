@@ -176,6 +176,8 @@ struct MasterRequests {
     private var nonces = OwnNonces()
     private var tickets = Tickets()
     private var logins = LoginsSeen()
+    /// Names of hosts of the policy whose lines may use `export`.
+    private var exporting: Set<String> = []
     /// What the worker hears of refusals once they are written down, by their numbers: the ids of its requests, and the answers.
     private var refusals: [ID: (requestID: UInt32, answer: GateAnswer)] = [:]
 
@@ -262,6 +264,12 @@ struct MasterRequests {
                 requestID, .refused(error), GateReport(host: name, call: call, .forward(target.fields)), error.rule)
         }
         return [answer(requestID, .allowed)]
+    }
+
+    /// The worker tells whether lines to this host may use `export`.
+    mutating func takeNotice(_ name: String, exports: Bool) {
+        guard let host = host(name) else { return }
+        if exports { exporting.insert(host.name) } else { exporting.remove(host.name) }
     }
 
     private func host(_ name: String) -> PolicySnapshot.Host? {
@@ -440,7 +448,8 @@ struct MasterRequests {
             }
             text =
                 logins.isKnown(host.master)
-                ? Observer.line(for: command, on: host) : Observer.guardedLine(for: command, on: host)
+                ? Observer.line(for: command, on: host, exports: exporting.contains(host.name))
+                : Observer.guardedLine(for: command, on: host)
             isSubsystem = false
         case .errand(let errand):
             guard nonces.allow(errand, host.capabilities) else { throw .refused(.errand) }
@@ -565,6 +574,7 @@ struct MasterRequests {
         self.policy = policy
         self.number = number
         logins.forget(all: { socket in !policy.hosts.contains { $0.master.socket == socket } })
+        exporting.formIntersection(policy.hosts.map(\.name))
         for (id, entry) in entries where entry.kind != nil && entry.until == nil {
             guard entry.stage == .asking || entry.stage == .open, !isOpenable(entry) else { continue }
             entries[id]?.until = now + policy.limits.maxTimeoutSeconds * 1000

@@ -125,6 +125,7 @@ struct CommandRun: Sendable {
                 if streams.with(\.takesOneAtATime) { await budget.takesOneAtATime() }
                 await budget.opened(place)
                 sessions.startupWorks()
+                sessions.takeNotice(exports: streams.with { $0.marks.exports })
             case .opened: owed = nil
             case .stopped: owed = nil
             case .timer(.silent):

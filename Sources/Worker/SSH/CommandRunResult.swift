@@ -57,6 +57,8 @@ extension CommandRun {
         {
             return .otherUser(identity)
         }
+        // What reads lines there may be another shell than before.
+        sessions.takeNotice(exports: false)
         guard case .exited(let status) = attempt.end else { return .notStarted(status: nil, detail: streams.said) }
         return .notStarted(status: Int(status), detail: streams.said)
     }

@@ -12,6 +12,8 @@ public final class HostSessions: Sendable {
     let isCurrent: Bool
     /// The master whose shortages this object was told to listen to.
     let listening = Mutex<ObjectIdentifier?>(nil)
+    /// What the gate was told of the shell that reads lines there.
+    let exports: StreamBox<Bool>
     var budget: SessionBudget { master.budget }
     /// The only way to the host's files, where its config names one.
     public var fileTransport: FileTransport? { host.fileTransport }
@@ -22,6 +24,7 @@ public final class HostSessions: Sendable {
         self.sshPath = sshPath
         self.master = master
         self.gate = gate.opening(host)
+        exports = StreamBox(false)
         isCurrent = false
     }
 
@@ -29,13 +32,17 @@ public final class HostSessions: Sendable {
         host = sessions.host
         sshPath = sessions.sshPath
         gate = sessions.gate
+        exports = sessions.exports
         self.master = master
         isCurrent = true
     }
 
     /// Runs a command to its end. If its time limit passes or the task is cancelled, its processes on the host are stopped.
+    /// - Parameter ahead: what the gate says of the ControlMaster, where it was asked before.
     /// - Throws: why there is no result.
-    public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
+    public func run(
+        _ request: ExecRequest, ahead: Awaited<Judgement>? = nil
+    ) async throws(ExecFailure) -> ExecOutput {
         let nonce = Nonce.make(marked: gate.mark)
         let command = GateCommand(
             host: host.name, command: request.command, directory: request.directory,
@@ -44,8 +51,22 @@ public final class HostSessions: Sendable {
         guard let orders = command.requests else {
             throw .tooLong(bytes: command.size, limit: GateCommand.maximumWords)
         }
-        let there = try met(try await judged(orders.judge, request))
+        let state = await ahead?.value.state
+        if let state, let there = await ready(request, state) {
+            return try await there.runThere(request, orders.exec, nonce)
+        }
+        let there = try met(try await judged(orders.judge, request, isHung: state == .down(.hung)))
         return try await there.runThere(request, orders.exec, nonce)
+    }
+
+    /// Where a command can be asked for at once: its ControlMaster lives, and it need not wait. The gate judges it when it is asked
+    /// for as well. A command that waits is judged before, so that a refusal comes first.
+    private func ready(_ request: ExecRequest, _ state: MasterState) async -> HostSessions? {
+        guard request.judgesInput == nil, state.isAlive, let there = try? met(state),
+            there.master.startup.failure == nil,
+            await there.budget.hasRoomForCommand
+        else { return nil }
+        return there
     }
 
     private func runThere(

@@ -27,6 +27,16 @@ extension HostSessions {
         await budget.leftRunning(until: nil)
     }
 
+    /// Tells the gate whether lines to this host may use `export`, where it does not know.
+    func takeNotice(exports: Bool) {
+        let isNews = self.exports.with { told in
+            defer { told = exports }
+            return told != exports
+        }
+        guard isNews else { return }
+        gate.takeNotice(of: host.name, exports: exports)
+    }
+
     /// Takes notice that a command has started, so that the host can be asked to end what hung there before.
     func startupWorks() {
         let nonces = master.startup.works()

@@ -19,6 +19,8 @@ struct MarkedStream {
         var ended = false
         /// The observer's process id, from the start mark.
         var processID: UInt32?
+        /// Whether lines to the host may use `export`, from the start mark.
+        var exports = false
         /// The shell's exit status, from the end mark.
         var exitStatus: Int?
         /// Whether the shell saw a signal, from the end mark.
@@ -79,7 +81,7 @@ struct MarkedStream {
     }
 
     private enum Mark {
-        case start(processID: UInt32?)
+        case start(processID: UInt32?, exports: Bool)
         case end(exitStatus: Int?, signalled: Bool, stopped: StopVerdict?)
         case directoryFailed
         case directoryOutside
@@ -94,7 +96,8 @@ struct MarkedStream {
 
     private mutating func take(_ mark: Mark) {
         switch mark {
-        case .start(let processID):
+        case .start(let processID, let exports):
+            marks.exports = exports
             marks.isJoined = marks.started
             marks.started = true
             marks.processID = marks.processID ?? processID
@@ -124,7 +127,9 @@ struct MarkedStream {
         switch kind {
         case UInt8(ascii: "+"):
             // kill(2) would take 0 and 1 for other processes than the command's.
-            mark = .start(processID: number.flatMap { UInt32(exactly: $0) }.flatMap { $0 > 1 ? $0 : nil })
+            mark = .start(
+                processID: number.flatMap { UInt32(exactly: $0) }.flatMap { $0 > 1 ? $0 : nil },
+                exports: words.dropFirst().first == "e")
         case UInt8(ascii: "-"):
             mark = .end(
                 exitStatus: number.flatMap { (0...255).contains($0) ? $0 : nil },

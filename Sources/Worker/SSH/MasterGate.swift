@@ -25,6 +25,17 @@ public enum Judgement: Sendable {
     case master(MasterState)
 }
 
+extension Judgement {
+    /// What there is to say of a ControlMaster.
+    public var state: MasterState {
+        switch self {
+        case .master(let state): state
+        // A gate that says so to a question about a master knows nothing.
+        case .refused, .allowed: .down(.noGate)
+        }
+    }
+}
+
 /// The gate: it alone speaks to ControlMasters.
 public protocol MasterGate: Sendable {
     /// What the nonces of lines begin with that it is asked for; empty where there is no gate.
@@ -32,6 +43,9 @@ public protocol MasterGate: Sendable {
 
     /// Whether the ControlMaster of the host of this name lives, as seen now. Takes `MasterDown.patience` at most.
     func state(of host: String) async -> MasterState
+
+    /// Asks the same, and does not wait: what the gate says of it comes later.
+    func beginState(of host: String) -> Awaited<Judgement>
 
     /// Has this request judged, `GateRequest.judge` or `judgeForward`.
     func judge(_ request: GateRequest) async -> Judgement
@@ -41,6 +55,9 @@ public protocol MasterGate: Sendable {
     func open(
         _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
     ) -> UInt32
+
+    /// Tells it whether the shell that reads lines at the host of this name takes `export`.
+    func takeNotice(of host: String, exports: Bool)
 
     /// Ends the session of this number, which may be over already.
     func close(_ session: UInt32)
@@ -64,15 +81,28 @@ extension HostSessions {
     /// Whether the ControlMaster lives. Whether the host behind it answers is another question, see `reach`.
     public func masterState() async -> MasterState { await gate.state(of: host.name) }
 
+    /// Asks whether it does, and does not wait.
+    public func beginMasterState() -> Awaited<Judgement> { gate.beginState(of: host.name) }
+
     /// Whether the policy allows a forward through this host to this target.
     public func judgeForward(to target: ForwardTarget) async -> Judgement {
         await gate.judge(.judgeForward(host: host.name, target: target, call: CallInHand.number))
     }
 
+    /// How long a refusal may take.
+    private static let patienceAgain = Duration.milliseconds(500)
+
     /// Has the gate judge a command, before anything is done for it.
+    /// - Parameter isHung: the ControlMaster has just not answered, and is not waited for again.
     /// - Returns: what there is to say of the ControlMaster, where the command is allowed.
-    func judged(_ order: GateRequest, _ request: ExecRequest) async throws(ExecFailure) -> MasterState {
-        let judgement = await gate.judge(order)
+    func judged(
+        _ order: GateRequest, _ request: ExecRequest, isHung: Bool = false
+    ) async throws(ExecFailure) -> MasterState {
+        let answer = Awaited<Judgement>()
+        let timer = isHung ? Timer(Self.patienceAgain) { answer.settle(.master(.down(.hung))) } : nil
+        defer { timer?.cancel() }
+        if isHung { Task { answer.settle(await gate.judge(order)) } }
+        let judgement = isHung ? await answer.value : await gate.judge(order)
         if case .refused(let refusal) = judgement { throw .notAllowed(refusal) }
         try await request.judgesInput?()
         guard case .master(let state) = judgement else { return .down(.noGate) }

@@ -40,6 +40,9 @@ public final class SSHSessions: MasterGate {
     public func state(of host: String) async -> MasterState { await gate.state(of: host) }
 
     /// See `MasterGate`.
+    public func beginState(of host: String) -> Awaited<Judgement> { gate.beginState(of: host) }
+
+    /// See `MasterGate`.
     public func judge(_ request: GateRequest) async -> Judgement { await gate.judge(request) }
 
     /// See `MasterGate`.
@@ -59,6 +62,9 @@ public final class SSHSessions: MasterGate {
     }
 
     /// See `MasterGate`.
+    public func takeNotice(of host: String, exports: Bool) { gate.takeNotice(of: host, exports: exports) }
+
+    /// See `MasterGate`.
     public func close(_ session: UInt32) { gate.close(session) }
 }
 
@@ -67,7 +73,7 @@ extension GateRequest {
     fileprivate var isSubsystem: Bool {
         switch self {
         case .sftp, .errand(_, .question): true
-        case .alive, .words, .shell, .exec, .errand, .close, .ticket, .judge, .judgeForward: false
+        case .alive, .words, .shell, .exec, .errand, .close, .ticket, .judge, .judgeForward, .exports: false
         }
     }
 }

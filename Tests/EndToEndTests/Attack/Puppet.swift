@@ -162,7 +162,8 @@ final class Puppet {
         case .errand(let host, .stop(let observers)):
             let marked = observers.map { ObserverID(processID: $0.processID, nonce: own($0.nonce)) }
             return .errand(host: host, .stop(marked))
-        case .alive, .close, .sftp, .shell, .errand(_, .question), .words, .judgeForward, .ticket: return request
+        case .alive, .close, .sftp, .shell, .errand(_, .question), .words, .judgeForward, .ticket, .exports:
+            return request
         }
     }
 
