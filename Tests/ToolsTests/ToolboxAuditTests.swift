@@ -101,6 +101,27 @@ struct ToolboxAuditTests {
         #expect(outcome.ending == .ok && outcome.rule.isEmpty)
     }
 
+    @Test func `whether masters live is asked before a status is written down, and is asked once`() async throws {
+        let gate = AskedGate()
+        let begun = Mutex<[Int]>([])
+        let trail = RecordingTrail(meanwhile: { begun.withLock { $0.append(gate.asked) } })
+        let toolbox = Toolbox(
+            policy: policy(host("a"), host("b")), broker: ClosedLocalFiles(), audit: trail, gate: gate)
+        _ = await toolbox.call("ssh_list_forwards", arguments: [:], progress: .none)
+        _ = await toolbox.call("ssh_connection_status", arguments: [:], progress: .none)
+        #expect(begun.withLock { $0 } == [0, 2])
+        #expect(gate.asked == 2)
+    }
+
+    @Test(arguments: [true, false])
+    func `a command is asked for at once where its master lives, and else judged first`(isAlive: Bool) async throws {
+        let gate = AskedGate(isAlive ? .alive(masterPID: 1) : .down(.noMaster))
+        let toolbox = Toolbox(
+            policy: policy(host("a")), broker: ClosedLocalFiles(), audit: RecordingTrail(), gate: gate)
+        _ = await toolbox.call("ssh_exec", arguments: ["command": "id"], progress: .none)
+        #expect(gate.judged == (isAlive ? 0 : 1))
+    }
+
     @Test func `content and values of variables are never told, nor arguments that the log does not know`() async throws
     {
         let secret = "hunter2"

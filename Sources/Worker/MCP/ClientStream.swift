@@ -24,6 +24,8 @@ public final class ClientStream: LineWriter {
     /// The thread that makes large answers, one at a time. Short answers do not wait for it.
     private let making = DispatchQueue(label: "client.make")
     private let queued = Atomic<Int>(0)
+    /// How many messages the writing thread has, or will have. While there are any, all others are written after them.
+    private let lined = Mutex(0)
     private let patience: Duration
 
     /// A connection over an open stream socket, which the caller keeps open.
@@ -93,9 +95,45 @@ public final class ClientStream: LineWriter {
     /// See `LineWriter`.
     public func post(_ message: [UInt8]) {
         queued.wrappingAdd(message.count, ordering: .relaxed)
-        writing.async {
+        line {
             self.put(message)
             self.queued.wrappingSubtract(message.count, ordering: .relaxed)
+        }
+    }
+
+    /// Has the writing thread do this after what it has already.
+    private func line(_ work: @escaping @Sendable () -> Void) {
+        lined.withLock { count in
+            count += 1
+            writing.async {
+                work()
+                self.lined.withLock { $0 -= 1 }
+            }
+        }
+    }
+
+    /// Writes a short message here, where none is before it and the socket has room, most of the time: a thread would have to wake
+    /// up for it. Else the writing thread writes it, or its rest, and then calls `then`.
+    /// - Returns: whether it is written, or the client has gone.
+    private func writeAtOnce(_ message: [UInt8], else then: @escaping @Sendable () -> Void) -> Bool {
+        let bytes = message + [UInt8(ascii: "\n")]
+        return lined.withLock { count in
+            var sent = 0
+            if count == 0 {
+                let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+                sent = bytes.withUnsafeBytes { all in
+                    uninterrupted { Glibc.send(descriptor, all.baseAddress, all.count, flags) }
+                }
+                if sent == bytes.count || sent < 0 && errno != EAGAIN { return true }
+            }
+            let rest = Array(bytes[max(0, sent)...])
+            count += 1
+            writing.async {
+                self.send(rest)
+                then()
+                self.lined.withLock { $0 -= 1 }
+            }
+            return false
         }
     }
 
@@ -108,16 +146,14 @@ public final class ClientStream: LineWriter {
     public func writeLater(isLarge: Bool, _ message: @escaping @Sendable () -> [UInt8]) async {
         await withCheckedContinuation { continuation in
             guard isLarge else {
-                let message = message()
-                writing.async {
-                    self.put(message)
-                    continuation.resume()
-                }
+                if writeAtOnce(message(), else: { continuation.resume() }) { continuation.resume() }
                 return
             }
             making.async {
                 let message = message()
+                self.lined.withLock { $0 += 1 }
                 self.writing.sync { self.put(message) }
+                self.lined.withLock { $0 -= 1 }
                 continuation.resume()
             }
         }

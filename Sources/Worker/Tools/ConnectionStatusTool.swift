@@ -37,6 +37,14 @@ enum ConnectionStatusTool: Tool {
             readOnly: true, destructive: false, idempotent: true)
     }
 
+    static func askAhead(_ arguments: JSONObject, _ context: ToolContext) -> MasterStates {
+        var states = MasterStates()
+        for host in context.policy.hosts.prefix(atOnce) {
+            if let sessions = context.access[host.name]?.sessions { states.ask(sessions) }
+        }
+        return states
+    }
+
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
             _ = try Arguments(arguments, tool: name, known: [])
@@ -46,6 +54,13 @@ enum ConnectionStatusTool: Tool {
 
     private static func statuses(_ context: ToolContext) async -> JSONObject {
         let hosts = context.policy.hosts
+        if hosts.count == 1 {
+            // In a task of its own it would wait for a thread.
+            return [
+                "default_host": .string(context.policy.defaultHost),
+                "hosts": .array([await status(of: hosts[0], context)]),
+            ]
+        }
         var entries: [JSONValue] = Array(repeating: .null, count: hosts.count)
         await withTaskGroup(of: (Int, JSONValue).self) { group in
             for (index, host) in hosts.enumerated() {
@@ -60,6 +75,7 @@ enum ConnectionStatusTool: Tool {
     /// How files are reached there; nil where that cannot be told in a few seconds.
     private static func fileTransport(of host: PolicySnapshot.Host, _ context: ToolContext) async -> FileTransport? {
         guard let files = context.access[host.name]?.files else { return nil }
+        if let known = files.knownTransport { return known }
         let finding = Task { try? await files.transport() }
         let limit = Timer(.seconds(5)) { finding.cancel() }
         defer { limit.cancel() }
@@ -67,7 +83,12 @@ enum ConnectionStatusTool: Tool {
     }
 
     private static func status(of host: PolicySnapshot.Host, _ context: ToolContext) async -> JSONValue {
-        let state = await context.access[host.name]?.sessions.masterState() ?? .down(.noHost)
+        let state: MasterState =
+            if let sessions = context.access[host.name]?.sessions {
+                await context.ahead.state(of: sessions)
+            } else {
+                .down(.noHost)
+            }
         var entry: JSONObject = [
             "name": .string(host.name), "connected": .bool(state.isAlive), "socket": .string(host.master.socket),
         ]

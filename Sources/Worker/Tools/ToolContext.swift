@@ -14,6 +14,8 @@ struct ToolContext: Sendable {
     let guardian: InjectionGuard?
     /// Takes reports on how far the call has come.
     var progress = Progress.none
+    /// What was asked before it was written down that the call begins.
+    var ahead = MasterStates()
     /// Takes notes for the record of the call in the audit log.
     var notes = CallNotes()
 

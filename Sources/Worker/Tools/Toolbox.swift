@@ -87,7 +87,8 @@ public final class Toolbox: ToolSet {
     }
 
     /// See `ToolSet`. A call is judged and done only after the supervisor has written down that it begins. It works by the policy
-    /// of that time, because by then the supervisor has sent this worker every earlier one.
+    /// of that time, because by then the supervisor has sent this worker every earlier one. What is asked ahead opens nothing, and
+    /// is of use only where that policy has the same host.
     public func call(_ name: String, arguments: JSONObject, progress: Progress) async -> ToolResult? {
         let tool = Self.all.first { $0.name == name }
         var arguments = arguments
@@ -97,10 +98,11 @@ public final class Toolbox: ToolSet {
             host = policy.defaultHost
             if arguments["host"] == nil { arguments["host"] = .string(host) }
         }
+        let ahead = tool?.askAhead(arguments, context.withLock { $0 })
         guard let number = await audit.begin(AuditCall(tool: name, host: host, arguments)) else {
             return .failure("The call was not made: the supervisor, which writes down every call, does not answer.")
         }
-        let context = context(progress)
+        let context = context(progress, ahead ?? MasterStates())
         let inHand = CallInHand(number)
         let result = await CallInHand.$current.withValue(inHand) { await call(tool, arguments, in: context) }
         let outcome = context.notes.outcome(result, cancelled: Task.isCancelled)
@@ -109,8 +111,9 @@ public final class Toolbox: ToolSet {
     }
 
     /// The context of a call that begins now.
-    private func context(_ progress: Progress) -> ToolContext {
+    private func context(_ progress: Progress, _ ahead: MasterStates) -> ToolContext {
         var context = context.withLock { $0 }
+        context.ahead = ahead
         context.progress = progress
         context.notes = CallNotes()
         return context
