@@ -90,7 +90,7 @@ extension HostSessions {
     }
 
     /// How long a refusal may take.
-    private static let patienceAgain = Duration.milliseconds(500)
+    private static let patienceAgain = Duration.milliseconds(250)
 
     /// Has the gate judge a command, before anything is done for it.
     /// - Parameter isHung: the ControlMaster has just not answered, and is not waited for again.
