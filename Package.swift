@@ -43,7 +43,7 @@ let package = Package(
         .executableTarget(
             name: "CommandLine",
             dependencies: [
-                "IPC", "Supervisor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CLinux", "IPC", "Supervisor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 

@@ -50,7 +50,8 @@ public enum SSHProgramProblem: MessageChoice {
     /// The rest of a sentence that begins with the path: what is wrong and what to do.
     public var clause: String {
         switch self {
-        case .unreachable(let errno): "cannot be executed: \(String(cString: strerror(Int32(clamping: errno))))"
+        case .unreachable(let errno):
+            "cannot be executed: \(String(cString: strerror(Int32(clamping: errno)))); name the ssh binary, or install OpenSSH's client"
         case .notExecutable(let errno):
             "cannot be executed by this user: \(String(cString: strerror(Int32(clamping: errno)))); "
                 + "make it executable, on a file system without noexec"

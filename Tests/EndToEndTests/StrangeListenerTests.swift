@@ -127,7 +127,7 @@ import TestSupport
 
 /// Listens at a path of a Unix socket, and behaves so.
 // @unchecked: `held` is only touched under `lock`.
-private final class StrangeListener: @unchecked Sendable {
+final class StrangeListener: @unchecked Sendable {
     private let descriptor: Int32
     private let lock = NSLock()
     private var held: [Int32] = []

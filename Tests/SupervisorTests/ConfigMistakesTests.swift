@@ -237,7 +237,8 @@ struct ConfigMistakesTests {
     @Test func `what must be there is named`() {
         #expect(
             mistakes("{}", ["HOME": "/h"]) == [
-                "mcp_socket: is required where XDG_RUNTIME_DIR is not set", "ssh_socket: is required",
+                "mcp_socket: is required where XDG_RUNTIME_DIR is not set: name a socket in a directory of your own",
+                "ssh_socket: is required",
                 "ssh_user: is required", "ssh_host: is required",
             ])
         #expect(

@@ -305,10 +305,15 @@ struct ConfigTests {
     @Test func `the default socket lies in XDG_RUNTIME_DIR`() throws {
         let json = #"{"ssh_socket": "~/s", "ssh_user": "u", "ssh_host": "h"}"#
         #expect(try config(json).mcpSocket == "/run/user/1000/claude-ssh-daemon.sock")
-        #expect(mistakes(json, ["HOME": "/h"]) == ["mcp_socket: is required where XDG_RUNTIME_DIR is not set"])
+        #expect(
+            mistakes(json, ["HOME": "/h"]) == [
+                "mcp_socket: is required where XDG_RUNTIME_DIR is not set: name a socket in a directory of your own"
+            ])
         #expect(
             mistakes(json, ["HOME": "/h", "XDG_RUNTIME_DIR": "relative"])
-                == ["mcp_socket: is required where XDG_RUNTIME_DIR is not set"])
+                == [
+                    "mcp_socket: is required where XDG_RUNTIME_DIR is not set: name a socket in a directory of your own"
+                ])
     }
 
     @Test func `without HOME the account's own directory is meant`() throws {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import IPC
 import TestSupport
@@ -114,10 +115,11 @@ struct MCPSocketTests {
             let first = try MCPSocket(path: path)
             #expect(
                 Self.refusal(path)
-                    == "another claude-ssh-daemon serves \(path) already; stop it or choose another mcp_socket")
+                    == "mcp_socket: another claude-ssh-daemon serves \(path) already; stop it or choose another mcp_socket"
+            )
             // Also where somebody has removed the socket's name.
             unlink(path)
-            #expect(Self.refusal(path)?.hasPrefix("another claude-ssh-daemon serves ") == true)
+            #expect(Self.refusal(path)?.hasPrefix("mcp_socket: another claude-ssh-daemon serves ") == true)
             #expect(!Self.exists(path))
             _ = first.rawValue
         }
@@ -142,7 +144,9 @@ struct MCPSocketTests {
             let file = try directory.write("file", "precious")
             #expect(
                 Self.refusal(file)
-                    == "\(file) exists and is not a socket of this user; remove it or choose another mcp_socket")
+                    == "mcp_socket: \(file) exists and is not a socket of this user; choose another mcp_socket, or move it away: "
+                    + "mv \(file) \(file).old")
+            #expect(!Self.exists(file + ".lock"), "nothing was made before it was refused")
             let folder = directory.file("folder")
             mkdir(folder, 0o700)
             #expect(Self.refusal(folder)?.contains("is not a socket of this user") == true)
@@ -175,7 +179,8 @@ struct MCPSocketTests {
             let client = Self.newSocket()
             // A backlog of 0 holds one connection.
             if backlog == 0 { #expect(Self.withAddress(path) { connect(client.rawValue, $0, $1) } == 0) }
-            #expect(Self.refusal(path) == "another program listens on \(path); stop it or choose another mcp_socket")
+            #expect(
+                Self.refusal(path)?.hasPrefix("mcp_socket: another program listens on \(path); choose another") == true)
             #expect(Self.exists(path))
             _ = other.rawValue
         }
@@ -192,7 +197,7 @@ struct MCPSocketTests {
                 let refusal = Self.refusal(path)
                 #expect((refusal == nil) == isGood, "\(String(mode, radix: 8))")
                 if let refusal {
-                    #expect(refusal.contains("is not sticky") && refusal.contains("chmod go-w '\(directory.path)'"))
+                    #expect(refusal.contains("is not sticky") && refusal.contains("chmod go-w \(directory.path)"))
                 }
             }
         }
@@ -214,7 +219,8 @@ struct MCPSocketTests {
             let sentence = Self.refusal(directory.file("none/m.sock"))
             #expect(
                 sentence
-                    == "the directory of mcp_socket, \(directory.file("none")), cannot be used: No such file or directory"
+                    == "mcp_socket: its directory, \(directory.file("none")), does not exist; run: "
+                    + "install -d -m 700 \(directory.file("none"))"
             )
         }
     }
@@ -224,9 +230,9 @@ struct MCPSocketTests {
             let directory = try TemporaryDirectory()
             let target = try directory.write("target", "precious")
             symlink(target, directory.file("m.sock.lock"))
-            #expect(Self.refusal(directory.file("m.sock"))?.hasPrefix("cannot open the lock file of ") == true)
+            #expect(Self.refusal(directory.file("m.sock"))?.contains("its lock file, ") == true)
             mkfifo(directory.file("n.sock.lock"), 0o600)
-            #expect(Self.refusal(directory.file("n.sock"))?.contains("is not this user's") == true)
+            #expect(Self.refusal(directory.file("n.sock"))?.contains("is no file of this user") == true)
         }
     }
 
@@ -235,7 +241,7 @@ struct MCPSocketTests {
         await #expect(processExitsWith: .success) {
             let directory = try TemporaryDirectory()
             chown(try directory.write("m.sock.lock", ""), stranger, stranger)
-            #expect(Self.refusal(directory.file("m.sock"))?.contains("is not this user's") == true)
+            #expect(Self.refusal(directory.file("m.sock"))?.contains("is no file of this user") == true)
         }
     }
 

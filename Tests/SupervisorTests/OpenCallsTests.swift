@@ -213,7 +213,7 @@ struct OpenCallsTests {
 
     @Test func `what could deceive a reader on a terminal is escaped, and comes back`() throws {
         let text = "a\"\\\n\t\r\u{0}\u{1B}[2J\u{7F}\u{85}\u{9B}\u{200B}\u{202E}\u{2028}\u{FEFF}\u{E0041}é漢🧑‍🧒"
-        let quoted = Log.quoted(text)
+        let quoted = LogText.quoted(text)
         #expect(try JSONDecoder().decode(String.self, from: Data(quoted.utf8)) == text)
         #expect(
             quoted.hasPrefix(

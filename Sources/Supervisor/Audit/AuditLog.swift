@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import IPC
 
@@ -70,7 +71,7 @@ final class AuditLog {
             isTorn = endsInLine
             Log.write(.warning, "audit log: its last line is broken, the chain begins anew", ["path": .text(path)])
         }
-        var members = #""event":"open","version":\#(Log.quoted(Version.text)),"pid":\#(getpid())"#
+        var members = #""event":"open","version":\#(LogText.quoted(Version.text)),"pid":\#(getpid())"#
         if case .broken = end { members += #","broken_line":true"# }
         write(members)
     }
@@ -131,17 +132,19 @@ final class AuditLog {
     private static func check(_ file: borrowing OwnedFD, _ path: String) throws(StartError) -> stat {
         var status = stat()
         guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw StartError(sentence: "audit_log: \(path) is not a regular file")
+            throw StartError(sentence: "audit_log: \(path) is not a regular file; name another one")
         }
         guard status.st_uid == geteuid() else {
             throw StartError(
-                sentence: "audit_log: \(path) belongs to uid \(status.st_uid); it must belong to uid \(geteuid())")
+                sentence:
+                    "audit_log: \(path) belongs to uid \(status.st_uid); it must belong to uid \(geteuid()): name another file"
+            )
         }
         // The group may read the file, because collectors of logs do.
         guard status.st_mode & 0o026 == 0 else {
             throw StartError(
                 sentence: "audit_log: \(path) must not be writable by its group, nor open to others; "
-                    + "run: chmod g-w,o-rw '\(path)'")
+                    + "run: chmod g-w,o-rw \(ShellWord.quoted(path))")
         }
         return status
     }
@@ -150,8 +153,19 @@ final class AuditLog {
     static func judge(_ path: String) throws(StartError) {
         try checkDirectory(path)
         let number = Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-        if number < 0 && errno == ENOENT { return }
+        if number < 0 && errno == ENOENT {
+            if let problem = DirectoryOwner.writingProblem(of: path) {
+                throw StartError(sentence: "audit_log: the directory of \(path), \(problem)")
+            }
+            return
+        }
         _ = try check(try opened(number, path), path)
+        // It is opened for both.
+        guard faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0 else {
+            throw StartError(
+                sentence: "audit_log: \(path) cannot be written: \(String(cString: strerror(errno))); "
+                    + "run: chmod u+rw \(ShellWord.quoted(path)), or name another file")
+        }
     }
 
     private static func checkDirectory(_ path: String) throws(StartError) {
@@ -162,7 +176,10 @@ final class AuditLog {
 
     private static func opened(_ number: Int32, _ path: String) throws(StartError) -> OwnedFD {
         guard number >= 0 else {
-            let why = errno == ELOOP ? "it is a symlink; name the file itself" : String(cString: strerror(errno))
+            let why =
+                errno == ELOOP
+                ? "it is a symlink; name the file itself"
+                : "\(String(cString: strerror(errno))); name another file, or run: chmod u+rw \(ShellWord.quoted(path))"
             throw StartError(sentence: "audit_log: \(path) cannot be opened: \(why)")
         }
         return OwnedFD(taking: number)

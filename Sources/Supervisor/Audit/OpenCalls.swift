@@ -112,7 +112,7 @@ struct OpenCalls {
             text =
                 #""event":"gate","connection":\#(client.connection),"#
                 + (order.map { #""begun":\#($0),"# } ?? "")
-                + #""word_of":"gate","host":\#(Log.quoted(host)),"what":{\#(what(limit))},\#(verdict)"#
+                + #""word_of":"gate","host":\#(LogText.quoted(host)),"what":{\#(what(limit))},\#(verdict)"#
             if text.utf8.count <= AuditChain.maximumLine - Self.room { break }
         }
         return text
@@ -123,7 +123,7 @@ struct OpenCalls {
     mutating func end(_ key: UInt32, _ outcome: AuditOutcome, now: Int) -> Record? {
         guard let open = calls.removeValue(forKey: key) else { return nil }
         var end = #","verdict":"\#(outcome.rule.isEmpty ? "allowed" : "refused")""#
-        if !outcome.rule.isEmpty { end += #","rule":\#(Log.quoted(outcome.rule))"# }
+        if !outcome.rule.isEmpty { end += #","rule":\#(LogText.quoted(outcome.rule))"# }
         end += #","outcome":"\#(outcome.rule.isEmpty ? "\(outcome.ending)" : "refused")""#
         if let code = outcome.exitCode { end += #","exit_code":\#(code)"# }
         end += #","bytes_in":\#(outcome.bytesIn),"bytes_out":\#(outcome.bytesOut),"duration_ms":\#(now - open.began)"#
@@ -134,7 +134,7 @@ struct OpenCalls {
     mutating func refusedForPlace() -> Record {
         begun += 1
         let subject =
-            #""client_pid":\#(client.pid),"client_uid":\#(client.uid),"client_executable":\#(Log.quoted(client.executable))"#
+            #""client_pid":\#(client.pid),"client_uid":\#(client.uid),"client_executable":\#(LogText.quoted(client.executable))"#
         return record(
             Call(subject: subject, order: begun, began: 0), #","verdict":"refused","rule":"place","outcome":"refused""#,
             wordOf: "supervisor")
@@ -150,7 +150,8 @@ struct OpenCalls {
     /// The record of the next call that was abandoned.
     mutating func nextLeft(now: Int) -> Record? {
         guard let open = left.popLast() else { return nil }
-        return record(open, #","outcome":"unknown","reason":\#(Log.quoted(how)),"duration_ms":\#(now - open.began)"#)
+        return record(
+            open, #","outcome":"unknown","reason":\#(LogText.quoted(how)),"duration_ms":\#(now - open.began)"#)
     }
 
     private mutating func record(_ call: Call, _ end: String, wordOf teller: String = "worker") -> Record {
@@ -167,8 +168,8 @@ struct OpenCalls {
         for limit in Self.limits {
             text =
                 #""client_pid":\#(client.pid),"client_uid":\#(client.uid),"#
-                + #""client_executable":\#(Log.quoted(client.executable)),"tool":\#(Log.quoted(call.tool))"#
-            if !call.host.isEmpty { text += #","host":\#(Log.quoted(call.host))"# }
+                + #""client_executable":\#(LogText.quoted(client.executable)),"tool":\#(LogText.quoted(call.tool))"#
+            if !call.host.isEmpty { text += #","host":\#(LogText.quoted(call.host))"# }
             text += #","what":{\#(Self.what(call.fields, limit: limit))}"#
             if text.utf8.count <= AuditChain.maximumLine - Self.room { break }
         }
@@ -180,12 +181,12 @@ struct OpenCalls {
             let texts = fields.filter { $0.key == key }.map { AuditCall.cut($0.text, to: limit) }
             guard let first = texts.first else { return nil }
             switch key {
-            case .env: return "\"env\":[\(texts.map(Log.quoted).joined(separator: ","))]"
+            case .env: return "\"env\":[\(texts.map(LogText.quoted).joined(separator: ","))]"
             case .localPort, .remotePort, .forwardID:
-                return "\"\(key.rawValue)\":\(Int(first).map(String.init) ?? Log.quoted(first))"
+                return "\"\(key.rawValue)\":\(Int(first).map(String.init) ?? LogText.quoted(first))"
             case .command, .cwd, .path, .pathBase64, .localPath, .remotePath, .remotePathBase64, .remoteHost,
                 .remoteSocket:
-                return "\"\(key.rawValue)\":\(Log.quoted(first))"
+                return "\"\(key.rawValue)\":\(LogText.quoted(first))"
             }
         }.joined(separator: ",")
     }

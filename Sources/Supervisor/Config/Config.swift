@@ -13,6 +13,10 @@ struct Config: Equatable {
     var auditLog: String?
     /// The policy that workers get.
     var policy: PolicySnapshot
+    /// Whether it has the form for a single host, whose keys are at the top.
+    var isSingleHost: Bool
+    /// Keys that mean nothing in this form.
+    var ignoredKeys: [String]
     /// What the owner should know about this config, such as unknown keys.
     var warnings: [String]
 
@@ -35,11 +39,10 @@ struct Config: Equatable {
             notes.errors = read.repeats.map { "\($0): is given twice" }
         } catch {
             let place = error.position(in: json)
-            throw ConfigError(
-                path: path, mistakes: ["not valid JSON: line \(place.line), column \(place.column): \(error.what)"])
+            throw ConfigError.ofFile(path, "not valid JSON: line \(place.line), column \(place.column): \(error.what)")
         }
         guard case .object(let members) = value else {
-            throw ConfigError(path: path, mistakes: ["must be a JSON object, got \(value.configTypeName)"])
+            throw ConfigError.ofFile(path, "must be a JSON object, got \(value.configTypeName)")
         }
         let top = ConfigReader(members, path: "", notes: notes)
         let expand = PathExpansion(environment: environment, machine: machine)
@@ -50,6 +53,8 @@ struct Config: Equatable {
         auditLog = Restrictions(top).path(Restrictions.auditLog, expand)
         let (hosts, defaultHost) = Self.hosts(top, expand, Self.capabilities(top.restrictions("capabilities")))
         policy = PolicySnapshot(hosts: hosts, defaultHost: defaultHost)
+        isSingleHost = Self.isSingle(top)
+        ignoredKeys = Self.ignored(top)
         policy.transport = Self.transport(top)
         if let ssh = expand.path(top, "ssh_path") { policy.sshPath = ssh }
         policy.limits = Self.limits(top.restrictions("limits"))
@@ -74,6 +79,11 @@ struct Config: Equatable {
         }
     }
 
+    /// The path of a key of a host, such as `socket`.
+    func key(_ name: String, of host: PolicySnapshot.Host) -> String {
+        isSingleHost ? "ssh_\(name)" : "hosts.\(host.name).\(name)"
+    }
+
     private static func mcpSocket(_ top: ConfigReader, _ expand: PathExpansion) -> String {
         let path: String
         if top.has("mcp_socket") {
@@ -81,7 +91,8 @@ struct Config: Equatable {
         } else if let directory = expand.runtimeDirectory {
             path = directory + "/claude-ssh-daemon.sock"
         } else {
-            top.note("mcp_socket", "is required where XDG_RUNTIME_DIR is not set")
+            top.note(
+                "mcp_socket", "is required where XDG_RUNTIME_DIR is not set: name a socket in a directory of your own")
             return ""
         }
         if path.utf8.count > SocketTokens.maximumPath {

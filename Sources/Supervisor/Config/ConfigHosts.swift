@@ -2,6 +2,14 @@ internal import IPC
 
 /// Reads the hosts of a config, and what is allowed on each.
 extension Config {
+    /// Whether a config has the form for a single host.
+    static func isSingle(_ top: ConfigReader) -> Bool { !top.hasMembers("hosts") }
+
+    /// The keys for a single host that stand beside "hosts" and mean nothing there.
+    static func ignored(_ top: ConfigReader) -> [String] {
+        isSingle(top) ? [] : ["ssh_socket", "ssh_user", "ssh_host"].filter(top.has)
+    }
+
     static func hosts(
         _ top: ConfigReader, _ expand: PathExpansion, _ capabilities: PolicySnapshot.Capabilities
     ) -> ([PolicySnapshot.Host], String) {
@@ -19,7 +27,9 @@ extension Config {
             var host = host(
                 top, name: "default", keys: (single[0], single[1], single[2]), expand, capabilities)
             host?.fileTransport = fileTransport(top)
-            _ = top.string("default_host")
+            if let name = top.string("default_host"), name != "default" {
+                top.warn("default_host", "has no effect: the one host is called \"default\". Remove the key")
+            }
             return (host.map { [$0] } ?? [], "default")
         }
         // Where "hosts" is present, the keys for a single host mean nothing, as in version 2.1.
@@ -202,6 +212,12 @@ extension Config {
         var result = PolicySnapshot.Capabilities()
         func flag(_ key: String, _ outer: Bool) -> Bool {
             let own = Restrictions(reader).has(Restrictions.capability(key)) ? reader.bool(key, default: false) : outer
+            if own, !outer {
+                reader.warn(
+                    key,
+                    "true has no effect: it is off for all hosts. Set capabilities.\(key) to true, and to false for the hosts that "
+                        + "shall not have it")
+            }
             return own && outer
         }
         result.exec = flag("exec", all.exec)

@@ -55,6 +55,12 @@ final class ConfigReader {
         return true
     }
 
+    /// Whether the key is there with an object that is not empty.
+    func hasMembers(_ key: String) -> Bool {
+        guard case .some(.object(let object)) = value(key) else { return false }
+        return !object.members.isEmpty
+    }
+
     func isEmptyText(_ key: String) -> Bool {
         guard case .some(.string("")) = value(key) else { return false }
         return true
@@ -162,8 +168,7 @@ final class ConfigReader {
                 if let reason = RestrictingKeys.reason(for: name) {
                     refuse(name, reason)
                 } else {
-                    let meant = Self.nearest(to: name, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
-                    notes.warnings.append("\(path(of: name)): unknown key, ignored\(meant)")
+                    notes.warnings.append("\(path(of: name)): unknown key, ignored\(meant(by: name) ?? "")")
                     refuse(in: members[name] ?? .null, at: path(of: name))
                 }
             }
@@ -189,23 +194,21 @@ final class ConfigReader {
     }
 
     private func refuse(_ name: String, _ reason: RestrictingKeys.Reason?) {
-        if let meant = Self.nearest(to: name, among: known) {
-            return note(name, "unknown key; did you mean \"\(meant)\"? Correct or remove it")
+        if reason == nil || KeyNames.nearest(to: name, among: known) != nil {
+            return note(name, "unknown key\(meant(by: name) ?? ".") Correct or remove it")
         }
         switch reason {
         case .near(let meant): note(name, "unknown key; did you mean \"\(meant)\"? Correct or remove it")
         case .word(let word): note(name, "unknown key; \"\(word)\" may be meant to restrict. Correct or remove it")
         case .notASCII: note(name, "unknown key with characters that can look like others. Correct or remove it")
-        case .none: note(name, "unknown key. Correct or remove it")
+        case .none: break
         }
     }
 
-    /// The name that is closest to a misspelled one: at most two changes away, and the first in order if several are as close.
-    static func nearest(to name: String, among names: Set<String>) -> String? {
-        names.sorted().map { (RestrictingKeys.distance(Array($0.utf8), Array(name.utf8)), $0) }.filter {
-            $0.0 <= 2 && $0.0 < $0.1.utf8.count
-        }
-        .min { $0.0 < $1.0 }?.1
+    /// What an unknown key may be meant to be, as the end of a sentence; nil where nothing is near.
+    private func meant(by name: String) -> String? {
+        if let meant = KeyNames.nearest(to: name, among: known) { return "; did you mean \"\(meant)\"?" }
+        return KeyNames.elsewhere(name).map { "; \($0)." }
     }
 }
 

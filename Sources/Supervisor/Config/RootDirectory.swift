@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import IPC
 
@@ -17,16 +18,18 @@ enum RootDirectory {
     /// The mistakes about roots of a config that lead to the root directory. This looks at the roots and may wait for their file
     /// systems, so a reload does not call it. After a reload the file broker opens nothing in such a root.
     static func mistakes(in config: Config) -> [String] {
+        (config.localRoots ?? []).enumerated().compactMap { mistake(of: $1, at: $0) }
+    }
+
+    /// The same for one of them.
+    static func mistake(of path: String, at index: Int) -> String? {
         var root = stat()
-        guard stat("/", &root) == 0 else { return [] }
-        return (config.localRoots ?? []).enumerated().compactMap { index, path in
-            var status = stat()
-            guard stat(path, &status) == 0, status.st_dev == root.st_dev, status.st_ino == root.st_ino else {
-                return nil
-            }
-            return
-                "\(Restrictions.localRoots.name)[\(index)]: restricts nothing: \"\(path)\" is the root directory under "
-                + "another name. \(Restrictions.localRoots.instead), or remove the key"
-        }
+        var status = stat()
+        guard stat("/", &root) == 0, stat(path, &status) == 0, status.st_dev == root.st_dev,
+            status.st_ino == root.st_ino
+        else { return nil }
+        return
+            "\(Restrictions.localRoots.name)[\(index)]: restricts nothing: \"\(path)\" is the root directory under "
+            + "another name. \(Restrictions.localRoots.instead), or remove the key"
     }
 }

@@ -93,7 +93,8 @@ final class Daemon {
     func run() {
         Log.write(
             .info, "listening",
-            ["socket": .text(socket.path), "version": .text(Version.text), "pid": .number(Int(getpid()))])
+            [("socket", .text(socket.path)), ("pid", .number(Int(getpid())))] + config.facts(at: configPath)
+                + Startup.versions)
         var ready = [csd_epoll_ready](repeating: csd_epoll_ready(), count: 64)
         while true {
             tendForwards()

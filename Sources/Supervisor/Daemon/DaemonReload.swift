@@ -39,6 +39,6 @@ extension Daemon {
         files.configure(filePolicy, now: now(), self)
         table.waitMilliseconds = new.clientWaitSeconds * 1000
         for (id, entry) in table.entries where entry.isToServe { sendPolicy(to: id) }
-        Log.write(.info, "config reloaded", ["path": .text(configPath), "hosts": .number(new.policy.hosts.count)])
+        Log.write(.info, "config reloaded", new.facts(at: configPath))
     }
 }

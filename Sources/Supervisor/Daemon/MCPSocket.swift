@@ -31,16 +31,14 @@ struct MCPSocket: ~Copyable {
 
     /// Takes the lock, replaces the socket of a dead daemon, and listens.
     init(path: String) throws(StartError) {
-        if let problem = DirectoryOwner.problem(of: path) {
-            throw StartError(sentence: "the directory of mcp_socket, \(problem)")
-        }
-        let lock = try Self.takeLock(path + ".lock", socket: path)
+        if let problem = Self.placeProblem(path) { throw StartError(sentence: "mcp_socket: \(problem)") }
+        let lock = try Self.takeLock(Self.lockFile(of: path), socket: path)
         try Self.removeStale(path)
         let number = Glibc.socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard number >= 0 else { throw Self.failure("make a socket", path) }
         let socket = OwnedFD(taking: number)
-        guard var address = Self.address(path) else { throw StartError(sentence: "mcp_socket \(path) is too long") }
+        guard var address = Self.address(path) else { throw StartError(sentence: "mcp_socket: \(path) is too long") }
         // The socket must never exist with a wider mode, not even between bind and chmod.
         let old = umask(0o177)
         let bound = withUnsafePointer(to: &address) {
@@ -91,6 +89,34 @@ struct MCPSocket: ~Copyable {
         unlink(path)
     }
 
+    /// The path of the lock file of a socket.
+    static func lockFile(of path: String) -> String { path + ".lock" }
+
+    /// Why no socket can be made at a path, as far as its directory and what lies there show; nil if nothing stands in the way. This
+    /// only looks.
+    static func placeProblem(_ path: String) -> String? {
+        if let problem = DirectoryOwner.problem(of: path) ?? DirectoryOwner.writingProblem(of: path) {
+            return "its directory, \(problem)"
+        }
+        var status = stat()
+        let lock = lockFile(of: path)
+        if lstat(lock, &status) == 0, status.st_mode & S_IFMT != S_IFREG || status.st_uid != geteuid() {
+            return "its lock file, \(lock), is no file of this user; \(moveAway(lock, status))"
+        }
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK || status.st_uid != geteuid() {
+            return "\(path) exists and is not a socket of this user; \(moveAway(path, status))"
+        }
+        return nil
+    }
+
+    private static func moveAway(_ path: String, _ status: stat) -> String {
+        guard status.st_uid == geteuid() else {
+            return "it belongs to uid \(status.st_uid): choose another mcp_socket"
+        }
+        return
+            "choose another mcp_socket, or move it away: mv \(ShellWord.quoted(path)) \(ShellWord.quoted(path + ".old"))"
+    }
+
     private static func takeLock(_ path: String, socket: String) throws(StartError) -> OwnedFD {
         // In a sticky directory another user may have taken the name. O_NOFOLLOW and the check below refuse that file.
         let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
@@ -99,11 +125,13 @@ struct MCPSocket: ~Copyable {
         var status = stat()
         guard fstat(lock.rawValue, &status) == 0, status.st_uid == geteuid(), status.st_mode & S_IFMT == S_IFREG else {
             throw StartError(
-                sentence: "the lock file \(path) is not this user's; remove it or choose another mcp_socket")
+                sentence: "mcp_socket: its lock file, \(path), is no file of this user; choose another mcp_socket")
         }
         guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             throw StartError(
-                sentence: "another claude-ssh-daemon serves \(socket) already; stop it or choose another mcp_socket")
+                sentence:
+                    "mcp_socket: another claude-ssh-daemon serves \(socket) already; stop it or choose another mcp_socket"
+            )
         }
         return lock
     }
@@ -113,7 +141,7 @@ struct MCPSocket: ~Copyable {
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid() else {
             throw StartError(
-                sentence: "\(path) exists and is not a socket of this user; remove it or choose another mcp_socket")
+                sentence: "mcp_socket: \(path) exists and is not a socket of this user; choose another mcp_socket")
         }
         // Another program may listen there, which does not know of the lock.
         guard var address = address(path) else { return }
@@ -127,12 +155,18 @@ struct MCPSocket: ~Copyable {
         }
         // EAGAIN means that something listens, and that its backlog is full.
         guard connected != 0, errno != EAGAIN else {
-            throw StartError(sentence: "another program listens on \(path); stop it or choose another mcp_socket")
+            throw StartError(sentence: "mcp_socket: \(listens(path))")
         }
         guard unlink(path) == 0 else { throw failure("remove the stale socket", path) }
     }
 
-    private static func address(_ path: String) -> sockaddr_un? {
+    /// Something else than a daemon of this user listens there.
+    static func listens(_ path: String) -> String {
+        "another program listens on \(path); choose another mcp_socket, or end that program: fuser -v \(ShellWord.quoted(path)) "
+            + "names it"
+    }
+
+    static func address(_ path: String) -> sockaddr_un? {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let bytes = Array(path.utf8)
@@ -142,6 +176,6 @@ struct MCPSocket: ~Copyable {
     }
 
     private static func failure(_ what: String, _ path: String, errno code: Int32 = errno) -> StartError {
-        StartError(sentence: "cannot \(what) \(path): \(String(cString: strerror(code)))")
+        StartError(sentence: "mcp_socket: cannot \(what) \(path): \(String(cString: strerror(code)))")
     }
 }

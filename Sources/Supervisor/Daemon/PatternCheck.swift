@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import IPC
 
@@ -8,7 +9,11 @@ final class PatternCheck {
     static let bound = 10_000
 
     let worker: WorkerProcess
-    private var isLate = false
+    private(set) var isLate = false
+    /// Whether it ended without its last message.
+    private(set) var wasEarly = false
+    /// How the worker ended; nil while it runs.
+    private(set) var end: ProcessEnd?
 
     init(of policy: PolicySnapshot, program: String) throws(StartError) {
         // The worker gets no hosts, no client and no ssh. Its own program stands for ssh, because the config may name a wrong
@@ -35,16 +40,20 @@ final class PatternCheck {
     static func mistakes(in policy: PolicySnapshot) -> [String] {
         guard isNeeded(for: policy) else { return [] }
         do throws(StartError) {
-            let check = try PatternCheck(of: policy, program: try Startup.workerProgram())
-            var waiting = pollfd(fd: check.worker.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
-            let deadline = Clock.milliseconds() + bound
-            _ = uninterrupted { poll(&waiting, 1, Int32(clamping: max(0, deadline - Clock.milliseconds()))) }
-            if waiting.revents == 0 { check.giveUp() }
-            while waiting.revents == 0 { poll(&waiting, 1, -1) }
-            return check.mistakes() ?? []
+            return try PatternCheck(of: policy, program: try Startup.workerProgram()).waited()
         } catch {
             return [unchecked(error.sentence)]
         }
+    }
+
+    /// Waits for the answer.
+    func waited() -> [String] {
+        var waiting = pollfd(fd: worker.pidfd.rawValue, events: Int16(POLLIN), revents: 0)
+        let deadline = Clock.milliseconds() + Self.bound
+        _ = uninterrupted { poll(&waiting, 1, Int32(clamping: max(0, deadline - Clock.milliseconds()))) }
+        if waiting.revents == 0 { giveUp() }
+        while waiting.revents == 0 { poll(&waiting, 1, -1) }
+        return mistakes() ?? []
     }
 
     /// The error, with the mistakes in the patterns of its config added.
@@ -62,6 +71,7 @@ final class PatternCheck {
     /// The mistakes that the worker found; nil while it runs.
     func mistakes() -> [String]? {
         guard let end = worker.reap() else { return nil }
+        self.end = end
         if end == .exited(status: ProgramFailure.listenerStatus) {
             return ["transport: \(said.trimmingPrefix("claude-ssh-worker: ").prefix { !$0.isNewline })"]
         }
@@ -83,14 +93,16 @@ final class PatternCheck {
         } catch {
             // The worker ended before its last message, or sent one that it may not send.
         }
+        wasEarly = true
         return [Self.unchecked(isLate ? "it takes too long" : "the worker ended early (\(end)) \(said)")]
     }
 
     private static func unchecked(_ why: String) -> String { "safeguards.patterns cannot be checked: \(why)" }
 
-    private var said: String {
+    /// What the worker wrote to its standard error.
+    private(set) lazy var said: String = {
         var text = [UInt8](repeating: 0, count: 1000)
         let count = max(0, read(worker.log.rawValue, &text, text.count))
         return String(decoding: text[..<count], as: UTF8.self)
-    }
+    }()
 }

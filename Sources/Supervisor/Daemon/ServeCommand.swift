@@ -1,8 +1,10 @@
 /// `claude-ssh-daemon` without a sub-command.
 package enum ServeCommand {
     /// Serves until a signal ends it.
+    /// - Parameter logLevel: the least severe level that is logged.
     /// - Returns: the exit status: 0 after a stop, 1 if the daemon cannot start, 2 if the config cannot be used.
-    package static func run(configPath: String, environment: [String: String]) -> Int32 {
+    package static func run(configPath: String, environment: [String: String], logLevel: LogLevel) -> Int32 {
+        Log.begin(level: logLevel, environment: environment)
         do {
             let loaded = try ConfigFile.load(configPath, environment: environment)
             let roots = RootDirectory.mistakes(in: loaded)
@@ -22,10 +24,10 @@ package enum ServeCommand {
             PatternCheck.completed(error).log("config cannot be used")
             return 2
         } catch let error as StartError {
-            Log.write(.error, "cannot start", ["error": .text(error.sentence)])
+            Log.write(.error, "cannot start", ["path": .text(configPath), "error": .text(error.sentence)])
             return 1
         } catch {
-            Log.write(.error, "cannot start", ["error": .text("\(error)")])
+            Log.write(.error, "cannot start", ["path": .text(configPath), "error": .text("\(error)")])
             return 1
         }
     }

@@ -59,6 +59,31 @@ struct ForwardStateFile {
         return opened
     }
 
+    /// Why it cannot be written, as a sentence with what to do; nil if nothing stands in the way. This only looks.
+    var problem: String? {
+        var status = stat()
+        guard lstat(directory, &status) == 0 else {
+            if isOwn, errno == ENOENT { return nil }
+            return errno == ENOENT
+                ? "the directory of its state, \(directory) (XDG_RUNTIME_DIR), does not exist; \(DirectoryOwner.make(directory))"
+                : "the directory of its state, \(directory), cannot be used: \(String(cString: strerror(errno)))"
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            return
+                "the directory of its state, \(directory), is no directory; name a directory of your own in XDG_RUNTIME_DIR"
+        }
+        guard status.st_uid == geteuid() else {
+            return
+                "the directory of its state, \(directory), belongs to uid \(status.st_uid); name a directory of your own in "
+                + "XDG_RUNTIME_DIR"
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            return
+                "others can write to the directory of its state, \(directory); run: chmod go-w \(ShellWord.quoted(directory))"
+        }
+        return DirectoryOwner.writingProblem(of: path).map { "the directory of its state, \($0)" }
+    }
+
     private func failure(_ what: String, _ file: String? = nil) -> Failure {
         let (path, code) = (file ?? directory, errno)
         return Failure(

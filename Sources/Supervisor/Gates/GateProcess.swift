@@ -39,7 +39,8 @@ final class GateProcess {
             // The gate sends its worker none.
             csd_refuse_descriptors(workerEnd.rawValue)
             let gate = GateProcess(try SpawnedProgram(program, channel: 3, other: gateEnd, refused: &refused))
-            try gate.channel.send(
+            // One that has ended already says so by its pidfd.
+            try? gate.channel.send(
                 ToGate.setup(policy: number, transport: transport), descriptor: policy.duplicateForChild())
             handOver(workerEnd)
             return gate

@@ -32,28 +32,14 @@ public enum SSHInvocation {
         ["-S", socket] + options + (isSubsystem ? ["-s"] : []) + ["--", destination, ticket]
     }
 
-    /// Have the master end by itself when the host does not answer for 45 seconds: without them it lives on behind a dead network for
-    /// hours, ssh_config(5).
-    static let keepAlive = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"
+    /// See `SessionCommand.open`.
+    public static func masterCommand(_ host: PolicySnapshot.Host) -> String { SessionCommand.open(host) }
 
-    /// The command line with which the user starts the master.
-    public static func masterCommand(_ host: PolicySnapshot.Host) -> String {
-        let port = host.port.map { "-p \($0) " } ?? ""
-        let jump = host.jump.map { "-J \(ShellWord.quoted($0)) " } ?? ""
-        return "ssh -M -S \(ShellWord.quoted(host.master.controlPath)) -fN \(keepAlive) \(port)\(jump)"
-            + ShellWord.quoted(host.sshConfigHost ?? host.master.destination)
-    }
+    /// See `SessionCommand.makeDirectory`.
+    public static func directoryCommand(_ directory: String) -> String { SessionCommand.makeDirectory(directory) }
 
-    /// The command line with which the user makes the directory of the master's socket, closed to other users. `ssh -M` does not
-    /// make it.
-    public static func directoryCommand(_ directory: String) -> String {
-        "mkdir -p -m 700 \(ShellWord.quoted(directory))"
-    }
-
-    /// The command line with which the user ends the master.
-    public static func exitCommand(_ host: PolicySnapshot.Host) -> String {
-        "ssh -O exit -S \(ShellWord.quoted(host.master.controlPath)) " + ShellWord.quoted(host.master.destination)
-    }
+    /// See `SessionCommand.end`.
+    public static func exitCommand(_ host: PolicySnapshot.Host) -> String { SessionCommand.end(host) }
 
     /// The environment of every `ssh`. It has nothing of the user's environment.
     static let environment = ["LANG": "C.UTF-8", "PATH": "/nonexistent"]

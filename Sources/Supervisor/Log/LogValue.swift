@@ -2,6 +2,7 @@
 enum LogValue: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral {
     case text(String)
     case number(Int)
+    case list([String])
 
     init(stringLiteral value: String) { self = .text(value) }
     init(integerLiteral value: Int) { self = .number(value) }
@@ -9,8 +10,9 @@ enum LogValue: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, Exp
     /// As JSON.
     var json: String {
         switch self {
-        case .text(let text): Log.quoted(text)
+        case .text(let text): LogText.quoted(text)
         case .number(let number): String(number)
+        case .list(let texts): "[\(texts.map(LogText.quoted).joined(separator: ","))]"
         }
     }
 }

@@ -21,12 +21,12 @@ final class LogShare {
 
     /// As `Log.write`.
     func write(_ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue> = [:], now: Int) {
-        put(now: now) { Log.line(level, message, fields) }
+        put(level, now: now) { Log.line(level, message, fields) }
     }
 
     /// As `Log.write`.
     func write(_ level: LogLevel, _ message: String, members: String, now: Int) {
-        put(now: now) { Log.line(level, message, members: members) }
+        put(level, now: now) { Log.style.line(level, message, members: members) }
     }
 
     /// Logs how many lines were dropped since the last count, because the worker has ended.
@@ -47,8 +47,9 @@ final class LogShare {
             ["connection": .number(Int(connection)), "count": .number(lost)])
     }
 
-    /// Writes a line. If nothing is left for it, the line is not even made.
-    private func put(now: Int, _ line: () -> String) {
+    /// Writes a line. If it is not wanted, or nothing is left for it, the line is not even made.
+    private func put(_ level: LogLevel, now: Int, _ line: () -> String) {
+        guard Log.style.shows(level) else { return }
         guard allowance.hasLeft(now: now) else { return lost += 1 }
         if lost > 0 {
             let line = told

@@ -1,6 +1,0 @@
-/// Severity of a log line.
-enum LogLevel: String {
-    case info = "INFO"
-    case warning = "WARN"
-    case error = "ERROR"
-}
