@@ -159,7 +159,7 @@ struct TreeStopTests {
             sleep 1000 & other=$!
             \(wrapper)\(line) </dev/null 2>errors | cat >output &
             until grep -q abc123+ errors; do :; done
-            p=$(tr -d '\\036' <errors | sed -n 's/^abc123+//p')
+            p=$(tr -d '\\036' <errors | sed -n 's/^abc123+\\([0-9]*\\).*/\\1/p')
             \(script.replacing("STOP", with: stop))
             kill -0 $other && echo alive
             kill -KILL $other
