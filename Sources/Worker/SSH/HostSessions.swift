@@ -55,7 +55,9 @@ public final class HostSessions: Sendable {
         if let state, let there = await ready(request, state) {
             return try await there.runThere(request, orders.exec, nonce)
         }
-        let there = try met(try await judged(orders.judge, request, isHung: state == .down(.hung)))
+        let there = try met(
+            try await judged(
+                orders.judge, request, silent: state.flatMap { $0 == .down(.hung) || $0 == .down(.noGate) ? $0 : nil }))
         return try await there.runThere(request, orders.exec, nonce)
     }
 

@@ -93,16 +93,21 @@ extension HostSessions {
     private static let patienceAgain = Duration.milliseconds(250)
 
     /// Has the gate judge a command, before anything is done for it.
-    /// - Parameter isHung: the ControlMaster has just not answered, and is not waited for again.
+    /// - Parameter silent: what was just seen of a ControlMaster, or a gate, that does not answer: it is not waited for again.
     /// - Returns: what there is to say of the ControlMaster, where the command is allowed.
     func judged(
-        _ order: GateRequest, _ request: ExecRequest, isHung: Bool = false
+        _ order: GateRequest, _ request: ExecRequest, silent: MasterState? = nil
     ) async throws(ExecFailure) -> MasterState {
-        let answer = Awaited<Judgement>()
-        let timer = isHung ? Timer(Self.patienceAgain) { answer.settle(.master(.down(.hung))) } : nil
-        defer { timer?.cancel() }
-        if isHung { Task { answer.settle(await gate.judge(order)) } }
-        let judgement = isHung ? await answer.value : await gate.judge(order)
+        let judgement: Judgement
+        if let silent {
+            let answer = Awaited<Judgement>()
+            let timer = Timer(Self.patienceAgain) { answer.settle(.master(silent)) }
+            defer { timer.cancel() }
+            Task { answer.settle(await gate.judge(order)) }
+            judgement = await answer.value
+        } else {
+            judgement = await gate.judge(order)
+        }
         if case .refused(let refusal) = judgement { throw .notAllowed(refusal) }
         try await request.judgesInput?()
         guard case .master(let state) = judgement else { return .down(.noGate) }
