@@ -103,6 +103,10 @@ import Testing
         }
     }
 
+    private static let otherShells = ["/usr/bin/fish", "/bin/tcsh"].filter {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
     @Test(
         "a login shell of another syntax is named where a command fails, and in the status",
         .enabled(if: Account.canCreate, "an account with another login shell takes root"),
