@@ -328,7 +328,7 @@ import Testing
 
     @Test(
         "a file system that does not answer is told with where it is mounted, and all else is looked at",
-        .enabled(if: HangingFileSystem.isAvailable),
+        .enabled(if: HangingFileSystem.isAvailable, "a file system that hangs takes root and /dev/fuse"),
         arguments: ["local_roots", "mcp_socket", "config"])
     func hanging(key: String) throws {
         let stage = try Stage(["local_roots": ["/tmp"]])

@@ -6,10 +6,6 @@ import Testing
 
 /// Who a ControlMaster leads to, and what is there instead of a POSIX shell.
 @Suite struct HostIdentityTests {
-    private static let otherShells: [String] = ["/usr/bin/fish", "/bin/tcsh"].filter { (path: String) -> Bool in
-        access(path, X_OK) == 0
-    }
-
     private static func status(_ client: MCPClient) throws -> JSON {
         try #require(try client.callTool("ssh_connection_status")["hosts"]?.array?.first)
     }
