@@ -342,8 +342,12 @@ import TestSupport
         #expect(result.text.contains("does not answer"), "\(result)")
         scene.remote.sshd.pause(false)
         let lost = try call.waitForTool(timeout: .seconds(60))
-        #expect(lost.isError && lost.text.contains("is lost"), "\(lost)")
-        #expect(lost.text.contains("the file system of \(scene.files.path)/f does not answer"), "\(lost)")
+        // The host that was stopped meanwhile may be the first to be told.
+        let isHosts = lost.text.contains("does not answer, while its ControlMaster does")
+        let isFiles =
+            lost.text.contains("is lost")
+            && lost.text.contains("the file system of \(scene.files.path)/f does not answer")
+        #expect(lost.isError && (isHosts || isFiles), "\(lost)")
         #expect(try scene.local.names == ["f"])
     }
 

@@ -47,6 +47,8 @@ enum TreeStop {
         // o succeeds if the process i writes to the output of the observer.
         #"o() { for y in $Y; do [ "/proc/$i/fd/1" -ef "/proc/$p/fd/$y" ] && return 0;"#
             + #" [ "/proc/$i/fd/2" -ef "/proc/$p/fd/$y" ] && return 0; done; return 1; }"#,
+        // t prints the arguments of process $1: those of the observer's script have the nonce.
+        #"t() { if [ -r "/proc/$1/cmdline" ]; then tr "\000" " " <"/proc/$1/cmdline"; else ps -o args= -p "$1"; fi 2>/dev/null; }"#,
         // b looks for the observer p, and sets what its processes are known by:
         // v: 1 if the observer was seen; B: its start; L: the session or group that it leads;
         // E: its session if it does not lead that; Y: its outputs in that session; S: the same session if it is the command's
@@ -56,8 +58,8 @@ enum TreeStop {
             + #" q=$$; while [ -n "$q" ]; do A="$A$q "; f "$q"; q=$j; done;"#
             + #" if [ -n "$w" ]; then [ "$h" = "$p" ] || exit 3; v=1;"#
             + #" else case $A in *" $p "*) return;; esac;"#
-            + #" if f "$p"; then t() { if [ -r "/proc/$p/cmdline" ]; then tr "\000" " " <"/proc/$p/cmdline"; else ps -o args= -p "$p"; fi 2>/dev/null; };"#
-            + #" case $x$(t) in Z*) ;; *"$N"*) v=1;; *) return;; esac; fi; fi;"#
+            + #" if f "$p"; then"#
+            + #" case $x$(t "$p") in Z*) ;; *"$N"*) v=1;; *) return;; esac; fi; fi;"#
             + #" if [ -z "$v" ]; then [ "$z" = "$p" ] || L=$p; return; fi;"#
             + #" k=" $p"; f "$p"; [ "$e" = "$p" ] || [ "$g" = "$p" ] && L=$p; [ "$e" = "$p" ] && return; E=$e B=$T;"#
             + #" q=$j; while [ -n "$q" ]; do case $A in *" $q "*) break;; esac; W="$W$q "; f "$q"; q=$j; done;"#
@@ -66,14 +68,14 @@ enum TreeStop {
             + #" for y in $a; do s "$y"; case $W in *" $j "*) ;; *) continue;; esac; case "$W$p " in *" $i "*) continue;; esac;"#
             + #" [ "$T" -ge "$B" ] || continue; for y in $Y; do [ -p "/proc/$p/fd/$y" ] &&"#
             + #" [ "/proc/$i/fd/0" -ef "/proc/$p/fd/$y" ] && continue 2; done; K="$K$i "; done; }"#,
-        // h leaves in t the living processes of the command, in u the same without the observer and its children, and adds t to
-        // k.
+        // h leaves in t the living processes of the command, in u the same without the observer and those of its children that run
+        // its script, and adds t to k.
         #"h() { a=$(l); c " $$ " -; M="$A$r"; r=; [ "$W" = " " ] || c "$W" "$p"; m="$M$r"; t= u= O=-; while [ "$t" != "$O" ]; do O=$t; for y in $a; do s "$y";"#
             + #" case $x in Z*) continue;; esac;"#
             + #" case "$m $t " in *" $i "*) continue;; esac;"#
             + #" case " $k $t " in *" $i "*|*" $j "*) ;; *)"#
             + #" [ "$g" = "$L" ] || [ "$e" = "$L" ] || [ "$e" = "$S" ] || { [ "$e" = "$E" ] && o; } || continue;; esac;"#
-            + #" t="$t $i"; [ "$i" = "$p" ] || [ "$j" = "$p" ] || u="$u $i"; done; done; k="$k $t"; [ -z "$u" ] || F=1; }"#,
+            + #" t="$t $i"; [ "$i" = "$p" ] || { [ "$j" = "$p" ] && case $(t "$i") in *"$N"*) ;; *) false;; esac; } || u="$u $i"; done; done; k="$k $t"; [ -z "$u" ] || F=1; }"#,
         // n succeeds if there is a stray. The parent of a process whose own parent has ended is in another session, or is
         // process 1.
         #"n() { [ "$E" = - ] && return 1; for y in $a; do s "$y"; case $x in Z*) continue;; esac;"#

@@ -56,9 +56,11 @@ import Testing
         defer { for entry in masters { entry.master.stop() } }
         let remote = try Remote.shared()
         var hosts: [String: JSON] = ["box": remote.hostEntry]
+        // What these masters are asked to run, they run as who runs the tests.
+        let user = try Account.current().name
         for entry in masters {
             hosts[entry.name] = [
-                "socket": .string(entry.master.path), "user": .string(remote.sshd.loginUser.name), "host": "127.0.0.1",
+                "socket": .string(entry.master.path), "user": .string(user), "host": "127.0.0.1",
             ]
         }
         let table = AttackTable(

@@ -196,7 +196,7 @@ import Testing
         table.row("what file brokers say to the supervisor, said to it by a worker", "6 tried; each ends it") {
             try survivors(FromFileBroker.kinds, toSupervisor)
         }
-        table.row("what a worker says to its gate, said to the supervisor", "10 tried; each ends it") {
+        table.row("what a worker says to its gate, said to the supervisor", "11 tried; each ends it") {
             try survivors(GateRequest.kinds, toSupervisor)
         }
         table.row("what a worker says to the supervisor, said to its gate", "16 tried; each ends it") {
