@@ -35,6 +35,7 @@ import Testing
                 ("Nothing was", "nothing was done"), ("No forward was", "nothing was done"),
                 ("opened no session; it said", "refused, nothing was run"),
                 ("did not begin on", "did not begin in time"),
+                ("does not answer, while its ControlMaster does", "did not begin in time"),
                 ("ended before it told the start", "ended before it began"), ("is unknown", "unknown"),
                 ("not known", "unknown"), ("did not answer in time", "no answer; it is closed again"),
                 ("could not listen on", "refused"), ("was said to listen on", "nobody listens; it is closed again"),
