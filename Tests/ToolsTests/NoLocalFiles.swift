@@ -24,13 +24,10 @@ struct LivingMasters: MasterGate {
     func takeNotice(of host: String, exports: Bool) {}
     func beginState(of host: String) -> Awaited<Judgement> { Awaited(.master(.alive(masterPID: 1))) }
 
-    func judge(_ request: GateRequest) async -> Judgement { judgement(of: request) }
-
-    private func judgement(of request: GateRequest) -> Judgement {
+    func judge(_ request: GateRequest) async -> Judgement {
         do throws(GateRefusal) {
             switch request {
-            case .judge(let name, let seconds, let nonce, let words, let call),
-                .exec(let name, let seconds, let nonce, let words, let call):
+            case .judge(let name, let seconds, let nonce, let words, let call):
                 var ahead = WordsAhead()
                 guard let host = policy.hosts.first(where: { $0.name == name }),
                     let command = try? ahead.command(
@@ -44,7 +41,7 @@ struct LivingMasters: MasterGate {
                 }
                 try ForwardPolicy(host.forwardAllowlist, host: name).judge(target)
                 return .allowed
-            case .alive, .sftp, .shell, .words, .errand, .close, .ticket, .exports: break
+            case .alive, .sftp, .shell, .words, .exec, .errand, .close, .ticket, .exports: break
             }
         } catch {
             return .refused(error)
@@ -55,11 +52,7 @@ struct LivingMasters: MasterGate {
     func open(
         _ request: GateRequest, _ pipes: consuming PassedDescriptors, heard: @escaping @Sendable (SessionWord) -> Void
     ) -> UInt32 {
-        if case .refused(let refusal) = judgement(of: request) {
-            heard(.notOpened(.notAllowed(refusal)))
-        } else {
-            heard(.notOpened(.down(.noGate)))
-        }
+        heard(.notOpened(.down(.noGate)))
         return 0
     }
     func close(_ session: UInt32) {}

@@ -113,15 +113,6 @@ struct ToolboxAuditTests {
         #expect(gate.asked == 2)
     }
 
-    @Test(arguments: [true, false])
-    func `a command is asked for at once where its master lives, and else judged first`(isAlive: Bool) async throws {
-        let gate = AskedGate(isAlive ? .alive(masterPID: 1) : .down(.noMaster))
-        let toolbox = Toolbox(
-            policy: policy(host("a")), broker: ClosedLocalFiles(), audit: RecordingTrail(), gate: gate)
-        _ = await toolbox.call("ssh_exec", arguments: ["command": "id"], progress: .none)
-        #expect(gate.judged == (isAlive ? 0 : 1))
-    }
-
     @Test func `content and values of variables are never told, nor arguments that the log does not know`() async throws
     {
         let secret = "hunter2"

@@ -38,11 +38,8 @@ public final class HostSessions: Sendable {
     }
 
     /// Runs a command to its end. If its time limit passes or the task is cancelled, its processes on the host are stopped.
-    /// - Parameter ahead: what the gate says of the ControlMaster, where it was asked before.
     /// - Throws: why there is no result.
-    public func run(
-        _ request: ExecRequest, ahead: Awaited<Judgement>? = nil
-    ) async throws(ExecFailure) -> ExecOutput {
+    public func run(_ request: ExecRequest) async throws(ExecFailure) -> ExecOutput {
         let nonce = Nonce.make(marked: gate.mark)
         let command = GateCommand(
             host: host.name, command: request.command, directory: request.directory,
@@ -51,24 +48,8 @@ public final class HostSessions: Sendable {
         guard let orders = command.requests else {
             throw .tooLong(bytes: command.size, limit: GateCommand.maximumWords)
         }
-        let state = await ahead?.value.state
-        if let state, let there = await ready(request, state) {
-            return try await there.runThere(request, orders.exec, nonce)
-        }
-        let there = try met(
-            try await judged(
-                orders.judge, request, silent: state.flatMap { $0 == .down(.hung) || $0 == .down(.noGate) ? $0 : nil }))
+        let there = try met(try await judged(orders.judge, request))
         return try await there.runThere(request, orders.exec, nonce)
-    }
-
-    /// Where a command can be asked for at once: its ControlMaster lives, and it need not wait. The gate judges it when it is asked
-    /// for as well. A command that waits is judged before, so that a refusal comes first.
-    private func ready(_ request: ExecRequest, _ state: MasterState) async -> HostSessions? {
-        guard request.judgesInput == nil, state.isAlive, let there = try? met(state),
-            there.master.startup.failure == nil,
-            await there.budget.hasRoomForCommand
-        else { return nil }
-        return there
     }
 
     private func runThere(
@@ -119,7 +100,7 @@ extension HostSessions {
     func met() async throws(ExecFailure) -> HostSessions { try met(await masterState()) }
 
     /// The same, by what was just seen of the master.
-    private func met(_ state: MasterState) throws(ExecFailure) -> HostSessions {
+    func met(_ state: MasterState) throws(ExecFailure) -> HostSessions {
         switch state {
         case .alive(let processID):
             guard let registry = master.registry, !isCurrent else { return self }

@@ -1,4 +1,4 @@
-internal import IPC
+public import IPC
 internal import Synchronization
 
 /// What is known of who is logged in behind one ControlMaster.
@@ -94,16 +94,21 @@ extension HostSessions {
     public func otherUser() async -> HostIdentity? { await askIdentity()?.otherUser() }
 
     /// Who is logged in there. A ControlMaster is asked once.
-    public func identity() async -> HostIdentification {
-        guard let question = await identityQuestion() else { return .notAsked }
+    public func identity() async -> HostIdentification { await identity(seen: await masterState()) }
+
+    /// The same.
+    /// - Parameter state: what was just seen of the master, which is not asked again.
+    public func identity(seen state: MasterState) async -> HostIdentification {
+        guard let question = identityQuestion(seen: state) else { return .notAsked }
         return await question.answer.value
     }
 
     /// Asks who is logged in there, unless that is known or being asked.
     /// - Returns: nil where no ControlMaster answers.
-    func identityQuestion() async -> IdentityMemory.Question? {
-        guard case .alive(let processID) = await masterState() else { return nil }
-        let there = await current
+    func identityQuestion() async -> IdentityMemory.Question? { identityQuestion(seen: await masterState()) }
+
+    private func identityQuestion(seen state: MasterState) -> IdentityMemory.Question? {
+        guard case .alive(let processID) = state, let there = try? met(state) else { return nil }
         return there.master.identity.question(processID) { taken in
             let answer = await there.askIdentity(taken)
             there.master.identity.answered(processID, answer)

@@ -25,6 +25,17 @@ extension HostSessions {
         return await there.reachOfMaster(hostAnswers: true)
     }
 
+    /// The same.
+    /// - Parameter state: what was just seen of the master, which is not asked again.
+    public func responds(seen state: MasterState) async -> Reach {
+        switch state {
+        case .alive:
+            let there = (try? met(state)) ?? self
+            return there.master.pulse.isFresh ? .answers : await there.reachThere()
+        case .down(let why): return .masterDown(why)
+        }
+    }
+
     private func reachThere() async -> Reach {
         // The question needs no place: if the host refuses one session more, that is an answer too.
         let place = await budget.takePlaceAtOnce(.question)

@@ -89,25 +89,10 @@ extension HostSessions {
         await gate.judge(.judgeForward(host: host.name, target: target, call: CallInHand.number))
     }
 
-    /// How long a refusal may take.
-    private static let patienceAgain = Duration.milliseconds(250)
-
     /// Has the gate judge a command, before anything is done for it.
-    /// - Parameter silent: what was just seen of a ControlMaster, or a gate, that does not answer: it is not waited for again.
     /// - Returns: what there is to say of the ControlMaster, where the command is allowed.
-    func judged(
-        _ order: GateRequest, _ request: ExecRequest, silent: MasterState? = nil
-    ) async throws(ExecFailure) -> MasterState {
-        let judgement: Judgement
-        if let silent {
-            let answer = Awaited<Judgement>()
-            let timer = Timer(Self.patienceAgain) { answer.settle(.master(silent)) }
-            defer { timer.cancel() }
-            Task { answer.settle(await gate.judge(order)) }
-            judgement = await answer.value
-        } else {
-            judgement = await gate.judge(order)
-        }
+    func judged(_ order: GateRequest, _ request: ExecRequest) async throws(ExecFailure) -> MasterState {
+        let judgement = await gate.judge(order)
         if case .refused(let refusal) = judgement { throw .notAllowed(refusal) }
         try await request.judgesInput?()
         guard case .master(let state) = judgement else { return .down(.noGate) }

@@ -207,9 +207,6 @@ actor SessionBudget {
         return try answer.get()
     }
 
-    /// Whether a command gets a place at once.
-    var hasRoomForCommand: Bool { waiting.isEmpty && hasRoom(for: .command) }
-
     /// Takes a place if there is one now.
     func takePlaceAtOnce(_ kind: Kind) -> Place? { hasRoom(for: kind) ? take(kind, nil) : nil }
 

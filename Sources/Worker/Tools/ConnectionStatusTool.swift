@@ -37,7 +37,7 @@ enum ConnectionStatusTool: Tool {
             readOnly: true, destructive: false, idempotent: true)
     }
 
-    static func askAhead(_ arguments: JSONObject, _ context: ToolContext) -> MasterStates {
+    static func askAhead(_ context: ToolContext) -> MasterStates {
         var states = MasterStates()
         for host in context.policy.hosts.prefix(atOnce) {
             if let sessions = context.access[host.name]?.sessions { states.ask(sessions) }
@@ -94,13 +94,13 @@ enum ConnectionStatusTool: Tool {
         ]
         switch state {
         case .alive:
-            let reach = await context.access[host.name]?.sessions.responds() ?? .masterDown(.noHost)
+            let reach = await context.access[host.name]?.sessions.responds(seen: state) ?? .masterDown(.noHost)
             entry["responding"] = .bool(reach == .answers)
             guard reach == .answers else {
                 entry["hint"] = .string(Failures.unreached(host, reach))
                 break
             }
-            let identity = await context.access[host.name]?.sessions.identity() ?? .notAsked
+            let identity = await context.access[host.name]?.sessions.identity(seen: state) ?? .notAsked
             for fact in HostFacts.status(identity, host).members { entry[fact.name] = fact.value }
             guard entry["problem"] == nil else { break }
             if host.capabilities.fileRead || host.capabilities.fileWrite {

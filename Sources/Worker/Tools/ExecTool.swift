@@ -54,16 +54,6 @@ enum ExecTool: Tool {
             readOnly: false, destructive: true, idempotent: false)
     }
 
-    static func askAhead(_ arguments: JSONObject, _ context: ToolContext) -> MasterStates {
-        var states = MasterStates()
-        guard let name = arguments["host"]?.string,
-            let host = context.policy.hosts.first(where: { $0.name.hasBytes(of: name) }), host.capabilities.exec,
-            let sessions = context.access[host.name]?.sessions
-        else { return states }
-        states.ask(sessions)
-        return states
-    }
-
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult {
         await context.result {
             var (host, request) = try read(arguments, context)
@@ -75,7 +65,7 @@ enum ExecTool: Tool {
                 request.report = report(to: context.progress, guardian: context.guardian)
             }
             do throws(ExecFailure) {
-                let output = try await sessions.run(request, ahead: context.ahead.question(about: sessions))
+                let output = try await sessions.run(request)
                 context.notes.sent(request.input.count)
                 context.notes.received(output.stdout.bytes + output.stderr.bytes)
                 var result = shape(output, of: request)

@@ -10,14 +10,14 @@ protocol Tool: Sendable {
     static func description(_ policy: PolicySnapshot) -> ToolDescription
     static func call(_ arguments: JSONObject, in context: ToolContext) async -> ToolResult
     /// What may be asked for a call before it is written down that it begins: nothing that a host would hear.
-    static func askAhead(_ arguments: JSONObject, _ context: ToolContext) -> MasterStates
+    static func askAhead(_ context: ToolContext) -> MasterStates
     /// Whether a call that names no host goes to the default host.
     static var hasHost: Bool { get }
 }
 
 extension Tool {
     static var hasHost: Bool { true }
-    static func askAhead(_ arguments: JSONObject, _ context: ToolContext) -> MasterStates { MasterStates() }
+    static func askAhead(_ context: ToolContext) -> MasterStates { MasterStates() }
 }
 
 extension Tool {

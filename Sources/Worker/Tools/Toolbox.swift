@@ -98,7 +98,7 @@ public final class Toolbox: ToolSet {
             host = policy.defaultHost
             if arguments["host"] == nil { arguments["host"] = .string(host) }
         }
-        let ahead = tool?.askAhead(arguments, context.withLock { $0 })
+        let ahead = tool?.askAhead(context.withLock { $0 })
         guard let number = await audit.begin(AuditCall(tool: name, host: host, arguments)) else {
             return .failure("The call was not made: the supervisor, which writes down every call, does not answer.")
         }
