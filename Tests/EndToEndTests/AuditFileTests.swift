@@ -39,7 +39,7 @@ import TestSupport
         try trail.directory.write("open", "", mode: 0o666)
         var cases = [
             ("link", "symlink"), ("fifo", "regular file"), ("open", "open to others"),
-            ("none/audit.log", "No such file"),
+            ("none/audit.log", "does not exist"),
         ]
         if geteuid() == 0 {
             let path = try trail.directory.write("foreign", "")
